@@ -1,0 +1,28 @@
+// CRC-32C (Castagnoli, RFC 3720 appendix B.4): the checksum of checkpoints.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+
+namespace gpt {
+
+class Crc32c {
+ public:
+  void update(std::span<const std::byte> bytes);
+  std::uint32_t value() const { return ~state_; }
+
+ private:
+  std::uint32_t state_ = 0xFFFFFFFFu;
+};
+
+std::uint32_t crc32c(std::span<const std::byte> bytes);
+
+// The same without the CPU's CRC instruction; what machines without SSE4.2 run.
+std::uint32_t crc32c_by_table(std::span<const std::byte> bytes);
+
+// Eight lower-case hex digits.
+std::string hex32(std::uint32_t value);
+
+}  // namespace gpt

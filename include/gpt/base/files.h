@@ -1,0 +1,96 @@
+// File calls that report what failed and where, survive short writes and EINTR, and can be made to
+// fail on purpose. Everything the program writes goes through here.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace gpt {
+
+namespace fs = std::filesystem;
+
+// Tests install a hook that is asked before each system call ("open", "write", "fsync", "rename",
+// "unlink", "close", "rmdir", "mkdir", "fsync_dir", "statvfs"). Returning an errno makes the call fail with
+// it; the hook may also kill the process, or set *length to make one write short. Empty in
+// production: one branch.
+using FileFault =
+    std::function<int(std::string_view call, const fs::path& path, std::size_t* length)>;
+void set_file_fault(FileFault fault);
+
+// Whole file; InputError if it does not exist or cannot be read.
+std::string read_file(const fs::path& path);
+
+// Writes beside the target, fsyncs, renames over it, fsyncs the folder: after a crash the old or
+// the new text is there, never a mixture. Throws IoError; if only the folder's fsync failed, the
+// new text is in place all the same.
+void replace_file(const fs::path& path, std::string_view text);
+
+// A file being written. Throws IoError; the destructor closes without throwing and keeps what was
+// written.
+class OutputFile {
+ public:
+  enum Mode { kCreate, kAppend };
+  explicit OutputFile(const fs::path& path, Mode mode = kCreate);
+  ~OutputFile();
+  OutputFile(OutputFile&&) noexcept;
+  OutputFile& operator=(OutputFile&&) = delete;
+  void write(std::span<const std::byte> bytes);
+  void write(std::string_view text);
+  void sync();
+  void close();
+  const fs::path& path() const { return path_; }
+
+ private:
+  fs::path path_;
+  int descriptor_ = -1;
+};
+
+// A read-only memory map. Empty files map to an empty span. Throws InputError.
+class MappedFile {
+ public:
+  explicit MappedFile(const fs::path& path);
+  ~MappedFile();
+  MappedFile(MappedFile&&) noexcept;
+  MappedFile& operator=(MappedFile&&) = delete;
+  std::span<const std::byte> bytes() const { return {data_, size_}; }
+  const fs::path& path() const { return path_; }
+
+ private:
+  fs::path path_;
+  const std::byte* data_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+void make_directories(const fs::path& path);
+void sync_directory(const fs::path& path);
+void rename_path(const fs::path& from, const fs::path& to);
+// Files, then folders; throws IoError at the first that cannot go. A missing path is fine.
+void remove_tree(const fs::path& path);
+// Bytes that an unprivileged process may still write where `path` (or its nearest existing
+// ancestor) lives.
+std::uint64_t free_bytes(const fs::path& path);
+
+// An advisory lock (flock) held while the object lives; it goes with the process however that
+// ends. try_lock returns nothing if another process holds it; `owner` then gets what that process
+// wrote into it (its pid and start time).
+class FileLock {
+ public:
+  static std::optional<FileLock> try_lock(const fs::path& path, std::string* owner);
+  ~FileLock();
+  FileLock(FileLock&&) noexcept;
+  FileLock& operator=(FileLock&&) = delete;
+
+ private:
+  explicit FileLock(int descriptor) : descriptor_(descriptor) {}
+  int descriptor_ = -1;
+};
+
+}  // namespace gpt

@@ -1,0 +1,24 @@
+// A stop that a person or a scheduler asks for, noticed between steps.
+#pragma once
+
+#include <csignal>
+
+namespace gpt {
+
+// While it lives, SIGINT, SIGTERM and SIGUSR1 only set a flag; the first of them also restores
+// SIGINT's default action, so that a second Ctrl-C ends the process at once. One at a time.
+class StopSignals {
+ public:
+  StopSignals();
+  ~StopSignals();
+  StopSignals(const StopSignals&) = delete;
+  StopSignals& operator=(const StopSignals&) = delete;
+
+  bool requested() const;
+  const char* name() const;  // "SIGTERM"; "" while none has come
+
+ private:
+  struct sigaction before_[3];
+};
+
+}  // namespace gpt

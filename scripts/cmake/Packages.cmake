@@ -1,0 +1,6 @@
+find_package(Threads REQUIRED)
+find_package(nlohmann_json 3.11 REQUIRED)
+find_package(CLI11 2.1 REQUIRED)
+find_package(spdlog 1.10 REQUIRED)
+find_package(GTest 1.12 REQUIRED)
+include(GoogleTest)

@@ -1,0 +1,79 @@
+# A room is a static library of src/<name>/ with its public headers in include/gpt/<name>/ and one
+# test binary of tests/<name>/. Linking only to lower rooms keeps the floors true.
+
+function(gpt_target_defaults target torch)
+  target_compile_options(${target} PRIVATE
+    "$<$<COMPILE_LANGUAGE:CXX>:${GPT_WARNINGS}>"
+    "$<$<COMPILE_LANGUAGE:CUDA>:--Werror=all-warnings;-Xcompiler=-Wall,-Wextra,-Werror>")
+  target_link_libraries(${target} PRIVATE nlohmann_json::nlohmann_json CLI11::CLI11)
+  if(torch)
+    target_compile_options(${target} PRIVATE
+      $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<CXX_COMPILER_ID:GNU>>:-fpch-preprocess>)
+    target_precompile_headers(${target} REUSE_FROM gpt_torch_pch)
+    target_link_libraries(${target} PUBLIC gpt_torch)
+  endif()
+endfunction()
+
+# Back ends are files: x_cuda.cpp and *.cu belong to CUDA builds, x_nocuda.cpp to the others.
+function(gpt_sources out name)
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${name}/*.cpp
+       ${CMAKE_SOURCE_DIR}/src/${name}/*.cu)
+  list(FILTER sources EXCLUDE REGEX "/main\\.cpp$")
+  if(GPT_HAVE_CUDA)
+    list(FILTER sources EXCLUDE REGEX "_nocuda\\.cpp$")
+  else()
+    list(FILTER sources EXCLUDE REGEX "(_cuda\\.cpp|\\.cu)$")
+  endif()
+  set(${out} ${sources} PARENT_SCOPE)
+endfunction()
+
+# CUDA's headers go to the back ends only: all other files compile the same way in both
+# configurations and share their ccache results.
+function(gpt_library name links torch)
+  gpt_sources(sources ${name})
+  add_library(gpt_${name} STATIC ${sources})
+  target_include_directories(gpt_${name} PUBLIC ${CMAKE_SOURCE_DIR}/include)
+  list(TRANSFORM links PREPEND gpt_)
+  target_link_libraries(gpt_${name} PUBLIC ${links} Threads::Threads)
+  gpt_target_defaults(gpt_${name} ${torch})
+  if(GPT_HAVE_CUDA)
+    list(FILTER sources INCLUDE REGEX "_cuda\\.cpp$")
+    set_source_files_properties(${sources} PROPERTIES
+      COMPILE_OPTIONS "-isystem;${CUDAToolkit_INCLUDE_DIRS}")
+  endif()
+endfunction()
+
+# One test binary per room: linking LibTorch is the slow part.
+function(gpt_room_test name torch)
+  file(GLOB tests CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/${name}/*_test.cpp)
+  if(NOT tests)
+    return()
+  endif()
+  add_executable(${name}_test ${tests})
+  target_include_directories(${name}_test PRIVATE ${CMAKE_SOURCE_DIR}/tests)
+  target_compile_definitions(${name}_test PRIVATE GPT_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+  target_link_libraries(${name}_test PRIVATE gpt_${name} GTest::gtest_main)
+  gpt_target_defaults(${name}_test ${torch})
+  # Discovery at test time: discovering after each link would load LibTorch in the inner loop.
+  gtest_discover_tests(${name}_test TEST_PREFIX ${name}. DISCOVERY_MODE PRE_TEST
+    DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 600 LABELS ${name})
+endfunction()
+
+function(gpt_room name)
+  cmake_parse_arguments(ARG "TORCH" "" "LINKS" ${ARGN})
+  gpt_library(${name} "${ARG_LINKS}" ${ARG_TORCH})
+  gpt_room_test(${name} ${ARG_TORCH})
+endfunction()
+
+# The executable: its verbs are a library too, so that tests can reach them.
+function(gpt_program name)
+  gpt_room(${name} ${ARGN})
+  target_include_directories(gpt_${name} PUBLIC ${CMAKE_SOURCE_DIR}/src)
+  add_executable(gpttrain ${CMAKE_SOURCE_DIR}/src/${name}/main.cpp)
+  target_link_libraries(gpttrain PRIVATE gpt_${name})
+  gpt_target_defaults(gpttrain TRUE)
+  if(TARGET ${name}_test)
+    target_compile_definitions(${name}_test PRIVATE GPT_PROGRAM="$<TARGET_FILE:gpttrain>")
+    add_dependencies(${name}_test gpttrain)
+  endif()
+endfunction()

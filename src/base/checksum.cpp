@@ -1,0 +1,73 @@
+#include "gpt/base/checksum.h"
+
+#include <array>
+#include <cstring>
+
+#include "gpt/base/strings.h"
+
+namespace gpt {
+
+namespace {
+
+constexpr std::uint32_t kPolynomial = 0x82F63B78u;  // Castagnoli, bit-reversed
+
+constexpr std::array<std::uint32_t, 256> make_table() {
+  std::array<std::uint32_t, 256> table{};
+  for (std::uint32_t byte = 0; byte < 256; ++byte) {
+    std::uint32_t value = byte;
+    for (int bit = 0; bit < 8; ++bit) value = (value >> 1) ^ ((value & 1) ? kPolynomial : 0);
+    table[byte] = value;
+  }
+  return table;
+}
+constexpr auto kTable = make_table();
+
+std::uint32_t update_table(std::uint32_t state, const unsigned char* data, std::size_t size) {
+  for (; size > 0; --size, ++data) state = (state >> 8) ^ kTable[(state ^ *data) & 0xFF];
+  return state;
+}
+
+#ifdef __x86_64__
+[[gnu::target("sse4.2")]] std::uint32_t update_sse42(std::uint32_t state, const unsigned char* data,
+                                                     std::size_t size) {
+  std::uint64_t wide = state;
+  for (; size >= 8; size -= 8, data += 8) {
+    std::uint64_t word;
+    std::memcpy(&word, data, 8);
+    wide = __builtin_ia32_crc32di(wide, word);
+  }
+  state = static_cast<std::uint32_t>(wide);
+  for (; size > 0; --size, ++data) state = __builtin_ia32_crc32qi(state, *data);
+  return state;
+}
+#endif
+
+std::uint32_t update_best(std::uint32_t state, const unsigned char* data, std::size_t size) {
+#ifdef __x86_64__
+  static const bool fast = __builtin_cpu_supports("sse4.2");
+  if (fast) return update_sse42(state, data, size);
+#endif
+  return update_table(state, data, size);
+}
+
+}  // namespace
+
+void Crc32c::update(std::span<const std::byte> bytes) {
+  state_ = update_best(state_, reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size());
+}
+
+std::uint32_t crc32c(std::span<const std::byte> bytes) {
+  Crc32c crc;
+  crc.update(bytes);
+  return crc.value();
+}
+
+std::uint32_t crc32c_by_table(std::span<const std::byte> bytes) {
+  return ~update_table(~0u, reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size());
+}
+
+std::string hex32(std::uint32_t value) {
+  return format("%08x", value);
+}
+
+}  // namespace gpt

@@ -1,0 +1,122 @@
+// The part of files.h that works on names, folders and locks.
+#include <algorithm>
+#include <cerrno>
+#include <ctime>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+#include <utility>
+#include <vector>
+
+#include "gpt/base/files.h"
+#include "gpt/base/strings.h"
+
+#include "file_calls.h"
+
+namespace gpt {
+
+namespace {
+
+FileFault& fault() {
+  static FileFault hook;
+  return hook;
+}
+
+}  // namespace
+
+void set_file_fault(FileFault hook) {
+  fault() = std::move(hook);
+}
+
+int injected_fault(std::string_view call, const fs::path& path, std::size_t* length) {
+  return fault() ? fault()(call, path, length) : 0;
+}
+
+void make_directories(const fs::path& path) {
+  std::error_code ignored;  // what matters comes back from mkdir
+  if (path.empty() || fs::is_directory(path, ignored)) return;
+  make_directories(path.parent_path());
+  file_call("mkdir", path, [&] {
+    const int result = mkdir(path.c_str(), 0755);
+    return result != 0 && errno == EEXIST && fs::is_directory(path, ignored) ? 0 : result;
+  });
+}
+
+void sync_directory(const fs::path& path) {
+  const int descriptor = file_call(
+      "open", path, [&] { return open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); });
+  try {
+    file_call("fsync_dir", path, [&] { return fsync(descriptor); });
+  } catch (...) {
+    close(descriptor);
+    throw;
+  }
+  close(descriptor);
+}
+
+void rename_path(const fs::path& from, const fs::path& to) {
+  file_call("rename", from, [&] { return rename(from.c_str(), to.c_str()); });
+}
+
+void remove_tree(const fs::path& path) {
+  struct stat facts {};
+  if (lstat(path.c_str(), &facts) != 0) {
+    if (errno == ENOENT) return;
+    throw IoError(path.string(), "stat", errno);
+  }
+  if (!S_ISDIR(facts.st_mode)) {
+    file_call("unlink", path, [&] { return unlink(path.c_str()); });
+    return;
+  }
+  std::vector<fs::path> children;
+  std::error_code error;
+  for (fs::directory_iterator entry(path, error), end; !error && entry != end;
+       entry.increment(error))
+    children.push_back(entry->path());
+  if (error) throw IoError(path.string(), "list", error.value());
+  std::sort(children.begin(), children.end());  // the same order every time
+  for (const fs::path& child : children) remove_tree(child);
+  file_call("rmdir", path, [&] { return rmdir(path.c_str()); });
+}
+
+std::uint64_t free_bytes(const fs::path& path) {
+  std::error_code ignored;
+  fs::path existing = fs::absolute(path, ignored);
+  while (!fs::exists(existing, ignored) && existing.has_relative_path())
+    existing = existing.parent_path();
+  struct statvfs facts {};
+  file_call("statvfs", existing, [&] { return statvfs(existing.c_str(), &facts); });
+  return static_cast<std::uint64_t>(facts.f_bavail) * facts.f_frsize;
+}
+
+std::optional<FileLock> FileLock::try_lock(const fs::path& path, std::string* owner) {
+  const int descriptor = file_call(
+      "open", path, [&] { return open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644); });
+  FileLock lock(descriptor);
+  if (flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK) throw IoError(path.string(), "lock", errno);
+    char text[256];
+    const auto length = pread(descriptor, text, sizeof text, 0);
+    if (owner) owner->assign(text, static_cast<std::size_t>(std::max<ssize_t>(length, 0)));
+    return std::nullopt;
+  }
+  char started[32];
+  const std::time_t now = std::time(nullptr);
+  std::tm local{};
+  std::strftime(started, sizeof started, "%Y-%m-%d %H:%M:%S", localtime_r(&now, &local));
+  const std::string mine = concat("process ", getpid(), ", started ", started);
+  // Only a courtesy to whoever is refused; the lock holds without it.
+  if (ftruncate(descriptor, 0) == 0 && pwrite(descriptor, mine.data(), mine.size(), 0) < 0)
+    errno = 0;
+  return lock;
+}
+
+FileLock::~FileLock() {
+  if (descriptor_ >= 0) close(descriptor_);
+}
+
+FileLock::FileLock(FileLock&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
+
+}  // namespace gpt

@@ -1,0 +1,48 @@
+#include "gpt/base/signal.h"
+
+namespace gpt {
+
+namespace {
+
+constexpr int kSignals[] = {SIGINT, SIGTERM, SIGUSR1};
+volatile std::sig_atomic_t received = 0;
+
+void note(int signal) {
+  if (received == 0) received = signal;
+  struct sigaction fallback = {};
+  fallback.sa_handler = SIG_DFL;
+  sigaction(SIGINT, &fallback, nullptr);  // async-signal-safe
+}
+
+}  // namespace
+
+StopSignals::StopSignals() {
+  received = 0;
+  struct sigaction action = {};
+  action.sa_handler = note;
+  action.sa_flags = SA_RESTART;
+  for (int i = 0; i < 3; ++i) sigaction(kSignals[i], &action, &before_[i]);
+}
+
+StopSignals::~StopSignals() {
+  for (int i = 0; i < 3; ++i) sigaction(kSignals[i], &before_[i], nullptr);
+}
+
+bool StopSignals::requested() const {
+  return received != 0;
+}
+
+const char* StopSignals::name() const {
+  switch (received) {
+    case SIGINT:
+      return "SIGINT";
+    case SIGTERM:
+      return "SIGTERM";
+    case SIGUSR1:
+      return "SIGUSR1";
+    default:
+      return "";
+  }
+}
+
+}  // namespace gpt

@@ -1,0 +1,140 @@
+#include "gpt/base/terminal.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <sys/ioctl.h>
+#include <unistd.h>
+#include <utility>
+
+#include "gpt/base/strings.h"
+
+namespace gpt {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+bool capable(int descriptor) {
+  const char* term = std::getenv("TERM");
+  return isatty(descriptor) && term && *term && std::string_view(term) != "dumb";
+}
+
+std::size_t terminal_width() {
+  winsize size{};
+  if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
+  return 80;
+}
+
+bool line_is_shown = false;
+
+constexpr std::string_view kReplacementUtf8 = "\xEF\xBF\xBD";
+
+// Length of the well-formed UTF-8 sequence at the start of `text`, 0 if there is none
+// (Unicode 15, table 3-7).
+std::size_t sequence_length(std::string_view text) {
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  const unsigned char lead = byte(0);
+  if (lead < 0x80) return 1;
+  const std::size_t length = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
+  if (lead < 0xC2 || lead > 0xF4 || text.size() < length) return 0;
+  const unsigned char low = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;
+  const unsigned char high = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
+  if (byte(1) < low || byte(1) > high) return 0;
+  for (std::size_t i = 2; i < length; ++i)
+    if ((byte(i) & 0xC0) != 0x80) return 0;
+  return length;
+}
+
+// C0, DEL, and C1 (which terminals take from UTF-8 as well).
+bool is_control(std::string_view sequence) {
+  const auto first = static_cast<unsigned char>(sequence[0]);
+  if (sequence.size() == 1)
+    return (first < 0x20 && first != '\n' && first != '\t') || first == 0x7F;
+  return first == 0xC2 && static_cast<unsigned char>(sequence[1]) < 0xA0;
+}
+
+}  // namespace
+
+bool stdout_is_terminal() {
+  return capable(STDOUT_FILENO);
+}
+bool stderr_is_terminal() {
+  return capable(STDERR_FILENO);
+}
+
+void erase_progress_line() {
+  if (!line_is_shown) return;
+  std::fputs("\r\033[K", stderr);
+  std::fflush(stderr);
+  line_is_shown = false;
+}
+
+ProgressLine::ProgressLine(std::string title, double total)
+    : title_(terminal_safe(title)), total_(total), start_(), drawn_() {}
+
+ProgressLine::~ProgressLine() {
+  erase_progress_line();
+}
+
+std::string ProgressLine::render(double done, double seconds, std::string_view note,
+                                 std::size_t width) const {
+  std::string line = title_ + " ";
+  if (total_ > 0) {
+    constexpr int kCells = 20;
+    const double share = std::clamp(done / total_, 0.0, 1.0);
+    const int full = static_cast<int>(share * kCells);
+    line += "[" + std::string(static_cast<std::size_t>(full), '#') +
+            std::string(static_cast<std::size_t>(kCells - full), '.') + "]";
+    line += format(" %5.1f%%", 100 * share);
+    const double here = done - std::max(first_done_, 0.0);
+    if (here > 0 && seconds > 0.5)
+      line += "  " + human_seconds(seconds / here * std::max(0.0, total_ - done)) + " left";
+  } else {
+    line += human_seconds(seconds);
+  }
+  if (!note.empty()) line += "  " + terminal_safe(note);
+  if (line.size() >= width) {
+    std::size_t end = width > 0 ? width - 1 : 0;
+    while (end > 0 && (static_cast<unsigned char>(line[end]) & 0xC0) == 0x80) --end;
+    line.resize(end);
+  }
+  return line;
+}
+
+void ProgressLine::update(double done, std::string_view note) {
+  const auto now = Clock::now();
+  if (first_done_ < 0) {
+    first_done_ = done;
+    start_ = now;
+  }
+  if (!stderr_is_terminal() || now - drawn_ < std::chrono::milliseconds(100)) return;
+  drawn_ = now;
+  const double seconds = std::chrono::duration<double>(now - start_).count();
+  const std::string line = render(done, seconds, note, terminal_width());
+  std::fprintf(stderr, "\r%s\033[K", line.c_str());
+  std::fflush(stderr);
+  line_is_shown = true;
+}
+
+std::string terminal_safe(std::string_view utf8) {
+  std::string safe;
+  while (!utf8.empty()) {
+    const std::size_t length = sequence_length(utf8);
+    const std::string_view sequence = utf8.substr(0, std::max<std::size_t>(length, 1));
+    safe += length == 0 || is_control(sequence) ? kReplacementUtf8 : sequence;
+    utf8.remove_prefix(sequence.size());
+  }
+  return safe;
+}
+
+bool is_utf8(std::string_view text) {
+  while (!text.empty()) {
+    const std::size_t length = sequence_length(text);
+    if (length == 0) return false;
+    text.remove_prefix(length);
+  }
+  return true;
+}
+
+}  // namespace gpt
