@@ -1,0 +1,7 @@
+# The losses of OpenAI's weights, GPT-2 large (774M), on a dataset; trains nothing.
+
+init_from = 'gpt2-large'
+eval_only = True
+batch_size = 8
+eval_iters = 500  # more batches than in training: the estimate is all there is
+wandb_log = False

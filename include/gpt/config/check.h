@@ -1,0 +1,80 @@
+// What a field accepts: each check holds or not, and says what it wants.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "gpt/base/strings.h"
+#include "gpt/config/field.h"
+
+namespace gpt {
+
+struct anything {
+  bool holds(const auto&) const { return true; }
+  std::string says() const { return ""; }
+};
+
+struct not_empty {
+  bool holds(const std::string& v) const { return !v.empty(); }
+  std::string says() const { return "a text that is not empty"; }
+};
+
+template <class T>
+struct at_least {
+  T low;
+  constexpr explicit at_least(T l) : low(l) {}
+  bool holds(const auto& v) const { return v >= low; }  // false for NaN
+  std::string says() const { return concat("at least ", low); }
+};
+
+template <class T>
+struct between {
+  T low, high;
+  constexpr between(T l, T h) : low(l), high(h) {}
+  bool holds(const auto& v) const { return low <= v && v <= high; }
+  std::string says() const { return concat("from ", low, " to ", high); }
+};
+
+template <std::size_t N>
+struct one_of {
+  std::array<std::string_view, N> names;
+  template <class... Names>
+  constexpr explicit one_of(Names... n) : names{std::string_view(n)...} {}
+  bool holds(const std::string& v) const {
+    for (auto name : names)
+      if (v == name) return true;
+    return false;
+  }
+  std::string says() const {
+    std::string text;
+    for (std::size_t i = 0; i < N; ++i)
+      text += concat(i == 0 ? "" : i + 1 == N ? " or " : ", ", names[i]);
+    return text;
+  }
+};
+template <class... Names>
+one_of(Names...) -> one_of<sizeof...(Names)>;
+
+struct auto_or_at_least {
+  std::int64_t low;
+  constexpr explicit auto_or_at_least(std::int64_t l) : low(l) {}
+  bool holds(const AutoInt& v) const { return !v.value || *v.value >= low; }
+  std::string says() const { return concat("auto or at least ", low); }
+};
+
+struct auto_or_between {
+  std::int64_t low, high;
+  constexpr auto_or_between(std::int64_t l, std::int64_t h) : low(l), high(h) {}
+  bool holds(const AutoInt& v) const { return !v.value || (low <= *v.value && *v.value <= high); }
+  std::string says() const { return concat("auto or from ", low, " to ", high); }
+};
+
+// auto, cpu, cuda or cuda:N.
+struct device_name {
+  bool holds(const std::string& v) const;
+  std::string says() const { return "auto, cpu, cuda or cuda:N"; }
+};
+
+}  // namespace gpt

@@ -1,0 +1,30 @@
+// What is read, and how much of it makes a step.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "gpt/config/check.h"
+#include "gpt/config/field.h"
+
+namespace gpt {
+
+struct DataConfig {
+  CONFIG(DataConfig);
+  FIELD(std::string, dataset, "Folder below data_dir that holds train.bin and val.bin.",
+        not_empty()) = "openwebtext";
+  FIELD(std::int64_t, gradient_accumulation_steps, "Batches whose gradients make one step.",
+        at_least(1)) = 5 * 8;
+  FIELD(std::int64_t, batch_size, "Sequences in a batch.", at_least(1)) = 12;
+  FIELD(std::int64_t, block_size, "Tokens in a sequence (context length).", at_least(1)) = 1024;
+  FIELD(std::string, data_dir, "Folder that holds the datasets.", not_empty()) = "data";
+  FIELD(AutoInt, micro_batch_size,
+        "Sequences in one forward pass; the numbers do not depend on it. auto: batch_size.",
+        auto_or_at_least(1)) = {};
+  FIELD(AutoInt, eval_batch_size,
+        "Sequences in one forward pass of an evaluation. auto: micro_batch_size.",
+        auto_or_at_least(1)) = {};
+  END_CONFIG;
+};
+
+}  // namespace gpt

@@ -1,0 +1,39 @@
+// Where a run lives, when it evaluates and what it keeps.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "gpt/config/check.h"
+#include "gpt/config/field.h"
+
+namespace gpt {
+
+struct IoConfig {
+  CONFIG(IoConfig);
+  FIELD(std::string, out_dir, "Folder for checkpoints, metrics.jsonl and config.json.",
+        not_empty()) = "out";
+  FIELD(std::int64_t, eval_interval, "Iterations between evaluations.", at_least(1)) = 2000;
+  FIELD(std::int64_t, log_interval, "Iterations between printed losses.", at_least(1)) = 1;
+  FIELD(std::int64_t, eval_iters, "Batches per split in an evaluation.", at_least(1)) = 200;
+  FIELD(bool, eval_only, "Evaluate once and stop.", anything()) = false;
+  FIELD(bool, always_save_checkpoint, "Save at every evaluation, not only when val loss improves.",
+        anything()) = true;
+  FIELD(std::string, init_from,
+        "Where weights come from: new, out_dir's checkpoint, or OpenAI's GPT-2.",
+        one_of("scratch", "resume", "gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl")) = "scratch";
+  FIELD(bool, wandb_log, "Accepted for nanoGPT's sake; metrics go to metrics.jsonl.",
+        anything()) = false;
+  FIELD(std::string, wandb_project, "Project name for wandb_log.", anything()) = "owt";
+  FIELD(std::string, wandb_run_name, "Run name for wandb_log.", anything()) = "gpt2";
+  FIELD(std::int64_t, checkpoint_interval,
+        "Iterations between checkpoints beside those of evaluations; 0: none.", at_least(0)) = 0;
+  FIELD(std::int64_t, keep_checkpoints, "Newest checkpoints to keep; the best one is kept as well.",
+        at_least(2)) = 2;
+  FIELD(bool, overwrite,
+        "Start from scratch where out_dir holds a run; its checkpoints are moved aside.",
+        anything()) = false;
+  END_CONFIG;
+};
+
+}  // namespace gpt

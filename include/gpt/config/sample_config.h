@@ -1,0 +1,38 @@
+// Every knob of `gpttrain sample`, once: nanoGPT's sample.py with its names and defaults, and ours.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "gpt/config/check.h"
+#include "gpt/config/field.h"
+
+namespace gpt {
+
+struct SampleConfig {
+  CONFIG(SampleConfig);
+  FIELD(std::string, init_from, "Where weights come from: a run (resume), or a model's name.",
+        one_of("resume", "gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl")) = "resume";
+  FIELD(std::string, out_dir, "Folder of the run.", not_empty()) = "out";
+  FIELD(std::string, start, "Text to continue, or FILE:PATH to take it from a file.",
+        not_empty()) = "\n";
+  FIELD(std::int64_t, num_samples, "Samples to draw.", at_least(1)) = 10;
+  FIELD(std::int64_t, max_new_tokens, "Tokens in each sample.", at_least(1)) = 500;
+  FIELD(double, temperature, "1: the model's own probabilities; less is bolder, more is wilder.",
+        between(1e-6, 100.0)) = 0.8;
+  FIELD(std::int64_t, top_k, "Draw from the k likeliest tokens only; 0: from all.",
+        at_least(0)) = 200;
+  FIELD(std::int64_t, seed, "Seed of the draws.", at_least(0)) = 1337;
+  FIELD(std::string, device, "Where to compute; without a GPU the CPU is used.",
+        device_name()) = "cuda";
+  FIELD(std::string, dtype, "Compute type. auto: as in train.",
+        one_of("auto", "float32", "bfloat16", "float16")) = "auto";
+  FIELD(bool, compile, "Ask for the fused engine.", anything()) = false;
+  FIELD(std::string, checkpoint,
+        "latest, best, or a checkpoint's folder. auto: what nanoGPT's ckpt.pt would hold.",
+        not_empty()) = "auto";
+  FIELD(AutoInt, threads, "CPU threads. auto: one per core.", auto_or_at_least(1)) = {};
+  END_CONFIG;
+};
+
+}  // namespace gpt

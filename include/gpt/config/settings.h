@@ -1,0 +1,46 @@
+// Values on their way into a config: checked for their type when they come, for their range when
+// all have come, each error naming where the value that won was given.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "gpt/config/knob.h"
+#include "gpt/config/setting.h"
+
+namespace gpt {
+
+class Settings {
+ public:
+  explicit Settings(std::vector<Knob> knobs) : knobs_(std::move(knobs)) {}
+
+  // Later wins. InputError: unknown key (with the nearest one), wrong type. An int may stand for a
+  // float, as nanoGPT refuses and everybody writes.
+  void assign(const Setting& setting);
+  // The same from a flag's text: "True", "1e-3", "auto"; text stays text.
+  void assign_text(const std::string& key, const std::string& text, const std::string& origin);
+  // InputError for the first value out of range.
+  void check_ranges() const;
+
+  // What a name in a .py file stands for.
+  std::optional<Value> current(const std::string& key) const;
+  // Where the value was given; "default" if nowhere.
+  std::string origin(const std::string& key) const;
+  bool is_flag(const std::string& key) const;  // a bool, which may stand without a value
+  bool known(const std::string& key) const { return find(key) != nullptr; }
+  const std::vector<Knob>& knobs() const { return knobs_; }
+  // "; did you mean learning_rate?" or "".
+  std::string suggestion(std::string_view key) const;
+
+ private:
+  const Knob* find(std::string_view key) const;
+  const Knob& require(const std::string& key, const std::string& origin) const;
+
+  std::vector<Knob> knobs_;
+  std::map<std::string, std::string> origins_;
+};
+
+}  // namespace gpt

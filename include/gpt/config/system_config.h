@@ -1,0 +1,30 @@
+// The machine: device, precision, engine, seed, threads.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "gpt/config/check.h"
+#include "gpt/config/field.h"
+
+namespace gpt {
+
+struct SystemConfig {
+  CONFIG(SystemConfig);
+  FIELD(std::string, backend, "Collectives for several processes; unused in a single process.",
+        one_of("nccl", "gloo")) = "nccl";
+  FIELD(std::string, device, "Where to compute; without a GPU the CPU is used.",
+        device_name()) = "cuda";
+  FIELD(std::string, dtype,
+        "Compute type. auto: bfloat16 on a GPU that has it, else float16; float32 on the CPU.",
+        one_of("auto", "float32", "bfloat16", "float16")) = "auto";
+  FIELD(bool, compile, "Ask for the fused engine; False: plain modules.", anything()) = true;
+  FIELD(std::int64_t, seed, "Seed of weights, batches and dropout.", at_least(0)) = 1337;
+  FIELD(bool, deterministic,
+        "Only kernels that give the same bits every time (always so on the CPU).",
+        anything()) = false;
+  FIELD(AutoInt, threads, "CPU threads. auto: one per core.", auto_or_at_least(1)) = {};
+  END_CONFIG;
+};
+
+}  // namespace gpt

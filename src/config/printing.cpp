@@ -1,0 +1,107 @@
+#include "gpt/config/printing.h"
+
+#include <sstream>
+
+#include <nlohmann/json.hpp>
+
+#include "gpt/base/strings.h"
+#include "gpt/config/command_line.h"
+
+namespace gpt {
+
+namespace {
+
+constexpr std::size_t kColumns = 80;
+
+nlohmann::ordered_json json_value(const Knob& knob) {
+  return std::visit(
+      [](const auto* value) -> nlohmann::ordered_json {
+        if constexpr (std::is_same_v<decltype(value), const AutoInt*>) {
+          if (!value->value) return "auto";
+          return *value->value;
+        } else {
+          return *value;
+        }
+      },
+      knob.value);
+}
+
+// Words of `text` in lines that start at column `indent`, the first one at column `at`.
+std::string wrapped(const std::string& text, std::size_t at, std::size_t indent) {
+  std::istringstream words(text);
+  std::string out;
+  for (std::string word; words >> word;) {
+    if (at + word.size() + 1 > kColumns) {
+      out += "\n" + std::string(indent, ' ');
+      at = indent;
+    } else if (!out.empty()) {
+      out += " ";
+      ++at;
+    }
+    out += word;
+    at += word.size();
+  }
+  return out;
+}
+
+bool says_more(const Knob& knob) {
+  return knob.range != "any value";
+}
+
+std::string shown_default(const Knob& knob) {
+  const std::string text = value_text(knob);
+  if (std::holds_alternative<std::string*>(knob.value)) {
+    if (text == "\n") return "\"\\n\"";
+    return "\"" + text + "\"";
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string to_json(const std::vector<Knob>& knobs) {
+  nlohmann::ordered_json object;
+  for (const Knob& knob : knobs) object[knob.key] = json_value(knob);
+  return object.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+}
+
+std::string help_text(const std::vector<Knob>& knobs) {
+  constexpr std::size_t kIndent = 6;
+  std::string out;
+  const char* section = "";
+  for (const Knob& knob : knobs) {
+    if (std::string_view(section) != knob.section)
+      out += concat(out.empty() ? "" : "\n", section = knob.section, "\n");
+    out += concat("  --", knob.key, "=", shown_default(knob), "\n", std::string(kIndent, ' '));
+    std::string doc = knob.doc;
+    if (says_more(knob) && doc.find(knob.range) == std::string::npos)
+      doc += " (" + knob.range + ")";
+    out += wrapped(doc, kIndent, kIndent) + "\n";
+  }
+  std::vector<std::string> aliases;
+  for (const auto& [alias, key] : key_aliases())
+    for (const Knob& knob : knobs)
+      if (key == knob.key) aliases.push_back("--" + alias + " = --" + key);
+  if (!aliases.empty()) {
+    out += "\nOther names\n";
+    for (const std::string& alias : aliases) out += "  " + alias + "\n";
+  }
+  return out;
+}
+
+std::string key_table(const std::vector<Knob>& knobs) {
+  std::string out;
+  const char* section = "";
+  for (const Knob& knob : knobs) {
+    if (std::string_view(section) != knob.section) {
+      section = knob.section;
+      out += concat("\n**", section, "**\n\n| key | default | meaning | accepts |\n",
+                    "|---|---|---|---|\n");
+    }
+    out += concat("| `", knob.key, "` | `", shown_default(knob), "` | ", knob.doc, " | ",
+                  knob.range, " |\n");
+  }
+  return out;
+}
+
+}  // namespace gpt

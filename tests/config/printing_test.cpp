@@ -1,0 +1,75 @@
+#include "gpt/config/printing.h"
+
+#include <fstream>
+#include <limits>
+#include <random>
+#include <sstream>
+
+#include <gtest/gtest.h>
+
+#include "gpt/base/files.h"
+#include "gpt/config/json_reader.h"
+#include "gpt/config/settings.h"
+
+namespace gpt {
+namespace {
+
+TrainConfig read_back(const std::string& json) {
+  TrainConfig config;
+  Settings settings(knobs(config));
+  for (const Setting& setting : parse_json_config(json, "printed.json")) settings.assign(setting);
+  settings.check_ranges();
+  return config;
+}
+
+TEST(Printing, JsonReadsBackToTheSameConfig) {
+  std::mt19937_64 random(1337);
+  for (int round = 0; round < 300; ++round) {
+    TrainConfig config;
+    config.optimizer.learning_rate = std::generate_canonical<double, 64>(random);
+    config.optimizer.weight_decay = 1.0 / static_cast<double>(1 + random() % 1000000);
+    config.model.dropout = std::generate_canonical<double, 64>(random) * 0.9;
+    config.optimizer.max_iters = static_cast<std::int64_t>(random() >> 1);
+    config.io.eval_only = random() % 2;
+    config.io.out_dir = "out \"quoted\" \\ \n \xC3\xA9 " + std::to_string(random());
+    if (random() % 2)
+      config.model.head_chunk.value = static_cast<std::int64_t>(1 + random() % 9999);
+    const std::string json = to_json(knobs(config));
+    TrainConfig again = read_back(json);
+    EXPECT_EQ(to_json(knobs(again)), json);
+    EXPECT_EQ(again.optimizer.learning_rate, config.optimizer.learning_rate);
+    EXPECT_EQ(again.optimizer.weight_decay, config.optimizer.weight_decay);
+    EXPECT_EQ(again.optimizer.max_iters, config.optimizer.max_iters);
+    EXPECT_EQ(again.io.out_dir, config.io.out_dir);
+    EXPECT_EQ(again.model.head_chunk, config.model.head_chunk);
+  }
+}
+
+TEST(Printing, HelpFitsEightyColumnsAndNamesEveryKey) {
+  TrainConfig train;
+  SampleConfig sample;
+  for (const auto& list : {knobs(train), knobs(sample)}) {
+    const std::string help = help_text(list);
+    std::istringstream lines(help);
+    for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 80u) << line;
+    for (const Knob& knob : list)
+      EXPECT_NE(help.find("--" + std::string(knob.key) + "="), std::string::npos) << knob.key;
+  }
+}
+
+TEST(Printing, ReadmeTableIsTheGeneratedOne) {
+  const std::string readme = read_file(GPT_SOURCE_DIR "/README.md");
+  const std::string begin = "<!-- keys:begin -->\n", end = "<!-- keys:end -->";
+  const auto from = readme.find(begin), to = readme.find(end);
+  ASSERT_NE(from, std::string::npos);
+  ASSERT_NE(to, std::string::npos);
+  TrainConfig train;
+  SampleConfig sample;
+  PrepareConfig prepare;
+  EXPECT_EQ(readme.substr(from + begin.size(), to - from - begin.size()),
+            key_table(knobs(train)) + key_table(knobs(sample)) + key_table(knobs(prepare)))
+      << "run scripts/update_readme";
+}
+
+}  // namespace
+}  // namespace gpt

@@ -1,0 +1,148 @@
+#include "gpt/config/settings.h"
+
+#include <gtest/gtest.h>
+
+#include "support/error_text.h"
+
+namespace gpt {
+namespace {
+
+using testing::error_text;
+
+struct Fixture {
+  TrainConfig config;
+  Settings settings{knobs(config)};
+
+  std::string assign(const std::string& key, Value value) {
+    return error_text([&] { settings.assign({key, std::move(value), "configs/x.py:12"}); });
+  }
+  std::string flag(const std::string& key, const std::string& text) {
+    return error_text([&] { settings.assign_text(key, text, "command line"); });
+  }
+};
+
+TEST(Settings, EachTypeIsStored) {
+  Fixture f;
+  EXPECT_EQ(f.assign("batch_size", std::int64_t{64}), "");
+  EXPECT_EQ(f.assign("learning_rate", std::int64_t{1}), "");  // nanoGPT refuses this; we do not
+  EXPECT_EQ(f.assign("dropout", 0.25), "");
+  EXPECT_EQ(f.assign("compile", false), "");
+  EXPECT_EQ(f.assign("dataset", std::string("x=y")), "");
+  EXPECT_EQ(f.assign("head_chunk", std::int64_t{128}), "");
+  EXPECT_EQ(f.config.data.batch_size, 64);
+  EXPECT_EQ(f.config.optimizer.learning_rate, 1.0);
+  EXPECT_EQ(f.config.model.dropout, 0.25);
+  EXPECT_FALSE(f.config.system.compile);
+  EXPECT_EQ(f.config.data.dataset, "x=y");
+  EXPECT_EQ(f.config.model.head_chunk.value, 128);
+  EXPECT_EQ(f.assign("head_chunk", std::string("auto")), "");
+  EXPECT_FALSE(f.config.model.head_chunk.value);
+}
+
+TEST(Settings, WrongTypesSayWhatWasExpected) {
+  Fixture f;
+  EXPECT_EQ(f.assign("batch_size", 1.5),
+            "configs/x.py:12: batch_size: expected an integer, got 1.5");
+  EXPECT_EQ(f.assign("batch_size", true),
+            "configs/x.py:12: batch_size: expected an integer, got True");
+  EXPECT_EQ(f.assign("learning_rate", std::string("fast")),
+            "configs/x.py:12: learning_rate: expected a finite number, got the text \"fast\"");
+  EXPECT_EQ(f.assign("compile", std::int64_t{1}),
+            "configs/x.py:12: compile: expected True or False, got 1");
+  EXPECT_EQ(f.assign("dataset", std::int64_t{7}),
+            "configs/x.py:12: dataset: expected a text, got 7");
+  EXPECT_EQ(f.assign("threads", std::string("many")),
+            "configs/x.py:12: threads: expected auto or an integer, got the text \"many\"");
+}
+
+TEST(Settings, FlagsAreReadByTheirKeysType) {
+  Fixture f;
+  for (const char* yes : {"True", "true", "1"}) {
+    f.config.io.eval_only = false;
+    EXPECT_EQ(f.flag("eval_only", yes), "");
+    EXPECT_TRUE(f.config.io.eval_only) << yes;
+  }
+  EXPECT_EQ(f.flag("compile", "False"), "");
+  EXPECT_FALSE(f.config.system.compile);
+  EXPECT_EQ(f.flag("learning_rate", "1e-3"), "");
+  EXPECT_EQ(f.config.optimizer.learning_rate, 1e-3);
+  EXPECT_EQ(f.flag("max_iters", "+20"), "");
+  EXPECT_EQ(f.config.optimizer.max_iters, 20);
+  EXPECT_EQ(f.flag("dataset", "1"), "");
+  EXPECT_EQ(f.config.data.dataset, "1");
+  EXPECT_EQ(f.flag("max_iters", "1e3"),
+            "command line: max_iters: expected an integer, got the text \"1e3\"");
+  EXPECT_EQ(f.flag("compile", "maybe"),
+            "command line: compile: expected True or False, got the text \"maybe\"");
+  EXPECT_EQ(f.flag("max_iters", "99999999999999999999"),
+            "command line: max_iters: expected an integer, got the text \"99999999999999999999\"");
+}
+
+TEST(Settings, WhatCannotBeSavedOrShownIsRefused) {
+  Fixture f;
+  EXPECT_EQ(f.flag("grad_clip", "inf"),
+            "command line: grad_clip: expected a finite number, got inf");
+  EXPECT_EQ(f.flag("dropout", "nan"), "command line: dropout: expected a finite number, got nan");
+  EXPECT_EQ(
+      f.assign("out_dir", std::string("a\xFF")),
+      "configs/x.py:12: out_dir: expected a text in UTF-8 without NUL, got the text \"a\xFF\"");
+  EXPECT_EQ(f.flag("max_iters", "1\n2\033[2J"),
+            "command line: max_iters: expected an integer, got the text \"1\\x0a2\\x1b[2J\"");
+  EXPECT_LT(f.flag("max_iters", std::string(1000, 'x')).size(), 140u);
+  EXPECT_EQ(f.flag("beta2", "0.9999999"), "");
+  EXPECT_EQ(error_text([&] { f.settings.check_ranges(); }),
+            "command line: beta2: expected from 0 to 0.999999, got 0.9999999");
+}
+
+TEST(Settings, UnknownKeysSuggestTheNearest) {
+  Fixture f;
+  EXPECT_EQ(f.assign("learning_rte", 0.1),
+            "configs/x.py:12: learning_rte: unknown key; did you mean learning_rate?");
+  EXPECT_EQ(f.assign("qqqqqqqq", 0.1),
+            "configs/x.py:12: qqqqqqqq: unknown key; --help lists all keys");
+}
+
+TEST(Settings, RangesAreCheckedAtTheEndWithTheOriginOfTheValueThatWon) {
+  Fixture f;
+  EXPECT_EQ(f.assign("beta2", 7.0), "");
+  EXPECT_EQ(error_text([&] { f.settings.check_ranges(); }),
+            "configs/x.py:12: beta2: expected from 0 to 0.999999, got 7");
+  EXPECT_EQ(f.flag("beta2", "0.9"), "");
+  EXPECT_EQ(error_text([&] { f.settings.check_ranges(); }), "");
+  EXPECT_EQ(f.flag("beta2", "0.9"), "");
+  EXPECT_EQ(f.flag("vocab_size", "65537"), "");  // tokens on disk have 16 bits
+  EXPECT_EQ(error_text([&] { f.settings.check_ranges(); }),
+            "command line: vocab_size: expected auto or from 2 to 65536, got 65537");
+}
+
+TEST(Settings, DevicesAndChoices) {
+  for (const char* good : {"auto", "cpu", "cuda", "cuda:0", "cuda:17"}) {
+    Fixture f;
+    f.flag("device", good);
+    EXPECT_EQ(error_text([&] { f.settings.check_ranges(); }), "") << good;
+  }
+  for (const char* bad : {"", "gpu", "cuda:", "cuda:x", "cuda:-1", "cuda:99999999999", "mps"}) {
+    Fixture f;
+    f.flag("device", bad);
+    EXPECT_EQ(
+        error_text([&] { f.settings.check_ranges(); }),
+        concat("command line: device: expected auto, cpu, cuda or cuda:N, got \"", bad, "\""));
+  }
+  Fixture f;
+  f.flag("dtype", "int8");
+  EXPECT_EQ(error_text([&] { f.settings.check_ranges(); }),
+            "command line: dtype: expected auto, float32, bfloat16 or float16, got \"int8\"");
+}
+
+TEST(Settings, CurrentValuesAndOrigins) {
+  Fixture f;
+  EXPECT_EQ(std::get<std::int64_t>(*f.settings.current("batch_size")), 12);
+  EXPECT_EQ(std::get<std::string>(*f.settings.current("threads")), "auto");
+  EXPECT_FALSE(f.settings.current("nothing"));
+  EXPECT_EQ(f.settings.origin("batch_size"), "default");
+  f.assign("batch_size", std::int64_t{3});
+  EXPECT_EQ(f.settings.origin("batch_size"), "configs/x.py:12");
+}
+
+}  // namespace
+}  // namespace gpt

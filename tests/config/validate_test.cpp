@@ -1,0 +1,37 @@
+#include "gpt/config/validate.h"
+
+#include <gtest/gtest.h>
+
+#include "support/error_text.h"
+
+namespace gpt {
+namespace {
+
+std::string error_of(const std::vector<std::pair<std::string, std::string>>& flags) {
+  TrainConfig config;
+  Settings settings(knobs(config));
+  for (const auto& [key, value] : flags) settings.assign_text(key, value, "configs/x.json:3");
+  return testing::error_text([&] { validate(config, settings); });
+}
+
+TEST(Validate, DefaultsAndNanoGptsOddSchedulesPass) {
+  EXPECT_EQ(error_of({}), "");
+  EXPECT_EQ(error_of({{"warmup_iters", "2000"}, {"lr_decay_iters", "20"}}), "");
+  EXPECT_EQ(error_of({{"learning_rate", "1e-5"}}), "");
+}
+
+TEST(Validate, HeadsMustDivideTheWidth) {
+  EXPECT_EQ(error_of({{"n_head", "7"}}),
+            "configs/x.json:3: n_head: n_embd (768) must be a multiple of n_head (7)");
+}
+
+TEST(Validate, SizesThatOverflow) {
+  const std::string expected =
+      "configs/x.json:3: batch_size: batch_size * gradient_accumulation_steps * block_size is "
+      "beyond 2^40 tokens a step";
+  EXPECT_EQ(error_of({{"batch_size", "4611686018427387904"}}), expected);
+  EXPECT_EQ(error_of({{"batch_size", "1073741824"}}), expected);
+}
+
+}  // namespace
+}  // namespace gpt
