@@ -1,0 +1,76 @@
+// Batches, cut from token files while the batch before trains.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <exception>
+#include <mutex>
+#include <thread>
+
+#include <ATen/core/Tensor.h>
+
+#include "gpt/data/batch.h"
+#include "gpt/data/token_file.h"
+
+namespace gpt {
+
+// Row b is the window of block_size tokens at offsets[b]; it is sequence first_sequence + b of the
+// effective batch. `offsets` is an int64 CPU tensor. InputError for a token outside the vocabulary,
+// Error for an offset outside the file.
+Batch make_batch(const TokenFile& file, const at::Tensor& offsets, std::int64_t first_sequence,
+                 std::int64_t block_size, at::Device device);
+
+// One thread converts micro-batches in the order of the requests, at most kAhead of them before
+// they are taken. All members but the thread belong to the caller's thread.
+class BatchFeed {
+ public:
+  static constexpr std::size_t kAhead = 2;
+
+  BatchFeed(std::int64_t block_size, at::Device device);
+  ~BatchFeed();  // pending work is dropped
+  BatchFeed(const BatchFeed&) = delete;
+  BatchFeed& operator=(const BatchFeed&) = delete;
+
+  // Queues an effective batch in micro-batches of `micro_batch` sequences, the last one shorter
+  // where it does not divide (64 by 27: 27, 27, 10). `file` must stay, and `offsets` unchanged,
+  // until its batches are taken or cleared.
+  void request(const TokenFile& file, const at::Tensor& offsets, std::int64_t micro_batch);
+
+  // The next micro-batch, on the device; waits for it. Rethrows what went wrong in making it; the
+  // micro-batch after it can still be taken. Error if none is pending.
+  Batch take();
+
+  std::int64_t pending() const { return pending_; }  // requested, not yet taken
+
+  // Drops everything pending; on return no file is in use.
+  void clear();
+
+ private:
+  struct Job {
+    const TokenFile* file;
+    at::Tensor offsets;
+    std::int64_t first_sequence;
+  };
+  struct Made {
+    Batch batch;  // on the host
+    std::exception_ptr error;
+  };
+
+  void work();
+  Made make(const Job& job) const;
+
+  const std::int64_t block_size_;
+  const at::Device device_;
+  std::int64_t pending_ = 0;
+
+  std::mutex mutex_;  // guards all below
+  std::condition_variable changed_;
+  std::deque<Job> jobs_;
+  std::deque<Made> made_;
+  bool busy_ = false;  // a job is neither in jobs_ nor in made_
+  bool stop_ = false;
+  std::thread thread_;  // last: it starts when all else is there
+};
+
+}  // namespace gpt

@@ -1,0 +1,42 @@
+// The folder of a dataset while `prepare` fills it.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "gpt/base/files.h"
+
+namespace gpt {
+
+// train.bin, val.bin and meta.json are written beside their places and moved there by publish().
+// Whenever the process ends, the folder holds the old dataset, the new one, or none that could be
+// trained on: train.bin goes first and comes last. A hidden lock file keeps a second `prepare` out;
+// it stays in the folder.
+class DatasetFolder {
+ public:
+  // Makes the folder. InputError if it holds a dataset and not `replace`, if another process is
+  // preparing it, or if the path is a file.
+  DatasetFolder(const fs::path& folder, bool replace);
+  // Removes what was not published.
+  ~DatasetFolder();
+  DatasetFolder(const DatasetFolder&) = delete;
+  DatasetFolder& operator=(const DatasetFolder&) = delete;
+
+  // Throws as the constructor would, but touches nothing.
+  static void check(const fs::path& folder, bool replace);
+
+  // Where to write the file that is to become `name`.
+  fs::path temporary(const std::string& name) const;
+
+  // Expects all three temporaries to be written and synced. Throws IoError.
+  void publish();
+
+  // Whether `path` lies directly in `folder` and carries one of the names used here.
+  static bool is_ours(const fs::path& folder, const fs::path& path);
+
+ private:
+  fs::path folder_;
+  FileLock lock_;
+};
+
+}  // namespace gpt

@@ -1,0 +1,136 @@
+#include "gpt/data/batch_feed.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <ATen/ATen.h>
+
+#include "gpt/base/error.h"
+#include "gpt/base/strings.h"
+
+namespace gpt {
+
+namespace {
+
+void copy_window(const TokenFile& file, std::int64_t offset, std::int64_t block_size,
+                 std::int64_t* x, std::int64_t* y) {
+  if (offset < 0 || offset > file.size() - block_size - 1)
+    throw Error(concat(file.path().string(), ": a window of ", block_size, " + 1 tokens at ",
+                       offset, " leaves the file of ", file.size(), " tokens"));
+  file.check(offset, block_size + 1);
+  const std::uint16_t* window = file.data() + offset;
+  std::copy_n(window, block_size, x);
+  std::copy_n(window + 1, block_size, y);
+}
+
+// Pinned memory lets the copy to a GPU run beside the compute.
+Batch make_host_batch(const TokenFile& file, const at::Tensor& offsets, std::int64_t first_sequence,
+                      std::int64_t block_size, bool pinned) {
+  const std::int64_t rows = offsets.size(0);
+  const auto options = at::TensorOptions().dtype(at::kLong);
+  Batch batch{.x_BT = at::empty({rows, block_size}, options.pinned_memory(pinned)),
+              .y_BT = at::empty({rows, block_size}, options.pinned_memory(pinned)),
+              .sequence_B = at::arange(first_sequence, first_sequence + rows, options)};
+  const at::Tensor offsets_B = offsets.contiguous();
+  const auto* offset = offsets_B.const_data_ptr<std::int64_t>();
+  auto* x = batch.x_BT.mutable_data_ptr<std::int64_t>();
+  auto* y = batch.y_BT.mutable_data_ptr<std::int64_t>();
+  for (std::int64_t row = 0; row < rows; ++row)
+    copy_window(file, offset[row], block_size, x + row * block_size, y + row * block_size);
+  return batch;
+}
+
+Batch to_device(Batch batch, at::Device device) {
+  if (device.is_cpu()) return batch;
+  return {.x_BT = batch.x_BT.to(device, /*non_blocking=*/true),
+          .y_BT = batch.y_BT.to(device, /*non_blocking=*/true),
+          .sequence_B = batch.sequence_B};
+}
+
+}  // namespace
+
+Batch make_batch(const TokenFile& file, const at::Tensor& offsets, std::int64_t first_sequence,
+                 std::int64_t block_size, at::Device device) {
+  return to_device(make_host_batch(file, offsets, first_sequence, block_size, device.is_cuda()),
+                   device);
+}
+
+BatchFeed::BatchFeed(std::int64_t block_size, at::Device device)
+    : block_size_(block_size), device_(device), thread_([this] { work(); }) {}
+
+BatchFeed::~BatchFeed() {
+  {
+    const std::scoped_lock lock(mutex_);
+    stop_ = true;
+  }
+  changed_.notify_all();
+  thread_.join();
+}
+
+void BatchFeed::request(const TokenFile& file, const at::Tensor& offsets,
+                        std::int64_t micro_batch) {
+  TORCH_CHECK(micro_batch > 0, "a micro-batch of ", micro_batch, " sequences");
+  const std::int64_t sequences = offsets.size(0);
+  {
+    const std::scoped_lock lock(mutex_);
+    for (std::int64_t first = 0; first < sequences; first += micro_batch) {
+      const std::int64_t rows = std::min(micro_batch, sequences - first);
+      jobs_.push_back({&file, offsets.narrow(0, first, rows), first});
+      ++pending_;
+    }
+  }
+  changed_.notify_all();
+}
+
+Batch BatchFeed::take() {
+  if (pending_ == 0) throw Error("a batch was taken that nobody requested");
+  Made made;
+  {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return !made_.empty(); });
+    made = std::move(made_.front());
+    made_.pop_front();
+  }
+  --pending_;
+  changed_.notify_all();
+  if (made.error) std::rethrow_exception(made.error);
+  return to_device(std::move(made.batch), device_);
+}
+
+void BatchFeed::clear() {
+  std::unique_lock lock(mutex_);
+  jobs_.clear();
+  changed_.wait(lock, [this] { return !busy_; });
+  made_.clear();
+  pending_ = 0;
+}
+
+BatchFeed::Made BatchFeed::make(const Job& job) const {
+  Made made;
+  try {
+    made.batch =
+        make_host_batch(*job.file, job.offsets, job.first_sequence, block_size_, device_.is_cuda());
+  } catch (...) {  // whatever it is, it belongs to the caller of take()
+    made.error = std::current_exception();
+  }
+  return made;
+}
+
+void BatchFeed::work() {
+  std::unique_lock lock(mutex_);
+  while (true) {
+    changed_.wait(lock, [this] { return stop_ || (!jobs_.empty() && made_.size() < kAhead); });
+    if (stop_) return;
+    const Job job = std::move(jobs_.front());
+    jobs_.pop_front();
+    busy_ = true;
+    lock.unlock();
+    Made made = make(job);
+    lock.lock();
+    made_.push_back(std::move(made));
+    busy_ = false;
+    changed_.notify_all();
+  }
+}
+
+}  // namespace gpt

@@ -1,0 +1,129 @@
+#include "gpt/text/char_tokenizer.h"
+
+#include <algorithm>
+
+#include <nlohmann/json.hpp>
+
+#include "gpt/base/error.h"
+#include "gpt/base/strings.h"
+#include "gpt/text/utf8.h"
+
+namespace gpt {
+
+namespace {
+
+using nlohmann::json;
+
+std::string code_point_name(char32_t code) {
+  const auto number = static_cast<unsigned>(code);
+  if (code > U' ' && code < 0x7F) return format("'%c' (U+%04X)", static_cast<char>(code), number);
+  return format("U+%04X", number);
+}
+
+// The value as JSON, in ASCII and short enough for one line.
+std::string shown(const json& value) {
+  std::string text = value.dump(-1, ' ', true);
+  if (text.size() > 40) text = text.substr(0, 40) + "...";
+  return text;
+}
+
+json parse(std::string_view text, const std::string& origin) {
+  try {
+    return json::parse(text);
+  } catch (const json::parse_error& error) {
+    const std::size_t read = std::min(text.size(), error.byte > 0 ? error.byte - 1 : 0);
+    const auto line = 1 + std::count(text.begin(), text.begin() + static_cast<long>(read), '\n');
+    throw InputError(concat(origin, ":", line, ": not valid JSON (byte ", read,
+                            "); write it anew with gpttrain prepare"));
+  }
+}
+
+void expect(const json& meta, const char* key, const json& wanted, const std::string& origin) {
+  const json value = meta.value(key, json());
+  if (value != wanted)
+    throw InputError(concat(origin, ": ", key, ": expected ", shown(wanted), ", found ",
+                            meta.contains(key) ? shown(value) : "nothing"));
+}
+
+char32_t character_of(const json& entry, std::size_t index, const std::string& origin) {
+  const std::u32string text =
+      entry.is_string() ? from_utf8(entry.get_ref<const std::string&>()) : std::u32string();
+  if (text.size() != 1)
+    throw InputError(concat(origin, ": itos[", index, "]: expected a text of one character, found ",
+                            shown(entry)));
+  return text[0];
+}
+
+std::u32string read_itos(const json& itos, const std::string& origin) {
+  std::u32string characters;
+  std::vector<std::size_t> first_use(0x110000, CharTokenizer::kMaxVocabulary);
+  for (const json& entry : itos) {
+    const std::size_t index = characters.size();
+    const char32_t character = character_of(entry, index, origin);
+    if (first_use[character] < index)
+      throw InputError(concat(origin, ": itos[", index, "]: ", code_point_name(character),
+                              " is already itos[", first_use[character], "]"));
+    first_use[character] = index;
+    characters.push_back(character);
+  }
+  return characters;
+}
+
+}  // namespace
+
+CharTokenizer::CharTokenizer(std::u32string characters) : characters_(std::move(characters)) {
+  if (characters_.empty() || characters_.size() > kMaxVocabulary)
+    throw Error(concat("a character vocabulary holds 1 to ", kMaxVocabulary, " characters, not ",
+                       characters_.size()));
+  token_of_.assign(*std::max_element(characters_.begin(), characters_.end()) + 1, -1);
+  for (std::size_t i = 0; i < characters_.size(); ++i) {
+    std::int32_t& token = token_of_[characters_[i]];
+    if (token >= 0)
+      throw Error(concat("a character vocabulary holds ", code_point_name(characters_[i]),
+                         " twice, as tokens ", token, " and ", i));
+    token = static_cast<std::int32_t>(i);
+  }
+}
+
+CharTokenizer CharTokenizer::from_json(std::string_view text, const std::string& origin) {
+  const json meta = parse(text, origin);
+  if (!meta.is_object())
+    throw InputError(concat(origin, ": expected a JSON object, found ", shown(meta)));
+  expect(meta, "format", "gpttrain-meta", origin);
+  expect(meta, "version", 1, origin);
+  expect(meta, "tokenizer", "char", origin);
+  const json itos = meta.value("itos", json());
+  if (!itos.is_array() || itos.empty() || itos.size() > kMaxVocabulary)
+    throw InputError(concat(origin, ": itos: expected a list of 1 to ", kMaxVocabulary,
+                            " characters, found ",
+                            itos.is_array() ? concat(itos.size(), " entries") : shown(itos)));
+  expect(meta, "vocab_size", itos.size(), origin);
+  return CharTokenizer(read_itos(itos, origin));
+}
+
+std::vector<std::int64_t> CharTokenizer::encode(std::string_view utf8,
+                                                const std::string& origin) const {
+  std::vector<std::int64_t> tokens;
+  tokens.reserve(utf8.size());
+  for (const char32_t character : from_utf8(utf8)) {
+    const auto token = token_of(character);
+    if (!token)
+      throw InputError(
+          concat(origin, ": character ", tokens.size() + 1, " is ", code_point_name(character),
+                 character == kReplacement ? " or invalid UTF-8" : "", ", which is not among the ",
+                 vocab_size(), " characters of the vocabulary; leave it out"));
+    tokens.push_back(*token);
+  }
+  return tokens;
+}
+
+std::string CharTokenizer::decode(std::span<const std::int64_t> tokens) const {
+  std::string text;
+  for (const std::int64_t token : tokens) {
+    const bool known = token >= 0 && token < vocab_size();
+    append_utf8(known ? characters_[static_cast<std::size_t>(token)] : kReplacement, text);
+  }
+  return text;
+}
+
+}  // namespace gpt
