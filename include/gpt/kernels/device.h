@@ -1,0 +1,49 @@
+// Facts about the devices of this machine, and what they hold.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include <c10/core/Device.h>
+
+namespace gpt {
+
+struct DeviceFacts {
+  int cuda_devices = 0;  // 0 too without a driver or in a CPU-only build
+  bool built_with_cuda = false;
+  bool cuda_bf16 = false;  // of the first device: compute capability 8.0 or later
+  std::string cuda_name;   // of the first device
+  bool cpu_bf16 = false;   // AVX-512 bf16 or AMX: products run natively
+  std::string cpu_name;
+  int cores = 1;  // that this process may run on
+};
+DeviceFacts device_facts();
+
+// Waits for everything queued on `device`; nothing to do on the CPU.
+void synchronize(const c10::Device& device);
+
+// Bytes: of the process's resident set on the CPU, of the caching allocator on CUDA.
+struct MemoryUse {
+  std::uint64_t now = 0;
+  std::uint64_t peak = 0;
+};
+MemoryUse memory_use(const c10::Device& device);
+
+// Dense peak of the device in FLOP/s for products of the given type, and how it is known
+// ("NVIDIA's table", "measured"). Known GPUs come from a table; the rest, CPUs too, are measured
+// with a large product.
+struct PeakRate {
+  double flops = 0;
+  std::string source;
+};
+PeakRate peak_rate(const c10::Device& device, c10::ScalarType type);
+
+// The table alone: bf16/fp16 dense FLOP/s with fp32 accumulation by product name as the driver
+// reports it; 0 if unknown.
+double table_peak(const std::string& gpu_name);
+
+// Process-wide arithmetic switches: TF32 as nanoGPT sets it, deterministic kernels on request.
+// Call before the first CUDA allocation.
+void set_arithmetic(bool deterministic);
+
+}  // namespace gpt

@@ -1,0 +1,32 @@
+// Dropout whose mask is a function of (seed, step, sequence, layer, position), not of a generator's
+// history: the same whatever the micro-batches, the ranks or a recomputation.
+#pragma once
+
+#include <cstdint>
+
+#include <ATen/core/Tensor.h>
+
+namespace gpt {
+
+// Which dropout of the model this is; each place has its own stream.
+struct DropoutPlace {
+  std::int64_t seed = 0;
+  std::int64_t step = 0;   // optimizer step
+  std::int64_t layer = 0;  // 0-based; -1 for the embedding
+  int site = 0;            // 0 attention weights, 1 attention output, 2 MLP output, 3 embedding
+};
+
+// x: (B, ...) float32, float64, bfloat16 or float16; sequence_B: int64 on the CPU, each row's
+// index in the effective batch. Returns x with each element zeroed with probability p and the rest
+// scaled by 1/(1-p); differentiable in x, and nothing of x's size is saved (the mask is made again
+// in backward). p == 0 returns x itself.
+at::Tensor keyed_dropout(const at::Tensor& x, double p, const at::Tensor& sequence_B,
+                         const DropoutPlace& place);
+
+// The mask alone, 0 or 1/(1-p), shaped (sequence_B.size(0), elements_per_sequence), float64 on the
+// CPU, one element at a time: the reference that tests compare with.
+at::Tensor keyed_dropout_mask_reference(double p, const at::Tensor& sequence_B,
+                                        std::int64_t elements_per_sequence,
+                                        const DropoutPlace& place);
+
+}  // namespace gpt

@@ -1,0 +1,37 @@
+// The last layer and its loss, over chunks of tokens: logits exist for `chunk` tokens at a time.
+// Since nothing follows the loss, its gradient is known in the same pass (Wijmans et al. 2024,
+// "Cut Your Losses", and Liger-Kernel's fused linear cross-entropy use the same fact): three
+// products per chunk, no recomputation.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include <ATen/core/Tensor.h>
+
+namespace gpt {
+
+struct LmHeadOptions {
+  std::int64_t chunk = 0;          // tokens per chunk; 0: all at once
+  double scale = 1;                // loss = scale * sum of token losses; 1/(effective tokens)
+  double gradient_scale = 1;       // extra factor on gradients only: the fp16 loss scale
+  std::int64_t ignore_index = -1;  // targets that count for nothing
+  std::optional<at::ScalarType> compute_type = {};  // of the products; empty: x's own
+};
+
+struct LmHeadLoss {
+  at::Tensor loss;     // scalar, differentiable in x and weight; float32, or float64 for float64 x
+  at::Tensor token_N;  // -log p(target) of each token, 0 where ignored; not differentiable
+};
+
+// x_NC: activations after the last LayerNorm; weight_VC: float32 or float64 (tied with the token
+// embedding); target_N: int64, on x's device. The gradient that reaches x and weight is
+// gradient_scale * d loss; the weight's is accumulated over chunks in the weight's own type.
+// Without grad mode only the losses are computed. Targets out of range: see cross_entropy.h.
+LmHeadLoss lm_head_loss(const at::Tensor& x_NC, const at::Tensor& weight_VC,
+                        const at::Tensor& target_N, const LmHeadOptions& options);
+
+// A chunk whose logits take about 64 MiB, but at least 64 tokens.
+std::int64_t default_head_chunk(std::int64_t vocab_size);
+
+}  // namespace gpt

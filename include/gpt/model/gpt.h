@@ -1,0 +1,63 @@
+// GPT-2 (Radford et al. 2019) as nanoGPT trains it: pre-norm blocks, learned positions, tied head.
+// The eager engine: the text to read first, and the oracle for faster ones.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include <ATen/core/Generator.h>
+#include <ATen/core/Tensor.h>
+
+#include "gpt/config/train_config.h"
+#include "gpt/kernels/lm_head.h"
+#include "gpt/model/dropout_state.h"
+#include "gpt/model/layers.h"
+#include "gpt/model/parameter.h"
+
+namespace gpt {
+
+class Gpt {
+ public:
+  // vocab_size and block_size must be settled. Weights are float32 on the CPU, drawn from
+  // `generator` in nanoGPT's order, so the same seed gives nanoGPT's weights bit for bit.
+  Gpt(const ModelConfig& config, std::int64_t vocab_size, std::int64_t block_size,
+      at::Generator& generator);
+
+  // (B, T) int64 tokens -> (B, T, C) activations after the last LayerNorm. T <= block_size.
+  at::Tensor forward(const at::Tensor& tokens_BT, const DropoutState& dropout = {}) const;
+
+  // The loss of every next token; see lm_head.h. options.chunk 0 means this model's head_chunk.
+  LmHeadLoss loss(const at::Tensor& tokens_BT, const at::Tensor& target_BT, LmHeadOptions options,
+                  const DropoutState& dropout = {}) const;
+
+  // (B, V) logits of the token after the last one, in the weights' type.
+  at::Tensor next_logits(const at::Tensor& tokens_BT) const;
+
+  // In named_parameters() order; the tied head is not listed twice. The tensors are leaves: data
+  // may be copied into them in place, nothing else.
+  const ParameterList& parameters() const { return parameters_; }
+  // Moves the weights; only before anything refers to parameters().
+  void to(const c10::Device& device);
+  void to(at::ScalarType type);
+
+  std::int64_t vocab_size() const { return wte_VC_.size(0); }
+  std::int64_t block_size() const { return wpe_TC_.size(0); }
+
+  // As nanoGPT counts: without the position embedding.
+  std::int64_t parameter_count() const;
+  // Forward and backward FLOPs per token, appendix B of the PaLM paper (Chowdhery et al. 2022):
+  // 6 N + 12 L H Q T.
+  double flops_per_token() const;
+
+ private:
+  void init_gpt(at::Generator& generator);
+  void collect();
+
+  ModelConfig config_;
+  at::Tensor wte_VC_, wpe_TC_;
+  std::vector<Block> h_;
+  LayerNorm ln_f_;
+  ParameterList parameters_;
+};
+
+}  // namespace gpt

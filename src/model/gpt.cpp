@@ -1,0 +1,97 @@
+#include "gpt/model/gpt.h"
+
+#include <cmath>
+
+#include "gpt/base/strings.h"
+
+namespace gpt {
+
+namespace {
+
+constexpr int kEmbeddingSite = 3;
+
+at::Tensor embedding(std::int64_t rows, std::int64_t width, at::Generator& generator) {
+  return at::empty({rows, width}).normal_(0.0, 1.0, generator);
+}
+
+}  // namespace
+
+// The order of the draws is the contract: PyTorch's modules draw when they are built, nanoGPT
+// draws everything again in apply(), then the residual projections a third time.
+Gpt::Gpt(const ModelConfig& config, std::int64_t vocab_size, std::int64_t block_size,
+         at::Generator& generator)
+    : config_(config), ln_f_(config.n_embd, config.bias) {
+  embedding(vocab_size, config.n_embd, generator);  // wte, replaced by the head's weight below
+  wpe_TC_ = embedding(block_size, config.n_embd, generator);
+  for (std::int64_t layer = 0; layer < config.n_layer; ++layer) h_.emplace_back(config, generator);
+  wte_VC_ = Linear(config.n_embd, vocab_size, /*bias=*/false, generator).weight_OI;
+  init_gpt(generator);
+  collect();
+}
+
+void Gpt::init_gpt(at::Generator& generator) {
+  wte_VC_.normal_(0.0, 0.02, generator);
+  wpe_TC_.normal_(0.0, 0.02, generator);
+  for (Block& block : h_) block.init_gpt(generator);
+  wte_VC_.normal_(0.0, 0.02, generator);  // once more as the head
+  const double residual_std = 0.02 / std::sqrt(2.0 * static_cast<double>(config_.n_layer));
+  for (Block& block : h_) {
+    block.attn.c_proj.weight_OI.normal_(0.0, residual_std, generator);
+    block.mlp.c_proj.weight_OI.normal_(0.0, residual_std, generator);
+  }
+}
+
+void Gpt::collect() {
+  parameters_ = {{"transformer.wte.weight", wte_VC_}, {"transformer.wpe.weight", wpe_TC_}};
+  for (std::size_t layer = 0; layer < h_.size(); ++layer)
+    h_[layer].collect(concat("transformer.h.", layer), parameters_);
+  ln_f_.collect("transformer.ln_f", parameters_);
+  for (Parameter& parameter : parameters_) parameter.tensor.set_requires_grad(true);
+}
+
+at::Tensor Gpt::forward(const at::Tensor& tokens_BT, const DropoutState& dropout) const {
+  const std::int64_t T = tokens_BT.size(1);
+  TORCH_CHECK(T <= block_size(), "a sequence of ", T, " tokens is longer than block_size ",
+              block_size());
+  const at::Tensor position_T = at::arange(T, tokens_BT.options());
+  at::Tensor x_BTC = at::embedding(wte_VC_, tokens_BT) + at::embedding(wpe_TC_, position_T);
+  x_BTC = apply_dropout(x_BTC, dropout, /*layer=*/-1, kEmbeddingSite);
+  for (std::size_t layer = 0; layer < h_.size(); ++layer)
+    x_BTC = h_[layer](x_BTC, static_cast<std::int64_t>(layer), dropout);
+  return ln_f_(x_BTC);
+}
+
+LmHeadLoss Gpt::loss(const at::Tensor& tokens_BT, const at::Tensor& target_BT,
+                     LmHeadOptions options, const DropoutState& dropout) const {
+  const at::Tensor x_BTC = forward(tokens_BT, dropout);
+  if (options.chunk == 0)
+    options.chunk = config_.head_chunk.or_else(default_head_chunk(vocab_size()));
+  return lm_head_loss(x_BTC.flatten(0, 1), wte_VC_, target_BT.flatten(), options);
+}
+
+at::Tensor Gpt::next_logits(const at::Tensor& tokens_BT) const {
+  const at::Tensor x_BTC = forward(tokens_BT);
+  return at::linear(x_BTC.select(1, x_BTC.size(1) - 1), wte_VC_);
+}
+
+void Gpt::to(const c10::Device& device) {
+  for (Parameter& parameter : parameters_) parameter.tensor.set_data(parameter.tensor.to(device));
+}
+
+void Gpt::to(at::ScalarType type) {
+  for (Parameter& parameter : parameters_) parameter.tensor.set_data(parameter.tensor.to(type));
+}
+
+std::int64_t Gpt::parameter_count() const {
+  std::int64_t count = -wpe_TC_.numel();
+  for (const Parameter& parameter : parameters_) count += parameter.tensor.numel();
+  return count;
+}
+
+double Gpt::flops_per_token() const {
+  const auto n = static_cast<double>(parameter_count());
+  const auto attention = static_cast<double>(config_.n_layer * config_.n_embd * block_size());
+  return 6.0 * n + 12.0 * attention;
+}
+
+}  // namespace gpt

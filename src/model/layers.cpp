@@ -1,0 +1,121 @@
+#include "gpt/model/layers.h"
+
+#include <cmath>
+
+#include "gpt/kernels/attention.h"
+#include "gpt/kernels/dropout.h"
+
+namespace gpt {
+
+namespace {
+
+constexpr double kInitStd = 0.02;
+enum Site { kAttentionWeights, kAttentionOutput, kMlpOutput };
+
+}  // namespace
+
+at::Tensor apply_dropout(const at::Tensor& x, const DropoutState& dropout, std::int64_t layer,
+                         int site) {
+  if (!dropout.on || dropout.p == 0) return x;
+  return keyed_dropout(x, dropout.p, dropout.sequence_B,
+                       {.seed = dropout.seed, .step = dropout.step, .layer = layer, .site = site});
+}
+
+Linear::Linear(std::int64_t in, std::int64_t out, bool bias, at::Generator& generator) {
+  const double bound = 1.0 / std::sqrt(static_cast<double>(in));
+  weight_OI = at::empty({out, in}).uniform_(-bound, bound, generator);
+  if (bias) bias_O = at::empty({out}).uniform_(-bound, bound, generator);
+}
+
+at::Tensor Linear::operator()(const at::Tensor& x) const {
+  return at::linear(x, weight_OI, bias_O.defined() ? std::optional(bias_O) : std::nullopt);
+}
+
+void Linear::collect(const std::string& prefix, ParameterList& list) const {
+  list.push_back({prefix + ".weight", weight_OI});
+  if (bias_O.defined()) list.push_back({prefix + ".bias", bias_O});
+}
+
+void Linear::init_gpt(at::Generator& generator) {
+  weight_OI.normal_(0.0, kInitStd, generator);
+  if (bias_O.defined()) bias_O.zero_();
+}
+
+LayerNorm::LayerNorm(std::int64_t width, bool bias) : weight_C(at::ones({width})) {
+  if (bias) bias_C = at::zeros({width});
+}
+
+at::Tensor LayerNorm::operator()(const at::Tensor& x) const {
+  return at::layer_norm(x, weight_C.sizes(), weight_C,
+                        bias_C.defined() ? std::optional(bias_C) : std::nullopt, 1e-5);
+}
+
+void LayerNorm::collect(const std::string& prefix, ParameterList& list) const {
+  list.push_back({prefix + ".weight", weight_C});
+  if (bias_C.defined()) list.push_back({prefix + ".bias", bias_C});
+}
+
+SelfAttention::SelfAttention(const ModelConfig& config, at::Generator& generator)
+    : c_attn(config.n_embd, 3 * config.n_embd, config.bias, generator),
+      c_proj(config.n_embd, config.n_embd, config.bias, generator),
+      heads(config.n_head),
+      plain(config.attention == "plain") {}
+
+at::Tensor SelfAttention::operator()(const at::Tensor& x_BTC, std::int64_t layer,
+                                     const DropoutState& dropout) const {
+  const std::int64_t B = x_BTC.size(0), T = x_BTC.size(1), C = x_BTC.size(2);
+  const auto qkv = c_attn(x_BTC).split(C, /*dim=*/2);
+  const auto by_head = [&](const at::Tensor& part_BTC) {
+    return part_BTC.view({B, T, heads, C / heads}).transpose(1, 2);
+  };
+  const at::Tensor q_BHTD = by_head(qkv[0]), k_BHTD = by_head(qkv[1]), v_BHTD = by_head(qkv[2]);
+  const bool drop = dropout.on && dropout.p > 0;
+  const at::Tensor y_BHTD =
+      plain || drop ? plain_causal_attention(q_BHTD, k_BHTD, v_BHTD, drop ? dropout.p : 0.0,
+                                             dropout.sequence_B,
+                                             {dropout.seed, dropout.step, layer, kAttentionWeights})
+                    : causal_attention(q_BHTD, k_BHTD, v_BHTD);
+  const at::Tensor y_BTC = y_BHTD.transpose(1, 2).contiguous().view({B, T, C});
+  return apply_dropout(c_proj(y_BTC), dropout, layer, kAttentionOutput);
+}
+
+Mlp::Mlp(const ModelConfig& config, at::Generator& generator)
+    : c_fc(config.n_embd, 4 * config.n_embd, config.bias, generator),
+      c_proj(4 * config.n_embd, config.n_embd, config.bias, generator),
+      gelu(config.gelu == "tanh" ? "tanh" : "none") {}
+
+at::Tensor Mlp::operator()(const at::Tensor& x_BTC, std::int64_t layer,
+                           const DropoutState& dropout) const {
+  return apply_dropout(c_proj(at::gelu(c_fc(x_BTC), gelu)), dropout, layer, kMlpOutput);
+}
+
+// Members are drawn in this order, which is nanoGPT's.
+Block::Block(const ModelConfig& config, at::Generator& generator)
+    : ln_1(config.n_embd, config.bias),
+      attn(config, generator),
+      ln_2(config.n_embd, config.bias),
+      mlp(config, generator) {}
+
+at::Tensor Block::operator()(const at::Tensor& x_BTC, std::int64_t layer,
+                             const DropoutState& dropout) const {
+  const at::Tensor y_BTC = x_BTC + attn(ln_1(x_BTC), layer, dropout);
+  return y_BTC + mlp(ln_2(y_BTC), layer, dropout);
+}
+
+void Block::collect(const std::string& prefix, ParameterList& list) const {
+  ln_1.collect(prefix + ".ln_1", list);
+  attn.c_attn.collect(prefix + ".attn.c_attn", list);
+  attn.c_proj.collect(prefix + ".attn.c_proj", list);
+  ln_2.collect(prefix + ".ln_2", list);
+  mlp.c_fc.collect(prefix + ".mlp.c_fc", list);
+  mlp.c_proj.collect(prefix + ".mlp.c_proj", list);
+}
+
+void Block::init_gpt(at::Generator& generator) {
+  attn.c_attn.init_gpt(generator);
+  attn.c_proj.init_gpt(generator);
+  mlp.c_fc.init_gpt(generator);
+  mlp.c_proj.init_gpt(generator);
+}
+
+}  // namespace gpt

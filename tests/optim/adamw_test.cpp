@@ -1,0 +1,74 @@
+#include "gpt/optim/adamw.h"
+
+#include <gtest/gtest.h>
+
+#include "support/tensor_near.h"
+
+namespace gpt {
+namespace {
+
+using testing::near;
+
+// Algorithm 2 of Loshchilov and Hutter, one tensor, float64.
+struct Reference {
+  at::Tensor p, m, v;
+  int t = 0;
+  explicit Reference(const at::Tensor& start)
+      : p(start.detach().to(at::kDouble).clone()), m(at::zeros_like(p)), v(at::zeros_like(p)) {}
+  void step(const at::Tensor& grad, double lr, const OptimizerConfig& c, double decay) {
+    const at::Tensor g = grad.to(at::kDouble);
+    ++t;
+    p = p * (1 - lr * decay);
+    m = c.beta1 * m + (1 - c.beta1) * g;
+    v = c.beta2 * v + (1 - c.beta2) * g * g;
+    const at::Tensor m_hat = m / (1 - std::pow(c.beta1, t)), v_hat = v / (1 - std::pow(c.beta2, t));
+    p = p - lr * m_hat / (v_hat.sqrt() + 1e-8);
+  }
+};
+
+TEST(AdamW, FollowsThePaperWithTwoGroups) {
+  OptimizerConfig config;
+  config.weight_decay = 0.3;
+  const at::Tensor matrix = at::randn({7, 5}).set_requires_grad(true);
+  const at::Tensor vector = at::randn({5}).set_requires_grad(true);
+  AdamW optimizer({matrix, vector}, config);
+  EXPECT_EQ(optimizer.decay().index, std::vector<std::size_t>{0});
+  EXPECT_EQ(optimizer.no_decay().index, std::vector<std::size_t>{1});
+  Reference a(matrix), b(vector);
+  for (int i = 0; i < 20; ++i) {
+    const double lr = 1e-2 / (1 + i);
+    matrix.mutable_grad() = at::randn({7, 5});
+    vector.mutable_grad() = at::randn({5});
+    a.step(matrix.grad(), lr, config, 0.3);
+    b.step(vector.grad(), lr, config, 0.0);
+    optimizer.step(lr, at::zeros({}));
+  }
+  EXPECT_TRUE(near(matrix, a.p, 1e-6));
+  EXPECT_TRUE(near(vector, b.p, 1e-6));
+  EXPECT_TRUE(near(optimizer.state(0).exp_avg, a.m, 1e-6));
+  EXPECT_TRUE(near(optimizer.state(1).exp_avg_sq, b.v, 1e-6));
+  EXPECT_EQ(optimizer.state(0).step.item<double>(), 20);
+}
+
+TEST(AdamW, SkippedStepLeavesEverythingAsItWas) {
+  const at::Tensor matrix = at::randn({4, 4}).set_requires_grad(true);
+  AdamW optimizer({matrix}, {});
+  matrix.mutable_grad() = at::randn({4, 4});
+  optimizer.step(1e-2, at::zeros({}));
+  const at::Tensor before = matrix.detach().clone(), m = optimizer.state(0).exp_avg.clone(),
+                   v = optimizer.state(0).exp_avg_sq.clone();
+  matrix.mutable_grad() = at::full({4, 4}, std::numeric_limits<float>::quiet_NaN());
+  optimizer.step(1e-2, at::ones({}));
+  EXPECT_TRUE(at::equal(matrix, before));
+  EXPECT_TRUE(at::equal(optimizer.state(0).exp_avg, m));
+  EXPECT_TRUE(at::equal(optimizer.state(0).exp_avg_sq, v));
+  EXPECT_EQ(optimizer.state(0).step.item<double>(), 1);
+}
+
+TEST(AdamW, MissingGradientIsAnError) {
+  AdamW optimizer({at::randn({2, 2}).set_requires_grad(true)}, {});
+  EXPECT_THROW(optimizer.step(1e-3, at::zeros({})), c10::Error);
+}
+
+}  // namespace
+}  // namespace gpt
