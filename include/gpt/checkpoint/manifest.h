@@ -1,0 +1,46 @@
+// manifest.json: what a checkpoint is, and what a resumed run needs besides its tensors.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace gpt {
+
+struct FileRecord {
+  std::string name;
+  std::uint64_t size = 0;
+  std::uint32_t crc32c = 0;
+};
+
+struct Manifest {
+  std::int64_t step = 0;  // the iteration that comes next
+  std::string reason;     // "evaluation", "interval", "signal SIGTERM", "end"
+  bool best = false;      // val loss was the lowest so far
+  double val_loss = std::numeric_limits<double>::quiet_NaN();  // of the last evaluation
+  double best_val_loss = 1e9;                                  // nanoGPT's start value
+  std::int64_t last_eval_step = -1;  // so that a resumed run does not evaluate twice
+
+  std::vector<std::int64_t> pending_offsets;  // windows drawn and not yet trained on
+  std::string generator_state;                // raw bytes of the CPU generator
+  double loss_scale = 1;
+  std::int64_t scale_growth_steps = 0;
+  std::int64_t bad_steps = 0;    // non-finite ones in a row
+  std::int64_t tokens_seen = 0;  // trained on so far
+
+  std::string config_json;      // the resolved config
+  std::string vocabulary_json;  // the dataset's meta.json, or ""
+  std::string program_version;
+  std::vector<FileRecord> files;
+};
+
+// JSON whose last member is the CRC-32C of all that comes before it, so that any flipped, missing
+// or added byte shows. Doubles come back exactly, NaN and infinities too.
+std::string to_json(const Manifest& manifest);
+
+// InputError naming `origin` if the text is not what to_json wrote.
+Manifest parse_manifest(std::string_view text, const std::string& origin);
+
+}  // namespace gpt

@@ -1,0 +1,41 @@
+// The tensors of a run, to and from the files of a checkpoint.
+#pragma once
+
+#include <filesystem>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include "gpt/checkpoint/store.h"
+#include "gpt/model/gpt.h"
+#include "gpt/optim/adamw.h"
+
+namespace gpt {
+
+inline constexpr const char* kModelFile = "model.safetensors";
+inline constexpr const char* kOptimizerFile = "optimizer.safetensors";
+
+// Views of the weights and the optimizer's state, with the host copies they look at. Valid while
+// this object lives and the tensors are not written.
+class RunTensors {
+ public:
+  RunTensors(const Gpt& model, const AdamW& optimizer);
+  const std::vector<CheckpointPart>& parts() const { return parts_; }
+
+ private:
+  void add(CheckpointPart& part, std::string name, const at::Tensor& tensor);
+
+  std::vector<at::Tensor> host_;
+  std::vector<CheckpointPart> parts_;
+};
+
+// Copies the weights of checkpoint `directory` into the model. InputError if a tensor is missing,
+// unknown, or of another type or shape.
+void load_model(const std::filesystem::path& directory, const Gpt& model);
+void load_optimizer(const std::filesystem::path& directory, const Gpt& model,
+                    const AdamW& optimizer);
+
+// CRC-32C over all weights and optimizer state, for comparing runs bit by bit.
+std::uint32_t state_checksum(const Gpt& model, const AdamW& optimizer);
+
+}  // namespace gpt

@@ -1,0 +1,24 @@
+// The two splits a run reads.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "gpt/config/train_config.h"
+#include "gpt/data/token_file.h"
+
+namespace gpt {
+
+struct Dataset {
+  TokenFile train, val;
+  std::int64_t vocab_size;      // settled: the config's, the dataset's, or 50304
+  std::string vocabulary_json;  // meta.json's text, or "" if there is none
+};
+
+// data_dir/dataset/{train.bin,val.bin,meta.json}; InputError says what is missing and how to make
+// it. A vocab_size in the config that is smaller than the dataset's is an error.
+Dataset open_dataset(const TrainConfig& config);
+
+}  // namespace gpt

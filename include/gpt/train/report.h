@@ -1,0 +1,44 @@
+// What a run says: nanoGPT's lines on stdout, metrics.jsonl, and a progress line on a terminal.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include <c10/core/Device.h>
+
+#include "gpt/base/terminal.h"
+#include "gpt/config/train_config.h"
+#include "gpt/train/evaluator.h"
+#include "gpt/train/metrics.h"
+#include "gpt/train/throughput.h"
+
+namespace gpt {
+
+struct StepResult;
+
+class Report {
+ public:
+  Report(const TrainConfig& config, const c10::Device& device, Metrics& metrics,
+         Throughput throughput);
+
+  void started(std::int64_t step, bool resumed);
+  void start_step() { throughput_.start_step(); }
+  void step(std::int64_t step, const StepResult& result);
+  void evaluating(std::int64_t done, std::int64_t total);
+  void evaluation(std::int64_t step, const SplitLosses& losses, bool best);
+  void saved(std::int64_t step, const std::string& reason);
+  void save_failed(std::int64_t step, const std::string& why);
+  void stopped(std::int64_t next_step, const std::string& signal);
+  void done(std::int64_t next_step, double best_val_loss);
+
+ private:
+  const TrainConfig& config_;
+  c10::Device device_;
+  Metrics& metrics_;
+  Throughput throughput_;
+  std::optional<ProgressLine> progress_;
+  double done_ = 0;  // iterations finished
+};
+
+}  // namespace gpt

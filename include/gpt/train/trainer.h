@@ -1,0 +1,71 @@
+// The loop: draw, forward, backward, clip, step; evaluate, save and report at their intervals.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "gpt/base/error.h"
+#include "gpt/base/signal.h"
+#include "gpt/checkpoint/manifest.h"
+#include "gpt/checkpoint/store.h"
+#include "gpt/config/train_config.h"
+#include "gpt/model/gpt.h"
+#include "gpt/optim/adamw.h"
+#include "gpt/optim/grad_scaler.h"
+#include "gpt/train/batches.h"
+#include "gpt/train/evaluator.h"
+#include "gpt/train/report.h"
+
+namespace gpt {
+
+// What one optimizer step did. Losses are nats per token.
+struct StepResult {
+  double mean_loss = 0;  // over the whole effective batch
+  double last_loss = 0;  // over its last batch_size sequences: what nanoGPT prints
+  double gradient_norm = 0;
+  double learning_rate = 0;
+  bool skipped = false;  // loss or gradient was not finite; the weights are untouched
+};
+
+class Trainer {
+ public:
+  struct Parts {
+    const TrainConfig& config;
+    Compute compute;
+    Gpt& model;
+    AdamW& optimizer;
+    GradScaler& scaler;
+    const Dataset& dataset;
+    Batches& batches;
+    at::Generator generator;
+    CheckpointStore& store;
+    Report& report;
+    std::string config_json;  // resolved, saved with every checkpoint
+  };
+
+  // `start` is a fresh Manifest, or that of the checkpoint whose tensors have been loaded.
+  Trainer(Parts parts, const Manifest& start);
+
+  // Until max_iters, eval_only's evaluation, or a stop signal. kExitDone or kExitStopped.
+  ExitCode run(const StopSignals& signals);
+
+  // One optimizer step from the next batch; public so that tests can look at each.
+  StepResult step();
+
+  // Called between backward and the gradient check; for tests that plant faults.
+  std::function<void()> after_backward;
+
+ private:
+  void evaluate();
+  bool evaluation_due() const;
+  void save(const std::string& reason);
+  void guard_against_divergence(const StepResult& result);
+  StepResult update(const at::Tensor& token_loss);
+
+  Parts parts_;
+  Manifest state_;  // step, losses and counters as they will be saved
+};
+
+}  // namespace gpt

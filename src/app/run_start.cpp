@@ -1,0 +1,91 @@
+#include "app/run_start.h"
+
+#include <ctime>
+
+#include "gpt/base/error.h"
+#include "gpt/base/log.h"
+#include "gpt/base/strings.h"
+#include "gpt/config/json_reader.h"
+
+namespace gpt {
+
+namespace {
+
+void move_aside(const fs::path& out_dir, const std::vector<CheckpointInfo>& checkpoints) {
+  char when[32];
+  const std::time_t now = std::time(nullptr);
+  std::tm local{};
+  std::strftime(when, sizeof when, "%Y%m%d-%H%M%S", localtime_r(&now, &local));
+  fs::path target = out_dir / concat("replaced-", when);
+  for (int n = 2; fs::exists(target); ++n) target = out_dir / concat("replaced-", when, "-", n);
+  make_directories(target);
+  for (const CheckpointInfo& info : checkpoints)
+    rename_path(info.path, target / info.path.filename());
+  sync_directory(out_dir);
+  log_info("earlier checkpoints were moved to " + target.string());
+}
+
+template <class T>
+void adopt(const char* key, T& wanted, const T& saved, const Settings& asked) {
+  if (!(wanted == saved) && asked.origin(key) != "default")
+    log_warning(concat(asked.origin(key), ": ", key, ": the checkpoint's value is used instead"));
+  wanted = saved;
+}
+
+}  // namespace
+
+std::optional<CheckpointInfo> choose_start(const TrainConfig& config, CheckpointStore& store) {
+  const std::string& out = config.io.out_dir;
+  if (config.io.init_from != "scratch" && config.io.init_from != "resume")
+    throw InputError("init_from=" + config.io.init_from +
+                     ": this version cannot load OpenAI's weights yet; scratch and resume work");
+  const auto present = store.list();
+  if (config.io.init_from == "resume") {
+    auto good = store.newest_good();
+    if (!good)
+      throw InputError(out + ": init_from=resume, but there is no good checkpoint (" +
+                       std::to_string(present.size()) +
+                       " looked at); check --out_dir, or start with --init_from=scratch");
+    return good;
+  }
+  if (present.empty()) return std::nullopt;
+  if (config.io.overwrite) {
+    move_aside(out, present);
+    return std::nullopt;
+  }
+  if (auto good = store.newest_good(); good && good->manifest.reason.starts_with("signal")) {
+    log_info(format("%s: going on with the run that %s stopped at step %ld", out.c_str(),
+                    good->manifest.reason.substr(7).c_str(), static_cast<long>(good->step)));
+    return good;
+  }
+  throw InputError(concat(out, ": holds a run at step ", present.front().step,
+                          "; add --init_from=resume to go on with it, --overwrite=True to start "
+                          "again (it is moved aside), or choose another --out_dir"));
+}
+
+TrainConfig saved_config(const CheckpointInfo& checkpoint) {
+  TrainConfig config;
+  Settings settings(knobs(config));
+  const std::string name = (checkpoint.path / "manifest.json").string() + " (config)";
+  for (const Setting& setting : parse_json_config(checkpoint.manifest.config_json, name))
+    settings.assign(setting);
+  settings.check_ranges();
+  return config;
+}
+
+void adopt_shape(TrainConfig& config, const TrainConfig& saved, const Settings& asked) {
+  if (config.data.block_size != saved.data.block_size && asked.origin("block_size") != "default")
+    throw InputError(concat(asked.origin("block_size"), ": block_size: the checkpoint was trained ",
+                            "with ", saved.data.block_size, ", got ", config.data.block_size,
+                            "; resume with the same"));
+  config.data.block_size = saved.data.block_size;
+  adopt("n_layer", config.model.n_layer, saved.model.n_layer, asked);
+  adopt("n_head", config.model.n_head, saved.model.n_head, asked);
+  adopt("n_embd", config.model.n_embd, saved.model.n_embd, asked);
+  adopt("bias", config.model.bias, saved.model.bias, asked);
+  adopt("gelu", config.model.gelu, saved.model.gelu, asked);
+  adopt("vocab_size", config.model.vocab_size, saved.model.vocab_size, asked);
+  adopt("seed", config.system.seed, saved.system.seed, asked);  // it keys dropout
+}
+
+}  // namespace gpt

@@ -1,0 +1,39 @@
+#include "app/setup.h"
+
+#include <ATen/Parallel.h>
+
+#include "gpt/base/log.h"
+#include "gpt/base/strings.h"
+#include "gpt/config/resolve.h"
+#include "gpt/kernels/device.h"
+#include "gpt/train/autocast.h"
+
+#include "app/version.h"
+
+namespace gpt {
+
+Compute set_up_machine(SystemConfig& system) {
+  return set_up_machine(system.device, system.dtype, system.threads, system.deterministic);
+}
+
+Compute set_up_machine(std::string& device, std::string& dtype, const AutoInt& threads,
+                       bool deterministic) {
+  const DeviceFacts facts = device_facts();
+  const Resolved resolved = resolve(device, dtype,
+                                    {.cuda_devices = facts.cuda_devices,
+                                     .built_with_cuda = facts.built_with_cuda,
+                                     .cuda_bf16 = facts.cuda_bf16,
+                                     .cpu_bf16 = facts.cpu_bf16});
+  for (const std::string& warning : resolved.warnings) log_warning(warning);
+  device = resolved.device;
+  dtype = resolved.dtype;
+  at::set_num_threads(static_cast<int>(threads.or_else(facts.cores)));
+  set_arithmetic(deterministic);
+  const Compute compute{c10::Device(device), scalar_type(dtype)};
+  log_info(concat("gpttrain ", version(), ": ", device, " (",
+                  compute.device.is_cuda() ? facts.cuda_name : facts.cpu_name, "), ", dtype, ", ",
+                  at::get_num_threads(), " thread(s)"));
+  return compute;
+}
+
+}  // namespace gpt

@@ -1,0 +1,143 @@
+#include <cstdlib>
+#include <cstring>
+
+#include <ATen/ATen.h>
+#include <ATen/CPUGeneratorImpl.h>
+
+#include "gpt/base/log.h"
+#include "gpt/base/strings.h"
+#include "gpt/checkpoint/run_state.h"
+#include "gpt/config/command_line.h"
+#include "gpt/config/printing.h"
+#include "gpt/config/validate.h"
+#include "gpt/kernels/device.h"
+#include "gpt/train/trainer.h"
+
+#include "app/run_start.h"
+#include "app/setup.h"
+#include "app/verbs.h"
+#include "app/version.h"
+
+namespace gpt {
+
+namespace {
+
+void refuse_several_processes() {
+  const char* world = std::getenv("WORLD_SIZE");
+  if (world && std::atoi(world) > 1)
+    throw InputError(concat("WORLD_SIZE=", world,
+                            ": this version trains in one process only; "
+                            "start it without a launcher"));
+}
+
+FileLock lock_out_dir(const std::string& out_dir) {
+  make_directories(out_dir);
+  std::string owner;
+  auto lock = FileLock::try_lock(fs::path(out_dir) / "run.lock", &owner);
+  if (!lock)
+    throw InputError(out_dir + ": another run is using this folder (" + owner +
+                     "); wait for it, or choose another --out_dir");
+  return std::move(*lock);
+}
+
+void print_model_facts(const TrainConfig& config, const Gpt& model, const AdamW& optimizer,
+                       const PeakRate& peak) {
+  const DataConfig& data = config.data;
+  print_line("tokens per iteration will be: " +
+             with_commas(data.gradient_accumulation_steps * data.batch_size * data.block_size));
+  print_line(
+      format("number of parameters: %.2fM", static_cast<double>(model.parameter_count()) / 1e6));
+  const auto count = [](const char* kind, const AdamW::Group& group) {
+    std::int64_t values = 0;
+    for (const at::Tensor& tensor : group.parameter) values += tensor.numel();
+    print_line(format("num %s parameter tensors: %zu, with %s parameters", kind,
+                      group.parameter.size(), with_commas(values).c_str()));
+  };
+  count("decayed", optimizer.decay());
+  count("non-decayed", optimizer.no_decay());
+  print_line(format("FLOPs per token: %.3g; peak of the device: %.4g TFLOP/s (%s)",
+                    model.flops_per_token(), peak.flops / 1e12, peak.source.c_str()));
+}
+
+void restore(const CheckpointInfo& checkpoint, const Gpt& model, const AdamW& optimizer,
+             GradScaler& scaler, at::Generator& generator) {
+  load_model(checkpoint.path, model);
+  load_optimizer(checkpoint.path, model, optimizer);
+  const Manifest& manifest = checkpoint.manifest;
+  scaler.restore({manifest.loss_scale, manifest.scale_growth_steps});
+  const std::string& bytes = manifest.generator_state;
+  at::Tensor state = at::empty({static_cast<std::int64_t>(bytes.size())}, at::kByte);
+  std::memcpy(state.mutable_data_ptr(), bytes.data(), bytes.size());
+  generator.set_state(state);
+}
+
+// Everything between a checked config and a finished run.
+ExitCode train(TrainConfig config, const Settings& asked) {
+  const FileLock lock = lock_out_dir(config.io.out_dir);
+  CheckpointStore store(config.io.out_dir, static_cast<int>(config.io.keep_checkpoints));
+  store.clean_leftovers();
+  const auto checkpoint = choose_start(config, store);
+  if (checkpoint) adopt_shape(config, saved_config(*checkpoint), asked);
+  const Dataset dataset = open_dataset(config);
+  config.model.vocab_size.value = dataset.vocab_size;
+  const Compute compute = set_up_machine(config.system);
+  if (config.system.compile)
+    log_info("compile=True: the fused engine is not in this version, the eager engine runs");
+
+  at::Generator generator =
+      at::detail::createCPUGenerator(static_cast<std::uint64_t>(config.system.seed));
+  Gpt model(config.model, dataset.vocab_size, config.data.block_size, generator);
+  model.to(compute.device);
+  std::vector<at::Tensor> weights;
+  for (const Parameter& parameter : model.parameters()) weights.push_back(parameter.tensor);
+  AdamW optimizer(weights, config.optimizer);
+  GradScaler scaler(compute.type == at::kHalf);
+  Manifest state;
+  state.program_version = version();
+  if (checkpoint) {
+    state = checkpoint->manifest;
+    restore(*checkpoint, model, optimizer, scaler, generator);
+    print_line(format("resuming from %s (step %ld)", checkpoint->path.c_str(),
+                      static_cast<long>(state.step)));
+  }
+
+  const PeakRate peak = peak_rate(compute.device, compute.type);
+  print_model_facts(config, model, optimizer, peak);
+  const std::string config_json = to_json(knobs(config));
+  replace_file(fs::path(config.io.out_dir) / "config.json", config_json);
+  Metrics metrics(fs::path(config.io.out_dir) / "metrics.jsonl");
+  Batches batches(config.data, dataset, generator, compute.device, state.pending_offsets);
+  const auto tokens = static_cast<double>(batches.effective_batch() * config.data.block_size);
+  Report report(config, compute.device, metrics,
+                Throughput(model.flops_per_token(), tokens, peak.flops));
+  const StopSignals signals;
+  report.started(state.step, checkpoint.has_value());
+  Trainer trainer({config, compute, model, optimizer, scaler, dataset, batches, generator, store,
+                   report, config_json},
+                  state);
+  return trainer.run(signals);
+}
+
+}  // namespace
+
+ExitCode train_verb(const Arguments& arguments) {
+  TrainConfig config;
+  Settings settings(knobs(config));
+  const CommandLine line = read_command_line(arguments, settings, /*inputs_allowed=*/false);
+  if (line.help) {
+    print_text(
+        "Usage: gpttrain [train] [CONFIG.py|CONFIG.json...] [--key=value...] "
+        "[--print_config]\nRead left to right, later wins.\n\n" +
+        help_text(knobs(config)));
+    return kExitDone;
+  }
+  validate(config, settings);
+  if (line.print_config) {
+    print_text(to_json(knobs(config)));
+    return kExitDone;
+  }
+  refuse_several_processes();
+  return train(config, settings);
+}
+
+}  // namespace gpt

@@ -1,0 +1,112 @@
+#include "gpt/checkpoint/run_state.h"
+
+#include <cstring>
+#include <set>
+#include <utility>
+
+#include <ATen/ATen.h>
+
+#include "gpt/base/checksum.h"
+#include "gpt/base/error.h"
+#include "gpt/base/strings.h"
+#include "gpt/formats/safetensors.h"
+
+namespace gpt {
+
+namespace {
+
+std::span<const std::byte> bytes_of(const at::Tensor& tensor) {
+  return {static_cast<const std::byte*>(tensor.const_data_ptr()), tensor.nbytes()};
+}
+
+struct NamedTensor {
+  std::string name;
+  at::Tensor tensor;
+};
+
+std::vector<NamedTensor> model_tensors(const Gpt& model) {
+  std::vector<NamedTensor> list;
+  for (const Parameter& parameter : model.parameters())
+    list.push_back({parameter.name, parameter.tensor.detach()});
+  return list;
+}
+
+std::vector<NamedTensor> optimizer_tensors(const Gpt& model, const AdamW& optimizer) {
+  std::vector<NamedTensor> list;
+  for (std::size_t i = 0; i < model.parameters().size(); ++i) {
+    const AdamW::State state = optimizer.state(i);
+    const std::string& name = model.parameters()[i].name;
+    list.push_back({name + ".exp_avg", state.exp_avg});
+    list.push_back({name + ".exp_avg_sq", state.exp_avg_sq});
+    list.push_back({name + ".step", state.step});
+  }
+  return list;
+}
+
+std::string shape_text(at::IntArrayRef shape) {
+  std::vector<std::string> sizes;
+  for (const std::int64_t size : shape) sizes.push_back(std::to_string(size));
+  return "[" + join(sizes, ", ") + "]";
+}
+
+void load_all(const std::filesystem::path& path, const std::vector<NamedTensor>& targets) {
+  const at::NoGradGuard no_grad;
+  const SafetensorsFile file(path);
+  for (const auto& [name, target] : targets) {
+    const TensorView* found = file.find(name);
+    if (!found)
+      throw InputError(concat(path.string(), ": tensor ", name, " is missing; expected ",
+                              targets.size(), " tensors of this model, found ",
+                              file.tensors().size()));
+    if (found->dtype != "F32" || at::IntArrayRef(found->shape) != target.sizes())
+      throw InputError(concat(path.string(), ": tensor ", name, " is ", found->dtype, " ",
+                              shape_text(found->shape), ", expected F32 ",
+                              shape_text(target.sizes())));
+    // The file's bytes may be unaligned for from_blob.
+    const at::Tensor host = at::empty(target.sizes(), at::kFloat);
+    std::memcpy(host.mutable_data_ptr(), found->bytes.data(), found->bytes.size());
+    target.copy_(host);
+  }
+  if (file.tensors().size() == targets.size()) return;
+  std::set<std::string> known;
+  for (const auto& target : targets) known.insert(target.name);
+  for (const TensorView& tensor : file.tensors())
+    if (!known.contains(tensor.name))
+      throw InputError(concat(path.string(), ": tensor ", tensor.name, " is not in this model"));
+}
+
+}  // namespace
+
+RunTensors::RunTensors(const Gpt& model, const AdamW& optimizer) {
+  parts_.resize(2);
+  parts_[0].file_name = kModelFile;
+  for (const auto& [name, tensor] : model_tensors(model)) add(parts_[0], name, tensor);
+  parts_[1].file_name = kOptimizerFile;
+  for (const auto& [name, tensor] : optimizer_tensors(model, optimizer))
+    add(parts_[1], name, tensor);
+}
+
+void RunTensors::add(CheckpointPart& part, std::string name, const at::Tensor& tensor) {
+  const at::Tensor host = tensor.to(at::kCPU).contiguous();  // the same tensor on the CPU
+  host_.push_back(host);
+  part.tensors.push_back({std::move(name), "F32", host.sizes().vec(), bytes_of(host)});
+}
+
+void load_model(const std::filesystem::path& directory, const Gpt& model) {
+  load_all(directory / kModelFile, model_tensors(model));
+}
+
+void load_optimizer(const std::filesystem::path& directory, const Gpt& model,
+                    const AdamW& optimizer) {
+  load_all(directory / kOptimizerFile, optimizer_tensors(model, optimizer));
+}
+
+std::uint32_t state_checksum(const Gpt& model, const AdamW& optimizer) {
+  Crc32c crc;
+  const RunTensors tensors(model, optimizer);
+  for (const CheckpointPart& part : tensors.parts())
+    for (const TensorView& tensor : part.tensors) crc.update(tensor.bytes);
+  return crc.value();
+}
+
+}  // namespace gpt

@@ -1,0 +1,128 @@
+// The part of store.h that only reads.
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
+#include <unistd.h>
+#include <vector>
+
+#include "gpt/base/checksum.h"
+#include "gpt/base/error.h"
+#include "gpt/base/files.h"
+#include "gpt/base/strings.h"
+#include "gpt/checkpoint/store.h"
+
+namespace gpt {
+
+namespace {
+
+// Through read(2): a bad sector under a memory map would be a signal, not an error.
+FileRecord read_record(const fs::path& path) {
+  const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) throw IoError(path.string(), "open", errno);
+  std::vector<std::byte> chunk(1 << 20);
+  Crc32c crc;
+  std::uint64_t size = 0;
+  ssize_t got = 0;
+  while ((got = read(descriptor, chunk.data(), chunk.size())) != 0) {
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) break;
+    crc.update(std::span(chunk.data(), static_cast<std::size_t>(got)));
+    size += static_cast<std::uint64_t>(got);
+  }
+  const int error = errno;
+  close(descriptor);
+  if (got < 0) throw IoError(path.string(), "read", error);
+  return {path.filename().string(), size, crc.value()};
+}
+
+std::string size_problem(const fs::path& directory, const Manifest& manifest) {
+  if (manifest.files.empty()) return "manifest.json: lists no files";
+  for (const FileRecord& file : manifest.files) {
+    if (fs::path(file.name).filename() != file.name)
+      return "manifest.json: '" + file.name + "' is no plain file name";
+    std::error_code error;
+    const std::uint64_t size = fs::file_size(directory / file.name, error);
+    if (error) return file.name + ": " + error.message();
+    if (size != file.size)
+      return concat(file.name, ": expected ", file.size, " bytes, found ", size);
+  }
+  return "";
+}
+
+CheckpointInfo glance(const fs::path& directory, std::int64_t step, bool every_byte) {
+  CheckpointInfo info{
+      .path = directory, .step = step, .good = false, .problem = "", .manifest = {}};
+  if (every_byte) {
+    info.problem = CheckpointStore::verify(directory, &info.manifest);
+  } else {
+    try {
+      const fs::path file = directory / "manifest.json";
+      info.manifest = parse_manifest(read_file(file), "manifest.json");
+      info.problem = size_problem(directory, info.manifest);
+    } catch (const Error& error) {
+      info.problem = error.what();
+    }
+  }
+  info.good = info.problem.empty();
+  return info;
+}
+
+// The step of "step_00002000" or "step_00002000.old-123", -1 for other names.
+std::int64_t step_of(const std::string& name, bool* old) {
+  constexpr std::string_view kPrefix = "step_";
+  const auto dot = name.find(".old-");
+  *old = dot != std::string::npos;
+  if (!name.starts_with(kPrefix)) return -1;
+  const std::string digits =
+      name.substr(kPrefix.size(), (*old ? dot : name.size()) - kPrefix.size());
+  const bool number = digits.size() >= 8 && digits.size() <= 18 &&
+                      digits.find_first_not_of("0123456789") == std::string::npos;
+  return number ? std::stoll(digits) : -1;
+}
+
+}  // namespace
+
+std::string CheckpointStore::verify(const fs::path& directory, Manifest* manifest) {
+  try {
+    const Manifest read = parse_manifest(read_file(directory / "manifest.json"), "manifest.json");
+    if (manifest) *manifest = read;
+    if (std::string problem = size_problem(directory, read); !problem.empty()) return problem;
+    for (const FileRecord& file : read.files) {
+      const FileRecord found = read_record(directory / file.name);
+      if (found.crc32c != file.crc32c)
+        return concat(file.name, ": checksum ", hex32(found.crc32c), ", expected ",
+                      hex32(file.crc32c), "; its contents are damaged");
+    }
+    return "";
+  } catch (const Error& error) {
+    return error.what();
+  }
+}
+
+std::vector<CheckpointInfo> CheckpointStore::list(bool every_byte) const {
+  struct Candidate {
+    std::int64_t step;
+    bool old;
+    fs::path path;
+  };
+  std::vector<Candidate> candidates;
+  std::error_code error;
+  for (fs::directory_iterator entry(out_dir_, error), end; !error && entry != end;
+       entry.increment(error)) {
+    bool old = false;
+    const std::int64_t step = step_of(entry->path().filename().string(), &old);
+    if (step >= 0) candidates.push_back({step, old, entry->path()});
+  }
+  if (error && error != std::errc::no_such_file_or_directory)
+    throw IoError(out_dir_.string(), "list", error.value());
+  std::sort(candidates.begin(), candidates.end(), [](const Candidate& a, const Candidate& b) {
+    return a.step != b.step ? a.step > b.step : a.old < b.old;
+  });
+  std::vector<CheckpointInfo> infos;
+  for (const Candidate& candidate : candidates)
+    infos.push_back(glance(candidate.path, candidate.step, every_byte));
+  return infos;
+}
+
+}  // namespace gpt

@@ -1,0 +1,67 @@
+#include "gpt/train/batches.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <ATen/ATen.h>
+
+namespace gpt {
+
+namespace {
+
+std::int64_t pieces(std::int64_t whole, std::int64_t piece) {
+  return (whole + piece - 1) / piece;
+}
+
+}  // namespace
+
+Batches::Batches(const DataConfig& config, const Dataset& dataset, at::Generator generator,
+                 const c10::Device& device, std::vector<std::int64_t> pending)
+    : config_(config),
+      dataset_(dataset),
+      sampler_(std::move(generator)),
+      feed_(config.block_size, device),
+      effective_(config.batch_size * config.gradient_accumulation_steps),
+      micro_(std::min(effective_, config.micro_batch_size.or_else(config.batch_size))),
+      eval_micro_(std::min(config.batch_size, config.eval_batch_size.or_else(micro_))),
+      pending_(std::move(pending)) {
+  if (pending_.empty()) draw(config_.batch_size);
+}
+
+void Batches::draw(std::int64_t count) {
+  const at::Tensor offsets = sampler_.draw(dataset_.train.size(), config_.block_size, count);
+  const std::int64_t* data = offsets.const_data_ptr<std::int64_t>();
+  pending_.insert(pending_.end(), data, data + count);
+}
+
+void Batches::begin_step(bool evaluation_follows) {
+  const auto request = [&] {
+    const auto have = static_cast<std::int64_t>(pending_.size());
+    if (have < effective_) draw(effective_ - have);
+    const at::Tensor offsets = at::tensor(
+        at::ArrayRef<std::int64_t>(pending_.data(), static_cast<std::size_t>(effective_)),
+        at::kLong);
+    feed_.request(dataset_.train, offsets, micro_);
+  };
+  if (!requested_) request();
+  pending_.erase(pending_.begin(), pending_.begin() + effective_);
+  if (pending_.empty()) draw(config_.batch_size);
+  requested_ = !evaluation_follows;
+  if (requested_) request();
+}
+
+std::int64_t Batches::micro_batches() const {
+  return pieces(effective_, micro_);
+}
+std::int64_t Batches::evaluation_pieces() const {
+  return pieces(config_.batch_size, eval_micro_);
+}
+
+void Batches::request_evaluation(const TokenFile& split, std::int64_t count) {
+  TORCH_CHECK(!requested_, "an evaluation must be announced to begin_step");
+  for (std::int64_t i = 0; i < count; ++i)
+    feed_.request(split, sampler_.draw(split.size(), config_.block_size, config_.batch_size),
+                  eval_micro_);
+}
+
+}  // namespace gpt

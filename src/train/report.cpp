@@ -1,0 +1,96 @@
+#include "gpt/train/report.h"
+
+#include "gpt/base/log.h"
+#include "gpt/base/strings.h"
+#include "gpt/kernels/device.h"
+#include "gpt/train/trainer.h"
+
+namespace gpt {
+
+namespace {
+
+double mebibytes(std::uint64_t bytes) {
+  return static_cast<double>(bytes) / (1 << 20);
+}
+
+}  // namespace
+
+Report::Report(const TrainConfig& config, const c10::Device& device, Metrics& metrics,
+               Throughput throughput)
+    : config_(config), device_(device), metrics_(metrics), throughput_(throughput) {}
+
+void Report::started(std::int64_t step, bool resumed) {
+  metrics_.write(resumed ? "resume" : "start", {{"iter", step}});
+  done_ = static_cast<double>(step);
+  progress_.emplace("train", static_cast<double>(config_.optimizer.max_iters + 1));
+  progress_->update(done_);
+}
+
+void Report::step(std::int64_t step, const StepResult& result) {
+  throughput_.end_step();
+  done_ = static_cast<double>(step + 1);
+  if (step % config_.io.log_interval != 0) {
+    progress_->update(done_);
+    return;
+  }
+  const Throughput::Reading speed = throughput_.read();
+  const MemoryUse memory = memory_use(device_);
+  std::string line = format("iter %ld: loss %.4f, time %.2fms, mfu %.2f%%, %s tok/s, mem %.0fMiB",
+                            step, result.last_loss, speed.milliseconds, 100 * speed.mfu,
+                            with_commas(static_cast<std::int64_t>(speed.tokens_per_second)).c_str(),
+                            mebibytes(memory.now));
+  // nanoGPT prints the loss of the last batch only; with accumulation the mean says more.
+  if (config_.data.gradient_accumulation_steps > 1)
+    line += format(", mean loss %.4f", result.mean_loss);
+  print_line(line);
+  progress_->update(done_, format("loss %.4f", result.last_loss));
+  metrics_.write("train", {{"iter", step},
+                           {"loss", result.last_loss},
+                           {"mean_loss", result.mean_loss},
+                           {"lr", result.learning_rate},
+                           {"grad_norm", result.gradient_norm},
+                           {"ms", speed.milliseconds},
+                           {"tok_per_sec", speed.tokens_per_second},
+                           {"mfu", 100 * speed.mfu},
+                           {"memory_mib", mebibytes(memory.now)},
+                           {"peak_memory_mib", mebibytes(memory.peak)}});
+}
+
+void Report::evaluating(std::int64_t done, std::int64_t total) {
+  if (progress_ && done < total)
+    progress_->update(done_, format("evaluating %ld/%ld", done, total));
+}
+
+void Report::evaluation(std::int64_t step, const SplitLosses& losses, bool best) {
+  print_line(format("step %ld: train loss %.4f, val loss %.4f", step, losses.train, losses.val));
+  metrics_.write("eval", {{"iter", step},
+                          {"train/loss", losses.train},
+                          {"val/loss", losses.val},
+                          {"best", std::int64_t{best}}});
+}
+
+void Report::saved(std::int64_t step, const std::string& reason) {
+  print_line(format("saving checkpoint to %s (step %ld, %s)", config_.io.out_dir.c_str(), step,
+                    reason.c_str()));
+  metrics_.write("checkpoint", {{"iter", step}, {"reason", reason}});
+}
+
+void Report::save_failed(std::int64_t step, const std::string& why) {
+  log_error(why + "; no checkpoint was written at step " + std::to_string(step) +
+            ", older ones are untouched, training goes on");
+  metrics_.write("checkpoint_failed", {{"iter", step}, {"reason", why}});
+}
+
+void Report::stopped(std::int64_t next_step, const std::string& signal) {
+  progress_.reset();
+  metrics_.write("stop", {{"iter", next_step}, {"reason", signal}});
+  print_line(format("stopped by %s after step %ld; the same command goes on from here",
+                    signal.c_str(), next_step - 1));
+}
+
+void Report::done(std::int64_t next_step, double best_val_loss) {
+  progress_.reset();
+  metrics_.write("end", {{"iter", next_step}, {"best_val_loss", best_val_loss}});
+}
+
+}  // namespace gpt

@@ -1,0 +1,179 @@
+#include "gpt/train/trainer.h"
+
+#include <cmath>
+#include <limits>
+#include <utility>
+
+#include <ATen/ATen.h>
+
+#include "gpt/base/log.h"
+#include "gpt/base/strings.h"
+#include "gpt/checkpoint/run_state.h"
+#include "gpt/optim/gradients.h"
+#include "gpt/optim/schedule.h"
+#include "gpt/train/autocast.h"
+
+namespace gpt {
+
+Trainer::Trainer(Parts parts, const Manifest& start) : parts_(std::move(parts)), state_(start) {}
+
+ExitCode Trainer::run(const StopSignals& signals) {
+  const TrainConfig& config = parts_.config;
+  if (state_.step > config.optimizer.max_iters && !config.io.eval_only) {
+    log_info(format("nothing to do: the checkpoint is at step %ld, max_iters is %ld", state_.step,
+                    config.optimizer.max_iters));
+    return kExitDone;
+  }
+  for (;; ++state_.step) {
+    if (evaluation_due()) evaluate();
+    if (config.io.eval_only) return kExitDone;
+    if (config.io.checkpoint_interval > 0 && state_.step > 0 &&
+        state_.step % config.io.checkpoint_interval == 0 && state_.last_eval_step != state_.step)
+      save("interval");
+
+    parts_.report.start_step();
+    const StepResult result = step();
+    parts_.report.step(state_.step, result);
+    guard_against_divergence(result);
+
+    if (state_.step + 1 > config.optimizer.max_iters) break;
+    if (signals.requested()) {
+      ++state_.step;
+      save(concat("signal ", signals.name()));
+      parts_.report.stopped(state_.step, signals.name());
+      return kExitStopped;
+    }
+  }
+  ++state_.step;
+  save("end");
+  parts_.report.done(state_.step, state_.best_val_loss);
+  return kExitDone;
+}
+
+bool Trainer::evaluation_due() const {
+  const bool due = parts_.config.io.eval_only || state_.step % parts_.config.io.eval_interval == 0;
+  return due && state_.last_eval_step != state_.step;
+}
+
+void Trainer::evaluate() {
+  const IoConfig& io = parts_.config.io;
+  const SplitLosses losses = estimate_loss(
+      parts_.model, parts_.dataset, parts_.batches, io.eval_iters, parts_.compute,
+      [&](std::int64_t done, std::int64_t total) { parts_.report.evaluating(done, total); });
+  state_.last_eval_step = state_.step;
+  state_.val_loss = losses.val;
+  state_.best = losses.val < state_.best_val_loss;
+  if (state_.best) state_.best_val_loss = losses.val;
+  parts_.report.evaluation(state_.step, losses, state_.best);
+  // As nanoGPT: nothing worth saving before the first step.
+  if (state_.step > 0 && !io.eval_only && (state_.best || io.always_save_checkpoint))
+    save("evaluation");
+}
+
+StepResult Trainer::step() {
+  const DataConfig& data = parts_.config.data;
+  const auto device = parts_.compute.device;
+  parts_.batches.begin_step((state_.step + 1) % parts_.config.io.eval_interval == 0);
+  const std::int64_t tokens = parts_.batches.effective_batch() * data.block_size;
+  const at::Tensor token_loss =
+      at::empty({tokens}, at::TensorOptions().device(device).dtype(at::kFloat));
+  for (const Parameter& parameter : parts_.model.parameters())
+    parameter.tensor.mutable_grad() = at::Tensor();
+
+  std::int64_t first = 0;
+  for (std::int64_t micro = 0; micro < parts_.batches.micro_batches(); ++micro) {
+    const Batch batch = parts_.batches.take();
+    const DropoutState dropout{.on = parts_.config.model.dropout > 0,
+                               .p = parts_.config.model.dropout,
+                               .seed = parts_.config.system.seed,
+                               .step = state_.step,
+                               .sequence_B = batch.sequence_B};
+    const LmHeadOptions head =
+        head_options(1.0 / static_cast<double>(tokens), parts_.scaler.scale(), parts_.compute.type);
+    const LmHeadLoss loss = [&] {
+      const AutocastGuard autocast(device.type(), parts_.compute.type);
+      return parts_.model.loss(batch.x_BT, batch.y_BT, head, dropout);
+    }();
+    loss.loss.backward();
+    token_loss.narrow(0, first, loss.token_N.numel()).copy_(loss.token_N);
+    first += loss.token_N.numel();
+  }
+  if (after_backward) after_backward();
+  return update(token_loss);
+}
+
+StepResult Trainer::update(const at::Tensor& token_loss) {
+  const TrainConfig& config = parts_.config;
+  std::vector<at::Tensor> gradients;
+  for (const Parameter& parameter : parts_.model.parameters())
+    gradients.push_back(parameter.tensor.grad());
+  parts_.scaler.unscale(gradients);
+  const at::Tensor norm = gradient_norm(gradients);
+  const at::Tensor loss_sum = token_loss.sum(at::kDouble);
+  const at::Tensor skip = any_non_finite({norm, loss_sum.to(at::kFloat)});
+  if (config.optimizer.grad_clip > 0) clip_gradients(gradients, norm, config.optimizer.grad_clip);
+
+  StepResult result;
+  result.learning_rate = learning_rate_at(state_.step, config.optimizer, config.schedule);
+  parts_.optimizer.step(result.learning_rate, skip);
+
+  const std::int64_t last = config.data.batch_size * config.data.block_size;
+  result.mean_loss = loss_sum.item<double>() / static_cast<double>(token_loss.numel());
+  result.last_loss =
+      token_loss.narrow(0, token_loss.numel() - last, last).sum(at::kDouble).item<double>() /
+      static_cast<double>(last);
+  result.gradient_norm = norm.item<double>();
+  result.skipped = skip.item<double>() != 0;
+  return result;
+}
+
+void Trainer::guard_against_divergence(const StepResult& result) {
+  // With float16, a skipped step first of all means that the loss scale was too large.
+  const bool searching_scale = parts_.scaler.scale() > 1;
+  parts_.scaler.update(result.skipped);
+  const GradScaler::State scaler = parts_.scaler.state();
+  state_.loss_scale = scaler.scale;
+  state_.scale_growth_steps = scaler.good_steps;
+  if (!result.skipped) {
+    state_.bad_steps = 0;
+    return;
+  }
+  if (searching_scale) {
+    log_info(format("iter %ld: float16 overflow, loss scale is now %g", state_.step, scaler.scale));
+    return;
+  }
+  ++state_.bad_steps;
+  log_warning(format("iter %ld: loss %g, gradient norm %g: not finite, the update was skipped",
+                     state_.step, result.mean_loss, result.gradient_norm));
+  if (state_.bad_steps >= parts_.config.optimizer.max_bad_steps)
+    throw Error(
+        format("iter %ld: %ld steps in a row had a non-finite loss or gradient "
+               "(max_bad_steps); the weights are as before them. Try a lower "
+               "learning_rate, or dtype=float32; --init_from=resume starts from the last "
+               "checkpoint",
+               state_.step, state_.bad_steps));
+}
+
+void Trainer::save(const std::string& reason) {
+  Manifest manifest = state_;
+  manifest.reason = reason;
+  manifest.best = state_.best && state_.last_eval_step == state_.step;
+  manifest.pending_offsets = parts_.batches.pending();
+  const at::Tensor generator = parts_.generator.get_state();
+  manifest.generator_state.assign(static_cast<const char*>(generator.const_data_ptr()),
+                                  generator.nbytes());
+  manifest.tokens_seen =
+      state_.step * parts_.batches.effective_batch() * parts_.config.data.block_size;
+  manifest.config_json = parts_.config_json;
+  manifest.vocabulary_json = parts_.dataset.vocabulary_json;
+  try {
+    const RunTensors tensors(parts_.model, parts_.optimizer);
+    parts_.store.save(manifest, tensors.parts());
+    parts_.report.saved(state_.step, reason);
+  } catch (const IoError& error) {
+    // The older checkpoints are untouched and memory holds everything: the run is worth more.
+    parts_.report.save_failed(state_.step, error.what());
+  }
+}
+
+}  // namespace gpt

@@ -1,0 +1,114 @@
+// Whole runs of nanoGPT in PyTorch, replayed: weights, batches, losses and evaluations.
+#include <gtest/gtest.h>
+
+#include "gpt/config/settings.h"
+#include "gpt/data/batch_sampler.h"
+
+#include "support/golden.h"
+#include "train/tiny_run.h"
+
+namespace gpt {
+namespace {
+
+using testing::read_golden;
+using testing::TempDir;
+using testing::tiny_config;
+using testing::TinyRun;
+
+// The golden losses were printed by another CPU perhaps: 4 decimals, and half a unit of the 5th.
+constexpr double kFourDecimals = 5e-6 + 5e-5;
+
+TrainConfig golden_config(const TempDir& dir, const nlohmann::json& golden) {
+  TrainConfig config = tiny_config(dir);
+  const auto& settings = golden.at("settings");
+  Settings reader(knobs(config));
+  for (const auto& [key, value] : settings.items()) {
+    if (value.is_boolean()) reader.assign({key, value.get<bool>(), "golden"});
+    if (value.is_number_integer()) reader.assign({key, value.get<std::int64_t>(), "golden"});
+    if (value.is_number_float()) reader.assign({key, value.get<double>(), "golden"});
+    if (value.is_string()) reader.assign({key, value.get<std::string>(), "golden"});
+  }
+  return config;
+}
+
+std::vector<nlohmann::json> metrics_lines(const TrainConfig& config, const std::string& event) {
+  std::vector<nlohmann::json> lines;
+  std::ifstream file(fs::path(config.io.out_dir) / "metrics.jsonl");
+  for (std::string line; std::getline(file, line);)
+    if (auto json = nlohmann::json::parse(line); json.at("event") == event) lines.push_back(json);
+  return lines;
+}
+
+void replay(const std::string& file, std::int64_t micro_batch) {
+  const auto golden = read_golden(file);
+  const TempDir dir;
+  TrainConfig config = golden_config(dir, golden);
+  if (micro_batch > 0) config.data.micro_batch_size.value = micro_batch;
+  TinyRun run(config);
+  testing::expect_fingerprints(run.model.parameters(), golden.at("initial_weights"), 1e-6);
+
+  ASSERT_EQ(run.go(), kExitDone);
+  const auto& iterations = golden.at("iterations");
+  const auto trained = metrics_lines(config, "train");
+  ASSERT_EQ(trained.size(), iterations.size());
+  for (std::size_t i = 0; i < trained.size(); ++i) {
+    EXPECT_EQ(trained[i].at("iter"), iterations[i].at("iter"));
+    for (const char* key : {"loss", "mean_loss"})
+      EXPECT_NEAR(trained[i].at(key).get<double>(), iterations[i].at(key).get<double>(),
+                  kFourDecimals)
+          << key << " of iteration " << i;
+    EXPECT_NEAR(trained[i].at("grad_norm").get<double>(),
+                iterations[i].at("grad_norm").get<double>(), 1e-3);
+    EXPECT_DOUBLE_EQ(trained[i].at("lr").get<double>(), iterations[i].at("lr").get<double>());
+  }
+  const auto& evaluations = golden.at("evaluations");
+  const auto evaluated = metrics_lines(config, "eval");
+  ASSERT_EQ(evaluated.size(), evaluations.size());
+  for (std::size_t i = 0; i < evaluated.size(); ++i) {
+    EXPECT_NEAR(evaluated[i].at("train/loss").get<double>(),
+                evaluations[i].at("train").get<double>(), kFourDecimals);
+    EXPECT_NEAR(evaluated[i].at("val/loss").get<double>(), evaluations[i].at("val").get<double>(),
+                kFourDecimals);
+  }
+  // Norms only: the key's bias has no gradient but rounding, and AdamW makes steps of that.
+  const auto& final_weights = golden.at("final_weights");
+  ASSERT_EQ(run.model.parameters().size(), final_weights.size());
+  for (std::size_t i = 0; i < final_weights.size(); ++i)
+    EXPECT_NEAR(run.model.parameters()[i].tensor.norm().item<double>(),
+                final_weights[i].at("norm").get<double>(), 1e-4)
+        << run.model.parameters()[i].name;
+}
+
+TEST(Parity, ShortRunEqualsNanoGpt) {
+  replay("short_run.json", 0);
+}
+TEST(Parity, AccumulatedRunWithBiasEqualsNanoGpt) {
+  replay("short_run_accumulated.json", 0);
+}
+TEST(Parity, AndWithAnotherSplit) {
+  replay("short_run_accumulated.json", 5);
+}
+
+TEST(Parity, FirstDrawsAreNanoGpts) {
+  const auto golden = read_golden("short_run_accumulated.json");
+  const TempDir dir;
+  const TrainConfig config = golden_config(dir, golden);
+  TinyRun run(config);
+  // The generator now stands where nanoGPT's does after its model and first batch.
+  std::size_t draw = 0;
+  const auto expected = [&] {
+    return golden.at("first_draws")[draw++].at("offsets").get<std::vector<std::int64_t>>();
+  };
+  EXPECT_EQ(run.batches.pending(), expected());
+  BatchSampler sampler(run.generator);
+  for (const TokenFile* split : {&run.dataset.train, &run.dataset.val}) {
+    for (int i = 0; i < 3; ++i) {
+      const at::Tensor offsets = sampler.draw(split->size(), 16, 4);
+      const std::int64_t* data = offsets.const_data_ptr<std::int64_t>();
+      EXPECT_EQ(std::vector<std::int64_t>(data, data + 4), expected()) << "draw " << draw;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace gpt
