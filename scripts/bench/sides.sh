@@ -1,0 +1,26 @@
+# Sourced by scripts/parity and scripts/bench/compare: gpttrain, a Python with PyTorch, and a text.
+source "$(dirname "${BASH_SOURCE[0]}")/../common.sh"
+
+program=${GPTTRAIN_PROGRAM:-$root/build/release/gpttrain}
+python=${GPTTRAIN_PYTHON:-$venv/bin/python}
+
+# Installs and builds only what is not there yet.
+make_sides_ready() {
+  [[ -z ${GPTTRAIN_PYTHON:-} || -x $python ]] || fail 2 "GPTTRAIN_PYTHON=$python is no program"
+  [[ -z ${GPTTRAIN_PROGRAM:-} || -x $program ]] || fail 2 "GPTTRAIN_PROGRAM=$program is no program"
+  [[ -x $python && -x $program ]] || "$root/scripts/setup"
+  if [[ ! -x $program ]]; then
+    configure release
+    build release gpttrain
+  fi
+  work=$(mktemp -d)
+  trap 'rm -rf "$work"' EXIT
+}
+
+# prepare_text FILE: writes the dataset $work/text with `gpttrain prepare`.
+prepare_text() {
+  "$program" prepare --tokenizer=char --out="$work/text" "$1" >"$work/prepare.log" 2>&1 || {
+    cat "$work/prepare.log" >&2
+    fail 1 "gpttrain prepare failed (its words are above)"
+  }
+}

@@ -1,0 +1,45 @@
+# Sourced by scripts/setup, scripts/quickstart and scripts/test: where things are, and how to speak.
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+
+# Everything that is installed or cached lives in this one folder, outside the clone.
+if [[ -z ${GPTTRAIN_CACHE:-} ]]; then
+  [[ -n ${XDG_CACHE_HOME:-}${HOME:-} ]] || {
+    echo "${0##*/}: neither HOME nor GPTTRAIN_CACHE is set; set GPTTRAIN_CACHE to a folder with 7 GB free" >&2
+    exit 2
+  }
+  GPTTRAIN_CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/gpttrain
+fi
+mkdir -p "$GPTTRAIN_CACHE" || exit 2
+GPTTRAIN_CACHE=$(cd "$GPTTRAIN_CACHE" && pwd -P)
+export GPTTRAIN_CACHE
+
+venv=$GPTTRAIN_CACHE/venv
+torch=$venv/lib/python3.11/site-packages/torch
+
+say() { printf '%s: %s\n' "${0##*/}" "$*"; }
+
+# fail CODE MESSAGE: 2 where the user can put it right, 1 for everything else.
+fail() {
+  printf '%s: %s\n' "${0##*/}" "$2" >&2
+  exit "$1"
+}
+
+# configure PRESET [cmake flags...]: quiet, except for what the configuration decided.
+configure() {
+  local preset=$1 log=$root/build/$1-configure.log
+  shift
+  mkdir -p "$root/build"
+  (cd "$root" && cmake --preset "$preset" -DGPTTRAIN_TORCH="$torch" "$@") >"$log" 2>&1 || {
+    cat "$log" >&2
+    fail 1 "cmake could not configure the preset '$preset' (its output is above)"
+  }
+  sed -n "s/^-- gpttrain: /${0##*\/}: $preset: /p" "$log"
+}
+
+# build PRESET [TARGET]: through cmake, so that CMAKE_BUILD_PARALLEL_LEVEL is heard.
+build() {
+  (cd "$root" && cmake --build --preset "$1" --target "${2:-all}") ||
+    fail 1 "the preset '$1' does not build (the compiler's words are above)"
+}

@@ -1,0 +1,212 @@
+"""The rules of the house that a compiler does not check. Usage: lint.py CHECK --root DIR [...].
+
+Each check returns its complaints as `file:line: what, what to do`; none means that it passed.
+"""
+import argparse
+import pathlib
+import re
+import subprocess
+import sys
+
+# An include may only point to a lower floor; rooms on one floor do not include each other.
+FLOORS = {
+    "base": 0,
+    "config": 1, "text": 1, "formats": 1,
+    "data": 2, "kernels": 2,
+    "model": 3, "optim": 3,
+    "checkpoint": 4,
+    "train": 5,
+    "app": 6,
+}
+TORCH_FREE = {room for room, floor in FLOORS.items() if floor <= 1}
+
+MAX_HEADER_LINES = 120
+MAX_SOURCE_LINES = 300
+MAX_TEST_LINES = 500
+MAX_FUNCTION_LINES = 60
+
+INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
+TORCH_INCLUDE = re.compile(r"^(ATen|c10|torch|caffe2)/")
+TORCH_SYMBOL = re.compile(r"\b(at|c10|torch)::")
+
+
+def code_files(root):
+    for folder in ("include", "src", "tests", "scripts"):
+        for path in sorted((root / folder).rglob("*")):
+            if path.suffix in (".h", ".cpp", ".cu", ".cuh"):
+                yield path
+
+
+def room_of(root, path):
+    """include/gpt/ROOM/x.h, src/ROOM/x.cpp and tests/ROOM/x_test.cpp belong to ROOM."""
+    parts = path.relative_to(root).parts
+    if parts[0] == "include":
+        parts = parts[1:]
+    return parts[1] if len(parts) > 2 else ""
+
+
+def includes(path):
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        match = INCLUDE.match(line)
+        if match:
+            yield number, match[1] == '"', match[2]
+
+
+def floor_complaint(room, target):
+    lower = FLOORS.get(target.split("/")[1])
+    if lower is None:
+        return f"'{target}' is in no known room; add the room to FLOORS in tests/lint/lint.py"
+    if room == target.split("/")[1] or room not in FLOORS or lower < FLOORS[room]:
+        return None
+    return (f"room '{room}' (floor {FLOORS[room]}) includes '{target}' (floor {lower}); "
+            "an include may only point to a lower floor: move the shared part down")
+
+
+def local_include(root, path, room, target):
+    """Private headers are for their own room, its tests included; tests/support is for all tests."""
+    if "/" not in target or target.startswith((f"{room}/", "support/")):
+        return True
+    return (path.parent / target).resolve().parent == (root / "src" / room).resolve()
+
+
+def check_floors(root):
+    complaints = []
+    for path in code_files(root):
+        room = room_of(root, path)
+        in_source = path.relative_to(root).parts[0] in ("include", "src")
+        if in_source and room not in FLOORS:
+            complaints.append(f"{path}:1: '{room}' is no known room; see FLOORS in tests/lint/lint.py")
+            continue
+        for number, quoted, target in includes(path):
+            complaint = None
+            if target.startswith("gpt/"):
+                complaint = floor_complaint(room, target)
+            elif quoted and not local_include(root, path, room, target):
+                complaint = f"'{target}' reaches into another room; include its gpt/ header instead"
+            elif quoted and in_source and target.startswith("support/"):
+                complaint = f"'{target}' is a helper of the tests; sources may not include it"
+            if complaint:
+                complaints.append(f"{path}:{number}: {complaint}")
+    return complaints
+
+
+def library_complaint(root, path, target):
+    name = path.relative_to(root).as_posix()
+    header = path.suffix in (".h", ".cuh")
+    if TORCH_INCLUDE.match(target) and room_of(root, path) in TORCH_FREE:
+        return f"room '{room_of(root, path)}' is free of Torch, but includes '{target}'"
+    if target.startswith(("spdlog/", "fmt/")) and name != "src/base/log.cpp":
+        return f"'{target}' may only be included by src/base/log.cpp (its fmt is not Torch's)"
+    if header and target.startswith(("nlohmann/", "CLI/")) and target != "nlohmann/json_fwd.hpp":
+        return f"'{target}' in a header costs every includer seconds; include it in the .cpp"
+    if path.suffix == ".cu" and TORCH_INCLUDE.match(target):
+        return f"a .cu file is C++17 and may not include '{target}'; pass plain pointers and sizes"
+    return None
+
+
+def check_libraries(root):
+    """Which third-party headers may be included where."""
+    complaints = []
+    for path in code_files(root):
+        for number, _, target in includes(path):
+            complaint = library_complaint(root, path, target)
+            if complaint:
+                complaints.append(f"{path}:{number}: {complaint}")
+    return complaints
+
+
+def check_archives(archives, nm="nm"):
+    """The built archives of the Torch-free rooms ask the linker for nothing of LibTorch."""
+    complaints = []
+    for archive in archives:
+        listing = subprocess.run([nm, "--demangle", "--undefined-only", archive], check=True,
+                                 capture_output=True, text=True).stdout
+        for symbol in sorted({line.strip() for line in listing.splitlines() if TORCH_SYMBOL.search(line)}):
+            complaints.append(f"{archive}: is free of Torch, but needs '{symbol}'")
+    return complaints
+
+
+def check_format(root, clang_format):
+    files = [str(path) for path in code_files(root)]
+    result = subprocess.run([clang_format, "--dry-run", "-Werror", "--style=file", *files],
+                            capture_output=True, text=True, cwd=root)
+    if result.returncode == 0:
+        return []
+    lines = [line for line in result.stderr.splitlines() if "error:" in line]
+    return lines + [f"format them with: {clang_format} -i FILE..."]
+
+
+def line_limit(root, path):
+    if path.suffix in (".h", ".cuh"):
+        return MAX_HEADER_LINES
+    return MAX_TEST_LINES if path.relative_to(root).parts[0] == "tests" else MAX_SOURCE_LINES
+
+
+def long_functions(lines):
+    """Relies on the format check: a body ends in a line of only `}`, as far indented as its start."""
+    for end, line in enumerate(lines):
+        if line.strip() != "}":
+            continue
+        indent = len(line) - 1
+        start = end - 1
+        while start > 0:
+            text = lines[start]
+            begins = len(text) - len(text.lstrip()) == indent and text.strip()
+            if begins and not text.lstrip().startswith(("#", "//", "}  //")):
+                break
+            start -= 1
+        if end - start + 1 > MAX_FUNCTION_LINES:
+            yield start + 1, end - start + 1
+
+
+def check_sizes(root):
+    complaints = []
+    for path in code_files(root):
+        lines = path.read_text(encoding="utf-8").splitlines()
+        limit = line_limit(root, path)
+        if len(lines) > limit:
+            complaints.append(f"{path}:{limit}: the file has {len(lines)} lines, {limit} are allowed; "
+                              "split it by noun")
+        for start, length in long_functions(lines):
+            complaints.append(f"{path}:{start}: the function has {length} lines, "
+                              f"{MAX_FUNCTION_LINES} are allowed; name its parts")
+        if path.suffix in (".h", ".cuh") and "#pragma once" not in lines:
+            complaints.append(f"{path}:1: a header begins with #pragma once")
+    return complaints
+
+
+def check_headers(root, compiler):
+    """Every public header of a Torch-free room compiles alone (a Torch header takes too long)."""
+    complaints = []
+    for room in sorted(TORCH_FREE):
+        for path in sorted((root / "include/gpt" / room).glob("*.h")):
+            result = subprocess.run([compiler, "-std=c++20", "-fsyntax-only", "-Wall", "-Wextra", "-x", "c++",
+                                     "-I", str(root / "include"), "-include", str(path), "/dev/null"],
+                                    capture_output=True, text=True)
+            if result.returncode != 0:
+                complaints.append(f"{path}:1: does not compile alone:\n{result.stderr}")
+    return complaints
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("check", choices=["floors", "libraries", "archives", "format", "sizes", "headers"])
+    parser.add_argument("--root", type=pathlib.Path)
+    parser.add_argument("--clang-format", default="clang-format-14")
+    parser.add_argument("--compiler", default="c++")
+    parser.add_argument("archives", nargs="*")
+    args = parser.parse_args()
+    complaints = {
+        "floors": lambda: check_floors(args.root),
+        "libraries": lambda: check_libraries(args.root),
+        "archives": lambda: check_archives(args.archives),
+        "format": lambda: check_format(args.root, args.clang_format),
+        "sizes": lambda: check_sizes(args.root),
+        "headers": lambda: check_headers(args.root, args.compiler),
+    }[args.check]()
+    print("\n".join(complaints) or f"lint {args.check}: nothing to complain about")
+    return 1 if complaints else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
