@@ -91,6 +91,9 @@ void Report::stopped(std::int64_t next_step, const std::string& signal) {
 void Report::done(std::int64_t next_step, double best_val_loss) {
   progress_.reset();
   metrics_.write("end", {{"iter", next_step}, {"best_val_loss", best_val_loss}});
+  constexpr double kNone = 1e9;  // no evaluation so far
+  if (best_val_loss < kNone)
+    print_line(format("done after step %ld, best val loss %.4f", next_step - 1, best_val_loss));
 }
 
 }  // namespace gpt

@@ -22,7 +22,8 @@ using testing::tag_of;
 using testing::TempDir;
 
 void write_bytes(const fs::path& path, std::string_view bytes) {
-  std::ofstream(path, std::ios::binary | std::ios::trunc) << bytes;
+  fs::remove(path);  // overwriting in place is slow on some file systems
+  std::ofstream(path, std::ios::binary) << bytes;
 }
 
 std::vector<std::string> files_of_a_checkpoint() {

@@ -2,6 +2,7 @@
 #include "support/golden.h"
 
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include "gpt/model/gpt.h"
 
@@ -34,7 +35,7 @@ Gpt golden_model(const nlohmann::json& shape) {
 }
 
 TEST(Golden, LossLogitsAndGradientsArePyTorchs) {
-  const auto golden = testing::read_golden("gradients.json");
+  const auto golden = nlohmann::json::parse(testing::read_golden("gradients.json"));
   ASSERT_EQ(golden.at("cases").size(), 4u);
   for (const auto& [name, expected] : golden.at("cases").items()) {
     SCOPED_TRACE(name);

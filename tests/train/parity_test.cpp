@@ -1,5 +1,8 @@
 // Whole runs of nanoGPT in PyTorch, replayed: weights, batches, losses and evaluations.
+#include <fstream>
+
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include "gpt/config/settings.h"
 #include "gpt/data/batch_sampler.h"
@@ -40,7 +43,7 @@ std::vector<nlohmann::json> metrics_lines(const TrainConfig& config, const std::
 }
 
 void replay(const std::string& file, std::int64_t micro_batch) {
-  const auto golden = read_golden(file);
+  const auto golden = nlohmann::json::parse(read_golden(file));
   const TempDir dir;
   TrainConfig config = golden_config(dir, golden);
   if (micro_batch > 0) config.data.micro_batch_size.value = micro_batch;
@@ -90,7 +93,7 @@ TEST(Parity, AndWithAnotherSplit) {
 }
 
 TEST(Parity, FirstDrawsAreNanoGpts) {
-  const auto golden = read_golden("short_run_accumulated.json");
+  const auto golden = nlohmann::json::parse(read_golden("short_run_accumulated.json"));
   const TempDir dir;
   const TrainConfig config = golden_config(dir, golden);
   TinyRun run(config);

@@ -1,4 +1,6 @@
 // A run that stops and goes on is the run that never stopped.
+#include <fstream>
+
 #include <gtest/gtest.h>
 
 #include "support/tensor_near.h"

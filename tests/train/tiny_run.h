@@ -1,4 +1,4 @@
-// A whole run in a private folder: nanoGPT's golden settings on made-up tokens.
+// A whole run in a private folder.
 #pragma once
 
 #include <cstring>
@@ -13,50 +13,9 @@
 #include "gpt/config/printing.h"
 #include "gpt/train/trainer.h"
 
-#include "support/temp_dir.h"
+#include "train/tiny_config.h"
 
 namespace gpt::testing {
-
-// token(i) of the golden files.
-inline std::vector<std::uint16_t> made_up_tokens(std::int64_t begin, std::int64_t end) {
-  std::vector<std::uint16_t> tokens;
-  for (std::int64_t i = begin; i < end; ++i)
-    tokens.push_back(static_cast<std::uint16_t>((7 * i * i + 3 * i + (i / 29) % 2) % 61));
-  return tokens;
-}
-
-inline void write_tokens(const std::filesystem::path& path,
-                         const std::vector<std::uint16_t>& tokens) {
-  std::ofstream(path, std::ios::binary)
-      .write(reinterpret_cast<const char*>(tokens.data()),
-             static_cast<std::streamsize>(tokens.size() * 2));
-}
-
-inline TrainConfig tiny_config(const TempDir& dir) {
-  TrainConfig config;
-  config.io.out_dir = (dir / "out").string();
-  config.io.eval_interval = 20;
-  config.io.eval_iters = 3;
-  config.data.data_dir = dir.path().string();
-  config.data.dataset = "tokens";
-  config.data.gradient_accumulation_steps = 1;
-  config.data.batch_size = 4;
-  config.data.block_size = 16;
-  config.model.n_layer = 2;
-  config.model.n_head = 2;
-  config.model.n_embd = 32;
-  config.model.vocab_size.value = 61;
-  config.optimizer.learning_rate = 1e-2;
-  config.optimizer.max_iters = 60;
-  config.optimizer.beta2 = 0.99;
-  config.schedule.warmup_iters = 5;
-  config.schedule.lr_decay_iters = 60;
-  config.schedule.min_lr = 1e-3;
-  std::filesystem::create_directories(dir / "tokens");
-  write_tokens(dir / "tokens/train.bin", made_up_tokens(0, 20000));
-  write_tokens(dir / "tokens/val.bin", made_up_tokens(20000, 24000));
-  return config;
-}
 
 // The objects of a run, as the train verb assembles them.
 struct TinyRun {

@@ -1,6 +1,7 @@
 #include "gpt/train/trainer.h"
 
 #include <csignal>
+#include <fstream>
 
 #include <gtest/gtest.h>
 
