@@ -90,6 +90,18 @@ TEST(Crash, TheScenariosDoWhatTheySay) {
   }
 }
 
+// What a power cut would need: contents and names are on disk before the rename that shows them,
+// and that rename is before anything older goes.
+TEST(Crash, EveryStepIsOnDiskBeforeTheNext) {
+  const TempDir dir;
+  std::string order;
+  for (const Call& call : calls_of(kScenarios[2], dir / "out"))
+    if (!order.ends_with(call.name + " ")) order += call.name + " ";
+  EXPECT_EQ(order,
+            "statvfs mkdir open write fsync close open write fsync close open write fsync close "
+            "open fsync_dir rename open fsync_dir rename unlink rmdir ");
+}
+
 // Returns whether the save reported failure.
 bool save_with_fault(const fs::path& out, const Scenario& scenario, std::size_t at, int error) {
   std::size_t count = 0;
@@ -123,6 +135,7 @@ TEST(Crash, AnErrorAtAnyCallLeavesTheOlderOnes) {
         if (failed && !in_place) {
           EXPECT_EQ(CheckpointStore(out, 2).list(true).size(), scenario.before.size()) << where;
           EXPECT_EQ(names_in(out).find(".tmp-"), std::string::npos) << where;
+          EXPECT_EQ(names_in(out).find(".old-"), std::string::npos) << where;
         }
         expect_recovery(out, failed && !in_place ? kOld : kNew, where);
       }

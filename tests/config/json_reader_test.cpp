@@ -1,9 +1,11 @@
 #include "gpt/config/json_reader.h"
 
-#include <gtest/gtest.h>
 #include <random>
 
+#include <gtest/gtest.h>
+
 #include "gpt/base/error.h"
+
 #include "support/error_text.h"
 #include "support/temp_dir.h"
 
@@ -134,7 +136,10 @@ TEST(JsonReader, ReadsFiles) {
 TEST(JsonReader, SurvivesMutations) {
   const std::string seed =
       "{\"batch_size\": 4, \"data\": {\"dataset\": \"a\\u00e9\", \"x\": -1.5e-3},\n \"k\": true}";
-  const std::string bytes("{}[]\":,\\\n\0\xFF" "019.e-+ntfu", 23);
+  const std::string bytes(
+      "{}[]\":,\\\n\0\xFF"
+      "019.e-+ntfu",
+      23);
   std::mt19937 random(7);
   int refused = 0;
   for (int round = 0; round < 5000; ++round) {

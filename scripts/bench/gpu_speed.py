@@ -1,0 +1,143 @@
+"""Steps of scripts/gpu_check that measure: memory, speed, and where the time of a step goes."""
+
+import array
+import json
+import random
+import shutil
+import statistics
+import sys
+
+import sides
+
+GPT2 = {"n_layer": 12, "n_head": 12, "n_embd": 768, "block_size": 1024, "vocab_size": 50304}
+SMALL = {"n_layer": 2, "n_head": 2, "n_embd": 64, "block_size": 64, "vocab_size": 512}
+# Iterations at the start that are not counted: allocations, choice of kernels, compilation.
+WARM_UP = 10
+
+
+def shape(bench):
+    return SMALL if bench.small else GPT2
+
+
+def make_sides(bench):
+    """Random tokens: speed and memory do not depend on what is learned."""
+    folder = bench.work / "random"
+    folder.mkdir(exist_ok=True)
+    draw = random.Random(1337)
+    for split, count in (("train", 1000000), ("val", 200000)):
+        path = folder / f"{split}.bin"
+        vocabulary = shape(bench)["vocab_size"]
+        tokens = array.array("H", (draw.randrange(vocabulary) for _ in range(count)))
+        if sys.byteorder == "big":
+            tokens.byteswap()
+        path.write_bytes(tokens.tobytes())
+    return sides.Sides(bench.program, bench.python, bench.work, "random", bench.work)
+
+
+def keys_of(bench, batch, iterations, **more):
+    return {**shape(bench), "device": bench.device,
+            "dtype": "float32" if bench.device == "cpu" else "bfloat16", "batch_size": batch,
+            "gradient_accumulation_steps": 1, "max_iters": iterations - 1, "decay_lr": False,
+            "learning_rate": 1e-4, "eval_interval": 10**6, "eval_iters": 1, "log_interval": 1,
+            **more}
+
+
+def events(bench):
+    """All of gpttrain's last run, memory and times included."""
+    lines = (bench.work / "out" / "metrics.jsonl").read_text("utf-8").splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def ours(bench, both, keys):
+    shutil.rmtree(bench.work / "out", ignore_errors=True)
+    both.gpttrain(keys)
+    return events(bench)
+
+
+def peak_mib(all_events):
+    return max(event["peak_memory_mib"] for event in all_events if event["event"] == "train")
+
+
+def memory(bench):
+    both = make_sides(bench)
+    keys = keys_of(bench, 2 if bench.small else 8, 6)
+    mine = peak_mib(ours(bench, both, keys))
+    record = both.reference({**keys, "log_interval": 1})
+    size = f"batch {keys['batch_size']} x {keys['block_size']}, {keys['dtype']}"
+    if "peak_reserved_bytes" not in record:
+        bench.say("SKIP", "memory", f"{size}: gpttrain {mine:.0f} MiB resident; PyTorch's peak is "
+                                    "measured on a GPU only")
+        return
+    theirs = record["peak_reserved_bytes"] / 2**20
+    bench.verdict(mine <= theirs, "memory", f"{size}: peak reserved {mine:.0f} MiB, PyTorch "
+                                            f"{theirs:.0f} MiB: {mine / theirs:.2f} of it "
+                                            "(the design's aim: 0.50)")
+
+
+def user_config(bench):
+    """The design's user: batch 64 x 1024, which dies in nanoGPT's first evaluation on 11.69 GiB."""
+    both = make_sides(bench)
+    keys = keys_of(bench, 4 if bench.small else 64, 3, eval_interval=2, eval_iters=2)
+    all_events = ours(bench, both, keys)
+    evaluations = [event for event in all_events if event["event"] == "eval"]
+    bench.verdict(len(evaluations) == 2, "batch 64", f"{len(evaluations)} evaluations and 3 steps "
+                  f"of batch {keys['batch_size']}: peak {peak_mib(all_events):.0f} MiB")
+
+
+def tokens_per_second(milliseconds, keys):
+    tokens = (keys["batch_size"] * keys["block_size"] * keys["gradient_accumulation_steps"])
+    return tokens / statistics.median(milliseconds[WARM_UP:]) * 1e3
+
+
+def speed(bench):
+    """In turns, so that a slow spell of the machine hits every side."""
+    both = make_sides(bench)
+    keys = keys_of(bench, 2 if bench.small else 16, WARM_UP + (5 if bench.small else 40))
+    rates = {"gpttrain": [], "PyTorch": []}
+    if not bench.small:
+        rates["PyTorch compiled"] = []
+    for _ in range(1 if bench.small else 3):
+        for name, found in rates.items():
+            if name == "gpttrain":
+                entries = [e for e in ours(bench, both, keys) if e["event"] == "train"]
+            else:
+                more = {"compile": name == "PyTorch compiled"}
+                entries = both.reference({**keys, **more, "evaluate": False})["iterations"]
+            found.append(tokens_per_second([entry["ms"] for entry in entries], keys))
+    middle = {name: statistics.median(found) for name, found in rates.items()}
+    (bench.logs / "speed.json").write_text(json.dumps({"keys": keys, "tokens_per_second": rates}))
+    measured = "; ".join(f"{name} {rate:,.0f}" for name, rate in middle.items())
+    ratios = ", ".join(f"{middle['gpttrain'] / rate:.2f} x {name}"
+                       for name, rate in middle.items() if name != "gpttrain")
+    # An eager engine should at least keep up with eager PyTorch; 5 % are the noise of short runs.
+    bench.verdict(bench.small or middle["gpttrain"] > 0.95 * middle["PyTorch"], "speed",
+                  f"tokens/s at batch {keys['batch_size']} x {keys['block_size']}: {measured} "
+                  f"({ratios})")
+
+
+def step_ms(bench, both, keys):
+    times = [event["ms"] for event in ours(bench, both, keys) if event["event"] == "train"]
+    return statistics.median(times[WARM_UP:])
+
+
+def phases(bench):
+    """Without a profiler: what a layer and a micro-batch cost is the difference of two runs."""
+    both = make_sides(bench)
+    batch, count = (2, WARM_UP + 5) if bench.small else (16, WARM_UP + 15)
+    layers = shape(bench)["n_layer"]
+    whole = step_ms(bench, both, keys_of(bench, batch, count))
+    twice = step_ms(bench, both, keys_of(bench, batch, count, gradient_accumulation_steps=2))
+    thin = step_ms(bench, both, keys_of(bench, batch, count, n_layer=1))
+    layer = (whole - thin) / (layers - 1)
+    micro = twice - whole
+    bench.say("PASS", "phases", f"step {whole:.2f} ms: {layers} layers of {layer:.2f} ms with their "
+                                f"share of the update, the rest {whole - layers * layer:.2f} ms; "
+                                f"one micro-batch {micro:.2f} ms, once a step {whole - micro:.2f} ms")
+
+
+STEPS = [
+    ("memory", "peak of gpttrain and PyTorch, GPT-2 124M, batch 8 x 1024, bfloat16", memory),
+    ("batch64", "training and evaluation at batch 64 x 1024", user_config),
+    ("speed", "tokens per second beside PyTorch eager and compiled, in turns", speed),
+    ("phases", "time of a layer, a micro-batch, and the rest of a step", phases),
+]
