@@ -69,7 +69,7 @@ def hold(bench, name, left, right, tolerance):
     largest = distance(left, right)
     bench.verdict(largest < tolerance, name,
                   f"{len(all_losses(left))} losses, the largest difference is {largest:.1e} "
-                  f"(allowed {tolerance:.0e}); the last loss is {all_losses(left)[-1]:.4f}")
+                  f"(allowed {tolerance:.0e}); the last val loss is {all_losses(left)[-1]:.4f}")
 
 
 def parity(bench):

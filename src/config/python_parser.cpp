@@ -52,6 +52,10 @@ std::vector<PythonExpression> operands(Trees... trees) {
   return list;
 }
 
+PythonExpression constant(std::size_t offset, PythonValue value) {
+  return {PythonExpression::kConstant, offset, {}, std::move(value)};
+}
+
 // Counts a level of recursion while it lives.
 class Level {
  public:
@@ -225,20 +229,19 @@ PythonExpression PythonParser::power() {
 
 PythonExpression PythonParser::atom() {
   if (token_.kind == PythonToken::kName) return name_or_call();
-  PythonExpression result{PythonExpression::kConstant, token_.offset};
+  const std::size_t offset = token_.offset;
   if (token_.kind == PythonToken::kNumber) {
-    std::visit([&](auto number) { result.value = number; }, take().number);
-    return result;
+    const auto as_value = [](auto number) { return PythonValue(number); };
+    return constant(offset, std::visit(as_value, take().number));
   }
   if (token_.kind == PythonToken::kText) {
     std::string text;
     while (token_.kind == PythonToken::kText) text += take().text;
-    result.value = std::move(text);
-    return result;
+    return constant(offset, std::move(text));
   }
   if (!at("(")) fail(concat("expected a value, got ", described(token_), "; ", kPythonAllowed));
   take();
-  result = expression();
+  PythonExpression result = expression();
   if (!at(")")) fail("expected ')', got " + described(token_));
   take();
   return result;
@@ -246,12 +249,9 @@ PythonExpression PythonParser::atom() {
 
 PythonExpression PythonParser::name_or_call() {
   PythonToken token = take();
-  PythonExpression result{PythonExpression::kConstant, token.offset};
-  if (token.text == "None") return result;
-  if (token.text == "True" || token.text == "False") {
-    result.value = token.text == "True";
-    return result;
-  }
+  if (token.text == "None") return constant(token.offset, {});
+  if (token.text == "True" || token.text == "False")
+    return constant(token.offset, token.text == "True");
   const PythonPlace place{&source_, token.offset};
   if (is_keyword(token.text))
     place.fail(concat("expected a value, got ", described(token), "; ", kPythonAllowed));

@@ -56,7 +56,10 @@ double float_floor_divide(double a, double b) {
   const double rest = std::fmod(a, b);
   double quotient = (a - rest) / b;
   if (rest != 0 && (rest < 0) != (b < 0)) quotient -= 1;
-  return quotient == 0 ? std::copysign(0.0, a / b) : std::round(quotient);
+  if (quotient == 0) return std::copysign(0.0, a / b);
+  // An integer but for rounding errors, which may fall on either side.
+  const double whole = std::floor(quotient);
+  return quotient - whole > 0.5 ? whole + 1 : whole;
 }
 
 PythonValue int_power(std::int64_t base, std::int64_t exponent, const PythonPlace& place) {

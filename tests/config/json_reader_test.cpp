@@ -13,6 +13,7 @@ namespace gpt {
 
 namespace {
 
+using namespace std::string_literals;
 using testing::error_text;
 
 std::string error_of(std::string_view text) {
@@ -136,10 +137,9 @@ TEST(JsonReader, ReadsFiles) {
 TEST(JsonReader, SurvivesMutations) {
   const std::string seed =
       "{\"batch_size\": 4, \"data\": {\"dataset\": \"a\\u00e9\", \"x\": -1.5e-3},\n \"k\": true}";
-  const std::string bytes(
+  const std::string bytes =
       "{}[]\":,\\\n\0\xFF"
-      "019.e-+ntfu",
-      23);
+      "019.e-+ntfu"s;
   std::mt19937 random(7);
   int refused = 0;
   for (int round = 0; round < 5000; ++round) {
