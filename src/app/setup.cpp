@@ -18,7 +18,8 @@ Compute set_up_machine(SystemConfig& system) {
 
 Compute set_up_machine(std::string& device, std::string& dtype, const AutoInt& threads,
                        bool deterministic) {
-  const DeviceFacts facts = device_facts();
+  const bool indexed = device.starts_with("cuda:");
+  const DeviceFacts facts = device_facts(indexed ? std::stoi(device.substr(5)) : 0);
   const Resolved resolved = resolve(device, dtype,
                                     {.cuda_devices = facts.cuda_devices,
                                      .built_with_cuda = facts.built_with_cuda,

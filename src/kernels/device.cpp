@@ -69,13 +69,13 @@ double measure_product(const c10::Device& device, c10::ScalarType type) {
 
 }  // namespace
 
-DeviceFacts device_facts() {
+DeviceFacts device_facts(int cuda_index) {
   DeviceFacts facts;
   const auto cpu = at::cpu::get_cpu_capabilities();
   facts.cpu_bf16 = capability(cpu, "avx512_bf16") || capability(cpu, "amx_bf16");
   facts.cpu_name = cpu_model_name();
   facts.cores = usable_cores();
-  add_cuda_facts(facts);
+  add_cuda_facts(facts, cuda_index);
   return facts;
 }
 

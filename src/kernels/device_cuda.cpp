@@ -7,11 +7,12 @@
 
 namespace gpt {
 
-void add_cuda_facts(DeviceFacts& facts) {
+void add_cuda_facts(DeviceFacts& facts, int index) {
   facts.built_with_cuda = true;
   facts.cuda_devices = c10::cuda::device_count();  // 0, not an error, without a driver
-  if (facts.cuda_devices == 0) return;
-  const cudaDeviceProp* device = at::cuda::getDeviceProperties(0);
+  if (index >= facts.cuda_devices) return;
+  const cudaDeviceProp* device =
+      at::cuda::getDeviceProperties(static_cast<c10::DeviceIndex>(index));
   facts.cuda_bf16 = device->major >= 8;
   facts.cuda_name = device->name;
 }

@@ -4,7 +4,7 @@
 
 namespace gpt {
 
-void add_cuda_facts(DeviceFacts&) {}
+void add_cuda_facts(DeviceFacts&, int) {}
 
 // The rest cannot be reached: without CUDA no device but the CPU is ever chosen.
 void synchronize_cuda(int) {

@@ -1,9 +1,8 @@
 // A GPU for a test, or the reason why there is none.
 #pragma once
 
-#include <gtest/gtest.h>
-
 #include <ATen/ATen.h>
+#include <gtest/gtest.h>
 
 #include "gpt/kernels/device.h"
 

@@ -17,7 +17,7 @@ struct DeviceFacts {
   std::string cpu_name;
   int cores = 1;  // that this process may run on
 };
-DeviceFacts device_facts();
+DeviceFacts device_facts(int cuda_index = 0);
 
 // Waits for everything queued on `device`; nothing to do on the CPU.
 void synchronize(const c10::Device& device);
