@@ -1,28 +1,27 @@
 #include "app/run_start.h"
 
 #include <ctime>
+#include <set>
 
 #include "gpt/base/error.h"
 #include "gpt/base/log.h"
 #include "gpt/base/strings.h"
 #include "gpt/config/json_reader.h"
+#include "gpt/text/char_tokenizer.h"
 
 namespace gpt {
 
 namespace {
 
-void move_aside(const fs::path& out_dir, const std::vector<CheckpointInfo>& checkpoints) {
-  char when[32];
-  const std::time_t now = std::time(nullptr);
-  std::tm local{};
-  std::strftime(when, sizeof when, "%Y%m%d-%H%M%S", localtime_r(&now, &local));
-  fs::path target = out_dir / concat("replaced-", when);
-  for (int n = 2; fs::exists(target); ++n) target = out_dir / concat("replaced-", when, "-", n);
-  make_directories(target);
-  for (const CheckpointInfo& info : checkpoints)
-    rename_path(info.path, target / info.path.filename());
-  sync_directory(out_dir);
-  log_info("earlier checkpoints were moved to " + target.string());
+// The first key that differs between two configs, of those that make a run what it is; "" if none.
+std::string first_difference(TrainConfig asked, TrainConfig saved) {
+  // Resolved against the machine and the dataset when the run was saved, or no part of the run.
+  static const std::set<std::string> kIgnored{"init_from",  "overwrite", "threads",
+                                              "vocab_size", "device",    "dtype"};
+  const auto a = knobs(asked), b = knobs(saved);
+  for (std::size_t i = 0; i < a.size(); ++i)
+    if (!kIgnored.contains(a[i].key) && value_text(a[i]) != value_text(b[i])) return a[i].key;
+  return "";
 }
 
 template <class T>
@@ -34,7 +33,24 @@ void adopt(const char* key, T& wanted, const T& saved, const Settings& asked) {
 
 }  // namespace
 
-std::optional<CheckpointInfo> choose_start(const TrainConfig& config, CheckpointStore& store) {
+void move_aside(const fs::path& out_dir, const std::vector<CheckpointInfo>& checkpoints) {
+  char when[32];
+  const std::time_t now = std::time(nullptr);
+  std::tm local{};
+  std::strftime(when, sizeof when, "%Y%m%d-%H%M%S", localtime_r(&now, &local));
+  fs::path target = out_dir / concat("replaced-", when);
+  for (int n = 2; fs::exists(target); ++n) target = out_dir / concat("replaced-", when, "-", n);
+  make_directories(target);
+  for (const CheckpointInfo& info : checkpoints)
+    rename_path(info.path, target / info.path.filename());
+  std::error_code ignored;
+  for (const char* name : {"metrics.jsonl", "config.json"})
+    if (fs::exists(out_dir / name, ignored)) rename_path(out_dir / name, target / name);
+  sync_directory(out_dir);
+  log_info("the earlier run was moved to " + target.string());
+}
+
+RunStart choose_start(TrainConfig config, const CheckpointStore& store) {
   const std::string& out = config.io.out_dir;
   if (config.io.init_from != "scratch" && config.io.init_from != "resume")
     throw InputError("init_from=" + config.io.init_from +
@@ -46,21 +62,47 @@ std::optional<CheckpointInfo> choose_start(const TrainConfig& config, Checkpoint
       throw InputError(out + ": init_from=resume, but there is no good checkpoint (" +
                        std::to_string(present.size()) +
                        " looked at); check --out_dir, or start with --init_from=scratch");
-    return good;
+    return {good, {}};
   }
-  if (present.empty()) return std::nullopt;
-  if (config.io.overwrite) {
-    move_aside(out, present);
-    return std::nullopt;
-  }
+  if (present.empty()) return {};
+  std::string difference;
   if (auto good = store.newest_good(); good && good->manifest.reason.starts_with("signal")) {
-    log_info(format("%s: going on with the run that %s stopped at step %ld", out.c_str(),
-                    good->manifest.reason.substr(7).c_str(), static_cast<long>(good->step)));
-    return good;
+    difference = first_difference(config, saved_config(*good));
+    if (difference.empty()) {
+      log_info(format("%s: going on with the run that %s stopped at step %ld", out.c_str(),
+                      good->manifest.reason.substr(7).c_str(), static_cast<long>(good->step)));
+      return {good, {}};
+    }
   }
+  if (config.io.overwrite) return {std::nullopt, present};
   throw InputError(concat(out, ": holds a run at step ", present.front().step,
+                          difference.empty() ? "" : ", whose " + difference + " was another",
                           "; add --init_from=resume to go on with it, --overwrite=True to start "
                           "again (it is moved aside), or choose another --out_dir"));
+}
+
+std::vector<std::int64_t> usable_offsets(const CheckpointInfo& checkpoint,
+                                         const TrainConfig& config, const Dataset& dataset) {
+  const Manifest& manifest = checkpoint.manifest;
+  const TrainConfig saved = saved_config(checkpoint);
+  bool same = saved.data.dataset == config.data.dataset;
+  if (!manifest.vocabulary_json.empty() && manifest.vocabulary_json != dataset.vocabulary_json) {
+    same = false;
+    const auto characters = [](const std::string& json) {
+      return json.empty() ? std::u32string()
+                          : CharTokenizer::from_json(json, "meta.json").characters();
+    };
+    if (characters(manifest.vocabulary_json) != characters(dataset.vocabulary_json))
+      throw InputError("dataset=" + config.data.dataset + ": its vocabulary is not the one that " +
+                       checkpoint.path.string() +
+                       " was trained with; resume with dataset=" + saved.data.dataset);
+  }
+  const std::int64_t last = dataset.train.size() - config.data.block_size;
+  for (const std::int64_t offset : manifest.pending_offsets) same = same && offset < last;
+  if (same) return manifest.pending_offsets;
+  log_warning("dataset=" + config.data.dataset +
+              " is not the data of the checkpoint; it goes on with new batches");
+  return {};
 }
 
 TrainConfig saved_config(const CheckpointInfo& checkpoint) {

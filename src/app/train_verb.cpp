@@ -76,7 +76,8 @@ ExitCode train(TrainConfig config, const Settings& asked) {
   const FileLock lock = lock_out_dir(config.io.out_dir);
   CheckpointStore store(config.io.out_dir, static_cast<int>(config.io.keep_checkpoints));
   store.clean_leftovers();
-  const auto checkpoint = choose_start(config, store);
+  const RunStart start = choose_start(config, store);
+  const auto& checkpoint = start.checkpoint;
   if (checkpoint) adopt_shape(config, saved_config(*checkpoint), asked);
   const Dataset dataset = open_dataset(config);
   config.model.vocab_size.value = dataset.vocab_size;
@@ -96,6 +97,8 @@ ExitCode train(TrainConfig config, const Settings& asked) {
   state.program_version = version();
   if (checkpoint) {
     state = checkpoint->manifest;
+    state.program_version = version();
+    state.pending_offsets = usable_offsets(*checkpoint, config, dataset);
     restore(*checkpoint, model, optimizer, scaler, generator);
     print_line(format("resuming from %s (step %ld)", checkpoint->path.c_str(),
                       static_cast<long>(state.step)));
@@ -103,6 +106,7 @@ ExitCode train(TrainConfig config, const Settings& asked) {
 
   const PeakRate peak = peak_rate(compute.device, compute.type);
   print_model_facts(config, model, optimizer, peak);
+  if (!start.replaced.empty()) move_aside(config.io.out_dir, start.replaced);
   const std::string config_json = to_json(knobs(config));
   replace_file(fs::path(config.io.out_dir) / "config.json", config_json);
   Metrics metrics(fs::path(config.io.out_dir) / "metrics.jsonl");

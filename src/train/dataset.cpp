@@ -27,7 +27,8 @@ std::int64_t settle_vocabulary(const TrainConfig& config, const std::filesystem:
 Dataset open_dataset(const TrainConfig& config) {
   const std::filesystem::path folder =
       std::filesystem::path(config.data.data_dir) / config.data.dataset;
-  if (!std::filesystem::is_directory(folder))
+  std::error_code ignored;
+  if (!std::filesystem::is_directory(folder, ignored))
     throw InputError(concat(folder.string(), ": no such dataset folder; make it with `gpttrain ",
                             "prepare --out=", folder.string(),
                             " TEXT...`, or point --data_dir and --dataset at one"));

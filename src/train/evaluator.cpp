@@ -31,24 +31,27 @@ LmHeadOptions head_options(double scale, double gradient_scale, c10::ScalarType 
   return options;
 }
 
-SplitLosses estimate_loss(const Gpt& model, const Dataset& dataset, Batches& batches,
-                          std::int64_t eval_iters, const Compute& compute,
-                          const std::function<void(std::int64_t, std::int64_t)>& progress) {
+std::optional<SplitLosses> estimate_loss(
+    const Gpt& model, const Dataset& dataset, Batches& batches, std::int64_t eval_iters,
+    const Compute& compute, const std::function<bool(std::int64_t, std::int64_t)>& progress) {
   const at::NoGradGuard no_grad;
-  SplitLosses losses;
   std::int64_t done = 0;
-  const auto mean_over = [&](const TokenFile& split) {
+  const auto mean_over = [&](const TokenFile& split) -> std::optional<double> {
     batches.request_evaluation(split, eval_iters);
     double sum = 0;
     for (std::int64_t i = 0; i < eval_iters; ++i) {
       sum += batch_loss(model, batches, compute);
-      progress(++done, 2 * eval_iters);
+      if (!progress(++done, 2 * eval_iters)) {
+        batches.abandon_evaluation();
+        return std::nullopt;
+      }
     }
     return sum / static_cast<double>(eval_iters);
   };
-  losses.train = mean_over(dataset.train);
-  losses.val = mean_over(dataset.val);
-  return losses;
+  const auto train = mean_over(dataset.train);
+  const auto val = train ? mean_over(dataset.val) : std::nullopt;
+  if (!val) return std::nullopt;
+  return SplitLosses{*train, *val};
 }
 
 }  // namespace gpt

@@ -77,15 +77,15 @@ void Report::saved(std::int64_t step, const std::string& reason) {
 
 void Report::save_failed(std::int64_t step, const std::string& why) {
   log_error(why + "; no checkpoint was written at step " + std::to_string(step) +
-            ", older ones are untouched, training goes on");
+            "; older ones are untouched");
   metrics_.write("checkpoint_failed", {{"iter", step}, {"reason", why}});
 }
 
 void Report::stopped(std::int64_t next_step, const std::string& signal) {
   progress_.reset();
   metrics_.write("stop", {{"iter", next_step}, {"reason", signal}});
-  print_line(format("stopped by %s after step %ld; the same command goes on from here",
-                    signal.c_str(), next_step - 1));
+  print_line(format("stopped by %s before step %ld; the same command goes on from here",
+                    signal.c_str(), next_step));
 }
 
 void Report::done(std::int64_t next_step, double best_val_loss) {

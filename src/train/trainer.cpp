@@ -1,7 +1,7 @@
 #include "gpt/train/trainer.h"
 
 #include <cmath>
-#include <limits>
+#include <new>
 #include <utility>
 
 #include <ATen/ATen.h>
@@ -25,7 +25,7 @@ ExitCode Trainer::run(const StopSignals& signals) {
     return kExitDone;
   }
   for (;; ++state_.step) {
-    if (evaluation_due()) evaluate();
+    if (evaluation_due() && !evaluate(signals)) return stop(signals);
     if (config.io.eval_only) return kExitDone;
     if (config.io.checkpoint_interval > 0 && state_.step > 0 &&
         state_.step % config.io.checkpoint_interval == 0 && state_.last_eval_step != state_.step)
@@ -39,15 +39,25 @@ ExitCode Trainer::run(const StopSignals& signals) {
     if (state_.step + 1 > config.optimizer.max_iters) break;
     if (signals.requested()) {
       ++state_.step;
-      save(concat("signal ", signals.name()));
-      parts_.report.stopped(state_.step, signals.name());
-      return kExitStopped;
+      return stop(signals);
     }
   }
   ++state_.step;
-  save("end");
+  if (!save("end"))
+    throw Error(
+        concat("the run is over, but its last checkpoint could not be written (see above); ",
+               "make room and resume from the one before"));
   parts_.report.done(state_.step, state_.best_val_loss);
   return kExitDone;
+}
+
+ExitCode Trainer::stop(const StopSignals& signals) {
+  if (!parts_.config.io.eval_only && !save(concat("signal ", signals.name())))
+    throw Error(concat("stopped by ", signals.name(), " at step ", state_.step,
+                       ", but no checkpoint could be written (see above); make room and resume ",
+                       "from the one before"));
+  parts_.report.stopped(state_.step, signals.name());
+  return kExitStopped;
 }
 
 bool Trainer::evaluation_due() const {
@@ -55,19 +65,28 @@ bool Trainer::evaluation_due() const {
   return due && state_.last_eval_step != state_.step;
 }
 
-void Trainer::evaluate() {
+bool Trainer::evaluate(const StopSignals& signals) {
   const IoConfig& io = parts_.config.io;
-  const SplitLosses losses = estimate_loss(
-      parts_.model, parts_.dataset, parts_.batches, io.eval_iters, parts_.compute,
-      [&](std::int64_t done, std::int64_t total) { parts_.report.evaluating(done, total); });
+  const at::Tensor before = parts_.generator.get_state();
+  const auto losses = estimate_loss(parts_.model, parts_.dataset, parts_.batches, io.eval_iters,
+                                    parts_.compute, [&](std::int64_t done, std::int64_t total) {
+                                      parts_.report.evaluating(done, total);
+                                      return !signals.requested();
+                                    });
+  if (!losses) {
+    // A resumed run evaluates again, from the same draws.
+    parts_.generator.set_state(before);
+    return false;
+  }
   state_.last_eval_step = state_.step;
-  state_.val_loss = losses.val;
-  state_.best = losses.val < state_.best_val_loss;
-  if (state_.best) state_.best_val_loss = losses.val;
-  parts_.report.evaluation(state_.step, losses, state_.best);
+  state_.val_loss = losses->val;
+  state_.best = losses->val < state_.best_val_loss;
+  if (state_.best) state_.best_val_loss = losses->val;
+  parts_.report.evaluation(state_.step, *losses, state_.best);
   // As nanoGPT: nothing worth saving before the first step.
   if (state_.step > 0 && !io.eval_only && (state_.best || io.always_save_checkpoint))
     save("evaluation");
+  return true;
 }
 
 StepResult Trainer::step() {
@@ -136,6 +155,7 @@ void Trainer::guard_against_divergence(const StepResult& result) {
   state_.scale_growth_steps = scaler.good_steps;
   if (!result.skipped) {
     state_.bad_steps = 0;
+    state_.tokens_seen += parts_.batches.effective_batch() * parts_.config.data.block_size;
     return;
   }
   if (searching_scale) {
@@ -154,7 +174,7 @@ void Trainer::guard_against_divergence(const StepResult& result) {
                state_.step, state_.bad_steps));
 }
 
-void Trainer::save(const std::string& reason) {
+bool Trainer::save(const std::string& reason) {
   Manifest manifest = state_;
   manifest.reason = reason;
   manifest.best = state_.best && state_.last_eval_step == state_.step;
@@ -162,18 +182,22 @@ void Trainer::save(const std::string& reason) {
   const at::Tensor generator = parts_.generator.get_state();
   manifest.generator_state.assign(static_cast<const char*>(generator.const_data_ptr()),
                                   generator.nbytes());
-  manifest.tokens_seen =
-      state_.step * parts_.batches.effective_batch() * parts_.config.data.block_size;
   manifest.config_json = parts_.config_json;
   manifest.vocabulary_json = parts_.dataset.vocabulary_json;
   try {
     const RunTensors tensors(parts_.model, parts_.optimizer);
     parts_.store.save(manifest, tensors.parts());
     parts_.report.saved(state_.step, reason);
+    return true;
   } catch (const IoError& error) {
     // The older checkpoints are untouched and memory holds everything: the run is worth more.
     parts_.report.save_failed(state_.step, error.what());
+  } catch (const c10::Error& error) {  // no memory for the host's copy of the tensors
+    parts_.report.save_failed(state_.step, error.what_without_backtrace());
+  } catch (const std::bad_alloc&) {
+    parts_.report.save_failed(state_.step, "out of memory");
   }
+  return false;
 }
 
 }  // namespace gpt

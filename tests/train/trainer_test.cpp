@@ -98,6 +98,61 @@ TEST(Trainer, AFullDiskCostsACheckpointNotTheRun) {
   EXPECT_NE(metrics.find("No space left on device"), std::string::npos);
 }
 
+TEST(Trainer, ALastCheckpointThatCannotBeWrittenIsAnError) {
+  for (const bool signal : {false, true}) {
+    const TempDir dir;
+    TrainConfig config = tiny_config(dir);
+    config.optimizer.max_iters = 8;
+    TinyRun run(config);
+    set_file_fault([&](std::string_view call, const fs::path& path, std::size_t*) {
+      return call == "write" && path.string().find("step_") != std::string::npos ? ENOSPC : 0;
+    });
+    int steps = 0;
+    run.trainer.after_backward = [&] {
+      if (++steps == 4 && signal) std::raise(SIGTERM);
+    };
+    const std::string text = error_text([&] { run.go(); });
+    set_file_fault({});
+    EXPECT_NE(text.find(signal ? "stopped by SIGTERM at step 4, but no checkpoint could be written"
+                               : "the run is over, but its last checkpoint could not be written"),
+              std::string::npos)
+        << text;
+  }
+}
+
+// Signals come in the middle of an evaluation: the run that goes on is the run never stopped.
+TEST(Trainer, ASignalDuringAnEvaluationStopsItAtOnce) {
+  const auto finish = [](bool interrupted) {
+    const TempDir dir;
+    TrainConfig config = tiny_config(dir);
+    config.optimizer.max_iters = 30;
+    std::int64_t from = 0;
+    if (interrupted) {
+      TinyRun run(config);
+      const StopSignals signals;
+      int steps = 0;
+      // The last step before the evaluation at 20 ends with the signal not yet looked at.
+      run.trainer.after_backward = [&] { ++steps; };
+      config.io.eval_iters = 3;
+      std::raise(SIGUSR1);
+      EXPECT_EQ(run.trainer.run(signals), kExitStopped);
+      EXPECT_EQ(steps, 0);  // the evaluation at step 0 was cut short
+      const auto saved = run.store.newest_good();
+      EXPECT_TRUE(saved);
+      EXPECT_EQ(saved->manifest.last_eval_step, -1);
+      from = saved->step;
+      const auto resumed = TinyRun::resumed(config, *saved);
+      EXPECT_EQ(resumed->go(), kExitDone);
+      EXPECT_EQ(from, 0);
+      return resumed->checksum();
+    }
+    TinyRun run(config);
+    run.go();
+    return run.checksum();
+  };
+  EXPECT_EQ(finish(true), finish(false));
+}
+
 TEST(Trainer, SavesOnlyImprovementsWhenAsked) {
   const TempDir dir;
   TrainConfig config = tiny_config(dir);
@@ -155,8 +210,8 @@ TEST(Trainer, EvaluationDoesNotDependOnItsSplit) {
     TrainConfig config = tiny_config(dir);
     config.data.eval_batch_size.value = piece;
     TinyRun run(config);
-    return estimate_loss(run.model, run.dataset, run.batches, 5, run.compute,
-                         [](std::int64_t, std::int64_t) {});
+    return *estimate_loss(run.model, run.dataset, run.batches, 5, run.compute,
+                          [](std::int64_t, std::int64_t) { return true; });
   };
   const SplitLosses whole = evaluated(4);
   for (const std::int64_t piece : {1, 3}) {

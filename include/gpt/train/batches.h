@@ -34,10 +34,11 @@ class Batches {
   std::int64_t micro_batches() const;
   std::int64_t effective_batch() const { return effective_; }
 
-  // Draws `count` evaluation batches of a split and queues them; take_evaluation() gives each cut
-  // into pieces of eval_batch_size. Only between steps, before begin_step draws ahead.
+  // Draws `count` evaluation batches of a split and queues them; take() gives each cut into pieces
+  // of eval_batch_size. Only between steps, before begin_step draws ahead.
   void request_evaluation(const TokenFile& split, std::int64_t count);
   std::int64_t evaluation_pieces() const;
+  void abandon_evaluation() { feed_.clear(); }
 
   // Windows drawn but not trained on, for the checkpoint.
   const std::vector<std::int64_t>& pending() const { return pending_; }

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 
 #include <c10/core/Device.h>
 #include <c10/core/ScalarType.h>
@@ -28,9 +29,10 @@ struct Compute {
 LmHeadOptions head_options(double scale, double gradient_scale, c10::ScalarType type);
 
 // eval_iters batches of train, then of val, drawn through `batches`; logits in chunks, no
-// gradients, no dropout. `progress(done, total)` is called after each batch.
-SplitLosses estimate_loss(const Gpt& model, const Dataset& dataset, Batches& batches,
-                          std::int64_t eval_iters, const Compute& compute,
-                          const std::function<void(std::int64_t, std::int64_t)>& progress);
+// gradients, no dropout. `progress(done, total)` is called after each batch; a false from it ends
+// the evaluation without a result.
+std::optional<SplitLosses> estimate_loss(
+    const Gpt& model, const Dataset& dataset, Batches& batches, std::int64_t eval_iters,
+    const Compute& compute, const std::function<bool(std::int64_t, std::int64_t)>& progress);
 
 }  // namespace gpt

@@ -48,7 +48,8 @@ class Trainer {
   // `start` is a fresh Manifest, or that of the checkpoint whose tensors have been loaded.
   Trainer(Parts parts, const Manifest& start);
 
-  // Until max_iters, eval_only's evaluation, or a stop signal. kExitDone or kExitStopped.
+  // Until max_iters, eval_only's evaluation, or a stop signal. kExitDone or kExitStopped; Error if
+  // the last checkpoint of either could not be written.
   ExitCode run(const StopSignals& signals);
 
   // One optimizer step from the next batch; public so that tests can look at each.
@@ -58,9 +59,11 @@ class Trainer {
   std::function<void()> after_backward;
 
  private:
-  void evaluate();
+  // False if a signal cut it short; then it is as if it had not begun.
+  bool evaluate(const StopSignals& signals);
   bool evaluation_due() const;
-  void save(const std::string& reason);
+  bool save(const std::string& reason);
+  ExitCode stop(const StopSignals& signals);
   void guard_against_divergence(const StepResult& result);
   StepResult update(const at::Tensor& token_loss);
 
