@@ -14,7 +14,8 @@ struct HeadPass {
   at::Tensor token_N, dx_NC, dweight_VC;
 };
 
-// dweight += dlogits^T x, rounded once, in the weight's type, however many chunks there are.
+// dweight += dlogits^T x. The products of low-precision numbers are summed in the weight's type, so
+// that the number of chunks shows in nothing but the order of summation.
 void accumulate_dweight(at::Tensor& dweight_VC, const at::Tensor& dlogits_NV,
                         const at::Tensor& x_NC) {
   const at::Tensor dlogits_VN = dlogits_NV.t();
@@ -23,7 +24,7 @@ void accumulate_dweight(at::Tensor& dweight_VC, const at::Tensor& dlogits_NV,
   } else if (dlogits_NV.is_cuda()) {
     dweight_VC.add_(at::mm(dlogits_VN, x_NC, dweight_VC.scalar_type()));
   } else {
-    dweight_VC.add_(at::mm(dlogits_VN, x_NC));
+    dweight_VC.addmm_(dlogits_VN.to(dweight_VC.scalar_type()), x_NC.to(dweight_VC.scalar_type()));
   }
 }
 
