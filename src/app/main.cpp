@@ -20,7 +20,11 @@ int main(int argc, char** argv) {
     gpt::log_error(std::string("out of memory: ") + error.what_without_backtrace() +
                    "; a smaller micro_batch_size or head_chunk gives the same numbers");
   } catch (const c10::Error& error) {
-    gpt::log_error(std::string("LibTorch: ") + error.what_without_backtrace());
+    const std::string text = error.what_without_backtrace();
+    const bool memory = text.find("allocate memory") != text.npos;  // the CPU's allocator
+    gpt::log_error(
+        "LibTorch: " + text +
+        (memory ? "; a smaller micro_batch_size or head_chunk gives the same numbers" : ""));
   } catch (const std::bad_alloc&) {
     gpt::log_error(
         "out of memory; a smaller micro_batch_size or head_chunk gives the same numbers");

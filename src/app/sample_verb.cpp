@@ -32,7 +32,8 @@ CheckpointInfo at_path(const fs::path& path) {
 CheckpointInfo choose_checkpoint(const SampleConfig& config) {
   if (config.checkpoint != "auto" && config.checkpoint != "latest" && config.checkpoint != "best")
     return at_path(config.checkpoint);
-  if (!fs::is_directory(config.out_dir))
+  std::error_code ignored;
+  if (!fs::is_directory(config.out_dir, ignored))
     throw InputError(config.out_dir + ": no such folder; expected the out_dir of a run");
   const CheckpointStore store(config.out_dir, 2);
   auto newest = store.newest_good();
@@ -96,7 +97,8 @@ ExitCode sample_verb(const Arguments& arguments) {
   model.to(compute.device);
   const GenerateOptions options{.max_new_tokens = config.max_new_tokens,
                                 .temperature = config.temperature,
-                                .top_k = config.top_k};
+                                .top_k = config.top_k,
+                                .vocabulary = tokenizer.vocab_size()};
   for (std::int64_t sample = 0; sample < config.num_samples; ++sample) {
     show(start);
     const AutocastGuard autocast(compute.device.type(), compute.type);

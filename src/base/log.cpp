@@ -1,5 +1,6 @@
 #include "gpt/base/log.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
@@ -44,10 +45,12 @@ void log_as(spdlog::level::level_enum level, const char* prefix, const char* ans
             const std::string& text) {
   if (!logger().should_log(level)) return;
   erase_progress_line();
+  std::string line = text;  // a message is one line, whoever wrote it
+  std::replace(line.begin(), line.end(), '\n', ' ');
   if (colour())
-    logger().log(level, "{}{}\033[0m{}", ansi, prefix, text);
+    logger().log(level, "{}{}\033[0m{}", ansi, prefix, line);
   else
-    logger().log(level, "{}{}", prefix, text);
+    logger().log(level, "{}{}", prefix, line);
 }
 
 void write_stdout(const std::string& text) {

@@ -157,7 +157,6 @@ void PythonLexer::scan_number() {
 
 void PythonLexer::scan_text() {
   const std::size_t start = at_;
-  const std::size_t start_line = line_;
   const char quote = peek();
   const std::string three(3, quote);
   const bool is_long = text_.substr(at_, 3) == three;
@@ -176,7 +175,7 @@ void PythonLexer::scan_text() {
   const PythonPlace place{&source_, first};
   std::string content = unescape_python(text_.substr(first, at_ - first), place);
   at_ += end.size();
-  add(PythonToken::kText, start, std::move(content)).line = start_line;
+  add(PythonToken::kText, start, std::move(content));
 }
 
 void PythonLexer::scan_operator() {

@@ -16,7 +16,7 @@ struct PythonToken {
   enum Kind { kName, kNumber, kText, kOperator, kEndOfStatement, kEndOfFile };
   Kind kind;
   std::size_t offset;  // of its first byte in the source
-  std::size_t line;    // from 1
+  std::size_t line;    // from 1; a text's last one
   // The name or the operator as written; a text's content, its escapes resolved.
   std::string text = {};
   std::variant<std::int64_t, double> number = {};

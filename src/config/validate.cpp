@@ -19,9 +19,9 @@ void validate_sizes(const TrainConfig& config, const Settings& settings) {
   const DataConfig& data = config.data;
   std::int64_t tokens = 0;
   if (__builtin_mul_overflow(data.batch_size, data.gradient_accumulation_steps, &tokens) ||
-      __builtin_mul_overflow(tokens, data.block_size, &tokens) || tokens > (std::int64_t{1} << 40))
+      __builtin_mul_overflow(tokens, data.block_size, &tokens) || tokens > (std::int64_t{1} << 30))
     refuse(settings, "batch_size",
-           "batch_size * gradient_accumulation_steps * block_size is beyond 2^40 tokens a step");
+           "batch_size * gradient_accumulation_steps * block_size is beyond 2^30 tokens a step");
 }
 
 }  // namespace

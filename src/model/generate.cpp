@@ -11,7 +11,9 @@ namespace {
 
 std::int64_t draw(const at::Tensor& logits_1V, const GenerateOptions& options,
                   at::Generator& generator) {
-  at::Tensor scaled_1V = logits_1V.to(at::kCPU, at::kFloat) / options.temperature;
+  const std::int64_t known = options.vocabulary > 0 ? options.vocabulary : logits_1V.size(1);
+  at::Tensor scaled_1V =
+      logits_1V.narrow(1, 0, known).to(at::kCPU, at::kFloat) / options.temperature;
   if (options.top_k > 0) {
     const std::int64_t k = std::min(options.top_k, scaled_1V.size(1));
     const at::Tensor kth = std::get<0>(scaled_1V.topk(k)).narrow(1, k - 1, 1);

@@ -229,6 +229,8 @@ TEST(PythonReader, RefusesWhatPythonWouldRefuse) {
       {"k = int('1.5')", "1:5: not a number"},
       {"k = int(None)", "1:5: int(None) is no number"},
       {"k = int(1e19)", "1:5: the float does not fit an integer of 64 bits"},
+      {"k = int(2.0 ** 63)", "1:5: the float does not fit an integer of 64 bits"},
+      {"a = 1\r\nb = 2\rc = $", "3:5: unexpected character '$'"},
       {"k = float('x')", "1:5: not a number"},
       {"k = 007", "1:5: an integer may not begin with 0; octal is 0o17"},
       {"k = 1__0", "1:5: an underscore in a number stands between digits"},

@@ -28,7 +28,7 @@ TEST(Validate, HeadsMustDivideTheWidth) {
 TEST(Validate, SizesThatOverflow) {
   const std::string expected =
       "configs/x.json:3: batch_size: batch_size * gradient_accumulation_steps * block_size is "
-      "beyond 2^40 tokens a step";
+      "beyond 2^30 tokens a step";
   EXPECT_EQ(error_of({{"batch_size", "4611686018427387904"}}), expected);
   EXPECT_EQ(error_of({{"batch_size", "1073741824"}}), expected);
 }

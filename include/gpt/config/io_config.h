@@ -20,7 +20,8 @@ struct IoConfig {
   FIELD(bool, always_save_checkpoint, "Save at every evaluation, not only when val loss improves.",
         anything()) = true;
   FIELD(std::string, init_from,
-        "Where weights come from: new, out_dir's checkpoint, or OpenAI's GPT-2.",
+        "Where weights come from: new, or out_dir's checkpoint. gpt2 and its kin: not in this "
+        "version.",
         one_of("scratch", "resume", "gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl")) = "scratch";
   FIELD(bool, wandb_log, "Accepted for nanoGPT's sake; metrics go to metrics.jsonl.",
         anything()) = false;

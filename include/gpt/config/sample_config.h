@@ -11,7 +11,8 @@ namespace gpt {
 
 struct SampleConfig {
   CONFIG(SampleConfig);
-  FIELD(std::string, init_from, "Where weights come from: a run (resume), or a model's name.",
+  FIELD(std::string, init_from,
+        "Where weights come from: a run. gpt2 and its kin: not in this version.",
         one_of("resume", "gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl")) = "resume";
   FIELD(std::string, out_dir, "Folder of the run.", not_empty()) = "out";
   FIELD(std::string, start, "Text to continue, or FILE:PATH to take it from a file.",
@@ -31,7 +32,7 @@ struct SampleConfig {
   FIELD(std::string, checkpoint,
         "latest, best, or a checkpoint's folder. auto: what nanoGPT's ckpt.pt would hold.",
         not_empty()) = "auto";
-  FIELD(AutoInt, threads, "CPU threads. auto: one per core.", auto_or_at_least(1)) = {};
+  FIELD(AutoInt, threads, "CPU threads. auto: one per core.", auto_or_between(1, 1024)) = {};
   END_CONFIG;
 };
 

@@ -23,7 +23,7 @@ struct SystemConfig {
   FIELD(bool, deterministic,
         "Only kernels that give the same bits every time (always so on the CPU).",
         anything()) = false;
-  FIELD(AutoInt, threads, "CPU threads. auto: one per core.", auto_or_at_least(1)) = {};
+  FIELD(AutoInt, threads, "CPU threads. auto: one per core.", auto_or_between(1, 1024)) = {};
   END_CONFIG;
 };
 

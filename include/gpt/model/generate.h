@@ -15,7 +15,8 @@ namespace gpt {
 struct GenerateOptions {
   std::int64_t max_new_tokens = 500;
   double temperature = 1;
-  std::int64_t top_k = 0;  // 0: all tokens
+  std::int64_t top_k = 0;       // 0: all tokens
+  std::int64_t vocabulary = 0;  // tokens that have a text, where the model's is padded; 0: all
 };
 
 // Continues `prompt` (at least one token; the last block_size of them are seen) and hands each new

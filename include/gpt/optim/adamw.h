@@ -17,6 +17,9 @@ class AdamW {
   // that step() allocates nothing.
   AdamW(std::vector<at::Tensor> parameters, const OptimizerConfig& config);
 
+  AdamW(const AdamW&) = delete;  // place_ points into this object
+  AdamW& operator=(const AdamW&) = delete;
+
   // One update from the parameters' .grad(); every parameter must have one. Where the float32
   // scalar `skip` is 1, nothing is written and the step does not count.
   void step(double learning_rate, const at::Tensor& skip);
