@@ -27,8 +27,8 @@ void move_aside(const fs::path& out_dir, const std::vector<CheckpointInfo>& chec
 
 // The windows that the checkpoint had drawn ahead, if they are windows of this dataset; of another
 // dataset none, with a warning. InputError if the dataset's vocabulary is another.
-std::vector<std::int64_t> usable_offsets(const CheckpointInfo& checkpoint, const TrainConfig& config,
-                                         const Dataset& dataset);
+std::vector<std::int64_t> usable_offsets(const CheckpointInfo& checkpoint,
+                                         const TrainConfig& config, const Dataset& dataset);
 
 // The config that a checkpoint was trained with. `checkpoint` names it in errors.
 TrainConfig saved_config(const CheckpointInfo& checkpoint);
