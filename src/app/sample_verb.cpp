@@ -8,9 +8,9 @@
 #include "gpt/checkpoint/run_state.h"
 #include "gpt/config/command_line.h"
 #include "gpt/config/printing.h"
+#include "gpt/kernels/autocast.h"
 #include "gpt/model/generate.h"
 #include "gpt/text/char_tokenizer.h"
-#include "gpt/train/autocast.h"
 
 #include "app/run_start.h"
 #include "app/setup.h"

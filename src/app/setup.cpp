@@ -5,8 +5,8 @@
 #include "gpt/base/log.h"
 #include "gpt/base/strings.h"
 #include "gpt/config/resolve.h"
+#include "gpt/kernels/autocast.h"
 #include "gpt/kernels/device.h"
-#include "gpt/train/autocast.h"
 
 #include "app/version.h"
 

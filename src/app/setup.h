@@ -5,7 +5,7 @@
 
 #include "gpt/config/field.h"
 #include "gpt/config/train_config.h"
-#include "gpt/train/evaluator.h"
+#include "gpt/kernels/compute.h"
 
 namespace gpt {
 

@@ -116,8 +116,9 @@ ExitCode train(TrainConfig config, const Settings& asked) {
                 Throughput(model.flops_per_token(), tokens, peak.flops));
   const StopSignals signals;
   report.started(state.step, checkpoint.has_value());
-  Trainer trainer({config, compute, model, optimizer, scaler, dataset, batches, generator, store,
-                   report, config_json},
+  const auto engine = make_engine(config, model, compute);
+  Trainer trainer({config, compute, model, *engine, optimizer, scaler, dataset, batches, generator,
+                   store, report, config_json},
                   state);
   return trainer.run(signals);
 }

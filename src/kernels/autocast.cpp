@@ -1,4 +1,4 @@
-#include "gpt/train/autocast.h"
+#include "gpt/kernels/autocast.h"
 
 #include <ATen/autocast_mode.h>
 

@@ -11,7 +11,6 @@
 #include "gpt/checkpoint/run_state.h"
 #include "gpt/optim/gradients.h"
 #include "gpt/optim/schedule.h"
-#include "gpt/train/autocast.h"
 
 namespace gpt {
 
@@ -68,8 +67,8 @@ bool Trainer::evaluation_due() const {
 bool Trainer::evaluate(const StopSignals& signals) {
   const IoConfig& io = parts_.config.io;
   const at::Tensor before = parts_.generator.get_state();
-  const auto losses = estimate_loss(parts_.model, parts_.dataset, parts_.batches, io.eval_iters,
-                                    parts_.compute, [&](std::int64_t done, std::int64_t total) {
+  const auto losses = estimate_loss(parts_.engine, parts_.dataset, parts_.batches, io.eval_iters,
+                                    [&](std::int64_t done, std::int64_t total) {
                                       parts_.report.evaluating(done, total);
                                       return !signals.requested();
                                     });
@@ -107,15 +106,12 @@ StepResult Trainer::step() {
                                .seed = parts_.config.system.seed,
                                .step = state_.step,
                                .sequence_B = batch.sequence_B};
-    const LmHeadOptions head =
-        head_options(1.0 / static_cast<double>(tokens), parts_.scaler.scale(), parts_.compute.type);
-    const LmHeadLoss loss = [&] {
-      const AutocastGuard autocast(device.type(), parts_.compute.type);
-      return parts_.model.loss(batch.x_BT, batch.y_BT, head, dropout);
-    }();
-    loss.loss.backward();
-    token_loss.narrow(0, first, loss.token_N.numel()).copy_(loss.token_N);
-    first += loss.token_N.numel();
+    const at::Tensor token_N = parts_.engine.accumulate(
+        batch.x_BT, batch.y_BT,
+        {.per_token = 1.0 / static_cast<double>(tokens), .gradient = parts_.scaler.scale()},
+        dropout);
+    token_loss.narrow(0, first, token_N.numel()).copy_(token_N);
+    first += token_N.numel();
   }
   if (after_backward) after_backward();
   return update(token_loss);
@@ -135,6 +131,7 @@ StepResult Trainer::update(const at::Tensor& token_loss) {
   StepResult result;
   result.learning_rate = learning_rate_at(state_.step, config.optimizer, config.schedule);
   parts_.optimizer.step(result.learning_rate, skip);
+  parts_.engine.weights_changed();
 
   const std::int64_t last = config.data.batch_size * config.data.block_size;
   result.mean_loss = loss_sum.item<double>() / static_cast<double>(token_loss.numel());

@@ -2,9 +2,9 @@
 
 #include <ATen/CPUGeneratorImpl.h>
 
+#include "gpt/kernels/autocast.h"
 #include "gpt/optim/adamw.h"
 #include "gpt/optim/gradients.h"
-#include "gpt/train/autocast.h"
 
 #include "gpu.h"
 

@@ -37,6 +37,7 @@ class GpuResume : public testing::Gpu {
     GpuRun second(config, compute, checkpoint->manifest);
     load_model(checkpoint->path, second.model);
     load_optimizer(checkpoint->path, second.model, second.optimizer);
+    second.engine->weights_changed();
     EXPECT_EQ(second.trainer.run(StopSignals()), kExitDone);
     return second.checksum();
   }

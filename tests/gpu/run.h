@@ -53,6 +53,7 @@ struct GpuRun {
   at::Generator generator;
   Gpt model;
   AdamW optimizer;
+  std::unique_ptr<Engine> engine;
   GradScaler scaler;
   CheckpointStore store;
   Metrics metrics;
@@ -67,14 +68,15 @@ struct GpuRun {
         generator(at::detail::createCPUGenerator(1337)),
         model(config.model, dataset.vocab_size, config.data.block_size, generator),
         optimizer(moved(model, compute.device), config.optimizer),
+        engine(make_engine(config, model, compute)),
         scaler(compute.type == at::kHalf),
         store(config.io.out_dir, 2),
         metrics(folder(config) / "metrics.jsonl"),
         batches(config.data, dataset, restored(generator, start), compute.device,
                 start.pending_offsets),
         report(config, compute.device, metrics, Throughput(1, 1, 1)),
-        trainer({config, compute, model, optimizer, scaler, dataset, batches, generator, store,
-                 report, to_json(knobs(config))},
+        trainer({config, compute, model, *engine, optimizer, scaler, dataset, batches, generator,
+                 store, report, to_json(knobs(config))},
                 start) {
     scaler.restore({start.step > 0 ? start.loss_scale : scaler.scale(), start.scale_growth_steps});
     report.started(start.step, start.step > 0);

@@ -25,6 +25,7 @@ struct TinyRun {
   at::Generator generator;
   Gpt model;
   AdamW optimizer;
+  std::unique_ptr<Engine> engine;
   GradScaler scaler;
   CheckpointStore store;
   Metrics metrics;
@@ -40,14 +41,15 @@ struct TinyRun {
         generator(at::detail::createCPUGenerator(static_cast<std::uint64_t>(c.system.seed))),
         model(config.model, dataset.vocab_size, config.data.block_size, generator),
         optimizer(tensors(model), config.optimizer),
+        engine(make_engine(config, model, compute)),
         scaler(type == at::kHalf),
         store(config.io.out_dir, static_cast<int>(config.io.keep_checkpoints)),
         metrics(folder(config) / "metrics.jsonl"),
         batches(config.data, dataset, restored(generator, start), compute.device,
                 start.pending_offsets),
         report(config, compute.device, metrics, Throughput(1, 1, 1)),
-        trainer({config, compute, model, optimizer, scaler, dataset, batches, generator, store,
-                 report, to_json(knobs(config))},
+        trainer({config, compute, model, *engine, optimizer, scaler, dataset, batches, generator,
+                 store, report, to_json(knobs(config))},
                 start) {
     report.started(start.step, start.step > 0);
   }
@@ -58,6 +60,7 @@ struct TinyRun {
     auto run = std::make_unique<TinyRun>(config, checkpoint.manifest);
     load_model(checkpoint.path, run->model);
     load_optimizer(checkpoint.path, run->model, run->optimizer);
+    run->engine->weights_changed();
     return run;
   }
 

@@ -11,7 +11,7 @@
 #include "gpt/checkpoint/manifest.h"
 #include "gpt/checkpoint/store.h"
 #include "gpt/config/train_config.h"
-#include "gpt/model/gpt.h"
+#include "gpt/model/engine.h"
 #include "gpt/optim/adamw.h"
 #include "gpt/optim/grad_scaler.h"
 #include "gpt/train/batches.h"
@@ -35,6 +35,7 @@ class Trainer {
     const TrainConfig& config;
     Compute compute;
     Gpt& model;
+    Engine& engine;
     AdamW& optimizer;
     GradScaler& scaler;
     const Dataset& dataset;

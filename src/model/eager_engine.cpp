@@ -1,0 +1,29 @@
+#include "eager_engine.h"
+
+#include "gpt/kernels/autocast.h"
+
+namespace gpt {
+
+at::Tensor EagerEngine::accumulate(const at::Tensor& x_BT, const at::Tensor& y_BT,
+                                   const LossScale& scale, const DropoutState& dropout) {
+  const LmHeadLoss loss = [&] {
+    const AutocastGuard autocast(compute_.device.type(), compute_.type);
+    return model_.loss(x_BT, y_BT, head_options(scale), dropout);
+  }();
+  loss.loss.backward();
+  return loss.token_N;
+}
+
+at::Tensor EagerEngine::token_losses(const at::Tensor& x_BT, const at::Tensor& y_BT) {
+  const at::NoGradGuard no_grad;
+  const AutocastGuard autocast(compute_.device.type(), compute_.type);
+  return model_.loss(x_BT, y_BT, head_options({})).token_N;
+}
+
+LmHeadOptions EagerEngine::head_options(const LossScale& scale) const {
+  LmHeadOptions options{.scale = scale.per_token, .gradient_scale = scale.gradient};
+  if (compute_.type != at::kFloat) options.compute_type = compute_.type;
+  return options;
+}
+
+}  // namespace gpt

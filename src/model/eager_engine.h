@@ -1,0 +1,23 @@
+// nanoGPT's way: the model's own forward pass, autograd, autocast.
+#pragma once
+
+#include "gpt/model/engine.h"
+
+namespace gpt {
+
+class EagerEngine : public Engine {
+ public:
+  EagerEngine(const Gpt& model, const Compute& compute) : model_(model), compute_(compute) {}
+
+  at::Tensor accumulate(const at::Tensor& x_BT, const at::Tensor& y_BT, const LossScale& scale,
+                        const DropoutState& dropout) override;
+  at::Tensor token_losses(const at::Tensor& x_BT, const at::Tensor& y_BT) override;
+
+ private:
+  LmHeadOptions head_options(const LossScale& scale) const;
+
+  const Gpt& model_;
+  Compute compute_;
+};
+
+}  // namespace gpt
