@@ -1,3 +1,5 @@
+#include <array>
+
 #include <ATen/ATen.h>
 #include <ATen/CPUGeneratorImpl.h>
 
@@ -103,7 +105,7 @@ ExitCode sample_verb(const Arguments& arguments) {
     show(start);
     const AutocastGuard autocast(compute.device.type(), compute.type);
     generate(model, prompt, options, compute.device, generator, [&](std::int64_t token) {
-      show(tokenizer.decode({{token}}));
+      show(tokenizer.decode(std::array{token}));
       return true;
     });
     print_text("\n---------------\n");

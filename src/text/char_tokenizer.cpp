@@ -101,29 +101,38 @@ CharTokenizer CharTokenizer::from_json(std::string_view text, const std::string&
   return CharTokenizer(read_itos(itos, origin));
 }
 
-std::vector<std::int64_t> CharTokenizer::encode(std::string_view utf8,
-                                                const std::string& origin) const {
-  std::vector<std::int64_t> tokens;
-  tokens.reserve(utf8.size());
-  for (const char32_t character : from_utf8(utf8)) {
-    const auto token = token_of(character);
+std::int64_t CharTokenizer::append_ids(std::string_view text, const std::string& origin,
+                                       std::vector<std::int32_t>& ids, EndOfText) const {
+  Utf8Decoder decoder;
+  std::u32string characters;
+  decoder.decode(text, characters);
+  decoder.finish(characters);
+  ids.reserve(ids.size() + characters.size());
+  for (std::size_t i = 0; i < characters.size(); ++i) {
+    const auto token = token_of(characters[i]);
     if (!token)
-      throw InputError(
-          concat(origin, ": character ", tokens.size() + 1, " is ", code_point_name(character),
-                 character == kReplacement ? " or invalid UTF-8" : "", ", which is not among the ",
-                 vocab_size(), " characters of the vocabulary; leave it out"));
-    tokens.push_back(*token);
+      throw InputError(concat(origin, ": character ", i + 1, " is ", code_point_name(characters[i]),
+                              characters[i] == kReplacement ? " or invalid UTF-8" : "",
+                              ", which is not among the ", vocab_size(),
+                              " characters of the vocabulary; leave it out"));
+    ids.push_back(*token);
   }
-  return tokens;
+  return decoder.invalid_count();
 }
 
-std::string CharTokenizer::decode(std::span<const std::int64_t> tokens) const {
-  std::string text;
-  for (const std::int64_t token : tokens) {
-    const bool known = token >= 0 && token < vocab_size();
-    append_utf8(known ? characters_[static_cast<std::size_t>(token)] : kReplacement, text);
+void CharTokenizer::append_text(std::int64_t id, std::string& bytes) const {
+  const bool known = id >= 0 && id < vocab_size();
+  append_utf8(known ? characters_[static_cast<std::size_t>(id)] : kReplacement, bytes);
+}
+
+// A sequence has at most four bytes, so only a lead byte among the last four can lack its rest.
+std::size_t CharTokenizer::safe_cut(std::string_view text) const {
+  for (std::size_t back = 1; back <= std::min<std::size_t>(text.size(), 4); ++back) {
+    const auto byte = static_cast<unsigned char>(text[text.size() - back]);
+    if (byte < 0x80) break;
+    if (byte >= 0xC0) return text.size() - back;
   }
-  return text;
+  return text.size();
 }
 
 }  // namespace gpt

@@ -46,6 +46,28 @@ TEST(CharTokenizer, PaddedTokensDecodeToTheReplacement) {
   EXPECT_EQ(CharTokenizer(U"ab").decode(std::vector<std::int64_t>{0, 2, -1, 1}), "a\uFFFD\uFFFDb");
 }
 
+TEST(CharTokenizer, IsATokenizer) {
+  const CharTokenizer characters(U"ab\u00e9\uFFFD");
+  const Tokenizer& tokenizer = characters;
+  EXPECT_EQ(tokenizer.name(), "char");
+  EXPECT_EQ(tokenizer.vocab_size(), 4);
+  EXPECT_EQ(tokenizer.end_of_text(), std::nullopt);
+  std::vector<std::int32_t> ids = {7};
+  EXPECT_EQ(tokenizer.append_ids("a\xFF\u00e9\uFFFD\xC3", "text", ids), 2);  // two are invalid
+  EXPECT_EQ(ids, (std::vector<std::int32_t>{7, 0, 3, 2, 3, 3}));
+}
+
+TEST(CharTokenizer, CutsBetweenSequences) {
+  const CharTokenizer tokenizer(U"a");
+  const std::string text = "a\u00e9\u20ac\U0001F600\xFF\x80";
+  std::vector<std::size_t> cuts;
+  for (std::size_t size = 0; size <= text.size(); ++size)
+    cuts.push_back(tokenizer.safe_cut(text.substr(0, size)));
+  EXPECT_EQ(cuts, (std::vector<std::size_t>{0, 1, 1, 1, 3, 3, 3, 6, 6, 6, 6, 10, 10}));
+  EXPECT_EQ(tokenizer.safe_cut("\x80\x80"), 2u);  // a text of continuation bytes alone goes on, too
+  EXPECT_EQ(tokenizer.safe_cut("\xF0\x90\x80\x80\x80"), 5u);
+}
+
 TEST(CharTokenizer, UnknownCharacterIsNamedWithItsPosition) {
   const CharTokenizer tokenizer(U"ab\u00e9");
   EXPECT_EQ(error_of([&] { tokenizer.encode("a\u00e9$b", "--start"); }),

@@ -4,14 +4,15 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "gpt/text/tokenizer.h"
+
 namespace gpt {
 
-class CharTokenizer {
+class CharTokenizer final : public Tokenizer {
  public:
   // Tokens are 16 bits wide in the data files.
   static constexpr std::size_t kMaxVocabulary = 65536;
@@ -25,19 +26,21 @@ class CharTokenizer {
   // text in errors. InputError.
   static CharTokenizer from_json(std::string_view text, const std::string& origin);
 
-  std::int64_t vocab_size() const { return static_cast<std::int64_t>(characters_.size()); }
+  std::string_view name() const override { return "char"; }
+  std::int64_t vocab_size() const override { return static_cast<std::int64_t>(characters_.size()); }
+  std::optional<std::int32_t> end_of_text() const override { return std::nullopt; }
   const std::u32string& characters() const { return characters_; }
   std::optional<std::uint16_t> token_of(char32_t character) const {
     if (character >= token_of_.size() || token_of_[character] < 0) return std::nullopt;
     return static_cast<std::uint16_t>(token_of_[character]);
   }
 
-  // Tokens of a UTF-8 text. `origin` says in errors what the text is, e.g. "--start". InputError at
-  // the first character outside the vocabulary.
-  std::vector<std::int64_t> encode(std::string_view utf8, const std::string& origin) const;
-
-  // UTF-8. A token outside the vocabulary gives U+FFFD: a model's vocabulary may be padded.
-  std::string decode(std::span<const std::int64_t> tokens) const;
+  // InputError at the first character outside the vocabulary. An ill-formed sequence is U+FFFD.
+  std::int64_t append_ids(std::string_view text, const std::string& origin,
+                          std::vector<std::int32_t>& ids,
+                          EndOfText end_of_text = EndOfText::kAsText) const override;
+  void append_text(std::int64_t id, std::string& bytes) const override;
+  std::size_t safe_cut(std::string_view text) const override;
 
  private:
   std::u32string characters_;
