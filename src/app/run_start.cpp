@@ -16,8 +16,9 @@ namespace {
 // The first key that differs between two configs, of those that make a run what it is; "" if none.
 std::string first_difference(TrainConfig asked, TrainConfig saved) {
   // Resolved against the machine and the dataset when the run was saved, or no part of the run.
-  static const std::set<std::string> kIgnored{"init_from",  "overwrite", "threads",
-                                              "vocab_size", "device",    "dtype"};
+  static const std::set<std::string> kIgnored{
+      "init_from",    "overwrite", "threads",           "vocab_size",  "device",      "dtype",
+      "memory_limit", "recompute", "optimizer_offload", "eval_device", "empty_cache", "allocator"};
   const auto a = knobs(asked), b = knobs(saved);
   for (std::size_t i = 0; i < a.size(); ++i)
     if (!kIgnored.contains(a[i].key) && value_text(a[i]) != value_text(b[i])) return a[i].key;

@@ -1,5 +1,6 @@
 #include <cstdlib>
 #include <cstring>
+#include <set>
 
 #include <ATen/ATen.h>
 #include <ATen/CPUGeneratorImpl.h>
@@ -28,6 +29,16 @@ void refuse_several_processes() {
     throw InputError(concat("WORLD_SIZE=", world,
                             ": this version trains in one process only; "
                             "start it without a launcher"));
+}
+
+// Better than a key that is read and forgotten. Whoever makes a key act takes it off the list.
+void refuse_unfinished(TrainConfig& config, const Settings& asked) {
+  static const std::set<std::string> kUnfinished{"memory_limit", "recompute",   "optimizer_offload",
+                                                 "eval_device",  "empty_cache", "allocator"};
+  for (const Knob& knob : knobs(config))
+    if (kUnfinished.contains(knob.key) && value_text(knob) != "auto")
+      throw InputError(concat(asked.origin(knob.key), ": ", knob.key, "=", value_text(knob),
+                              ": this version does not act on it yet; leave it at auto"));
 }
 
 FileLock lock_out_dir(const std::string& out_dir) {
@@ -142,6 +153,7 @@ ExitCode train_verb(const Arguments& arguments) {
     return kExitDone;
   }
   refuse_several_processes();
+  refuse_unfinished(config, settings);
   return train(config, settings);
 }
 

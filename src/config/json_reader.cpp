@@ -16,8 +16,8 @@ namespace gpt {
 
 namespace {
 
-constexpr std::array<std::string_view, 8> kSections = {"io",       "data",   "model",  "optimizer",
-                                                       "schedule", "system", "sample", "prepare"};
+constexpr std::array<std::string_view, 9> kSections = {
+    "io", "data", "model", "optimizer", "schedule", "memory", "system", "sample", "prepare"};
 
 bool is_section(std::string_view key) {
   return std::find(kSections.begin(), kSections.end(), key) != kSections.end();

@@ -26,6 +26,7 @@ std::vector<Knob> knobs(TrainConfig& config) {
   add(list, "Model", config.model);
   add(list, "Optimizer", config.optimizer);
   add(list, "Schedule", config.schedule);
+  add(list, "Memory", config.memory);
   add(list, "System", config.system);
   return list;
 }

@@ -73,11 +73,11 @@ TEST(JsonReader, SectionsAreFlattened) {
   EXPECT_EQ(list[1].key, "seed");
   EXPECT_EQ(list[2].key, "device");
   for (const std::string section :
-       {"io", "data", "model", "optimizer", "schedule", "system", "sample", "prepare"})
+       {"io", "data", "model", "optimizer", "schedule", "memory", "system", "sample", "prepare"})
     EXPECT_EQ(parse_json_config("{\"" + section + "\": {\"k\": 1}}", "x").size(), 1u) << section;
   EXPECT_EQ(error_of("{\n\"foo\": {\"a\": 1}}"),
             "x.json:2: foo: expected a value, got an object; only sections may be objects: io, "
-            "data, model, optimizer, schedule, system, sample, prepare");
+            "data, model, optimizer, schedule, memory, system, sample, prepare");
   EXPECT_EQ(error_of("{\"data\": {\n\"model\": {}}}"),
             "x.json:2: model: expected true, false, a number or a text, got an object");
 }

@@ -77,4 +77,16 @@ struct device_name {
   std::string says() const { return "auto, cpu, cuda or cuda:N"; }
 };
 
+// auto, a size such as 11.69GiB, 8G or 512MiB, or a fraction of what the device has.
+struct memory_size {
+  bool holds(const std::string& v) const;
+  std::string says() const { return "auto, a size such as 11.69GiB or 8G, or a fraction to 1"; }
+};
+
+// auto, native, expandable_segments, or key:value pairs of LibTorch's allocators.
+struct allocator_setting {
+  bool holds(const std::string& v) const;
+  std::string says() const { return "auto, native, expandable_segments or key:value,..."; }
+};
+
 }  // namespace gpt

@@ -5,6 +5,7 @@
 
 #include "gpt/config/data_config.h"
 #include "gpt/config/io_config.h"
+#include "gpt/config/memory_config.h"
 #include "gpt/config/model_config.h"
 #include "gpt/config/optimizer_config.h"
 #include "gpt/config/schedule_config.h"
@@ -18,6 +19,7 @@ struct TrainConfig {
   ModelConfig model;
   OptimizerConfig optimizer;
   ScheduleConfig schedule;
+  MemoryConfig memory;
   SystemConfig system;
 };
 

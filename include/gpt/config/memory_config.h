@@ -1,0 +1,37 @@
+// How a run fits into memory. None of these keys changes a number; "auto" leaves the choice to the
+// plan (gpt/memory/plan.h). micro_batch_size and eval_batch_size are in DataConfig, head_chunk in
+// ModelConfig.
+#pragma once
+
+#include <string>
+
+#include "gpt/config/check.h"
+#include "gpt/config/field.h"
+
+namespace gpt {
+
+struct MemoryConfig {
+  CONFIG(MemoryConfig);
+  FIELD(std::string, memory_limit,
+        "Most memory the run may take of its device. auto: what is free when it starts.",
+        memory_size()) = "auto";
+  FIELD(std::string, recompute,
+        "What backward computes again instead of keeping, each with those before it: GELU's "
+        "output, the LayerNorms', the MLP's, the whole block.",
+        one_of("auto", "none", "gelu", "norm", "mlp", "block")) = "auto";
+  FIELD(std::string, optimizer_offload, "Keep AdamW's moments in the host's memory.",
+        one_of("auto", "off", "on")) = "auto";
+  FIELD(std::string, eval_device, "Where evaluations compute. auto: device.",
+        device_name()) = "auto";
+  FIELD(std::string, empty_cache,
+        "When unused cached memory goes back to the GPU's driver: never, after set-up, or also "
+        "around each evaluation. auto: setup.",
+        one_of("auto", "off", "setup", "eval")) = "auto";
+  FIELD(std::string, allocator,
+        "How memory of a GPU is cached: native, expandable_segments, or LibTorch's own words such "
+        "as max_split_size_mb:128. auto: expandable_segments, unless PYTORCH_ALLOC_CONF is set.",
+        allocator_setting()) = "auto";
+  END_CONFIG;
+};
+
+}  // namespace gpt
