@@ -17,6 +17,8 @@ export GPTTRAIN_CACHE
 
 venv=$GPTTRAIN_CACHE/venv
 torch=$venv/lib/python3.11/site-packages/torch
+extras=$GPTTRAIN_CACHE/extras              # Python packages that only tests compare with
+vocabulary=$GPTTRAIN_CACHE/gpt2.tiktoken # where the program looks for it, too
 
 say() { printf '%s: %s\n' "${0##*/}" "$*"; }
 

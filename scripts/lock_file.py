@@ -1,23 +1,38 @@
-"""Turns the JSON of `pip install --report` into a lock file with checksums (see scripts/setup --relock)."""
+"""Turns the JSON of `pip install --report` into a lock file with checksums (see scripts/setup --relock).
+
+lock_file.py REPORT IN_FILE [BASE_LOCK]: what BASE_LOCK pins already is left out.
+"""
 import json
+import pathlib
 import sys
 
-HEADER = """\
+HEADERS = {
+    "requirements.in": """\
 # LibTorch is the PyTorch wheel; it and everything it needs, pinned by checksum
 # (Python 3.11, x86-64 Linux). Made by `scripts/setup --relock` from scripts/requirements.in.
-"""
+""",
+    "requirements-extras.in": """\
+# What some tests and benchmarks compare with, beyond what requirements.txt pins (Python 3.11,
+# x86-64 Linux). Made by `scripts/setup --relock` from scripts/requirements-extras.in.
+""",
+}
+
+
+def pins(report):
+    """(name, version, sha256) of every package that pip would install."""
+    for package in report["install"]:
+        metadata = package["metadata"]
+        name = metadata["name"].lower().replace("_", "-")
+        yield name, metadata["version"], package["download_info"]["archive_info"]["hashes"]["sha256"]
 
 
 def main():
-    with open(sys.argv[1], encoding="utf-8") as file:
-        packages = json.load(file)["install"]
-    lines = []
-    for package in packages:
-        metadata = package["metadata"]
-        sha256 = package["download_info"]["archive_info"]["hashes"]["sha256"]
-        name = metadata["name"].lower().replace("_", "-")
-        lines.append(f"{name}=={metadata['version']} --hash=sha256:{sha256}\n")
-    print(HEADER + "".join(sorted(lines)), end="")
+    report, in_file, *base_lock = (pathlib.Path(argument) for argument in sys.argv[1:])
+    locked = {line.split("==")[0] for path in base_lock for line in path.read_text().splitlines()}
+    lines = [f"{name}=={version} --hash=sha256:{sha256}\n"
+             for name, version, sha256 in pins(json.loads(report.read_text(encoding="utf-8")))
+             if name not in locked]
+    print(HEADERS[in_file.name] + "".join(sorted(lines)), end="")
 
 
 main()
