@@ -137,4 +137,12 @@ bool is_utf8(std::string_view text) {
   return true;
 }
 
+std::string quoted_name(std::string_view name) {
+  constexpr std::size_t kLongest = 100;
+  std::string text = terminal_safe(name.substr(0, kLongest));
+  std::replace_if(
+      text.begin(), text.end(), [](char c) { return c == '\n' || c == '\t'; }, ' ');
+  return "'" + text + (name.size() > kLongest ? "...'" : "'");
+}
+
 }  // namespace gpt

@@ -11,6 +11,7 @@
 #include "gpt/base/checksum.h"
 #include "gpt/base/error.h"
 #include "gpt/base/strings.h"
+#include "gpt/base/terminal.h"
 
 #include "safetensors_header.h"
 

@@ -157,14 +157,6 @@ void check_entry(const HeaderEntry& entry, std::uint64_t data_size, const std::s
 
 }  // namespace
 
-std::string quoted_name(std::string_view name) {
-  constexpr std::size_t kLongest = 100;
-  std::string text = terminal_safe(name.substr(0, kLongest));
-  std::replace_if(
-      text.begin(), text.end(), [](char c) { return c == '\n' || c == '\t'; }, ' ');
-  return "'" + text + (name.size() > kLongest ? "...'" : "'");
-}
-
 bool tensor_bytes(const std::vector<std::int64_t>& shape, std::uint64_t element_size,
                   std::uint64_t* bytes) {
   *bytes = element_size;

@@ -31,9 +31,6 @@ struct SafetensorsHeader {
 SafetensorsHeader parse_safetensors_header(std::string_view json, std::uint64_t data_size,
                                            const std::string& origin);
 
-// A name from a file as it may stand in a message: one line, no control characters, not too long.
-std::string quoted_name(std::string_view name);
-
 // Elements times `element_size`; false if that does not fit in 64 bits.
 bool tensor_bytes(const std::vector<std::int64_t>& shape, std::uint64_t element_size,
                   std::uint64_t* bytes);

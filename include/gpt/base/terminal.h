@@ -43,6 +43,10 @@ void erase_progress_line();
 // U+FFFD, so that model output can neither move the cursor nor set a title.
 std::string terminal_safe(std::string_view utf8);
 
+// A name from a file as it may stand in a message: in quotes, one line, no control characters, cut
+// at 100 bytes.
+std::string quoted_name(std::string_view name);
+
 // Well-formed UTF-8 (Unicode 15, table 3-7)?
 bool is_utf8(std::string_view text);
 

@@ -1,0 +1,97 @@
+// What a pickle file holds, as plain values: nothing is constructed, nothing is run.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace gpt {
+
+struct PickleValue;
+
+// The elements of containers are pointers into one PickleTree. Two places that held the same Python
+// object hold the same pointer.
+using PickleItems = std::vector<const PickleValue*>;
+
+struct PickleNone {};
+struct PickleBytes {
+  std::string bytes;
+};
+struct PickleList {
+  PickleItems items;
+};
+struct PickleTuple {
+  PickleItems items;
+};
+struct PickleSet {
+  PickleItems items;
+};
+// dict and OrderedDict, in the order of insertion; a key that comes again has replaced the value.
+struct PickleDict {
+  std::vector<std::pair<const PickleValue*, const PickleValue*>> items;
+};
+// The name of a class or function that the reader allows; only a name.
+struct PickleGlobal {
+  std::string name;  // "torch.FloatStorage"
+};
+// A call of such a function, not made.
+struct PickleCall {
+  std::string name;  // "torch._utils._rebuild_tensor_v2"
+  PickleItems arguments;
+};
+// A reference to something outside of the pickle (torch.save: to a storage).
+struct PicklePersistent {
+  const PickleValue* id;
+};
+
+struct PickleValue {
+  std::variant<PickleNone, bool, std::int64_t, double, std::string, PickleBytes, PickleList,
+               PickleTuple, PickleSet, PickleDict, PickleGlobal, PickleCall, PicklePersistent>
+      data;
+
+  template <class T>
+  const T* get_if() const {
+    return std::get_if<T>(&data);
+  }
+};
+
+// "a dict", "the integer 5", "the text 'abc'": for messages.
+std::string described(const PickleValue& value);
+
+// The value of a text key; nullptr if `value` is no dict or does not have it.
+const PickleValue* find(const PickleValue& value, std::string_view key);
+
+// The value as that type; else an InputError "WHERE: expected ..., found ...". An integer is a
+// number too, a bool is none, as in Python's mind but not in its type system.
+std::int64_t integer_of(const PickleValue& value, const std::string& where);
+double number_of(const PickleValue& value, const std::string& where);
+bool bool_of(const PickleValue& value, const std::string& where);
+const std::string& text_of(const PickleValue& value, const std::string& where);
+const PickleDict& dict_of(const PickleValue& value, const std::string& where);
+// The elements of a list or tuple.
+const PickleItems& items_of(const PickleValue& value, const std::string& where);
+// dict_of(value)[key]
+const PickleValue& member_of(const PickleValue& value, std::string_view key,
+                             const std::string& where);
+
+// Owns the values; they live as long as it does.
+class PickleTree {
+ public:
+  PickleTree() = default;
+  PickleTree(PickleTree&&) = default;
+  PickleTree& operator=(PickleTree&&) = default;
+
+  const PickleValue& root() const { return *root_; }
+
+ private:
+  friend class Unpickler;
+  std::deque<PickleValue> values_;  // flat, so that destruction does not recurse
+  const PickleValue* root_ = nullptr;
+};
+
+}  // namespace gpt
