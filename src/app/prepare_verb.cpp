@@ -2,7 +2,7 @@
 #include "gpt/base/strings.h"
 #include "gpt/config/command_line.h"
 #include "gpt/config/printing.h"
-#include "gpt/data/prepare.h"
+#include "gpt/corpus/prepare.h"
 
 #include "app/verbs.h"
 

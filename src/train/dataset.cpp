@@ -3,7 +3,7 @@
 #include "gpt/base/error.h"
 #include "gpt/base/files.h"
 #include "gpt/base/strings.h"
-#include "gpt/data/dataset_meta.h"
+#include "gpt/corpus/dataset_meta.h"
 
 namespace gpt {
 

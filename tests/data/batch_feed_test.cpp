@@ -10,7 +10,7 @@
 #include "gpt/base/strings.h"
 #include "gpt/data/batch_sampler.h"
 
-#include "data/temp_folder.h"
+#include "support/temp_folder.h"
 
 namespace gpt {
 namespace {

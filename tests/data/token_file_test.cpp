@@ -1,6 +1,6 @@
 #include "gpt/data/token_file.h"
 
-#include "data/temp_folder.h"
+#include "support/temp_folder.h"
 
 namespace gpt {
 namespace {

@@ -1,8 +1,8 @@
-#include "gpt/data/dataset_meta.h"
+#include "gpt/corpus/dataset_meta.h"
 
 #include "gpt/base/files.h"
 
-#include "data/temp_folder.h"
+#include "support/temp_folder.h"
 
 namespace gpt {
 namespace {

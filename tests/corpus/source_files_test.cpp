@@ -1,8 +1,8 @@
-#include "gpt/data/source_files.h"
+#include "gpt/corpus/source_files.h"
 
 #include <sys/stat.h>
 
-#include "data/temp_folder.h"
+#include "support/temp_folder.h"
 
 namespace gpt {
 namespace {

@@ -1,4 +1,4 @@
-#include "gpt/data/dataset_meta.h"
+#include "gpt/corpus/dataset_meta.h"
 
 #include <nlohmann/json.hpp>
 

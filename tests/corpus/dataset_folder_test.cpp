@@ -1,4 +1,4 @@
-#include "gpt/data/dataset_folder.h"
+#include "gpt/corpus/dataset_folder.h"
 
 #include <csignal>
 #include <set>
@@ -6,7 +6,7 @@
 
 #include "gpt/base/files.h"
 
-#include "data/temp_folder.h"
+#include "support/temp_folder.h"
 
 namespace gpt {
 namespace {

@@ -1,4 +1,4 @@
-#include "gpt/data/prepare.h"
+#include "gpt/corpus/prepare.h"
 
 #include <algorithm>
 #include <bit>
@@ -10,8 +10,8 @@
 #include "gpt/base/error.h"
 #include "gpt/base/log.h"
 #include "gpt/base/strings.h"
-#include "gpt/data/dataset_folder.h"
-#include "gpt/data/source_text.h"
+#include "gpt/corpus/dataset_folder.h"
+#include "gpt/corpus/source_text.h"
 #include "gpt/text/utf8.h"
 
 namespace gpt {

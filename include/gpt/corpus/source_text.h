@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "gpt/data/source_files.h"
+#include "gpt/corpus/source_files.h"
 
 namespace gpt {
 

@@ -1,4 +1,4 @@
-#include "gpt/data/source_text.h"
+#include "gpt/corpus/source_text.h"
 
 #include <cerrno>
 #include <cstdio>

@@ -1,4 +1,4 @@
-#include "gpt/data/source_files.h"
+#include "gpt/corpus/source_files.h"
 
 #include <algorithm>
 #include <array>
@@ -7,7 +7,7 @@
 
 #include "gpt/base/error.h"
 #include "gpt/base/strings.h"
-#include "gpt/data/dataset_folder.h"
+#include "gpt/corpus/dataset_folder.h"
 
 namespace gpt {
 

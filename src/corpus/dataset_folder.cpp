@@ -1,4 +1,4 @@
-#include "gpt/data/dataset_folder.h"
+#include "gpt/corpus/dataset_folder.h"
 
 #include <array>
 

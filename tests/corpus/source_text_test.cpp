@@ -1,6 +1,6 @@
-#include "gpt/data/source_text.h"
+#include "gpt/corpus/source_text.h"
 
-#include "data/temp_folder.h"
+#include "support/temp_folder.h"
 
 namespace gpt {
 namespace {

@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <vector>
 
-#include "gpt/data/dataset_meta.h"
+#include "gpt/corpus/dataset_meta.h"
 
 namespace gpt {
 
