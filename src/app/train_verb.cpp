@@ -142,8 +142,8 @@ ExitCode train_verb(const Arguments& arguments) {
   const CommandLine line = read_command_line(arguments, settings, /*inputs_allowed=*/false);
   if (line.help) {
     print_text(
-        "Usage: gpttrain [train] [CONFIG.py|CONFIG.json...] [--key=value...] "
-        "[--print_config]\nRead left to right, later wins.\n\n" +
+        "Usage: gpttrain [train] [CONFIG.py|CONFIG.json...] [--key=value...]\n"
+        "                [--print_config]\nRead left to right, later wins.\n\n" +
         help_text(knobs(config)));
     return kExitDone;
   }
