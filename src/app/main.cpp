@@ -1,5 +1,4 @@
 // Parse, run, catch.
-#include <new>
 #include <string>
 #include <vector>
 
@@ -7,8 +6,22 @@
 
 #include "gpt/base/error.h"
 #include "gpt/base/log.h"
+#include "gpt/kernels/device_memory.h"
 
 #include "app/verbs.h"
+
+namespace {
+
+std::string said(const std::exception& error) {
+  const auto* torch = dynamic_cast<const c10::Error*>(&error);
+  const std::string text = torch ? torch->what_without_backtrace() : error.what();
+  if (gpt::is_out_of_memory(error))
+    return "out of memory: " + text +
+           "; `gpttrain plan` shows what fits, `gpttrain doctor` what holds the memory";
+  return torch ? "LibTorch: " + text : text;
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
   try {
@@ -16,20 +29,8 @@ int main(int argc, char** argv) {
   } catch (const gpt::Error& error) {
     gpt::log_error(error.what());
     return error.exit_code();
-  } catch (const c10::OutOfMemoryError& error) {
-    gpt::log_error(std::string("out of memory: ") + error.what_without_backtrace() +
-                   "; a smaller micro_batch_size or head_chunk gives the same numbers");
-  } catch (const c10::Error& error) {
-    const std::string text = error.what_without_backtrace();
-    const bool memory = text.find("allocate memory") != text.npos;  // the CPU's allocator
-    gpt::log_error(
-        "LibTorch: " + text +
-        (memory ? "; a smaller micro_batch_size or head_chunk gives the same numbers" : ""));
-  } catch (const std::bad_alloc&) {
-    gpt::log_error(
-        "out of memory; a smaller micro_batch_size or head_chunk gives the same numbers");
   } catch (const std::exception& error) {
-    gpt::log_error(error.what());
+    gpt::log_error(said(error));
   }
   return gpt::kExitFailure;
 }

@@ -6,6 +6,7 @@
 #include "gpt/base/strings.h"
 #include "gpt/config/resolve.h"
 #include "gpt/kernels/autocast.h"
+#include "gpt/kernels/cpu_memory.h"
 #include "gpt/kernels/device.h"
 
 #include "app/version.h"
@@ -18,6 +19,7 @@ Compute set_up_machine(SystemConfig& system) {
 
 Compute set_up_machine(std::string& device, std::string& dtype, const AutoInt& threads,
                        bool deterministic) {
+  install_cpu_memory();
   const bool indexed = device.starts_with("cuda:");
   const DeviceFacts facts = device_facts(indexed ? std::stoi(device.substr(5)) : 0);
   const Resolved resolved = resolve(device, dtype,

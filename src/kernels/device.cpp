@@ -5,8 +5,6 @@
 #include <fstream>
 #include <sched.h>
 #include <stdlib.h>
-#include <sys/resource.h>
-#include <unistd.h>
 #include <utility>
 
 #include <ATen/Context.h>
@@ -36,16 +34,6 @@ std::string cpu_model_name() {
       return line.substr(colon + 2);
   }
   return "unknown CPU";
-}
-
-MemoryUse process_memory() {
-  std::ifstream statm("/proc/self/statm");
-  std::uint64_t pages_all = 0, pages_resident = 0;
-  statm >> pages_all >> pages_resident;
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  return {pages_resident * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE)),
-          static_cast<std::uint64_t>(usage.ru_maxrss) * 1024};
 }
 
 // FLOP/s of a square product, the best of a few.
@@ -81,10 +69,6 @@ DeviceFacts device_facts(int cuda_index) {
 
 void synchronize(const c10::Device& device) {
   if (device.is_cuda()) synchronize_cuda(device.index());
-}
-
-MemoryUse memory_use(const c10::Device& device) {
-  return device.is_cuda() ? cuda_memory_use(device.index()) : process_memory();
 }
 
 double table_peak(const std::string& gpu_name) {

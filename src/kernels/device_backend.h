@@ -1,7 +1,9 @@
-// The part of device.h that needs the CUDA libraries; device_cuda.cpp or device_nocuda.cpp.
+// The part of device.h and device_memory.h that needs the CUDA libraries; device_cuda.cpp or
+// device_nocuda.cpp.
 #pragma once
 
 #include "gpt/kernels/device.h"
+#include "gpt/kernels/device_memory.h"
 
 namespace gpt {
 
@@ -9,5 +11,12 @@ void add_cuda_facts(DeviceFacts& facts, int index);
 void synchronize_cuda(int index);
 MemoryUse cuda_memory_use(int index);
 std::string cuda_device_name(int index);
+void reset_cuda_peak_memory(int index);
+std::uint64_t cuda_total_memory(int index);
+void limit_cuda_memory(int index, std::uint64_t bytes);
+void release_cached_cuda_memory();
+std::int64_t cuda_allocation_retries(int index);
+// Of the last refusal on any card.
+std::uint64_t cuda_memory_shortfall();
 
 }  // namespace gpt

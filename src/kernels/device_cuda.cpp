@@ -1,4 +1,7 @@
+#include <atomic>
+
 #include <ATen/cuda/CUDAContext.h>
+#include <c10/core/AllocatorConfig.h>
 #include <c10/cuda/CUDACachingAllocator.h>
 #include <c10/cuda/CUDAFunctions.h>
 #include <c10/cuda/CUDAGuard.h>
@@ -6,6 +9,18 @@
 #include "device_backend.h"
 
 namespace gpt {
+
+namespace {
+
+namespace allocator = c10::cuda::CUDACachingAllocator;
+
+std::atomic<std::uint64_t> shortfall{0};
+
+c10::DeviceIndex device_index(int index) {
+  return static_cast<c10::DeviceIndex>(index);
+}
+
+}  // namespace
 
 void add_cuda_facts(DeviceFacts& facts, int index) {
   facts.built_with_cuda = true;
@@ -31,6 +46,44 @@ MemoryUse cuda_memory_use(int index) {
 
 std::string cuda_device_name(int index) {
   return at::cuda::getDeviceProperties(index)->name;
+}
+
+void reset_cuda_peak_memory(int index) {
+  allocator::resetPeakStats(device_index(index));
+}
+
+std::uint64_t cuda_total_memory(int index) {
+  return at::cuda::getDeviceProperties(device_index(index))->totalGlobalMem;
+}
+
+void limit_cuda_memory(int index, std::uint64_t bytes) {
+  const auto total = static_cast<double>(cuda_total_memory(index));
+  const double fraction = bytes > 0 ? std::min(1.0, static_cast<double>(bytes) / total) : 1.0;
+  allocator::setMemoryFraction(fraction, device_index(index));
+  static const bool observed = [] {
+    allocator::attachOutOfMemoryObserver(
+        [](std::int64_t, std::size_t asked, std::size_t, std::size_t free) {
+          shortfall = asked > free ? asked - free : asked;
+        });
+    return true;
+  }();
+  (void)observed;
+}
+
+void configure_cuda_allocator(const std::string& settings) {
+  c10::CachingAllocator::setAllocatorSettings(settings);
+}
+
+void release_cached_cuda_memory() {
+  allocator::emptyCache();
+}
+
+std::int64_t cuda_allocation_retries(int index) {
+  return allocator::getDeviceStats(device_index(index)).num_alloc_retries;
+}
+
+std::uint64_t cuda_memory_shortfall() {
+  return shortfall;
 }
 
 }  // namespace gpt

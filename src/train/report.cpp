@@ -2,7 +2,7 @@
 
 #include "gpt/base/log.h"
 #include "gpt/base/strings.h"
-#include "gpt/kernels/device.h"
+#include "gpt/kernels/device_memory.h"
 #include "gpt/train/trainer.h"
 
 namespace gpt {

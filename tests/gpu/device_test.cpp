@@ -1,5 +1,7 @@
 #include "gpt/kernels/device.h"
 
+#include "gpt/kernels/device_memory.h"
+
 #include "gpu.h"
 
 namespace gpt {

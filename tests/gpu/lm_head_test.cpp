@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "gpt/kernels/device_memory.h"
+
 #include "gpu.h"
 
 namespace gpt {

@@ -22,13 +22,6 @@ DeviceFacts device_facts(int cuda_index = 0);
 // Waits for everything queued on `device`; nothing to do on the CPU.
 void synchronize(const c10::Device& device);
 
-// Bytes: of the process's resident set on the CPU, of the caching allocator on CUDA.
-struct MemoryUse {
-  std::uint64_t now = 0;
-  std::uint64_t peak = 0;
-};
-MemoryUse memory_use(const c10::Device& device);
-
 // Dense peak of the device in FLOP/s for products of the given type, and how it is known
 // ("NVIDIA's table", "measured"). Known GPUs come from a table; the rest, CPUs too, are measured
 // with a large product.
