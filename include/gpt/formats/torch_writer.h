@@ -1,0 +1,37 @@
+// Writes what torch.load reads, weights_only or not.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "gpt/formats/pickle_writer.h"
+#include "gpt/formats/safetensors.h"
+
+namespace gpt {
+
+// The file appears under its name complete and on disk, or not at all.
+class TorchWriter {
+ public:
+  explicit TorchWriter(std::filesystem::path path) : path_(std::move(path)) {}
+
+  // Plain values go straight into the pickle.
+  PickleWriter& pickle() { return pickle_; }
+  // A tensor as the pickle's next value. Its bytes are read by save(); tensors over the same bytes
+  // share one storage, as tied weights do. Error for a dtype that has no storage class.
+  void tensor(const TensorView& tensor);
+
+  // IoError if the disk does not take it; then nothing is left behind. Returns the file's size.
+  std::uint64_t save();
+
+ private:
+  std::filesystem::path path_;
+  PickleWriter pickle_;
+  std::vector<std::span<const std::byte>> storages_;
+  std::map<const std::byte*, std::size_t> known_;  // by first byte
+};
+
+}  // namespace gpt
