@@ -34,7 +34,7 @@ ExitCode prepare_verb(const Arguments& arguments) {
       "%s: %s characters from %ld file(s), vocabulary %ld, train %s tokens, val %s "
       "tokens",
       config.out.c_str(), with_commas(result.meta.characters).c_str(),
-      static_cast<long>(result.files), static_cast<long>(result.meta.vocab_size()),
+      static_cast<long>(result.files), static_cast<long>(result.meta.vocab_size),
       with_commas(result.meta.train_tokens).c_str(), with_commas(result.meta.val_tokens).c_str()));
   return kExitDone;
 }

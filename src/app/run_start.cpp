@@ -7,7 +7,7 @@
 #include "gpt/base/log.h"
 #include "gpt/base/strings.h"
 #include "gpt/config/json_reader.h"
-#include "gpt/text/char_tokenizer.h"
+#include "gpt/corpus/dataset_meta.h"
 
 namespace gpt {
 
@@ -86,14 +86,11 @@ std::vector<std::int64_t> usable_offsets(const CheckpointInfo& checkpoint,
                                          const TrainConfig& config, const Dataset& dataset) {
   const Manifest& manifest = checkpoint.manifest;
   const TrainConfig saved = saved_config(checkpoint);
-  bool same = saved.data.dataset == config.data.dataset;
+  bool same = saved.data.dataset == config.data.dataset &&
+              saved.data.train_files == config.data.train_files;
   if (!manifest.vocabulary_json.empty() && manifest.vocabulary_json != dataset.vocabulary_json) {
     same = false;
-    const auto characters = [](const std::string& json) {
-      return json.empty() ? std::u32string()
-                          : CharTokenizer::from_json(json, "meta.json").characters();
-    };
-    if (characters(manifest.vocabulary_json) != characters(dataset.vocabulary_json))
+    if (!same_vocabulary(manifest.vocabulary_json, dataset.vocabulary_json))
       throw InputError("dataset=" + config.data.dataset + ": its vocabulary is not the one that " +
                        checkpoint.path.string() +
                        " was trained with; resume with dataset=" + saved.data.dataset);

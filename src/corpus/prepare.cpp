@@ -12,6 +12,7 @@
 #include "gpt/base/strings.h"
 #include "gpt/corpus/dataset_folder.h"
 #include "gpt/corpus/source_text.h"
+#include "gpt/text/char_tokenizer.h"
 #include "gpt/text/utf8.h"
 
 namespace gpt {
@@ -68,14 +69,15 @@ Census take_census(SourceText& text) {
 }
 
 // Encodes the text into both files; fills the checksums of `meta`.
-void write_tokens(SourceText& text, const DatasetFolder& folder, DatasetMeta& meta) {
+void write_tokens(SourceText& text, const CharTokenizer& tokenizer, const DatasetFolder& folder,
+                  DatasetMeta& meta) {
   TokenWriter train(folder.temporary("train.bin")), val(folder.temporary("val.bin"));
   std::vector<std::uint16_t> tokens;
   std::int64_t left = meta.train_tokens;
   text.read("encoding", [&](std::u32string_view piece, const fs::path& file) {
     tokens.clear();
     for (const char32_t character : piece) {
-      const auto token = meta.tokenizer.token_of(character);
+      const auto token = tokenizer.token_of(character);
       if (!token) SourceText::changed(file);
       tokens.push_back(*token);
     }
@@ -142,8 +144,8 @@ PrepareResult prepare(const PrepareRequest& request) {
   const std::int64_t train = train_token_count(census.count, request.val_fraction);
   check_length(request, census.count, train);
 
-  PrepareResult result{.meta = {.tokenizer = CharTokenizer(std::move(census.characters)),
-                                .characters = census.count,
+  const CharTokenizer tokenizer(std::move(census.characters));
+  PrepareResult result{.meta = {.characters = census.count,
                                 .train_tokens = train,
                                 .val_tokens = census.count - train,
                                 .invalid_utf8 = text.invalid_utf8()},
@@ -154,7 +156,8 @@ PrepareResult prepare(const PrepareRequest& request) {
   for (const fs::path& input : request.inputs) result.meta.sources.push_back(source_name(input));
 
   DatasetFolder folder(request.out_dir, request.force);
-  write_tokens(text, folder, result.meta);
+  describe_tokenizer(tokenizer, result.meta);
+  write_tokens(text, tokenizer, folder, result.meta);
   replace_file(folder.temporary("meta.json"), to_json(result.meta));
   folder.publish();
   log_oddities(result);

@@ -17,10 +17,9 @@ void copy_window(const TokenFile& file, std::int64_t offset, std::int64_t block_
   if (offset < 0 || offset > file.size() - block_size - 1)
     throw Error(concat(file.path().string(), ": a window of ", block_size, " + 1 tokens at ",
                        offset, " leaves the file of ", file.size(), " tokens"));
-  file.check(offset, block_size + 1);
-  const std::uint16_t* window = file.data() + offset;
-  std::copy_n(window, block_size, x);
-  std::copy_n(window + 1, block_size, y);
+  file.copy(offset, block_size, x);
+  std::copy_n(x + 1, block_size - 1, y);
+  file.copy(offset + block_size, 1, y + block_size - 1);
 }
 
 // Pinned memory lets the copy to a GPU run beside the compute.

@@ -1,7 +1,6 @@
 #include "gpt/data/token_file.h"
 
 #include <algorithm>
-#include <bit>
 
 #include "gpt/base/error.h"
 #include "gpt/base/strings.h"
@@ -10,64 +9,67 @@ namespace gpt {
 
 namespace {
 
-static_assert(std::endian::native == std::endian::little, "token files are little-endian");
-
-constexpr std::int64_t kTokenBytes = 2;
-constexpr std::int64_t kWholeTokens = (std::int64_t{256} << 20) / kTokenBytes;
-constexpr std::int64_t kEndTokens = (std::int64_t{64} << 20) / kTokenBytes;
-
-const fs::path& existing_file(const fs::path& path) {
-  std::error_code error;
-  const fs::file_status status = fs::status(path, error);
-  if (!fs::exists(status))
-    throw InputError(
-        concat(path.string(), ": ", error.message(),
-               "; make the dataset with gpttrain prepare, or correct dataset and data_dir"));
-  if (!fs::is_regular_file(status))
-    throw InputError(concat(path.string(), ": is a ",
-                            fs::is_directory(status) ? "folder" : "special file",
-                            ", expected a file of 16-bit tokens"));
-  return path;
-}
+constexpr std::int64_t kWholeBytes = std::int64_t{256} << 20;
+constexpr std::int64_t kEndBytes = std::int64_t{64} << 20;
 
 }  // namespace
 
-TokenFile::TokenFile(const fs::path& path, std::int64_t block_size, std::int64_t vocab_size)
-    : file_(existing_file(path)),
-      size_(static_cast<std::int64_t>(file_.bytes().size()) / kTokenBytes),
-      vocab_size_(vocab_size) {
+TokenFile::TokenFile(const std::vector<fs::path>& shards, std::int64_t block_size,
+                     std::int64_t vocab_size, TokenWidth bare)
+    : vocab_size_(vocab_size) {
+  std::int64_t bytes_of_token = 2;
+  for (const fs::path& path : shards) {
+    shards_.emplace_back(path, bare);
+    ends_.push_back((ends_.empty() ? 0 : ends_.back()) + shards_.back().size());
+    bytes_of_token = static_cast<std::int64_t>(shards_.back().width());
+  }
+  if (shards_.empty()) throw InputError("no token files; expected at least one");
   check_size(block_size);
-  if (size_ <= kWholeTokens) {
-    check(0, size_);
+  const std::int64_t end = kEndBytes / bytes_of_token;
+  if (size() <= kWholeBytes / bytes_of_token) {
+    check(0, size());
   } else {
-    check(0, kEndTokens);
-    check(size_ - kEndTokens, kEndTokens);
+    check(0, end);
+    check(size() - end, end);
   }
 }
 
 void TokenFile::check_size(std::int64_t block_size) const {
-  const std::size_t bytes = file_.bytes().size();
-  if (bytes % kTokenBytes != 0)
-    throw InputError(concat(path().string(), ": has ", bytes,
-                            " bytes, an odd number, but a token takes 2: the file is cut short or "
-                            "is no token file; make the dataset again with gpttrain prepare"));
-  if (size_ < block_size + 1)
-    throw InputError(concat(
-        path().string(), ": has ", size_, " tokens, but block_size ", block_size,
-        " needs at least ", block_size + 1, "; prepare more text",
-        size_ > 1 ? concat(" or set block_size to ", size_ - 1, " or less") : std::string()));
+  if (size() >= block_size + 1) return;
+  throw InputError(concat(
+      path().string(),
+      shards_.size() > 1 ? concat(" and ", shards_.size() - 1, " more: have ")
+                         : std::string(": has "),
+      size(), " tokens, but block_size ", block_size, " needs at least ", block_size + 1,
+      "; prepare more text",
+      size() > 1 ? concat(" or set block_size to ", size() - 1, " or less") : std::string()));
+}
+
+template <class Visit>
+void TokenFile::for_each_part(std::int64_t begin, std::int64_t count, const Visit& visit) const {
+  auto shard =
+      static_cast<std::size_t>(std::upper_bound(ends_.begin(), ends_.end(), begin) - ends_.begin());
+  for (std::int64_t done = 0; done < count; ++shard) {
+    const std::int64_t first = begin + done - (ends_[shard] - shards_[shard].size());
+    const std::int64_t part = std::min(count - done, shards_[shard].size() - first);
+    visit(shards_[shard], first, part, done);
+    done += part;
+  }
 }
 
 void TokenFile::check(std::int64_t begin, std::int64_t count) const {
-  const std::uint16_t* first = data() + begin;
-  std::uint16_t largest = 0;
-  for (std::int64_t i = 0; i < count; ++i) largest = std::max(largest, first[i]);
-  if (largest < vocab_size_) return;
-  const auto* bad = std::find_if(first, first + count, [this](auto t) { return t >= vocab_size_; });
-  const std::int64_t index = begin + (bad - first);
-  throw InputError(concat(path().string(), ": token ", index, " (byte ", index * kTokenBytes,
-                          ") is ", *bad, ", but vocab_size is ", vocab_size_,
-                          "; set vocab_size to the dataset's, or make the dataset again"));
+  for_each_part(begin, count, [&](const TokenShard& shard, auto first, auto part, auto) {
+    shard.check(first, part, vocab_size_);
+  });
+}
+
+void TokenFile::copy(std::int64_t begin, std::int64_t count, std::int64_t* out) const {
+  if (begin < 0 || count < 0 || begin > size() - count)
+    throw Error(concat(path().string(), ": tokens ", begin, " to ", begin + count,
+                       " leave the file of ", size(), " tokens"));
+  for_each_part(begin, count, [&](const TokenShard& shard, auto first, auto part, auto done) {
+    shard.copy(first, part, vocab_size_, out + done);
+  });
 }
 
 }  // namespace gpt

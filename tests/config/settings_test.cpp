@@ -110,9 +110,9 @@ TEST(Settings, RangesAreCheckedAtTheEndWithTheOriginOfTheValueThatWon) {
   EXPECT_EQ(f.flag("beta2", "0.9"), "");
   EXPECT_EQ(error_text([&] { f.settings.check_ranges(); }), "");
   EXPECT_EQ(f.flag("beta2", "0.9"), "");
-  EXPECT_EQ(f.flag("vocab_size", "65537"), "");  // tokens on disk have 16 bits
+  EXPECT_EQ(f.flag("vocab_size", "16777217"), "");
   EXPECT_EQ(error_text([&] { f.settings.check_ranges(); }),
-            "command line: vocab_size: expected auto or from 2 to 65536, got 65537");
+            "command line: vocab_size: expected auto or from 2 to 16777216, got 16777217");
 }
 
 TEST(Settings, DevicesAndChoices) {

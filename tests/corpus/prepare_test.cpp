@@ -5,6 +5,7 @@
 #include "gpt/base/checksum.h"
 #include "gpt/base/files.h"
 #include "gpt/base/strings.h"
+#include "gpt/text/char_tokenizer.h"
 #include "gpt/text/utf8.h"
 
 #include "support/temp_folder.h"
@@ -51,7 +52,7 @@ void expect_dataset(const fs::path& folder, const Naive& naive) {
   EXPECT_TRUE(slurp(folder / "val.bin") == naive.val);
   const auto meta = read_dataset_meta(folder);
   ASSERT_TRUE(meta.has_value());
-  EXPECT_TRUE(meta->tokenizer.characters() == naive.chars);
+  EXPECT_TRUE(meta->itos == naive.chars);
   EXPECT_EQ(meta->train_tokens, static_cast<std::int64_t>(naive.train.size() / 2));
   EXPECT_EQ(meta->val_tokens, static_cast<std::int64_t>(naive.val.size() / 2));
   EXPECT_EQ(meta->characters, meta->train_tokens + meta->val_tokens);
@@ -66,7 +67,7 @@ TEST(Prepare, ReproducesNanoGptsShakespeareChar) {
   if (!fs::exists(input)) GTEST_SKIP() << "the outside data folder has no tinyshakespeare.txt";
   const TempFolder folder;
   const PrepareResult result = prepare({.inputs = {input}, .out_dir = folder / "out"});
-  EXPECT_EQ(result.meta.vocab_size(), 65);
+  EXPECT_EQ(result.meta.vocab_size, 65);
   EXPECT_EQ(result.meta.train_tokens, 1003854);
   EXPECT_EQ(result.meta.val_tokens, 111540);
   EXPECT_EQ(result.meta.sources, std::vector<std::string>{"tinyshakespeare.txt"});
@@ -131,7 +132,7 @@ TEST(Prepare, TokensDecodeToTheText) {
   for (std::size_t i = 0; i < train.size(); i += 2)
     tokens.push_back(static_cast<unsigned char>(train[i]) +
                      256 * static_cast<unsigned char>(train[i + 1]));
-  EXPECT_EQ(meta->tokenizer.decode(tokens), kText.substr(0, 22));
+  EXPECT_EQ(CharTokenizer(meta->itos).decode(tokens), kText.substr(0, 22));
 }
 
 TEST(Prepare, SixteenBitsAreEnoughFor65536CharactersOnly) {

@@ -53,5 +53,38 @@ TEST(Dataset, AMissingFolderSaysHowToMakeOne) {
       << text;
 }
 
+TEST(Dataset, FilesCanBeListedByGlob) {
+  const TempDir dir;
+  TrainConfig config = tiny_config(dir);
+  std::filesystem::create_directories(dir / "shards");
+  for (const int shard : {1, 0, 2})
+    testing::write_tokens(dir / ("shards/train_" + std::to_string(shard) + ".bin"),
+                          std::vector<std::uint16_t>(10, static_cast<std::uint16_t>(shard)));
+  testing::write_tokens(dir / "shards/val_0.bin", std::vector<std::uint16_t>(40, 7));
+  config.data.train_files = (dir / "shards/train_*.bin").string();
+  config.data.val_files = (dir / "shards/val_0.bin").string();
+  config.model.vocab_size.value.reset();
+  const Dataset dataset = open_dataset(config);
+  EXPECT_EQ(dataset.train.shards(), 3u);
+  ASSERT_EQ(dataset.train.size(), 30);
+  EXPECT_EQ(dataset.val.size(), 40);
+  EXPECT_EQ(dataset.vocab_size, 50304);
+  std::vector<std::int64_t> tokens(30);
+  dataset.train.copy(0, 30, tokens.data());
+  for (std::size_t i = 0; i < 30; ++i) EXPECT_EQ(tokens[i], static_cast<std::int64_t>(i / 10));
+  config.data.train_files += "," + config.data.val_files;
+  EXPECT_EQ(open_dataset(config).train.size(), 70);
+  dir.write("shards/meta.json", kMeta);  // beside the files
+  EXPECT_EQ(error_text([&] { open_dataset(config); }).find((dir / "shards/val_0.bin").string()),
+            0u);
+  config.data.val_files = "";
+  EXPECT_EQ(error_text([&] { open_dataset(config); }),
+            "val_files: is missing; train_files and val_files go together");
+  config.data.val_files = (dir / "none_*").string();
+  EXPECT_EQ(error_text([&] { open_dataset(config); }),
+            "val_files: no file is called '" + (dir / "none_*").string() +
+                "'; expected a path, or a pattern that fits some");
+}
+
 }  // namespace
 }  // namespace gpt

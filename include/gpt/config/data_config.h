@@ -18,6 +18,12 @@ struct DataConfig {
   FIELD(std::int64_t, batch_size, "Sequences in a batch.", at_least(1)) = 12;
   FIELD(std::int64_t, block_size, "Tokens in a sequence (context length).", at_least(1)) = 1024;
   FIELD(std::string, data_dir, "Folder that holds the datasets.", not_empty()) = "data";
+  FIELD(
+      std::string, train_files,
+      "Token files to train on instead of the dataset's train.bin: a glob, or several with commas "
+      "between; nanoGPT's or llm.c's .bin.",
+      anything()) = "";
+  FIELD(std::string, val_files, "The same for val.bin.", anything()) = "";
   FIELD(AutoInt, micro_batch_size,
         "Sequences in one forward pass; the numbers do not depend on it. auto: batch_size.",
         auto_or_at_least(1)) = {};

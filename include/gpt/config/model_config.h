@@ -18,7 +18,7 @@ struct ModelConfig {
   FIELD(bool, bias, "Biases in LayerNorm and linear layers, as in GPT-2.", anything()) = false;
   // Tokens on disk are uint16.
   FIELD(AutoInt, vocab_size, "Tokens in the vocabulary. auto: the dataset's meta.json, else 50304.",
-        auto_or_between(2, 65536)) = {};
+        auto_or_between(2, 1 << 24)) = {};
   FIELD(std::string, gelu, "GELU by erf as nanoGPT has it, or by tanh as OpenAI's GPT-2.",
         one_of("exact", "tanh")) = "exact";
   FIELD(std::string, attention, "Fused kernels, or written out as the oracle of tests.",

@@ -14,11 +14,12 @@ namespace gpt {
 struct Dataset {
   TokenFile train, val;
   std::int64_t vocab_size;      // settled: the config's, the dataset's, or 50304
-  std::string vocabulary_json;  // meta.json's text, or "" if there is none
+  std::string vocabulary_json;  // meta.json's text (made of a meta.pkl), or "" if there is none
 };
 
-// data_dir/dataset/{train.bin,val.bin,meta.json}; InputError says what is missing and how to make
-// it. A vocab_size in the config that is smaller than the dataset's is an error.
+// data_dir/dataset/{train.bin,val.bin,meta.json or meta.pkl}, or what train_files and val_files
+// list, with the meta that lies beside the first of them. InputError says what is missing and how
+// to make it. A vocab_size in the config that is smaller than the dataset's is an error.
 Dataset open_dataset(const TrainConfig& config);
 
 }  // namespace gpt

@@ -1,0 +1,34 @@
+#include "gpt/base/glob.h"
+
+#include <gtest/gtest.h>
+
+#include "support/temp_dir.h"
+
+namespace gpt {
+namespace {
+
+using testing::TempDir;
+using Paths = std::vector<std::filesystem::path>;
+
+TEST(Glob, FindsFilesSortedByByte) {
+  const TempDir dir;
+  for (const char* name : {"b_2.bin", "b_10.bin", "B_1.bin", "b_1.txt"}) dir.write(name, "");
+  EXPECT_EQ(matching_paths((dir / "*.bin").string()),
+            (Paths{dir / "B_1.bin", dir / "b_10.bin", dir / "b_2.bin"}));
+  EXPECT_EQ(matching_paths((dir / "b_?.*").string()), (Paths{dir / "b_1.txt", dir / "b_2.bin"}));
+  EXPECT_EQ(matching_paths((dir / "[bB]_1.*").string()), (Paths{dir / "B_1.bin", dir / "b_1.txt"}));
+  EXPECT_EQ(matching_paths((dir / "b_1.txt").string()), Paths{dir / "b_1.txt"});
+  EXPECT_EQ(matching_paths((dir / "no*").string()), Paths{});
+  EXPECT_EQ(matching_paths((dir / "no").string()), Paths{});
+  EXPECT_EQ(matching_paths((dir / "b_1.txt/*").string()), Paths{});
+}
+
+TEST(Glob, KnowsPatterns) {
+  EXPECT_TRUE(is_pattern("a/*.bin"));
+  EXPECT_TRUE(is_pattern("a?"));
+  EXPECT_TRUE(is_pattern("[ab]"));
+  EXPECT_FALSE(is_pattern("plain/name.bin"));
+}
+
+}  // namespace
+}  // namespace gpt
