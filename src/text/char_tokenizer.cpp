@@ -8,6 +8,8 @@
 #include "gpt/base/strings.h"
 #include "gpt/text/utf8.h"
 
+#include "json_text.h"
+
 namespace gpt {
 
 namespace {
@@ -20,29 +22,11 @@ std::string code_point_name(char32_t code) {
   return format("U+%04X", number);
 }
 
-// The value as JSON, in ASCII and short enough for one line.
-std::string shown(const json& value) {
-  std::string text = value.dump(-1, ' ', true);
-  if (text.size() > 40) text = text.substr(0, 40) + "...";
-  return text;
-}
-
-json parse(std::string_view text, const std::string& origin) {
-  try {
-    return json::parse(text);
-  } catch (const json::parse_error& error) {
-    const std::size_t read = std::min(text.size(), error.byte > 0 ? error.byte - 1 : 0);
-    const auto line = 1 + std::count(text.begin(), text.begin() + static_cast<long>(read), '\n');
-    throw InputError(concat(origin, ":", line, ": not valid JSON (byte ", read,
-                            "); write it anew with gpttrain prepare"));
-  }
-}
-
 void expect(const json& meta, const char* key, const json& wanted, const std::string& origin) {
   const json value = meta.value(key, json());
   if (value != wanted)
-    throw InputError(concat(origin, ": ", key, ": expected ", shown(wanted), ", found ",
-                            meta.contains(key) ? shown(value) : "nothing"));
+    throw InputError(concat(origin, ": ", key, ": expected ", shown_json(wanted), ", found ",
+                            meta.contains(key) ? shown_json(value) : "nothing"));
 }
 
 char32_t character_of(const json& entry, std::size_t index, const std::string& origin) {
@@ -50,7 +34,7 @@ char32_t character_of(const json& entry, std::size_t index, const std::string& o
       entry.is_string() ? from_utf8(entry.get_ref<const std::string&>()) : std::u32string();
   if (text.size() != 1)
     throw InputError(concat(origin, ": itos[", index, "]: expected a text of one character, found ",
-                            shown(entry)));
+                            shown_json(entry)));
   return text[0];
 }
 
@@ -86,9 +70,9 @@ CharTokenizer::CharTokenizer(std::u32string characters) : characters_(std::move(
 }
 
 CharTokenizer CharTokenizer::from_json(std::string_view text, const std::string& origin) {
-  const json meta = parse(text, origin);
+  const json meta = parse_json(text, origin, "write it anew with gpttrain prepare");
   if (!meta.is_object())
-    throw InputError(concat(origin, ": expected a JSON object, found ", shown(meta)));
+    throw InputError(concat(origin, ": expected a JSON object, found ", shown_json(meta)));
   expect(meta, "format", "gpttrain-meta", origin);
   expect(meta, "version", 1, origin);
   expect(meta, "tokenizer", "char", origin);
@@ -96,7 +80,7 @@ CharTokenizer CharTokenizer::from_json(std::string_view text, const std::string&
   if (!itos.is_array() || itos.empty() || itos.size() > kMaxVocabulary)
     throw InputError(concat(origin, ": itos: expected a list of 1 to ", kMaxVocabulary,
                             " characters, found ",
-                            itos.is_array() ? concat(itos.size(), " entries") : shown(itos)));
+                            itos.is_array() ? concat(itos.size(), " entries") : shown_json(itos)));
   expect(meta, "vocab_size", itos.size(), origin);
   return CharTokenizer(read_itos(itos, origin));
 }

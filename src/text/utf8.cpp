@@ -2,6 +2,30 @@
 
 namespace gpt {
 
+namespace {
+
+struct Lead {
+  int needed;               // continuation bytes to come; -1: no sequence starts so
+  char32_t code;            // bits so far
+  unsigned char low, high;  // what the second byte may be
+};
+
+// Unicode table 3-7: the second byte's range shuts out overlong forms, surrogates and codes beyond
+// U+10FFFF.
+Lead lead_of(unsigned char byte) {
+  if (byte < 0x80) return {0, byte, 0, 0};
+  if (byte < 0xC2 || byte > 0xF4) return {-1, 0, 0, 0};
+  if (byte <= 0xDF) return {1, byte & 0x1Fu, 0x80, 0xBF};
+  if (byte == 0xE0) return {2, byte & 0x0Fu, 0xA0, 0xBF};
+  if (byte == 0xED) return {2, byte & 0x0Fu, 0x80, 0x9F};
+  if (byte <= 0xEF) return {2, byte & 0x0Fu, 0x80, 0xBF};
+  if (byte == 0xF0) return {3, byte & 0x07u, 0x90, 0xBF};
+  if (byte == 0xF4) return {3, byte & 0x07u, 0x80, 0x8F};
+  return {3, byte & 0x07u, 0x80, 0xBF};
+}
+
+}  // namespace
+
 void Utf8Decoder::emit(char32_t code, std::u32string& out) {
   if (newlines_ == Newlines::kUniversal) {
     const bool second_half = after_return_ && code == U'\n';
@@ -17,29 +41,14 @@ void Utf8Decoder::replace(std::u32string& out) {
   emit(kReplacement, out);
 }
 
-// Unicode table 3-7: the second byte's range shuts out overlong forms, surrogates and codes beyond
-// U+10FFFF.
 void Utf8Decoder::lead(unsigned char byte, std::u32string& out) {
-  low_ = 0x80;
-  high_ = 0xBF;
-  if (byte < 0x80) {
-    emit(byte, out);
-  } else if (byte >= 0xC2 && byte <= 0xDF) {
-    needed_ = 1;
-    code_ = byte & 0x1Fu;
-  } else if (byte >= 0xE0 && byte <= 0xEF) {
-    needed_ = 2;
-    code_ = byte & 0x0Fu;
-    if (byte == 0xE0) low_ = 0xA0;
-    if (byte == 0xED) high_ = 0x9F;
-  } else if (byte >= 0xF0 && byte <= 0xF4) {
-    needed_ = 3;
-    code_ = byte & 0x07u;
-    if (byte == 0xF0) low_ = 0x90;
-    if (byte == 0xF4) high_ = 0x8F;
-  } else {
-    replace(out);
-  }
+  const Lead lead = lead_of(byte);
+  if (lead.needed < 0) return replace(out);
+  if (lead.needed == 0) return emit(byte, out);
+  needed_ = lead.needed;
+  code_ = lead.code;
+  low_ = lead.low;
+  high_ = lead.high;
 }
 
 void Utf8Decoder::decode(std::string_view bytes, std::u32string& out) {
@@ -66,6 +75,20 @@ void Utf8Decoder::finish(std::u32string& out) {
     replace(out);
   }
   after_return_ = false;
+}
+
+Utf8Sequence first_sequence(std::string_view bytes) {
+  Lead lead = lead_of(static_cast<unsigned char>(bytes[0]));
+  if (lead.needed < 0) return {kReplacement, 1, false};
+  std::uint32_t length = 1;
+  for (; lead.needed > 0; --lead.needed, ++length) {
+    const auto byte = static_cast<unsigned char>(length < bytes.size() ? bytes[length] : 0);
+    if (byte < lead.low || byte > lead.high) return {kReplacement, length, false};
+    lead.code = (lead.code << 6) | (byte & 0x3Fu);
+    lead.low = 0x80;
+    lead.high = 0xBF;
+  }
+  return {lead.code, length, true};
 }
 
 std::u32string from_utf8(std::string_view bytes) {

@@ -21,6 +21,19 @@ std::u32string decode_in_chunks(const std::string& bytes, std::size_t chunk, New
   return text;
 }
 
+// first_sequence, from one to the next, is the decoder again.
+void expect_sequences(std::string_view bytes, const std::u32string& text, std::int64_t invalid) {
+  std::u32string codes;
+  while (!bytes.empty()) {
+    const Utf8Sequence sequence = first_sequence(bytes);
+    codes.push_back(sequence.code);
+    invalid -= sequence.valid ? 0 : 1;
+    bytes.remove_prefix(sequence.length);
+  }
+  ASSERT_EQ(codes, text);
+  ASSERT_EQ(invalid, 0);
+}
+
 TEST(Utf8Decoder, DecodesEveryLengthOfSequence) {
   EXPECT_EQ(from_utf8("a\u00e9\u20ac\U0001F600"), U"a\u00e9\u20ac\U0001F600");
   EXPECT_EQ(from_utf8(std::string("\0x", 2)), std::u32string(U"\0x", 2));
@@ -96,6 +109,7 @@ TEST(Utf8Decoder, AgreesWithPythonOnAllShortSequences) {
       decoder.decode(bytes, text);
       decoder.finish(text);
       invalid += decoder.invalid_count();
+      expect_sequences(bytes, text, decoder.invalid_count());
       for (const char32_t code : text) fold(code);
       fold(0x110000);
       for (const char32_t code : decode_in_chunks(bytes, 3, Newlines::kUniversal)) fold(code);

@@ -41,6 +41,16 @@ class Utf8Decoder {
   std::int64_t invalid_count_ = 0;
 };
 
+// The first sequence of `bytes`, which are not empty: a code point, or kReplacement and `valid`
+// false for a maximal subpart of an ill-formed sequence. A sequence that the end cuts is
+// ill-formed.
+struct Utf8Sequence {
+  char32_t code;
+  std::uint32_t length;
+  bool valid;
+};
+Utf8Sequence first_sequence(std::string_view bytes);
+
 // All of `bytes` at once.
 std::u32string from_utf8(std::string_view bytes);
 

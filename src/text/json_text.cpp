@@ -1,0 +1,30 @@
+#include "json_text.h"
+
+#include <algorithm>
+
+#include <nlohmann/json.hpp>
+
+#include "gpt/base/error.h"
+#include "gpt/base/strings.h"
+
+namespace gpt {
+
+using nlohmann::json;
+
+std::string shown_json(const json& value) {
+  std::string text = value.dump(-1, ' ', true);
+  if (text.size() > 40) text = text.substr(0, 40) + "...";
+  return text;
+}
+
+json parse_json(std::string_view text, const std::string& origin, std::string_view advice) {
+  try {
+    return json::parse(text);
+  } catch (const json::parse_error& error) {
+    const std::size_t read = std::min(text.size(), error.byte > 0 ? error.byte - 1 : 0);
+    const auto line = 1 + std::count(text.begin(), text.begin() + static_cast<long>(read), '\n');
+    throw InputError(concat(origin, ":", line, ": not valid JSON (byte ", read, "); ", advice));
+  }
+}
+
+}  // namespace gpt

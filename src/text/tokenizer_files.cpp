@@ -1,0 +1,89 @@
+#include "gpt/text/tokenizer_files.h"
+
+#include <cstdlib>
+
+#include <nlohmann/json.hpp>
+
+#include "gpt/base/error.h"
+#include "gpt/base/strings.h"
+#include "gpt/text/bpe_tokenizer.h"
+#include "gpt/text/char_tokenizer.h"
+
+#include "json_text.h"
+
+namespace gpt {
+
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+constexpr const char* kOrAFile =
+    " or give a file: --tokenizer=FILE (vocab.bpe, tokenizer.json or *.tiktoken)";
+
+std::string environment(const char* name) {
+  const char* value = std::getenv(name);
+  return value ? value : "";
+}
+
+std::unique_ptr<Tokenizer> open_gpt2() {
+  const fs::path file = gpt2_vocabulary_file();
+  std::error_code ignored;
+  if (!fs::exists(file, ignored))
+    throw InputError(concat(
+        "tokenizer gpt2: ", file.string(),
+        " is not there; run scripts/setup of gpttrain's sources, which fetches it,", kOrAFile));
+  auto tokenizer = std::make_unique<BpeTokenizer>(read_bpe_vocabulary(file));
+  if (tokenizer->name() != "gpt2")
+    throw InputError(concat("tokenizer gpt2: ", file.string(),
+                            " is not GPT-2's vocabulary; run scripts/setup, which replaces it,",
+                            kOrAFile));
+  return tokenizer;
+}
+
+std::string text_of(const json& meta, const char* key, const std::string& origin) {
+  const json value = meta.value(key, json());
+  if (!value.is_string())
+    throw InputError(concat(origin, ": ", key, ": expected a text, found ",
+                            meta.contains(key) ? shown_json(value) : "nothing"));
+  return value.get<std::string>();
+}
+
+}  // namespace
+
+fs::path gpt2_vocabulary_file() {
+  constexpr const char* kName = "gpt2.tiktoken";
+  if (const std::string cache = environment("GPTTRAIN_CACHE"); !cache.empty())
+    return fs::path(cache) / kName;
+  if (const std::string cache = environment("XDG_CACHE_HOME"); !cache.empty())
+    return fs::path(cache) / "gpttrain" / kName;
+  return fs::path(environment("HOME")) / ".cache/gpttrain" / kName;
+}
+
+std::unique_ptr<Tokenizer> open_tokenizer(const std::string& name_or_path) {
+  if (name_or_path == "gpt2") return open_gpt2();
+  std::error_code ignored;
+  if (!fs::exists(name_or_path, ignored))
+    throw InputError(concat("tokenizer ", name_or_path,
+                            ": no such file; expected gpt2 or a vocabulary (vocab.bpe, "
+                            "tokenizer.json, *.tiktoken or a folder that holds one)"));
+  return std::make_unique<BpeTokenizer>(read_bpe_vocabulary(name_or_path));
+}
+
+std::unique_ptr<Tokenizer> tokenizer_of_meta(std::string_view meta_json,
+                                             const std::string& origin) {
+  const json meta = parse_json(meta_json, origin, "write it anew with gpttrain prepare");
+  const std::string name = meta.is_object() ? text_of(meta, "tokenizer", origin) : "char";
+  if (name == "char")
+    return std::make_unique<CharTokenizer>(CharTokenizer::from_json(meta_json, origin));
+  if (name != "gpt2" && name != "bpe")
+    throw InputError(concat(origin, ": tokenizer: expected \"char\", \"gpt2\" or \"bpe\", found ",
+                            shown_json(name)));
+  auto tokenizer = open_tokenizer(name == "gpt2" ? name : text_of(meta, "tokenizer_file", origin));
+  if (const json size = meta.value("vocab_size", json()); size != tokenizer->vocab_size())
+    throw InputError(concat(origin, ": vocab_size: expected ", tokenizer->vocab_size(),
+                            " as the tokenizer has, found ", shown_json(size)));
+  return tokenizer;
+}
+
+}  // namespace gpt

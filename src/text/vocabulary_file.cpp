@@ -1,0 +1,72 @@
+#include <algorithm>
+
+#include "gpt/base/error.h"
+#include "gpt/base/files.h"
+#include "gpt/base/strings.h"
+#include "gpt/text/bpe_vocabulary.h"
+
+namespace gpt {
+
+namespace {
+
+constexpr std::uintmax_t kLargestMiB = 64;  // GPT-2's take one or two
+
+// The first of these in the folder; nothing if none is there.
+std::optional<fs::path> first_of(const fs::path& folder, std::initializer_list<const char*> names) {
+  std::error_code ignored;
+  for (const char* name : names)
+    if (fs::is_regular_file(folder / name, ignored)) return folder / name;
+  return std::nullopt;
+}
+
+fs::path file_in(const fs::path& folder) {
+  const auto found =
+      first_of(folder, {"tokenizer.json", "vocab.bpe", "merges.txt", "gpt2.tiktoken"});
+  if (!found)
+    throw InputError(
+        folder.string() +
+        ": expected tokenizer.json, vocab.bpe, merges.txt or gpt2.tiktoken in this folder");
+  return *found;
+}
+
+std::string read_small_file(const fs::path& path) {
+  std::error_code error;
+  const std::uintmax_t size = fs::file_size(path, error);
+  if (!error && size > kLargestMiB << 20)
+    throw InputError(concat(path.string(), ": ", human_bytes(size),
+                            "; expected a vocabulary of at most ", kLargestMiB, " MiB"));
+  return read_file(path);
+}
+
+// A token in base64 has a multiple of four letters, and its id follows.
+bool looks_like_tiktoken(std::string_view text) {
+  const std::string_view line = text.substr(0, text.find_first_of("\r\n"));
+  const std::size_t space = line.find(' ');
+  if (space == line.npos || space % 4 != 0 || space + 1 == line.size()) return false;
+  return line.find_first_not_of("0123456789", space + 1) == line.npos;
+}
+
+}  // namespace
+
+BpeVocabulary read_bpe_vocabulary(const fs::path& path) {
+  std::error_code ignored;
+  const fs::path file = fs::is_directory(path, ignored) ? file_in(path) : path;
+  const std::string text = read_small_file(file);
+  const std::string name = file.string();
+  const std::size_t first = text.find_first_not_of(" \t\r\n");
+  const bool json = first != text.npos && text[first] == '{';
+  if (json && text.find("\"model\"") != text.npos && text.find("\"merges\"") != text.npos)
+    return parse_tokenizer_json(text, name);
+  if (json) {
+    const auto merges = first_of(file.parent_path(), {"vocab.bpe", "merges.txt"});
+    if (!merges)
+      throw InputError(name + ": has the ids only; expected vocab.bpe or merges.txt beside it");
+    return parse_merges(read_small_file(*merges), merges->string(), text, name);
+  }
+  if (looks_like_tiktoken(text)) return parse_tiktoken_vocabulary(text, name);
+  const auto ids = first_of(file.parent_path(), {"encoder.json", "vocab.json"});
+  if (!ids) return parse_merges(text, name);
+  return parse_merges(text, name, read_small_file(*ids), ids->string());
+}
+
+}  // namespace gpt
