@@ -27,6 +27,20 @@ function(gpt_sources out name)
   set(${out} ${sources} PARENT_SCOPE)
 endfunction()
 
+# x_avx2.cpp and x_avx512.cpp are compiled for processors that have those instructions; whoever calls
+# them asks the processor first. They include no library: what a header defines inline must not
+# come from here into the rest of the program.
+set(GPT_FLAGS_avx2 -O3 -mavx2 -mfma -ffp-contract=fast)
+set(GPT_FLAGS_avx512 -O3 -mavx512f -mavx512bw -mavx512vl -mfma -ffp-contract=fast)
+function(gpt_vector_sources sources)
+  foreach(set avx2 avx512)
+    set(chosen ${sources})
+    list(FILTER chosen INCLUDE REGEX "_${set}\\.cpp$")
+    set_source_files_properties(${chosen} PROPERTIES
+      COMPILE_OPTIONS "${GPT_FLAGS_${set}}" SKIP_PRECOMPILE_HEADERS ON)
+  endforeach()
+endfunction()
+
 # CUDA's headers go to the back ends only: all other files compile the same way in both
 # configurations and share their ccache results.
 function(gpt_library name links torch)
@@ -36,6 +50,7 @@ function(gpt_library name links torch)
   list(TRANSFORM links PREPEND gpt_)
   target_link_libraries(gpt_${name} PUBLIC ${links} Threads::Threads)
   gpt_target_defaults(gpt_${name} ${torch})
+  gpt_vector_sources("${sources}")
   if(GPT_HAVE_CUDA)
     list(FILTER sources INCLUDE REGEX "_cuda\\.cpp$")
     set_source_files_properties(${sources} PROPERTIES
