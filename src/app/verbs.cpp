@@ -25,6 +25,7 @@ constexpr Verb kVerbs[] = {
     {"prepare", prepare_verb, "turn text into a dataset: gpttrain prepare --out=DIR TEXT..."},
     {"sample", sample_verb, "let a trained model write: gpttrain sample --out_dir=DIR"},
     {"checkpoint", checkpoint_verb, "look at checkpoints: gpttrain checkpoint list|verify DIR"},
+    {"plan", plan_verb, "what a run will take of memory: gpttrain plan CONFIG [--gpu=rtx3060]"},
     {"keys", keys_verb, ""},
 };
 

@@ -18,6 +18,7 @@ ExitCode train_verb(const Arguments& arguments);
 ExitCode prepare_verb(const Arguments& arguments);
 ExitCode sample_verb(const Arguments& arguments);
 ExitCode checkpoint_verb(const Arguments& arguments);
+ExitCode plan_verb(const Arguments& arguments);
 // The README's table of keys; scripts/update_readme and a test use it.
 ExitCode keys_verb(const Arguments& arguments);
 

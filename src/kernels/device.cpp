@@ -10,6 +10,8 @@
 #include <ATen/Context.h>
 #include <ATen/cpu/Utils.h>
 
+#include "gpt/kernels/gpu_table.h"
+
 #include "device_backend.h"
 
 namespace gpt {
@@ -72,21 +74,8 @@ void synchronize(const c10::Device& device) {
 }
 
 double table_peak(const std::string& gpu_name) {
-  // NVIDIA's data sheets, dense bf16/fp16 with fp32 accumulation, in TFLOP/s. Longer names first:
-  // the first that occurs in the driver's name wins. GeForce cards run at half their fp16 rate
-  // when they accumulate in fp32, and those are the figures here.
-  static constexpr std::pair<const char*, double> kTable[] = {
-      {"H200", 989},        {"H100 PCIe", 756},    {"H100 NVL", 835},   {"H100", 989},
-      {"GH200", 989},       {"B200", 2250},        {"A100", 312},       {"A800", 312},
-      {"A40", 149.7},       {"A30", 165},          {"A10G", 70},        {"A10", 125},
-      {"L40S", 362},        {"L40", 181},          {"L4", 121},         {"RTX 6000 Ada", 364},
-      {"RTX A6000", 154.8}, {"RTX 5090", 209.5},   {"RTX 5080", 112.6}, {"RTX 4090", 165.2},
-      {"RTX 4080", 97.5},   {"RTX 4070 Ti", 80.2}, {"RTX 4070", 58.3},  {"RTX 4060 Ti", 44.1},
-      {"RTX 4060", 30.2},   {"RTX 3090", 71},      {"RTX 3080", 59.5},  {"RTX 3070", 40.6},
-      {"RTX 3060", 25.5},   {"V100", 125},         {"T4", 65}};
-  for (const auto& [name, tflops] : kTable)
-    if (gpu_name.find(name) != std::string::npos) return tflops * 1e12;
-  return 0;
+  const GpuFacts* gpu = find_gpu(gpu_name);
+  return gpu ? gpu->tflops * 1e12 : 0;
 }
 
 PeakRate peak_rate(const c10::Device& device, c10::ScalarType type) {

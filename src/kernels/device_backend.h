@@ -13,6 +13,7 @@ MemoryUse cuda_memory_use(int index);
 std::string cuda_device_name(int index);
 void reset_cuda_peak_memory(int index);
 std::uint64_t cuda_total_memory(int index);
+std::uint64_t cuda_free_memory(int index);
 void limit_cuda_memory(int index, std::uint64_t bytes);
 void release_cached_cuda_memory();
 std::int64_t cuda_allocation_retries(int index);

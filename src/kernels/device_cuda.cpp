@@ -56,6 +56,13 @@ std::uint64_t cuda_total_memory(int index) {
   return at::cuda::getDeviceProperties(device_index(index))->totalGlobalMem;
 }
 
+std::uint64_t cuda_free_memory(int index) {
+  const c10::cuda::CUDAGuard guard(device_index(index));
+  std::size_t free = 0, total = 0;
+  C10_CUDA_CHECK(cudaMemGetInfo(&free, &total));
+  return free;
+}
+
 void limit_cuda_memory(int index, std::uint64_t bytes) {
   const auto total = static_cast<double>(cuda_total_memory(index));
   const double fraction = bytes > 0 ? std::min(1.0, static_cast<double>(bytes) / total) : 1.0;

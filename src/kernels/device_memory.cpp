@@ -1,7 +1,9 @@
 #include "gpt/kernels/device_memory.h"
 
+#include <fstream>
 #include <malloc.h>
 #include <new>
+#include <string>
 #include <unistd.h>
 
 #include <c10/util/Exception.h>
@@ -25,6 +27,14 @@ std::uint64_t total_memory(const c10::Device& device) {
   if (device.is_cuda()) return cuda_total_memory(device.index());
   return static_cast<std::uint64_t>(sysconf(_SC_PHYS_PAGES)) *
          static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+}
+
+std::uint64_t free_memory(const c10::Device& device) {
+  if (device.is_cuda()) return cuda_free_memory(device.index());
+  std::ifstream info("/proc/meminfo");
+  for (std::string line; std::getline(info, line);)
+    if (line.starts_with("MemAvailable:")) return std::stoull(line.substr(13)) * 1024;
+  return total_memory(device);
 }
 
 void limit_memory(const c10::Device& device, std::uint64_t bytes) {

@@ -24,6 +24,9 @@ void reset_cuda_peak_memory(int) {
 std::uint64_t cuda_total_memory(int) {
   TORCH_CHECK(false, "this gpttrain was built without CUDA");
 }
+std::uint64_t cuda_free_memory(int) {
+  TORCH_CHECK(false, "this gpttrain was built without CUDA");
+}
 void limit_cuda_memory(int, std::uint64_t) {
   TORCH_CHECK(false, "this gpttrain was built without CUDA");
 }

@@ -21,6 +21,10 @@ void reset_peak_memory(const c10::Device& device);
 // All that the device has: physical memory of the machine or of the card, in bytes.
 std::uint64_t total_memory(const c10::Device& device);
 
+// What this process could still get: of the card, or what the kernel calls available of the
+// machine (MemAvailable), in bytes.
+std::uint64_t free_memory(const c10::Device& device);
+
 // From now on tensors may take `bytes` and no more; 0: no limit. What they hold already counts.
 void limit_memory(const c10::Device& device, std::uint64_t bytes);
 

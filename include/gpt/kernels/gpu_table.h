@@ -1,0 +1,27 @@
+// What NVIDIA's data sheets say of its cards; for rates that nobody has measured yet.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace gpt {
+
+struct GpuFacts {
+  const char* name;  // as it occurs in the driver's name: "RTX 3060"
+  double tflops;     // dense bf16/fp16 with fp32 accumulation; GeForce's at half its fp16 rate
+  double gb_per_s;   // memory, 1e9 bytes
+  int multiprocessors;
+  double gib;            // what CUDA reports of the memory, about 2.5 % less than is sold
+  double pcie_gb_per_s;  // to the host, one way, as measured bandwidth tests reach
+  bool bf16;
+};
+
+// Longer names first: the first that occurs in a driver's name is the card.
+const std::vector<GpuFacts>& gpu_table();
+
+// By the driver's name ("NVIDIA GeForce RTX 3060") or as one would type it ("rtx3060", "h100");
+// null if unknown.
+const GpuFacts* find_gpu(const std::string& name);
+
+}  // namespace gpt

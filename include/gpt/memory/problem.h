@@ -1,0 +1,58 @@
+// What has to fit: a model, a batch, a precision and an engine; and the choices that make it fit.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "gpt/config/recompute.h"
+#include "gpt/config/train_config.h"
+
+namespace gpt {
+
+enum class EngineKind { kEager, kCpu, kGpu };  // compile=False; compile=True on the CPU, on CUDA
+
+struct Problem {
+  std::int64_t layers = 0, heads = 0, width = 0, block = 0, vocab = 0;
+  bool bias = false, dropout = false;
+  bool plain_attention = false;   // attention=plain: (B, H, T, T) scores in memory, always
+  std::int64_t batch = 0;         // sequences in a batch
+  std::int64_t accumulation = 1;  // batches in a step
+  std::int64_t type_bytes = 4;    // of the compute type
+  bool cuda = false;
+  EngineKind engine = EngineKind::kEager;
+  std::int64_t threads = 1;
+
+  // Training writes the scores out for dropout as well.
+  bool writes_out_scores() const { return plain_attention || dropout; }
+  std::int64_t effective() const { return batch * accumulation; }
+  // Parameters: all, those of matrices in blocks (cast to the compute type), and one block's.
+  std::int64_t parameters() const;
+  std::int64_t block_parameters() const;
+  std::int64_t block_matrices() const;  // weights of the four products of one block
+};
+
+// vocab_size and dtype must be settled ("bfloat16", not "auto"); `cuda`: the device is a GPU.
+Problem problem_of(const TrainConfig& config, bool cuda, std::int64_t threads);
+
+// One way to do it.
+struct Choice {
+  Recompute recompute = Recompute::kNone;
+  bool offload = false;          // AdamW's moments live on the host
+  std::int64_t micro_batch = 1;  // sequences in one forward and backward
+  std::int64_t head_chunk = 1;   // tokens whose logits exist at once
+  std::int64_t eval_batch = 1;
+  std::int64_t pieces(const Problem& problem) const {
+    return (problem.effective() + micro_batch - 1) / micro_batch;
+  }
+  bool operator==(const Choice&) const = default;
+};
+
+// What the user fixed by hand.
+struct Fixed {
+  std::optional<Recompute> recompute;
+  std::optional<bool> offload;
+  std::optional<std::int64_t> micro_batch, head_chunk, eval_batch;
+};
+Fixed fixed_by(const TrainConfig& config);
+
+}  // namespace gpt

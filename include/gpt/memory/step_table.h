@@ -1,0 +1,20 @@
+// The table: every allocation of a training step and of an evaluation, at the moments at which
+// they may peak. An engine is described by the functions of one file, src/memory/*_table.cpp.
+#pragma once
+
+#include "gpt/memory/footprint.h"
+#include "gpt/memory/problem.h"
+
+namespace gpt {
+
+// From the first forward to the update; at least one phase. Counts what the device's allocator
+// counts, rounding included.
+Phases step_phases(const Problem& problem, const Choice& choice);
+
+// One piece of an evaluation, on the device that trains: what training holds stays.
+Phases evaluation_phases(const Problem& problem, const Choice& choice);
+
+// Bytes of AdamW's moments that live in the host's memory; 0 without offload.
+std::int64_t host_bytes(const Problem& problem, const Choice& choice);
+
+}  // namespace gpt

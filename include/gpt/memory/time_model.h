@@ -1,0 +1,28 @@
+// How long a step takes by a simple model: arithmetic and memory traffic against the device's
+// rates. It ranks plans; it is no forecast.
+#pragma once
+
+#include <string>
+
+#include "gpt/memory/problem.h"
+
+namespace gpt {
+
+struct DeviceRates {
+  std::string name;
+  double flops = 0;           // FLOP/s of products, in the compute type
+  double bytes = 0;           // B/s of the device's memory
+  double host_bytes = 0;      // B/s to the host and back, each way
+  double launch_seconds = 0;  // of one kernel
+  int units = 1;              // multiprocessors or cores: small products leave some idle
+};
+
+// From the table of GPUs; the CPU's from its cores alone.
+DeviceRates cpu_rates(int cores);
+// InputError if the name is unknown; it lists what is known.
+DeviceRates gpu_rates(const std::string& name);
+
+// Seconds of one optimizer step, all pieces.
+double step_seconds(const Problem& problem, const Choice& choice, const DeviceRates& rates);
+
+}  // namespace gpt

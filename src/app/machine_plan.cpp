@@ -1,0 +1,96 @@
+#include "app/machine_plan.h"
+
+#include <algorithm>
+
+#include <ATen/Parallel.h>
+
+#include "gpt/base/error.h"
+#include "gpt/base/files.h"
+#include "gpt/base/strings.h"
+#include "gpt/config/memory_limit.h"
+#include "gpt/corpus/dataset_meta.h"
+#include "gpt/kernels/device.h"
+#include "gpt/kernels/device_memory.h"
+#include "gpt/kernels/gpu_table.h"
+#include "gpt/memory/plan_text.h"
+
+namespace gpt {
+
+namespace {
+
+// A card that the table does not know is ranked as a middling one.
+DeviceRates rates_of(const std::string& name) {
+  if (find_gpu(name)) return gpu_rates(name);
+  DeviceRates rates = gpu_rates("RTX 3060");
+  rates.name = name;
+  return rates;
+}
+
+void set_limit(Planned& planned, const std::string& limit, std::uint64_t total,
+               std::uint64_t otherwise, const char* source) {
+  const auto asked = parse_memory_limit(limit)->of(total);
+  planned.limit = static_cast<std::int64_t>(asked.value_or(otherwise));
+  planned.limit_source = asked ? "memory_limit" : source;
+}
+
+void choose(Planned& planned) {
+  planned.chosen = choose_plan(planned.problem, planned.fixed, planned.rates, planned.limit);
+}
+
+}  // namespace
+
+Planned plan_for(const TrainConfig& config, const Compute& compute) {
+  Planned planned;
+  const bool cuda = compute.device.is_cuda();
+  planned.problem = problem_of(config, cuda, at::get_num_threads());
+  planned.fixed = fixed_by(config);
+  planned.rates = cuda ? rates_of(device_facts(compute.device.index()).cuda_name)
+                       : cpu_rates(at::get_num_threads());
+  set_limit(planned, config.memory.memory_limit, total_memory(compute.device),
+            free_memory(compute.device), "free now");
+  choose(planned);
+  return planned;
+}
+
+Planned plan_for_gpu(TrainConfig config, const std::string& gpu) {
+  Planned planned;
+  planned.rates = gpu_rates(gpu);
+  const GpuFacts& facts = *find_gpu(gpu);
+  settle_vocabulary(config);
+  if (config.system.dtype == "auto") config.system.dtype = facts.bf16 ? "bfloat16" : "float16";
+  planned.problem = problem_of(config, /*cuda=*/true, /*threads=*/1);
+  planned.fixed = fixed_by(config);
+  const auto total = static_cast<std::uint64_t>(facts.gib * (std::uint64_t{1} << 30));
+  set_limit(planned, config.memory.memory_limit, total, total, "all of the card");
+  choose(planned);
+  return planned;
+}
+
+void settle_vocabulary(TrainConfig& config) {
+  constexpr std::int64_t kGpt2Vocabulary = 50304;  // as in train/dataset.cpp
+  if (config.model.vocab_size.value) return;
+  const fs::path folder = config.data.train_files.empty()
+                              ? fs::path(config.data.data_dir) / config.data.dataset
+                              : fs::path(config.data.train_files).parent_path();
+  std::error_code ignored;
+  const auto meta = fs::is_directory(folder, ignored) ? read_dataset_meta(folder) : std::nullopt;
+  config.model.vocab_size.value = meta ? meta->vocab_size : kGpt2Vocabulary;
+}
+
+void adopt_plan(TrainConfig& config, const Planned& planned) {
+  if (!planned.chosen.best) {
+    const std::string flags =
+        nearest_that_fits(planned.problem, planned.fixed, planned.rates, planned.limit);
+    throw Error(shortfall_text(planned.problem, planned.chosen, planned.limit) +
+                (flags.empty() ? "" : "; this fits: " + flags) +
+                "; `gpttrain doctor` shows what takes the memory");
+  }
+  const Choice& choice = planned.chosen.best->choice;
+  config.data.micro_batch_size.value = choice.micro_batch;
+  config.data.eval_batch_size.value = choice.eval_batch;
+  config.model.head_chunk.value = choice.head_chunk;
+  config.memory.recompute = recompute_name(choice.recompute);
+  config.memory.optimizer_offload = choice.offload ? "on" : "off";
+}
+
+}  // namespace gpt

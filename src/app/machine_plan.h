@@ -1,0 +1,35 @@
+// The plan of a config for a device: this machine's, or a card that is not here.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "gpt/config/train_config.h"
+#include "gpt/kernels/compute.h"
+#include "gpt/memory/plan.h"
+
+namespace gpt {
+
+struct Planned {
+  Problem problem;
+  Fixed fixed;
+  DeviceRates rates;
+  std::int64_t limit = 0;    // bytes
+  std::string limit_source;  // "memory_limit", "free now", ...
+  PlanChoice chosen;
+};
+
+// For the device of a run; dtype and vocab_size are settled.
+Planned plan_for(const TrainConfig& config, const Compute& compute);
+
+// For a card by name, which need not be here; settles dtype and vocab_size as a run on it would.
+Planned plan_for_gpu(TrainConfig config, const std::string& gpu);
+
+// vocab_size: auto becomes that of the dataset's meta.json if there is one, else GPT-2's.
+void settle_vocabulary(TrainConfig& config);
+
+// Error if nothing fits, with the shortfall and what would fit; else the auto keys get the plan's
+// values.
+void adopt_plan(TrainConfig& config, const Planned& planned);
+
+}  // namespace gpt

@@ -1,0 +1,14 @@
+// Plans as JSON, for programs.
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "app/machine_plan.h"
+
+namespace gpt {
+
+// {"device", "limit_bytes", "fits", "plan": {...}, "runner_up", "with_more", "with_less",
+// "smallest", "shortfall_bytes", "nearest"}; bytes by use for train and eval in each plan.
+nlohmann::ordered_json to_json(const Planned& planned);
+
+}  // namespace gpt

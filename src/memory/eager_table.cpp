@@ -1,0 +1,161 @@
+// The eager engine: nanoGPT's modules under autograd and autocast (src/model/layers.cpp), the
+// chunked head (src/kernels/lm_head.cpp). The residual stream is float32; products, attention and
+// what feeds them are in the compute type, of s bytes.
+#include <algorithm>
+
+#include "tables.h"
+
+namespace gpt {
+
+namespace {
+
+struct Sizes {
+  const Problem& problem;
+  const Choice& choice;
+  std::int64_t C, T, V, H, s, tokens;  // tokens of a piece
+
+  Sizes(const Problem& p, const Choice& c, std::int64_t sequences)
+      : problem(p),
+        choice(c),
+        C(p.width),
+        T(p.block),
+        V(p.vocab),
+        H(p.heads),
+        s(p.type_bytes),
+        tokens(sequences * p.block) {}
+
+  bool mixed() const { return s != 4; }
+  std::int64_t scores() const { return H * T * s * tokens; }  // (B, H, T, T), one tensor
+};
+
+// Kept by one block for its backward.
+std::int64_t kept_by_block(const Sizes& z, Recompute level) {
+  const auto keeps = [&](Recompute up_to) { return level <= up_to; };
+  std::int64_t per_token = 4 * z.C;                              // x, the block's input
+  if (keeps(Recompute::kMlp)) per_token += 4 * z.C;              // x after attention
+  if (keeps(Recompute::kMlp)) per_token += 4 * z.s * z.C;        // q, k, v; attention's output
+  if (keeps(Recompute::kGelu)) per_token += 2 * z.s * z.C + 16;  // LayerNorms: output, statistics
+  if (keeps(Recompute::kNorm)) per_token += 4 * z.s * z.C;       // c_fc's output
+  if (keeps(Recompute::kNone)) per_token += 4 * z.s * z.C;       // GELU's output
+  std::int64_t bytes = per_token * z.tokens;
+  if (!keeps(Recompute::kMlp)) return bytes;
+  if (!z.problem.writes_out_scores()) return bytes + 4 * z.H * z.tokens;  // log of softmax's sums
+  // Softmax's output, the same after dropout, and which positions are masked.
+  return bytes + (z.problem.dropout ? 2 : 1) * z.scores() + z.T * z.T;
+}
+
+// Cast weights of `blocks` blocks: autograd holds each until its layer's backward is over.
+std::int64_t block_copies(const Sizes& z, std::int64_t blocks) {
+  if (!z.mixed()) return 0;
+  return blocks * z.s * (z.problem.block_matrices() + (z.problem.bias ? 9 * z.C : 0));
+}
+
+// One chunk of the head beside its logits: see head_pass().
+void add_head(const Sizes& z, bool gradient, Footprint& live) {
+  const std::int64_t chunk = std::min(z.choice.head_chunk, z.tokens);
+  const std::int64_t logits = chunk * z.V * z.s, x = chunk * z.C * z.s;
+  live[Use::kHead] += block_bytes(z.problem, logits) + 4 * z.tokens;
+  if (z.mixed()) {
+    live[Use::kCopies] += z.s * z.V * z.C;
+    live[Use::kHead] += x;
+    // Float32 logits for the loss, then float32 dlogits and x for the weight's gradient.
+    if (!z.problem.cuda)
+      live[Use::kWorkspace] += 4 * chunk * z.V + (gradient ? 4 * chunk * z.C : 0);
+  }
+  if (!gradient) return;
+  live[Use::kHead] += embedding_bytes(z.problem) + 4 * z.C * z.tokens;  // dW and dx
+  if (z.mixed() && z.problem.cuda)
+    live[Use::kWorkspace] += 4 * z.V * z.C;  // a chunk's dW before it is added
+  else if (!z.mixed())
+    live[Use::kWorkspace] += x;
+}
+
+Phase head_phase(const Sizes& z, Footprint live) {
+  live[Use::kActivations] = z.problem.layers * kept_by_block(z, z.choice.recompute) +
+                            (4 * z.C + 8) * z.tokens;  // ln_f's input and statistics
+  live[Use::kWorkspace] += 4 * z.C * z.tokens;         // ln_f's output
+  live[Use::kCopies] += block_copies(z, z.problem.layers);
+  add_head(z, /*gradient=*/true, live);
+  return {"LM head", live};
+}
+
+// The forward of the last block's attention where it is written out: scores before and after the
+// mask, and softmax's output, which is kept.
+Phase attention_phase(const Sizes& z, Footprint live) {
+  live[Use::kActivations] = z.problem.layers * kept_by_block(z, z.choice.recompute) -
+                            (8 * z.s * z.C + 4 * z.C) * z.tokens;  // its MLP has not run
+  live[Use::kWorkspace] += 2 * z.scores() - (z.problem.dropout ? z.scores() : 0);
+  live[Use::kCopies] += block_copies(z, z.problem.layers);
+  return {"forward of the last attention", live};
+}
+
+// The backward of block `block`, at the product of c_proj in its MLP: the gradients of GELU's
+// output and of the weight exist beside all that the block kept or has computed again. With a half
+// type the weight's gradient is then cast, when GELU's output and the weight's copy are gone.
+Phase block_phase(const Sizes& z, std::int64_t block, Footprint live) {
+  const Problem& problem = z.problem;
+  const std::int64_t kept = kept_by_block(z, z.choice.recompute);
+  const std::int64_t again = kept_by_block(z, Recompute::kNone) - kept;
+  live[Use::kActivations] = (block + 1) * kept;
+  live[Use::kCopies] += block_copies(z, block + 1);
+  live[Use::kHead] = embedding_bytes(problem);  // wte's gradient waits for the embedding's
+  const std::int64_t weight = 4 * z.C * z.C, gelu = 4 * z.s * z.C * z.tokens;
+  live[Use::kWorkspace] += again + 4 * z.C * z.tokens + gelu;
+  if (!z.mixed())
+    live[Use::kWorkspace] += 4 * weight;
+  else
+    live[Use::kWorkspace] += z.s * z.C * z.tokens + z.s * weight +
+                             std::max<std::int64_t>(0, 4 * weight - gelu - z.s * weight);
+  if (z.choice.pieces(problem) == 1)  // later pieces find all gradients there
+    live[Use::kGradients] =
+        like_final_norm(problem, 4) + like_blocks(problem, problem.layers - 1 - block, 4);
+  return {block == 0 ? "backward of the first block" : "backward of the last block", live};
+}
+
+// The embeddings' backward: dense gradients of wte, beside the head's, and of wpe.
+Phase embedding_phase(const Sizes& z, Footprint live) {
+  live[Use::kHead] = embedding_bytes(z.problem);
+  live[Use::kWorkspace] += embedding_bytes(z.problem) + 4 * z.C * z.tokens + 8 * z.T * z.C;
+  if (z.choice.pieces(z.problem) == 1)
+    live[Use::kGradients] =
+        like_final_norm(z.problem, 4) + like_blocks(z.problem, z.problem.layers, 4);
+  return {"backward of the embeddings", live};
+}
+
+}  // namespace
+
+Phases eager_step(const Problem& problem, const Choice& choice) {
+  const Sizes z(problem, choice, choice.micro_batch);
+  const std::int64_t pieces = choice.pieces(problem);
+  Footprint live = standing(problem, choice);
+  live[Use::kBatch] = batch_bytes(problem, choice.micro_batch, pieces);
+  if (pieces > 1) live[Use::kGradients] = like_parameters(problem, 4);
+  Phases phases{head_phase(z, live), block_phase(z, problem.layers - 1, live),
+                block_phase(z, 0, live), embedding_phase(z, live)};
+  if (problem.writes_out_scores()) phases.push_back(attention_phase(z, live));
+  live[Use::kGradients] = like_parameters(problem, 4);
+  phases.push_back({"update", live});
+  return phases;
+}
+
+Phases eager_evaluation(const Problem& problem, const Choice& choice) {
+  const Sizes z(problem, choice, choice.eval_batch);
+  Footprint live = standing(problem, choice);
+  live[Use::kGradients] = like_parameters(problem, 4);  // of the step before
+  live[Use::kBatch] = batch_bytes(problem, choice.eval_batch, 4);
+  live[Use::kCopies] = block_copies(z, problem.layers);
+  Footprint mlp = live, head = live;
+  // x, x after attention, the LayerNorm's output; c_fc, GELU, c_proj.
+  mlp[Use::kWorkspace] += (12 * z.C + 9 * z.s * z.C) * z.tokens;
+  head[Use::kWorkspace] += 4 * z.C * z.tokens;
+  add_head(z, /*gradient=*/false, head);
+  Phases phases{{"evaluation: MLP", mlp}, {"evaluation: LM head", head}};
+  if (problem.plain_attention) {
+    Footprint attention = live;
+    attention[Use::kWorkspace] += (8 * z.C + 3 * z.s * z.C) * z.tokens + 3 * z.scores();
+    phases.push_back({"evaluation: attention", attention});
+  }
+  return phases;
+}
+
+}  // namespace gpt

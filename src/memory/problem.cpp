@@ -1,0 +1,55 @@
+#include "gpt/memory/problem.h"
+
+#include <algorithm>
+
+namespace gpt {
+
+std::int64_t Problem::block_matrices() const {
+  return 12 * width * width;
+}
+
+std::int64_t Problem::block_parameters() const {
+  // Two LayerNorms; c_attn 3C, c_proj C, c_fc 4C, c_proj C.
+  return block_matrices() + 2 * width + (bias ? 2 * width + 9 * width : 0);
+}
+
+std::int64_t Problem::parameters() const {
+  return (vocab + block) * width + layers * block_parameters() + (bias ? 2 : 1) * width;
+}
+
+Problem problem_of(const TrainConfig& config, bool cuda, std::int64_t threads) {
+  Problem problem;
+  problem.layers = config.model.n_layer;
+  problem.heads = config.model.n_head;
+  problem.width = config.model.n_embd;
+  problem.block = config.data.block_size;
+  problem.vocab = config.model.vocab_size.or_else(50304);
+  problem.bias = config.model.bias;
+  problem.dropout = config.model.dropout > 0;
+  problem.plain_attention = config.model.attention == "plain";
+  problem.batch = config.data.batch_size;
+  problem.accumulation = config.data.gradient_accumulation_steps;
+  problem.type_bytes = config.system.dtype == "float32" ? 4 : 2;
+  problem.cuda = cuda;
+  problem.engine = !config.system.compile ? EngineKind::kEager
+                   : cuda                 ? EngineKind::kGpu
+                                          : EngineKind::kCpu;
+  problem.threads = threads;
+  return problem;
+}
+
+Fixed fixed_by(const TrainConfig& config) {
+  Fixed fixed;
+  if (config.memory.recompute != "auto") fixed.recompute = recompute_level(config.memory.recompute);
+  if (config.memory.optimizer_offload != "auto")
+    fixed.offload = config.memory.optimizer_offload == "on";
+  const std::int64_t effective = config.data.batch_size * config.data.gradient_accumulation_steps;
+  if (const auto micro = config.data.micro_batch_size.value)
+    fixed.micro_batch = std::min(*micro, effective);
+  if (const auto eval = config.data.eval_batch_size.value)
+    fixed.eval_batch = std::min(*eval, config.data.batch_size);
+  fixed.head_chunk = config.model.head_chunk.value;
+  return fixed;
+}
+
+}  // namespace gpt

@@ -1,0 +1,111 @@
+#include "tables.h"
+
+#include <algorithm>
+
+#include "gpt/kernels/cpu_memory.h"
+
+namespace gpt {
+
+namespace {
+
+constexpr std::int64_t kMebi = std::int64_t{1} << 20;
+// CUDA's own: a context with lazily loaded modules, outside the caching allocator.
+constexpr std::int64_t kCudaContext = 350 * kMebi;
+// Two buffers of a moment each way, while the moments live on the host.
+constexpr std::int64_t kOffloadBuffers = 4;
+
+std::int64_t vector_bytes(const Problem& problem, std::int64_t elements, std::int64_t bytes_each) {
+  return block_bytes(problem, elements * bytes_each);
+}
+
+std::int64_t largest_parameter(const Problem& problem) {
+  return std::max(problem.vocab, 4 * problem.width) * problem.width;
+}
+
+std::int64_t optimizer_bytes(const Problem& problem, const Choice& choice) {
+  if (choice.offload) return kOffloadBuffers * block_bytes(problem, 4 * largest_parameter(problem));
+  const std::int64_t tensors_per_block = problem.bias ? 12 : 6;
+  const std::int64_t tensors = 2 + problem.layers * tensors_per_block + (problem.bias ? 2 : 1);
+  return 2 * like_parameters(problem, 4) + tensors * block_bytes(problem, 4);  // and step counts
+}
+
+}  // namespace
+
+std::int64_t block_bytes(const Problem& problem, std::int64_t bytes) {
+  constexpr std::int64_t kCudaRounding = 512;
+  if (!problem.cuda)
+    return static_cast<std::int64_t>(cpu_block_bytes(static_cast<std::uint64_t>(bytes)));
+  return (bytes + kCudaRounding - 1) / kCudaRounding * kCudaRounding;
+}
+
+std::int64_t like_blocks(const Problem& problem, std::int64_t blocks, std::int64_t bytes_each) {
+  const std::int64_t C = problem.width;
+  const auto of = [&](std::int64_t elements) {
+    return vector_bytes(problem, elements, bytes_each);
+  };
+  std::int64_t one = 2 * of(C) + of(3 * C * C) + of(C * C) + 2 * of(4 * C * C);
+  if (problem.bias) one += 2 * of(C) + of(3 * C) + of(C) + of(4 * C) + of(C);
+  return blocks * one;
+}
+
+std::int64_t like_final_norm(const Problem& problem, std::int64_t bytes_each) {
+  return (problem.bias ? 2 : 1) * vector_bytes(problem, problem.width, bytes_each);
+}
+
+std::int64_t like_parameters(const Problem& problem, std::int64_t bytes_each) {
+  return vector_bytes(problem, problem.vocab * problem.width, bytes_each) +
+         vector_bytes(problem, problem.block * problem.width, bytes_each) +
+         like_blocks(problem, problem.layers, bytes_each) + like_final_norm(problem, bytes_each);
+}
+
+std::int64_t embedding_bytes(const Problem& problem) {
+  return vector_bytes(problem, problem.vocab * problem.width, 4);
+}
+
+Footprint standing(const Problem& problem, const Choice& choice) {
+  Footprint live;
+  live[Use::kWeights] = like_parameters(problem, 4);
+  live[Use::kOptimizer] = optimizer_bytes(problem, choice);
+  if (problem.cuda) live[Use::kContext] = kCudaContext;
+  return live;
+}
+
+std::int64_t batch_bytes(const Problem& problem, std::int64_t sequences, std::int64_t pieces) {
+  // Tokens and targets, int64: the piece at hand and, on the CPU, those that the feed has made or
+  // is making; a GPU's wait in the host's memory.
+  const std::int64_t waiting = problem.cuda ? 1 : std::min<std::int64_t>(4, 2 * pieces);
+  const std::int64_t tokens = sequences * problem.block;
+  return waiting * 2 * block_bytes(problem, 8 * tokens) + block_bytes(problem, 4 * tokens) +
+         block_bytes(problem, 4 * problem.effective() * problem.block);
+}
+
+std::int64_t host_bytes(const Problem& problem, const Choice& choice) {
+  return choice.offload ? 8 * problem.parameters() : 0;
+}
+
+namespace {
+
+// What a caching allocator loses: rounding up of large blocks and holes between them.
+Phases with_margin(const Problem& problem, Phases phases) {
+  constexpr std::int64_t kLeast = 64 * kMebi;
+  constexpr std::int64_t kShare = 40;  // a fortieth
+  if (problem.cuda)
+    for (Phase& phase : phases)
+      phase.live[Use::kMargin] = std::max(kLeast, phase.live.tensors() / kShare);
+  return phases;
+}
+
+}  // namespace
+
+Phases step_phases(const Problem& problem, const Choice& choice) {
+  return with_margin(problem, problem.engine == EngineKind::kGpu ? gpu_step(problem, choice)
+                                                                 : eager_step(problem, choice));
+}
+
+Phases evaluation_phases(const Problem& problem, const Choice& choice) {
+  return with_margin(problem, problem.engine == EngineKind::kGpu
+                                  ? gpu_evaluation(problem, choice)
+                                  : eager_evaluation(problem, choice));
+}
+
+}  // namespace gpt

@@ -1,0 +1,31 @@
+// What the engines' tables share. Names of sizes: B/token means bytes per token.
+#pragma once
+
+#include "gpt/memory/step_table.h"
+
+namespace gpt {
+
+// What a tensor of `bytes` counts for in the device's allocator.
+std::int64_t block_bytes(const Problem& problem, std::int64_t bytes);
+
+// One tensor like each parameter: all of them, or the blocks' from `first` on (and ln_f).
+std::int64_t like_parameters(const Problem& problem, std::int64_t bytes_each);
+std::int64_t like_blocks(const Problem& problem, std::int64_t blocks, std::int64_t bytes_each);
+std::int64_t like_final_norm(const Problem& problem, std::int64_t bytes_each);
+std::int64_t embedding_bytes(const Problem& problem);  // wte in float32
+
+// Weights, AdamW's moments (or their staging), CUDA's context and margin: there all the time.
+Footprint standing(const Problem& problem, const Choice& choice);
+
+// Tokens, targets and losses of a step in pieces of `sequences`.
+std::int64_t batch_bytes(const Problem& problem, std::int64_t sequences, std::int64_t pieces);
+
+// The eager engine: modules, autograd, autocast.
+Phases eager_step(const Problem& problem, const Choice& choice);
+Phases eager_evaluation(const Problem& problem, const Choice& choice);
+
+// The fused engine of the GPU.
+Phases gpu_step(const Problem& problem, const Choice& choice);
+Phases gpu_evaluation(const Problem& problem, const Choice& choice);
+
+}  // namespace gpt

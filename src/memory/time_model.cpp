@@ -1,0 +1,110 @@
+#include "gpt/memory/time_model.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "gpt/base/error.h"
+#include "gpt/base/strings.h"
+#include "gpt/kernels/gpu_table.h"
+
+namespace gpt {
+
+namespace {
+
+constexpr double kTile = 128;          // rows and columns of a product that one unit computes
+constexpr double kProductShare = 0.8;  // of the peak that large products reach
+
+// Share of the units that a product of rows x columns keeps busy: the last wave of tiles is half
+// empty on average.
+double busy(double rows, double columns, const DeviceRates& rates) {
+  const double tiles = std::ceil(rows / kTile) * std::ceil(columns / kTile);
+  return tiles / (tiles + 0.5 * rates.units);
+}
+
+double product_seconds(double rows, double inner, double columns, const DeviceRates& rates) {
+  return 2 * rows * inner * columns / (rates.flops * kProductShare * busy(rows, columns, rates));
+}
+
+struct Costs {
+  double C, T, V, L, s, tokens, parameters;
+  const DeviceRates& rates;
+
+  double traffic(double bytes) const { return bytes / rates.bytes; }
+
+  double block_forward() const {
+    const double products = product_seconds(tokens, C, 3 * C, rates) +
+                            product_seconds(tokens, C, C, rates) +
+                            2 * product_seconds(tokens, C, 4 * C, rates);
+    // Causal attention is two products of half of T x T.
+    const double attention = 2 * T * C * tokens / (0.4 * rates.flops);
+    return products + attention + traffic((18 * s + 16) * C * tokens);
+  }
+
+  // What a level computes again in backward, for one block.
+  double again(Recompute level) const {
+    double seconds = 0;
+    if (level == Recompute::kBlock) return block_forward();
+    if (level >= Recompute::kGelu) seconds += traffic(8 * s * C * tokens);
+    if (level >= Recompute::kNorm) seconds += traffic((8 + 2 * s) * C * tokens);
+    if (level >= Recompute::kMlp) seconds += product_seconds(tokens, C, 4 * C, rates);
+    return seconds;
+  }
+
+  // Three products over chunks; each chunk reads and writes the weight's float32 gradient.
+  double head(double chunk) const {
+    const double rows = std::min(chunk, tokens), chunks = tokens / rows;
+    return chunks *
+           (3 * product_seconds(rows, C, V, rates) + traffic(8 * V * C + 4 * s * V * rows));
+  }
+};
+
+}  // namespace
+
+DeviceRates cpu_rates(int cores) {
+  constexpr double kFlopsPerCore = 100e9, kBytes = 30e9;
+  return {.name = "CPU",
+          .flops = kFlopsPerCore * cores,
+          .bytes = kBytes,
+          .host_bytes = kBytes,
+          .launch_seconds = 0,
+          .units = 1};
+}
+
+DeviceRates gpu_rates(const std::string& name) {
+  constexpr double kLaunch = 4e-6;
+  if (const GpuFacts* gpu = find_gpu(name))
+    return {.name = gpu->name,
+            .flops = gpu->tflops * 1e12,
+            .bytes = gpu->gb_per_s * 1e9 * 0.9,
+            .host_bytes = gpu->pcie_gb_per_s * 1e9,
+            .launch_seconds = kLaunch,
+            .units = gpu->multiprocessors};
+  std::vector<std::string> known;
+  for (const GpuFacts& gpu : gpu_table()) known.emplace_back(gpu.name);
+  throw InputError(concat("--gpu: '", name, "' is unknown; known are: ", join(known, ", ")));
+}
+
+double step_seconds(const Problem& problem, const Choice& choice, const DeviceRates& rates) {
+  const auto real = [](std::int64_t value) { return static_cast<double>(value); };
+  const Costs costs{.C = real(problem.width),
+                    .T = real(problem.block),
+                    .V = real(problem.vocab),
+                    .L = real(problem.layers),
+                    .s = real(problem.type_bytes),
+                    .tokens = real(choice.micro_batch * problem.block),
+                    .parameters = real(problem.parameters()),
+                    .rates = rates};
+  const double blocks = costs.L * (3 * costs.block_forward() + costs.again(choice.recompute));
+  constexpr double kLaunchesPerBlock = 60;
+  const double launches = kLaunchesPerBlock * costs.L * rates.launch_seconds;
+  const double piece = std::max(blocks + costs.head(real(choice.head_chunk)), launches);
+  // Once a piece, gradients are read and written, and half types cast the weights anew.
+  const double weights = costs.traffic((8 + (problem.type_bytes == 4 ? 0 : 6)) * costs.parameters);
+  const double update = costs.traffic(30 * costs.parameters);
+  const double moments = 16 * costs.parameters / rates.host_bytes;  // there and back
+  return piece * real(problem.effective()) / real(choice.micro_batch) +
+         weights * real(choice.pieces(problem)) +
+         (choice.offload ? std::max(update, moments) : update);
+}
+
+}  // namespace gpt

@@ -1,0 +1,25 @@
+#include "gpt/kernels/gpu_table.h"
+
+#include <gtest/gtest.h>
+
+#include "gpt/kernels/device.h"
+
+namespace gpt {
+namespace {
+
+TEST(GpuTable, FindsCardsByTheDriversNameAndAsTyped) {
+  for (const GpuFacts& gpu : gpu_table()) {
+    ASSERT_TRUE(find_gpu(std::string("NVIDIA GeForce ") + gpu.name)) << gpu.name;
+    EXPECT_STREQ(find_gpu(std::string("NVIDIA GeForce ") + gpu.name)->name, gpu.name);
+    EXPECT_GT(gpu.gib, 1);
+    EXPECT_EQ(table_peak(gpu.name), gpu.tflops * 1e12);
+  }
+  EXPECT_STREQ(find_gpu("rtx3060")->name, "RTX 3060");
+  EXPECT_STREQ(find_gpu("NVIDIA H100 80GB HBM3")->name, "H100");
+  EXPECT_STREQ(find_gpu("NVIDIA H100 PCIe")->name, "H100 PCIe");
+  EXPECT_EQ(find_gpu("GeForce GTX 1080"), nullptr);
+  EXPECT_EQ(find_gpu(""), nullptr);
+}
+
+}  // namespace
+}  // namespace gpt

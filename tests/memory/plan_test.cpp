@@ -1,0 +1,131 @@
+#include "gpt/memory/plan.h"
+
+#include <gtest/gtest.h>
+
+#include "gpt/memory/step_table.h"
+
+#include "support/error_text.h"
+
+namespace gpt {
+namespace {
+
+constexpr std::int64_t kGibi = std::int64_t{1} << 30;
+const std::int64_t kUsersCard = static_cast<std::int64_t>(11.69 * static_cast<double>(kGibi));
+
+// GPT-2 124M, batch 64 x 1024, bfloat16 on CUDA.
+Problem users_problem() {
+  Problem problem;
+  problem.layers = 12, problem.heads = 12, problem.width = 768;
+  problem.block = 1024, problem.vocab = 50304;
+  problem.batch = 64;
+  problem.type_bytes = 2;
+  problem.cuda = true;
+  return problem;
+}
+
+TEST(Plan, CountsTheParametersOfGpt2) {
+  EXPECT_EQ(users_problem().parameters(), 124'373'760);  // nanoGPT: 123.59M without positions
+  EXPECT_EQ(users_problem().parameters() - 1024 * 768, 123'587'328);
+}
+
+TEST(Plan, TheUsersBatchFitsAndIsHardlySlowerThanWithoutALimit) {
+  const Problem problem = users_problem();
+  const DeviceRates rates = gpu_rates("rtx3060");
+  const PlanChoice limited = choose_plan(problem, {}, rates, kUsersCard);
+  const PlanChoice free = choose_plan(problem, {}, rates, 1000 * kGibi);
+  ASSERT_TRUE(limited.best && free.best);
+  EXPECT_LE(limited.best->needs(), kUsersCard);
+  EXPECT_LT(limited.best->choice.micro_batch, 64);
+  EXPECT_EQ(free.best->choice.micro_batch, 64);
+  EXPECT_LT(limited.best->seconds, 1.05 * free.best->seconds);
+  // nanoGPT's logits alone, 65536 x 50304 in bf16 and their float32 copies, are beyond the card.
+  Choice plain{.micro_batch = 64, .head_chunk = 65536, .eval_batch = 64};
+  EXPECT_GT(plan_of(problem, plain, rates).needs(), kUsersCard);
+}
+
+TEST(Plan, MoreMemoryIsNeverSlower) {
+  const Problem problem = users_problem();
+  const DeviceRates rates = gpu_rates("RTX 3060");
+  double before = 1e9;
+  for (std::int64_t gib = 4; gib <= 80; gib += 2) {
+    const PlanChoice chosen = choose_plan(problem, {}, rates, gib * kGibi);
+    if (!chosen.best) continue;
+    EXPECT_LE(chosen.best->seconds, before) << gib;
+    EXPECT_LE(chosen.best->needs(), gib * kGibi);
+    before = chosen.best->seconds;
+    if (chosen.runner_up) {
+      EXPECT_GE(chosen.runner_up->seconds, before);
+      EXPECT_LE(chosen.runner_up->needs(), gib * kGibi);
+    }
+    if (chosen.with_more) {
+      EXPECT_GT(chosen.with_more->needs(), gib * kGibi);
+      EXPECT_LE(chosen.with_more->seconds, before);
+    }
+    if (chosen.with_less) {
+      EXPECT_LT(chosen.with_less->needs(), chosen.best->needs());
+    }
+  }
+  EXPECT_LT(before, 1e9);
+}
+
+TEST(Plan, WhatIsFixedByHandStays) {
+  const DeviceRates rates = gpu_rates("rtx3060");
+  const Fixed fixed{.recompute = Recompute::kMlp,
+                    .offload = true,
+                    .micro_batch = 27,
+                    .head_chunk = 1000,
+                    .eval_batch = 5};
+  const PlanChoice chosen = choose_plan(users_problem(), fixed, rates, kUsersCard);
+  ASSERT_TRUE(chosen.best);
+  EXPECT_EQ(chosen.best->choice, (Choice{Recompute::kMlp, true, 27, 1000, 5}));
+  EXPECT_EQ(chosen.best->choice.pieces(users_problem()), 3);  // 27 + 27 + 10
+  EXPECT_FALSE(chosen.runner_up);
+  EXPECT_EQ(chosen.best->host, 8 * users_problem().parameters());
+}
+
+TEST(Plan, SaysThatNothingFitsAndWhatNeedsLeast) {
+  const PlanChoice chosen = choose_plan(users_problem(), {}, gpu_rates("rtx3060"), kGibi);
+  EXPECT_FALSE(chosen.best);
+  EXPECT_FALSE(chosen.runner_up);
+  EXPECT_GT(chosen.smallest.needs(), kGibi);
+  EXPECT_EQ(chosen.smallest.choice.micro_batch, 1);
+  EXPECT_TRUE(choose_plan(users_problem(), {}, gpu_rates("rtx3060"), chosen.smallest.needs()).best);
+}
+
+TEST(Plan, EachLevelKeepsLessAndTakesLonger) {
+  for (const EngineKind engine : {EngineKind::kEager, EngineKind::kGpu}) {
+    Problem problem = users_problem();
+    problem.engine = engine;
+    Plan before = plan_of(problem, {.micro_batch = 16, .head_chunk = 4096}, gpu_rates("rtx3060"));
+    for (const Recompute level :
+         {Recompute::kGelu, Recompute::kNorm, Recompute::kMlp, Recompute::kBlock}) {
+      const Plan plan =
+          plan_of(problem, {.recompute = level, .micro_batch = 16, .head_chunk = 4096},
+                  gpu_rates("rtx3060"));
+      EXPECT_LT(plan.train.live[Use::kActivations], before.train.live[Use::kActivations]);
+      EXPECT_GT(plan.seconds, before.seconds) << recompute_name(level);
+      before = plan;
+    }
+  }
+}
+
+TEST(Plan, ACpuKeepsNanoGptsPieces) {
+  Problem problem = users_problem();
+  problem.cuda = false;
+  problem.accumulation = 4;
+  const PlanChoice chosen = choose_plan(problem, {}, cpu_rates(2), 1000 * kGibi);
+  ASSERT_TRUE(chosen.best);
+  EXPECT_EQ(chosen.best->choice.micro_batch, 64);
+  EXPECT_EQ(chosen.best->choice.recompute, Recompute::kNone);
+  EXPECT_FALSE(chosen.best->choice.offload);
+}
+
+TEST(Plan, AnUnknownGpuIsAnErrorThatListsTheKnown) {
+  const std::string error = testing::error_text([] { gpu_rates("rtx9999"); });
+  EXPECT_NE(error.find("'rtx9999' is unknown"), std::string::npos) << error;
+  EXPECT_NE(error.find("RTX 3060"), std::string::npos) << error;
+  EXPECT_EQ(gpu_rates("NVIDIA GeForce RTX 4060 Ti").name, "RTX 4060 Ti");
+}
+
+}  // namespace
+}  // namespace gpt
