@@ -9,9 +9,11 @@
 #include "gpt/base/strings.h"
 #include "gpt/checkpoint/run_state.h"
 #include "gpt/config/command_line.h"
+#include "gpt/config/memory_limit.h"
 #include "gpt/config/printing.h"
 #include "gpt/config/validate.h"
 #include "gpt/kernels/device.h"
+#include "gpt/kernels/device_memory.h"
 #include "gpt/train/trainer.h"
 
 #include "app/run_start.h"
@@ -33,8 +35,8 @@ void refuse_several_processes() {
 
 // Better than a key that is read and forgotten. Whoever makes a key act takes it off the list.
 void refuse_unfinished(TrainConfig& config, const Settings& asked) {
-  static const std::set<std::string> kUnfinished{"memory_limit", "recompute",   "optimizer_offload",
-                                                 "eval_device",  "empty_cache", "allocator"};
+  static const std::set<std::string> kUnfinished{"recompute", "eval_device", "empty_cache",
+                                                 "allocator"};
   for (const Knob& knob : knobs(config))
     if (kUnfinished.contains(knob.key) && value_text(knob) != "auto")
       throw InputError(concat(asked.origin(knob.key), ": ", knob.key, "=", value_text(knob),
@@ -93,6 +95,9 @@ ExitCode train(TrainConfig config, const Settings& asked) {
   const Dataset dataset = open_dataset(config);
   config.model.vocab_size.value = dataset.vocab_size;
   const Compute compute = set_up_machine(config.system);
+  if (const auto limit =
+          parse_memory_limit(config.memory.memory_limit)->of(total_memory(compute.device)))
+    limit_memory(compute.device, *limit);
   if (config.system.compile)
     log_info("compile=True: the fused engine is not in this version, the eager engine runs");
 
@@ -102,7 +107,7 @@ ExitCode train(TrainConfig config, const Settings& asked) {
   model.to(compute.device);
   std::vector<at::Tensor> weights;
   for (const Parameter& parameter : model.parameters()) weights.push_back(parameter.tensor);
-  AdamW optimizer(weights, config.optimizer);
+  AdamW optimizer(weights, config.optimizer, moments_of(config.memory));
   GradScaler scaler(compute.type == at::kHalf);
   Manifest state;
   state.program_version = version();

@@ -15,6 +15,7 @@ void reset_cuda_peak_memory(int index);
 std::uint64_t cuda_total_memory(int index);
 std::uint64_t cuda_free_memory(int index);
 void limit_cuda_memory(int index, std::uint64_t bytes);
+at::Tensor pinned_zeros(at::IntArrayRef sizes);
 void release_cached_cuda_memory();
 std::int64_t cuda_allocation_retries(int index);
 // Of the last refusal on any card.

@@ -1,4 +1,6 @@
+#include <algorithm>
 #include <atomic>
+#include <sys/mman.h>
 
 #include <ATen/cuda/CUDAContext.h>
 #include <c10/core/AllocatorConfig.h>
@@ -79,6 +81,23 @@ void limit_cuda_memory(int index, std::uint64_t bytes) {
 
 void configure_cuda_allocator(const std::string& settings) {
   c10::CachingAllocator::setAllocatorSettings(settings);
+}
+
+// PyTorch's own pinned memory comes in powers of two, which would waste up to half of it here.
+at::Tensor pinned_zeros(at::IntArrayRef sizes) {
+  const auto bytes = static_cast<std::size_t>(c10::multiply_integers(sizes)) * sizeof(float);
+  void* pages =
+      mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, /*fd=*/-1, 0);
+  TORCH_CHECK_WITH(OutOfMemoryError, pages != MAP_FAILED, "the host has no ", bytes,
+                   " bytes for optimizer_offload");
+  const cudaError_t status = cudaHostRegister(pages, bytes, cudaHostRegisterDefault);
+  if (status != cudaSuccess) munmap(pages, bytes);
+  C10_CUDA_CHECK(status);
+  const auto release = [bytes](void* registered) {
+    cudaHostUnregister(registered);
+    munmap(registered, bytes);
+  };
+  return at::from_blob(pages, sizes, release, at::kFloat);
 }
 
 void release_cached_cuda_memory() {

@@ -6,7 +6,7 @@
 #include <string>
 #include <unistd.h>
 
-#include <c10/util/Exception.h>
+#include <ATen/ATen.h>
 
 #include "gpt/kernels/cpu_memory.h"
 
@@ -39,6 +39,10 @@ std::uint64_t free_memory(const c10::Device& device) {
 
 void limit_memory(const c10::Device& device, std::uint64_t bytes) {
   device.is_cuda() ? limit_cuda_memory(device.index(), bytes) : set_cpu_memory_limit(bytes);
+}
+
+at::Tensor host_zeros(at::IntArrayRef sizes, const c10::Device& device) {
+  return device.is_cuda() ? pinned_zeros(sizes) : at::zeros(sizes, at::kFloat);
 }
 
 void release_cached_memory(const c10::Device& device) {

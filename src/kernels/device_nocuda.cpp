@@ -1,4 +1,4 @@
-#include <c10/util/Exception.h>
+#include <ATen/core/Tensor.h>
 
 #include "device_backend.h"
 
@@ -28,6 +28,9 @@ std::uint64_t cuda_free_memory(int) {
   TORCH_CHECK(false, "this gpttrain was built without CUDA");
 }
 void limit_cuda_memory(int, std::uint64_t) {
+  TORCH_CHECK(false, "this gpttrain was built without CUDA");
+}
+at::Tensor pinned_zeros(at::IntArrayRef) {
   TORCH_CHECK(false, "this gpttrain was built without CUDA");
 }
 void release_cached_cuda_memory() {

@@ -21,7 +21,8 @@ at::Tensor EagerEngine::token_losses(const at::Tensor& x_BT, const at::Tensor& y
 }
 
 LmHeadOptions EagerEngine::head_options(const LossScale& scale) const {
-  LmHeadOptions options{.scale = scale.per_token, .gradient_scale = scale.gradient};
+  LmHeadOptions options{
+      .chunk = plan_.head_chunk, .scale = scale.per_token, .gradient_scale = scale.gradient};
   if (compute_.type != at::kFloat) options.compute_type = compute_.type;
   return options;
 }

@@ -2,54 +2,85 @@
 
 #include <utility>
 
+#include "gpt/kernels/device.h"
+
+#include "fused_adamw.h"
+#include "streamed_update.h"
+
 namespace gpt {
 
 namespace {
 
-constexpr double kEpsilon = 1e-8;  // torch.optim.AdamW's default, which nanoGPT keeps
+at::Tensor scalar(const at::Tensor& like, double value) {
+  return at::full({}, value, like.options().dtype(at::kFloat).requires_grad(false));
+}
 
-void step_group(AdamW::Group& group, double learning_rate, const OptimizerConfig& config,
-                const at::Tensor& skip) {
-  if (group.parameter.empty()) return;
-  std::vector<at::Tensor> grads;
-  for (const at::Tensor& parameter : group.parameter) {
-    TORCH_CHECK(parameter.grad().defined(), "AdamW: a parameter has no gradient");
-    grads.push_back(parameter.grad());
-  }
-  at::_foreach_add_(group.step, 1);
-  at::_fused_adamw_(group.parameter, grads, group.exp_avg, group.exp_avg_sq,
-                    /*max_exp_avg_sqs=*/{}, group.step, learning_rate, config.beta1, config.beta2,
-                    group.weight_decay, kEpsilon, /*amsgrad=*/false, /*maximize=*/false,
-                    /*grad_scale=*/{}, skip);
-  for (at::Tensor& step : group.step) step.sub_(skip);
+// Moments beside the parameter; with a StreamedUpdate they are the host's instead.
+void add(AdamW::Group& group, std::size_t index, const at::Tensor& parameter,
+         StreamedUpdate* streamed) {
+  group.index.push_back(index);
+  group.parameter.push_back(parameter);
+  group.exp_avg.push_back(streamed ? streamed->add_moment(parameter) : at::zeros_like(parameter));
+  group.exp_avg_sq.push_back(streamed ? streamed->add_moment(parameter)
+                                      : at::zeros_like(parameter));
+  group.step.push_back(scalar(parameter, 0));
 }
 
 }  // namespace
 
-AdamW::AdamW(std::vector<at::Tensor> parameters, const OptimizerConfig& config) : config_(config) {
-  decay_.weight_decay = config.weight_decay;
-  for (std::size_t i = 0; i < parameters.size(); ++i)
-    add(parameters[i].dim() >= 2 ? decay_ : no_decay_, i, parameters[i]);
+Moments moments_of(const MemoryConfig& config) {
+  return config.optimizer_offload == "on" ? Moments::kOnHost : Moments::kOnDevice;
 }
 
-void AdamW::add(Group& group, std::size_t index, const at::Tensor& parameter) {
+AdamW::AdamW(std::vector<at::Tensor> parameters, const OptimizerConfig& config, Moments moments,
+             std::int64_t buffer)
+    : config_(config) {
   const at::NoGradGuard no_grad;
-  place_.emplace_back(&group, group.parameter.size());
-  group.index.push_back(index);
-  group.parameter.push_back(parameter);
-  group.exp_avg.push_back(at::zeros_like(parameter));
-  group.exp_avg_sq.push_back(at::zeros_like(parameter));
-  group.step.push_back(at::zeros({}, parameter.options().dtype(at::kFloat)));
+  TORCH_CHECK(!parameters.empty(), "AdamW: no parameters");
+  if (moments == Moments::kOnHost)
+    streamed_ = std::make_unique<StreamedUpdate>(parameters.front().device(), buffer);
+  decay_.weight_decay = config.weight_decay;
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    Group& group = parameters[i].dim() >= 2 ? decay_ : no_decay_;
+    place_.emplace_back(&group, group.parameter.size());
+    add(group, i, parameters[i], streamed_.get());
+  }
+  one_ = scalar(parameters.front(), 1);
+  counts_ = scalar(parameters.front(), 0);
 }
+
+AdamW::~AdamW() = default;
 
 void AdamW::step(double learning_rate, const at::Tensor& skip) {
   const at::NoGradGuard no_grad;
-  step_group(decay_, learning_rate, config_, skip);
-  step_group(no_decay_, learning_rate, config_, skip);
+  at::sub_out(counts_, one_, skip);
+  step_group(decay_, learning_rate, skip);
+  step_group(no_decay_, learning_rate, skip);
+}
+
+void AdamW::step_group(Group& group, double learning_rate, const at::Tensor& skip) {
+  if (group.parameter.empty()) return;
+  std::vector<at::Tensor> gradients;
+  for (const at::Tensor& parameter : group.parameter) {
+    TORCH_CHECK(parameter.grad().defined(), "AdamW: a parameter has no gradient");
+    gradients.push_back(parameter.grad());
+  }
+  at::_foreach_add_(group.step, counts_);
+  const AdamWRates rates{.learning_rate = learning_rate,
+                         .beta1 = config_.beta1,
+                         .beta2 = config_.beta2,
+                         .weight_decay = group.weight_decay};
+  const AdamWTensors tensors{group.parameter, std::move(gradients), group.exp_avg, group.exp_avg_sq,
+                             group.step};
+  if (streamed_)
+    streamed_->run(tensors, rates, skip);
+  else
+    fused_adamw(tensors, rates, skip);
 }
 
 AdamW::State AdamW::state(std::size_t parameter) const {
   const auto& [group, at] = place_.at(parameter);
+  if (streamed_) synchronize(group->step[at].device());  // moments may be on their way
   return {group->exp_avg[at], group->exp_avg_sq[at], group->step[at]};
 }
 

@@ -34,20 +34,43 @@ void Batches::draw(std::int64_t count) {
   pending_.insert(pending_.end(), data, data + count);
 }
 
+// Each step of this may fail for want of memory; called again, it goes on where it was.
 void Batches::begin_step(bool evaluation_follows) {
-  const auto request = [&] {
-    const auto have = static_cast<std::int64_t>(pending_.size());
-    if (have < effective_) draw(effective_ - have);
-    const at::Tensor offsets = at::tensor(
-        at::ArrayRef<std::int64_t>(pending_.data(), static_cast<std::size_t>(effective_)),
-        at::kLong);
-    feed_.request(dataset_.train, offsets, micro_);
-  };
-  if (!requested_) request();
-  pending_.erase(pending_.begin(), pending_.begin() + effective_);
+  if (step_.empty()) {
+    fill();
+    step_.assign(pending_.begin(), pending_.begin() + effective_);
+    pending_.erase(pending_.begin(), pending_.begin() + effective_);
+    step_queued_ = std::exchange(next_queued_, false);
+  }
   if (pending_.empty()) draw(config_.batch_size);
-  requested_ = !evaluation_follows;
-  if (requested_) request();
+  if (!evaluation_follows) fill();
+  if (!step_queued_) queue(step_);
+  step_queued_ = true;
+  if (evaluation_follows || next_queued_) return;
+  queue(pending_);
+  next_queued_ = true;
+}
+
+void Batches::restart_step(std::int64_t micro_batch) {
+  feed_.clear();
+  step_queued_ = next_queued_ = false;
+  micro_ = std::min(micro_batch, effective_);
+}
+
+void Batches::fill() {
+  const auto have = static_cast<std::int64_t>(pending_.size());
+  if (have < effective_) draw(effective_ - have);
+}
+
+void Batches::queue(const std::vector<std::int64_t>& windows) {
+  const at::ArrayRef<std::int64_t> first(windows.data(), static_cast<std::size_t>(effective_));
+  feed_.request(dataset_.train, at::tensor(first, at::kLong), micro_);
+}
+
+std::vector<std::int64_t> Batches::pending() const {
+  std::vector<std::int64_t> all = step_;
+  all.insert(all.end(), pending_.begin(), pending_.end());
+  return all;
 }
 
 std::int64_t Batches::micro_batches() const {
@@ -58,7 +81,7 @@ std::int64_t Batches::evaluation_pieces() const {
 }
 
 void Batches::request_evaluation(const TokenFile& split, std::int64_t count) {
-  TORCH_CHECK(!requested_, "an evaluation must be announced to begin_step");
+  TORCH_CHECK(!next_queued_, "an evaluation must be announced to begin_step");
   for (std::int64_t i = 0; i < count; ++i)
     feed_.request(split, sampler_.draw(split.size(), config_.block_size, config_.batch_size),
                   eval_micro_);

@@ -69,6 +69,11 @@ void Report::evaluation(std::int64_t step, const SplitLosses& losses, bool best)
                           {"best", std::int64_t{best}}});
 }
 
+void Report::replanned(std::int64_t step, const std::string& what) {
+  log_warning(what);
+  metrics_.write("replanned", {{"iter", step}, {"reason", what}});
+}
+
 void Report::saved(std::int64_t step, const std::string& reason) {
   print_line(format("saving checkpoint to %s (step %ld, %s)", config_.io.out_dir.c_str(), step,
                     reason.c_str()));

@@ -1,7 +1,6 @@
 #include "gpt/train/trainer.h"
 
 #include <cmath>
-#include <new>
 #include <utility>
 
 #include <ATen/ATen.h>
@@ -9,12 +8,20 @@
 #include "gpt/base/log.h"
 #include "gpt/base/strings.h"
 #include "gpt/checkpoint/run_state.h"
+#include "gpt/kernels/device_memory.h"
 #include "gpt/optim/gradients.h"
 #include "gpt/optim/schedule.h"
 
 namespace gpt {
 
-Trainer::Trainer(Parts parts, const Manifest& start) : parts_(std::move(parts)), state_(start) {}
+Trainer::Trainer(Parts parts, const Manifest& start)
+    : parts_(std::move(parts)),
+      state_(start),
+      recovery_(parts_.compute.device, parts_.engine,
+                [this](const std::string& what) { parts_.report.replanned(state_.step, what); }),
+      plan_{parts_.batches.micro_batch(), parts_.config.data.block_size,
+            engine_plan(parts_.config.model, parts_.config.memory, parts_.model.vocab_size())},
+      eval_plan_{parts_.batches.evaluation_batch(), plan_.block, plan_.engine} {}
 
 ExitCode Trainer::run(const StopSignals& signals) {
   const TrainConfig& config = parts_.config;
@@ -66,12 +73,25 @@ bool Trainer::evaluation_due() const {
 
 bool Trainer::evaluate(const StopSignals& signals) {
   const IoConfig& io = parts_.config.io;
-  const at::Tensor before = parts_.generator.get_state();
-  const auto losses = estimate_loss(parts_.engine, parts_.dataset, parts_.batches, io.eval_iters,
-                                    [&](std::int64_t done, std::int64_t total) {
-                                      parts_.report.evaluating(done, total);
-                                      return !signals.requested();
-                                    });
+  at::Tensor before;
+  std::optional<SplitLosses> losses;
+  const auto work = [&] {
+    if (!before.defined()) before = parts_.generator.get_state();
+    losses = estimate_loss(parts_.engine, parts_.dataset, parts_.batches, io.eval_iters,
+                           [&](std::int64_t done, std::int64_t total) {
+                             parts_.report.evaluating(done, total);
+                             return !signals.requested();
+                           });
+  };
+  // The engine's plan stays smaller for training, too: it is one allocator.
+  recovery_.run(concat("the evaluation of step ", state_.step), eval_plan_, /*backward=*/false,
+                work, [&](const WorkPlan& next) {
+                  parts_.batches.abandon_evaluation();
+                  if (before.defined()) parts_.generator.set_state(before);
+                  parts_.batches.set_evaluation_batch(next.sequences);
+                  plan_.engine.head_chunk = next.engine.head_chunk;
+                  parts_.engine.replan(plan_.engine);
+                });
   if (!losses) {
     // A resumed run evaluates again, from the same draws.
     parts_.generator.set_state(before);
@@ -89,15 +109,51 @@ bool Trainer::evaluate(const StopSignals& signals) {
 }
 
 StepResult Trainer::step() {
+  StepResult result;
+  const auto work = [&] { result = update(accumulate()); };
+  try {
+    recovery_.run(concat("iter ", state_.step), plan_, /*backward=*/true, work,
+                  [&](const WorkPlan& next) {
+                    drop_gradients();
+                    parts_.batches.restart_step(next.sequences);
+                    parts_.engine.replan(next.engine);
+                  });
+  } catch (const MemoryError&) {
+    // Nothing of the step has happened: what it was about to train on is saved with the rest.
+    if (state_.step > 0) save("out of memory");
+    throw;
+  }
+  parts_.batches.finish_step();
+  if (recovery_.thrashed())
+    if (const auto next = smaller(plan_, /*backward=*/true)) {
+      parts_.report.replanned(state_.step,
+                              "memory is so short that the allocator flushed its "
+                              "cache; from here on " +
+                                  described(*next));
+      set_plan(*next);
+    }
+  return result;
+}
+
+void Trainer::set_plan(const WorkPlan& plan) {
+  plan_ = plan;
+  parts_.batches.restart_step(plan.sequences);
+  parts_.engine.replan(plan.engine);
+}
+
+void Trainer::drop_gradients() {
+  for (const Parameter& parameter : parts_.model.parameters())
+    parameter.tensor.mutable_grad() = at::Tensor();
+}
+
+// The gradient of the whole effective batch, in pieces; the loss of every token.
+at::Tensor Trainer::accumulate() {
   const DataConfig& data = parts_.config.data;
-  const auto device = parts_.compute.device;
   parts_.batches.begin_step((state_.step + 1) % parts_.config.io.eval_interval == 0);
   const std::int64_t tokens = parts_.batches.effective_batch() * data.block_size;
   const at::Tensor token_loss =
-      at::empty({tokens}, at::TensorOptions().device(device).dtype(at::kFloat));
-  for (const Parameter& parameter : parts_.model.parameters())
-    parameter.tensor.mutable_grad() = at::Tensor();
-
+      at::empty({tokens}, at::TensorOptions().device(parts_.compute.device).dtype(at::kFloat));
+  drop_gradients();
   std::int64_t first = 0;
   for (std::int64_t micro = 0; micro < parts_.batches.micro_batches(); ++micro) {
     const Batch batch = parts_.batches.take();
@@ -114,9 +170,10 @@ StepResult Trainer::step() {
     first += token_N.numel();
   }
   if (after_backward) after_backward();
-  return update(token_loss);
+  return token_loss;
 }
 
+// All that may fail comes before the optimizer's step: after it there is no way back.
 StepResult Trainer::update(const at::Tensor& token_loss) {
   const TrainConfig& config = parts_.config;
   std::vector<at::Tensor> gradients;
@@ -124,22 +181,24 @@ StepResult Trainer::update(const at::Tensor& token_loss) {
     gradients.push_back(parameter.tensor.grad());
   parts_.scaler.unscale(gradients);
   const at::Tensor norm = gradient_norm(gradients);
+  const std::int64_t tokens = token_loss.numel();
+  const std::int64_t last = config.data.batch_size * config.data.block_size;
   const at::Tensor loss_sum = token_loss.sum(at::kDouble);
+  const at::Tensor last_sum = token_loss.narrow(0, tokens - last, last).sum(at::kDouble);
   const at::Tensor skip = any_non_finite({norm, loss_sum.to(at::kFloat)});
   if (config.optimizer.grad_clip > 0) clip_gradients(gradients, norm, config.optimizer.grad_clip);
+  const at::Tensor facts =
+      at::stack({loss_sum, last_sum, norm.to(at::kDouble), skip.to(at::kDouble)}).to(at::kCPU);
+  const auto* fact = facts.const_data_ptr<double>();
+  const StepResult result{
+      .mean_loss = fact[0] / static_cast<double>(tokens),
+      .last_loss = fact[1] / static_cast<double>(last),
+      .gradient_norm = fact[2],
+      .learning_rate = learning_rate_at(state_.step, config.optimizer, config.schedule),
+      .skipped = fact[3] != 0};
 
-  StepResult result;
-  result.learning_rate = learning_rate_at(state_.step, config.optimizer, config.schedule);
   parts_.optimizer.step(result.learning_rate, skip);
   parts_.engine.weights_changed();
-
-  const std::int64_t last = config.data.batch_size * config.data.block_size;
-  result.mean_loss = loss_sum.item<double>() / static_cast<double>(token_loss.numel());
-  result.last_loss =
-      token_loss.narrow(0, token_loss.numel() - last, last).sum(at::kDouble).item<double>() /
-      static_cast<double>(last);
-  result.gradient_norm = norm.item<double>();
-  result.skipped = skip.item<double>() != 0;
   return result;
 }
 
@@ -176,23 +235,29 @@ bool Trainer::save(const std::string& reason) {
   manifest.reason = reason;
   manifest.best = state_.best && state_.last_eval_step == state_.step;
   manifest.pending_offsets = parts_.batches.pending();
-  const at::Tensor generator = parts_.generator.get_state();
-  manifest.generator_state.assign(static_cast<const char*>(generator.const_data_ptr()),
-                                  generator.nbytes());
   manifest.config_json = parts_.config_json;
   manifest.vocabulary_json = parts_.dataset.vocabulary_json;
-  try {
-    const RunTensors tensors(parts_.model, parts_.optimizer);
-    parts_.store.save(manifest, tensors.parts());
-    parts_.report.saved(state_.step, reason);
-    return true;
-  } catch (const IoError& error) {
-    // The older checkpoints are untouched and memory holds everything: the run is worth more.
-    parts_.report.save_failed(state_.step, error.what());
-  } catch (const c10::Error& error) {  // no memory for the host's copy of the tensors
-    parts_.report.save_failed(state_.step, error.what_without_backtrace());
-  } catch (const std::bad_alloc&) {
-    parts_.report.save_failed(state_.step, "out of memory");
+  // The older checkpoints are untouched and memory holds everything: the run is worth more than a
+  // checkpoint that fails. Without memory for the host's copies, what is cached makes room once.
+  for (const bool last_try : {false, true}) {
+    try {
+      const at::Tensor generator = parts_.generator.get_state();
+      manifest.generator_state.assign(static_cast<const char*>(generator.const_data_ptr()),
+                                      generator.nbytes());
+      const RunTensors tensors(parts_.model, parts_.optimizer);
+      parts_.store.save(manifest, tensors.parts());
+      parts_.report.saved(state_.step, reason);
+      return true;
+    } catch (const std::exception& error) {
+      const bool memory = is_out_of_memory(error);
+      if (!memory && !dynamic_cast<const IoError*>(&error)) throw;
+      if (!memory || last_try) {
+        parts_.report.save_failed(state_.step, memory ? "out of memory" : error.what());
+        return false;
+      }
+    }
+    parts_.engine.release_memory();
+    release_cached_memory(parts_.compute.device);
   }
   return false;
 }

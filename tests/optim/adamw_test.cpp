@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "gpt/kernels/cpu_memory.h"
+
 #include "support/tensor_near.h"
 
 namespace gpt {
@@ -68,6 +70,55 @@ TEST(AdamW, SkippedStepLeavesEverythingAsItWas) {
 TEST(AdamW, MissingGradientIsAnError) {
   AdamW optimizer({at::randn({2, 2}).set_requires_grad(true)}, {});
   EXPECT_THROW(optimizer.step(1e-3, at::zeros({})), c10::Error);
+}
+
+// Parameters of sizes that fit no buffer and no vector register.
+std::vector<at::Tensor> odd_parameters() {
+  auto g = testing::generator(3);
+  std::vector<at::Tensor> list;
+  using Shape = std::vector<std::int64_t>;
+  for (const Shape& shape : {Shape{37, 53}, {1000}, {3}, {129, 7}, {1, 1}})
+    list.push_back(at::randn(shape, g).set_requires_grad(true));
+  return list;
+}
+
+TEST(AdamW, MomentsOnTheHostGiveTheSameBits) {
+  for (const std::int64_t buffer : {1, 200, 2048, 1 << 20}) {
+    const auto a = odd_parameters(), b = odd_parameters();
+    AdamW resident(a, {}), streamed(b, {}, Moments::kOnHost, buffer);
+    for (int i = 0; i < 5; ++i) {
+      auto g = testing::generator(static_cast<std::uint64_t>(i));
+      for (std::size_t p = 0; p < a.size(); ++p) {
+        a[p].mutable_grad() = at::randn(a[p].sizes(), g);
+        b[p].mutable_grad() = a[p].grad().clone();
+      }
+      const at::Tensor skip = at::full({}, i == 3 ? 1.0 : 0.0);
+      resident.step(1e-2, skip);
+      streamed.step(1e-2, skip);
+    }
+    for (std::size_t p = 0; p < a.size(); ++p) {
+      const AdamW::State x = resident.state(p), y = streamed.state(p);
+      EXPECT_TRUE(at::equal(a[p], b[p])) << p << " with a buffer of " << buffer;
+      EXPECT_TRUE(at::equal(x.exp_avg, y.exp_avg)) << p;
+      EXPECT_TRUE(at::equal(x.exp_avg_sq, y.exp_avg_sq)) << p;
+      EXPECT_EQ(y.step.item<double>(), 4) << p;
+    }
+  }
+}
+
+// Half an update cannot be taken back, so nothing in it may ask for memory.
+TEST(AdamW, AStepAllocatesNothing) {
+  install_cpu_memory();
+  for (const Moments moments : {Moments::kOnDevice, Moments::kOnHost}) {
+    const auto parameters = odd_parameters();
+    AdamW optimizer(parameters, {}, moments, 300);
+    for (const at::Tensor& parameter : parameters)
+      parameter.mutable_grad() = at::ones_like(parameter);
+    const at::Tensor skip = at::zeros({});
+    const std::int64_t before = cpu_allocations();
+    optimizer.step(1e-3, skip);
+    EXPECT_EQ(cpu_allocations(), before);
+  }
 }
 
 }  // namespace

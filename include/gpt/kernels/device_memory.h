@@ -5,6 +5,7 @@
 #include <exception>
 #include <string>
 
+#include <ATen/core/Tensor.h>
 #include <c10/core/Device.h>
 
 namespace gpt {
@@ -31,6 +32,10 @@ void limit_memory(const c10::Device& device, std::uint64_t bytes);
 // How CUDA's caching allocator works, in PyTorch's words ("expandable_segments:True"); before the
 // first allocation on any card. Nothing to do in a build without CUDA.
 void configure_cuda_allocator(const std::string& settings);
+
+// Float32 zeros in the host's memory, pinned so that copies to and from a GPU run beside its
+// compute. A GPU's host memory is not counted.
+at::Tensor host_zeros(at::IntArrayRef sizes, const c10::Device& device);
 
 // Gives back what is cached and not in use.
 void release_cached_memory(const c10::Device& device);

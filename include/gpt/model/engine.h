@@ -5,6 +5,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "gpt/config/recompute.h"
 #include "gpt/config/train_config.h"
 #include "gpt/kernels/compute.h"
 #include "gpt/model/dropout_state.h"
@@ -18,6 +19,17 @@ struct LossScale {
   double gradient = 1;   // the fp16 loss scale
 };
 
+// How an engine spends memory. None of it changes more than the order of a summation.
+struct EnginePlan {
+  Recompute recompute = Recompute::kNone;
+  std::int64_t head_chunk = 1;  // tokens whose logits exist at once
+  bool operator==(const EnginePlan&) const = default;
+};
+EnginePlan engine_plan(const ModelConfig& model, const MemoryConfig& memory,
+                       std::int64_t vocab_size);
+
+// Any call may throw for want of memory. The weights are then as they were; the gradients may hold
+// anything, and whoever drops them may start the whole batch again.
 class Engine {
  public:
   virtual ~Engine() = default;
@@ -31,8 +43,15 @@ class Engine {
   // The B*T token losses alone: no gradients, no dropout.
   virtual at::Tensor token_losses(const at::Tensor& x_BT, const at::Tensor& y_BT) = 0;
 
-  // The optimizer has written the weights; copies of them are out of date.
+  // The optimizer has written the weights; copies of them are out of date. Allocates nothing: it is
+  // too late to do the step again.
   virtual void weights_changed() {}
+
+  // From the next call on.
+  virtual void replan(const EnginePlan& plan) = 0;
+
+  // Gives back everything that a later call can make again.
+  virtual void release_memory() {}
 };
 
 // The engine that config.system.compile asks for. `model` must outlive it and be on its device.

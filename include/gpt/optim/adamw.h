@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include <ATen/core/Tensor.h>
@@ -11,11 +12,22 @@
 
 namespace gpt {
 
+class StreamedUpdate;
+
+// Where the moments live: beside the parameters, or in the host's memory, from which a step streams
+// them through two buffers on the device. The same bits come out.
+enum class Moments { kOnDevice, kOnHost };
+// Of optimizer_offload; an auto that nothing has resolved means the device.
+Moments moments_of(const MemoryConfig& config);
+
 class AdamW {
  public:
-  // `parameters` are leaves on their final device; moments are float32 beside them, made here, so
-  // that step() allocates nothing.
-  AdamW(std::vector<at::Tensor> parameters, const OptimizerConfig& config);
+  // `parameters` are contiguous leaves on their final device; moments are float32, made here with
+  // all that a step needs, so that step() allocates nothing. `buffer`: elements of one moment that
+  // are on the device at once with kOnHost.
+  AdamW(std::vector<at::Tensor> parameters, const OptimizerConfig& config,
+        Moments moments = Moments::kOnDevice, std::int64_t buffer = std::int64_t{8} << 20);
+  ~AdamW();
 
   AdamW(const AdamW&) = delete;  // place_ points into this object
   AdamW& operator=(const AdamW&) = delete;
@@ -32,18 +44,20 @@ class AdamW {
   const Group& decay() const { return decay_; }
   const Group& no_decay() const { return no_decay_; }
 
-  // State of parameter i, for checkpoints; tensors may be copied into.
+  // State of parameter i, for checkpoints; tensors may be copied into, and may be on the host.
   struct State {
     at::Tensor exp_avg, exp_avg_sq, step;
   };
   State state(std::size_t parameter) const;
 
  private:
-  void add(Group& group, std::size_t index, const at::Tensor& parameter);
+  void step_group(Group& group, double learning_rate, const at::Tensor& skip);
 
   OptimizerConfig config_;
   Group decay_, no_decay_;
+  at::Tensor one_, counts_;                            // float32 scalars: 1, and 1 - skip
   std::vector<std::pair<Group*, std::size_t>> place_;  // of each parameter
+  std::unique_ptr<StreamedUpdate> streamed_;           // only with kOnHost
 };
 
 }  // namespace gpt

@@ -23,14 +23,23 @@ class Batches {
   Batches(const DataConfig& config, const Dataset& dataset, at::Generator generator,
           const c10::Device& device, std::vector<std::int64_t> pending);
 
-  // Draws what step needs and sends it to the reader thread, unless the last call has done so.
-  // Then draws ahead: the next step's first batch, and all of it if nothing else will draw in
-  // between, so that it is read while this step computes.
+  // Draws what the step needs and sends it to the reader thread, unless that has happened. Then
+  // draws ahead: the next step's first batch, and all of it if nothing else will draw in between,
+  // so that it is read while this step computes. Until finish_step the step's windows stay the
+  // same, whatever fails and however often this is called.
   void begin_step(bool evaluation_follows);
 
   // The next micro-batch of the step.
   Batch take() { return feed_.take(); }
 
+  // Forgets what is read ahead; begin_step then starts again with the step's first micro-batch, now
+  // of `micro_batch` sequences.
+  void restart_step(std::int64_t micro_batch);
+
+  // The step's windows have been trained on.
+  void finish_step() { step_.clear(); }
+
+  std::int64_t micro_batch() const { return micro_; }
   std::int64_t micro_batches() const;
   std::int64_t effective_batch() const { return effective_; }
 
@@ -39,20 +48,26 @@ class Batches {
   void request_evaluation(const TokenFile& split, std::int64_t count);
   std::int64_t evaluation_pieces() const;
   void abandon_evaluation() { feed_.clear(); }
+  std::int64_t evaluation_batch() const { return eval_micro_; }
+  void set_evaluation_batch(std::int64_t sequences) { eval_micro_ = sequences; }
 
   // Windows drawn but not trained on, for the checkpoint.
-  const std::vector<std::int64_t>& pending() const { return pending_; }
+  std::vector<std::int64_t> pending() const;
 
  private:
   void draw(std::int64_t count);
+  void fill();
+  void queue(const std::vector<std::int64_t>& windows);
 
   DataConfig config_;
   const Dataset& dataset_;
   BatchSampler sampler_;
   BatchFeed feed_;
   std::int64_t effective_, micro_, eval_micro_;
-  std::vector<std::int64_t> pending_;
-  bool requested_ = false;  // pending_'s first effective_ windows are in the feed
+  std::vector<std::int64_t> step_;     // of the step that has begun
+  std::vector<std::int64_t> pending_;  // of those after it
+  bool step_queued_ = false;           // step_ is in the feed
+  bool next_queued_ = false;           // so are pending_'s first effective_ windows
 };
 
 }  // namespace gpt

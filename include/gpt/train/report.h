@@ -27,6 +27,8 @@ class Report {
   void step(std::int64_t step, const StepResult& result);
   void evaluating(std::int64_t done, std::int64_t total);
   void evaluation(std::int64_t step, const SplitLosses& losses, bool best);
+  // Memory ran out or nearly so; the run goes on with a smaller plan.
+  void replanned(std::int64_t step, const std::string& what);
   void saved(std::int64_t step, const std::string& reason);
   void save_failed(std::int64_t step, const std::string& why);
   void stopped(std::int64_t next_step, const std::string& signal);

@@ -16,6 +16,7 @@
 #include "gpt/optim/grad_scaler.h"
 #include "gpt/train/batches.h"
 #include "gpt/train/evaluator.h"
+#include "gpt/train/recovery.h"
 #include "gpt/train/report.h"
 
 namespace gpt {
@@ -53,11 +54,16 @@ class Trainer {
   // the last checkpoint of either could not be written.
   ExitCode run(const StopSignals& signals);
 
-  // One optimizer step from the next batch; public so that tests can look at each.
+  // One optimizer step from the next batch; public so that tests can look at each. If memory runs
+  // out, the whole batch is done again in smaller pieces; Error if even the smallest do not fit.
   StepResult step();
 
   // Called between backward and the gradient check; for tests that plant faults.
   std::function<void()> after_backward;
+
+  Recovery& recovery() { return recovery_; }
+  const WorkPlan& plan() const { return plan_; }
+  void set_plan(const WorkPlan& plan);
 
  private:
   // False if a signal cut it short; then it is as if it had not begun.
@@ -66,10 +72,14 @@ class Trainer {
   bool save(const std::string& reason);
   ExitCode stop(const StopSignals& signals);
   void guard_against_divergence(const StepResult& result);
+  void drop_gradients();
+  at::Tensor accumulate();
   StepResult update(const at::Tensor& token_loss);
 
   Parts parts_;
   Manifest state_;  // step, losses and counters as they will be saved
+  Recovery recovery_;
+  WorkPlan plan_, eval_plan_;
 };
 
 }  // namespace gpt

@@ -1,0 +1,59 @@
+// What happens when memory runs out although the plan said it would not: another process took some.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include <c10/core/Device.h>
+
+#include "gpt/base/error.h"
+#include "gpt/model/engine.h"
+
+namespace gpt {
+
+// What can still be made smaller once a run is under way.
+struct WorkPlan {
+  std::int64_t sequences = 1;  // in one forward pass
+  std::int64_t block = 1;      // tokens of each
+  EnginePlan engine;
+  bool operator==(const WorkPlan&) const = default;
+};
+
+// The next smaller plan: half the sequences; one at a time, the next level of recompute (`backward`
+// only) and half the head's chunk, down to 64 tokens. Nothing if there is none.
+std::optional<WorkPlan> smaller(const WorkPlan& plan, bool backward);
+std::string described(const WorkPlan& plan);
+
+// The last word: not even the smallest plan fits. Names the shortfall.
+class MemoryError : public Error {
+  using Error::Error;
+};
+
+class Recovery {
+ public:
+  // `say` is told of every out-of-memory that was recovered from.
+  Recovery(const c10::Device& device, Engine& engine, std::function<void(const std::string&)> say);
+
+  // Runs `work` until memory suffices. After each failure everything that can be freed is freed and
+  // `retreat` called, which undoes what the attempt began and goes on with the plan it is given.
+  // `plan` is what `work` runs with. MemoryError if no smaller plan is left.
+  void run(const std::string& what, WorkPlan& plan, bool backward,
+           const std::function<void()>& work, const std::function<void(const WorkPlan&)>& retreat);
+
+  // Has the caching allocator flushed its cache since the last call? Then the plan does not fit,
+  // even though nothing failed: each flush stops the device.
+  bool thrashed();
+
+  // How often it has; for tests.
+  std::function<std::int64_t()> flushes;
+
+ private:
+  c10::Device device_;
+  Engine& engine_;
+  std::function<void(const std::string&)> say_;
+  std::int64_t flushes_seen_ = 0;
+};
+
+}  // namespace gpt

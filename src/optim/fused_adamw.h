@@ -1,0 +1,29 @@
+// One call of the operator that does the arithmetic, for whole tensors and for pieces of them.
+#pragma once
+
+#include <vector>
+
+#include <ATen/ATen.h>
+
+namespace gpt {
+
+struct AdamWRates {
+  double learning_rate, beta1, beta2, weight_decay;
+};
+
+// Lists of equal length; `step` counts the update that is about to be made.
+struct AdamWTensors {
+  std::vector<at::Tensor> parameter, gradient, exp_avg, exp_avg_sq, step;
+};
+
+// Where `skip` is 1, nothing is written.
+inline void fused_adamw(const AdamWTensors& tensors, const AdamWRates& rates,
+                        const at::Tensor& skip) {
+  constexpr double kEpsilon = 1e-8;  // torch.optim.AdamW's default, which nanoGPT keeps
+  at::_fused_adamw_(tensors.parameter, tensors.gradient, tensors.exp_avg, tensors.exp_avg_sq,
+                    /*max_exp_avg_sqs=*/{}, tensors.step, rates.learning_rate, rates.beta1,
+                    rates.beta2, rates.weight_decay, kEpsilon, /*amsgrad=*/false,
+                    /*maximize=*/false, /*grad_scale=*/{}, skip);
+}
+
+}  // namespace gpt

@@ -1,0 +1,237 @@
+// Memory that runs out anywhere in a run, and the run that goes on.
+#include "gpt/train/recovery.h"
+
+#include <fstream>
+
+#include <ATen/Parallel.h>
+#include <gtest/gtest.h>
+
+#include "gpt/kernels/cpu_memory.h"
+
+#include "support/error_text.h"
+#include "support/file_fault.h"
+#include "train/tiny_run.h"
+
+namespace gpt {
+namespace {
+
+using testing::error_text;
+using testing::TempDir;
+using testing::tiny_config;
+using testing::TinyRun;
+
+class Recovered : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    install_cpu_memory();
+    at::set_num_threads(1);  // so small a model only waits for a second one
+  }
+  void TearDown() override {
+    at::set_num_threads(threads_);
+    set_cpu_memory_limit(0);
+    fail_cpu_allocations(0);
+  }
+
+  // 6 sequences a step, 4 in a batch, with dropout.
+  TrainConfig config() const {
+    TrainConfig config = tiny_config(dir_);
+    config.data.batch_size = 2;
+    config.data.gradient_accumulation_steps = 3;
+    config.data.micro_batch_size.value = 4;
+    config.data.block_size = 8;
+    config.model.n_layer = 1;
+    config.model.dropout = 0.1;
+    config.io.eval_interval = 100000;
+    return config;
+  }
+
+  TempDir dir_;
+  const int threads_ = at::get_num_threads();
+};
+
+TEST_F(Recovered, PlansGetSmallerUntilNothingIsLeft) {
+  std::vector<std::string> steps;
+  std::optional<WorkPlan> plan = WorkPlan{5, 300, {Recompute::kNorm, 2000}};
+  while ((plan = smaller(*plan, true))) steps.push_back(described(*plan));
+  EXPECT_EQ(steps, (std::vector<std::string>{
+                       "3 sequence(s) at a time, recompute=norm, head_chunk=900",
+                       "2 sequence(s) at a time, recompute=norm, head_chunk=600",
+                       "1 sequence(s) at a time, recompute=norm, head_chunk=300",
+                       "1 sequence(s) at a time, recompute=mlp, head_chunk=150",
+                       "1 sequence(s) at a time, recompute=block, head_chunk=75",
+                       "1 sequence(s) at a time, recompute=block, head_chunk=64",
+                   }));
+  EXPECT_FALSE(smaller({1, 8, {Recompute::kNone, 8}}, /*backward=*/false));
+}
+
+// One allocation of every step fails: the n-th of step n, until a step has fewer. Whatever it was
+// for, the step is that of the smaller split, bit for bit.
+TEST_F(Recovered, AFailureAtAnyAllocationOfAStepChangesNothing) {
+  TinyRun run(config()), clean(config());
+  const WorkPlan whole = run.trainer.plan();
+  ASSERT_EQ(whole.sequences, 4);
+  std::int64_t failed = 0, spared = 0;
+  // What the reader thread makes for the next step fails there, so that a few in a row are spared.
+  for (std::int64_t n = 1; spared < 12; ++n) {
+    run.trainer.set_plan(whole);
+    fail_cpu_allocations(n);
+    const StepResult result = run.trainer.step();
+    fail_cpu_allocations(0);
+    const WorkPlan used = run.trainer.plan();
+    spared = used == whole ? spared + 1 : 0;
+    failed += used != whole;
+    EXPECT_EQ(used.sequences, used == whole ? 4 : 2) << n;
+
+    clean.trainer.set_plan(used);
+    EXPECT_EQ(clean.trainer.step().mean_loss, result.mean_loss) << n;
+    ASSERT_EQ(run.checksum(), clean.checksum()) << "a failure of allocation " << n;
+    ASSERT_EQ(run.batches.pending(), clean.batches.pending()) << n;
+  }
+  EXPECT_GT(failed, 100);  // there were some to fail
+}
+
+TEST_F(Recovered, RepeatedFailuresGoDownTheLadder) {
+  TinyRun run(config()), clean(config());
+  fail_cpu_allocations(20, 1);
+  run.trainer.step();
+  const WorkPlan half = run.trainer.plan();
+  EXPECT_EQ(half.sequences, 2);
+  int attempts = 0;
+  run.trainer.after_backward = [&] {
+    if (++attempts <= 3) fail_cpu_allocations(1);
+  };
+  run.trainer.step();
+  EXPECT_EQ(attempts, 4);
+  const WorkPlan last = run.trainer.plan();
+  EXPECT_EQ(described(last), "1 sequence(s) at a time, recompute=norm, head_chunk=8");
+  for (const WorkPlan& plan : {half, last}) {
+    clean.trainer.set_plan(plan);
+    clean.trainer.step();
+  }
+  EXPECT_EQ(run.checksum(), clean.checksum());
+}
+
+TEST_F(Recovered, ALimitThatOnlySmallPiecesMeetIsFoundOnTheWay) {
+  TrainConfig large = config();
+  large.data.block_size = 16;
+  large.model.n_embd = 64;
+  large.data.gradient_accumulation_steps = 32;
+  large.data.micro_batch_size.value = 64;
+  const auto peak_of = [&](std::int64_t micro) {
+    TrainConfig c = large;
+    c.data.micro_batch_size.value = micro;
+    TinyRun run(c);
+    reset_cpu_memory_peak();
+    run.trainer.step();
+    return cpu_memory_peak();
+  };
+  const std::uint64_t whole = peak_of(64), small = peak_of(16);
+  ASSERT_LT(small, whole / 2);
+  TinyRun run(large), clean(large);
+  set_cpu_memory_limit(whole / 2);
+  run.trainer.step();
+  EXPECT_LT(run.trainer.plan().sequences, 64);
+  EXPECT_LE(cpu_memory_now(), whole / 2);
+  set_cpu_memory_limit(0);
+  clean.trainer.set_plan(run.trainer.plan());
+  clean.trainer.step();
+  EXPECT_EQ(run.checksum(), clean.checksum());
+}
+
+TEST_F(Recovered, TheLastWordNamesTheShortfallAndLosesNothing) {
+  TinyRun run(config());
+  const auto before = run.checksum();
+  set_cpu_memory_limit(cpu_memory_now() + 4096);
+  const std::string text = error_text([&] { run.trainer.step(); });
+  set_cpu_memory_limit(0);
+  EXPECT_EQ(text.rfind("out of memory in iter 0: ", 0), 0u) << text;
+  for (const char* part : {" MiB were missing, and nothing is left to make smaller",
+                           "1 sequence(s) at a time, recompute=block, head_chunk=8",
+                           "`gpttrain plan`", "`gpttrain doctor`"})
+    EXPECT_NE(text.find(part), std::string::npos) << text;
+  EXPECT_EQ(run.checksum(), before);
+
+  // With memory again, it is the step that it would have been.
+  TinyRun clean(config());
+  clean.trainer.set_plan(run.trainer.plan());
+  EXPECT_EQ(run.trainer.step().mean_loss, clean.trainer.step().mean_loss);
+  EXPECT_EQ(run.checksum(), clean.checksum());
+}
+
+TEST_F(Recovered, AFlushedCacheCountsAsAFailedPlan) {
+  TinyRun run(config());
+  std::int64_t flushes = 0;
+  run.trainer.recovery().flushes = [&] { return flushes; };
+  run.trainer.step();
+  EXPECT_EQ(run.trainer.plan().sequences, 4);
+  flushes = 2;
+  run.trainer.step();
+  EXPECT_EQ(run.trainer.plan().sequences, 2);
+  run.trainer.step();
+  EXPECT_EQ(run.trainer.plan().sequences, 2);
+}
+
+// Evaluation: the same draws again, in smaller pieces; the training that follows is the same.
+TEST_F(Recovered, AFailureAnywhereInAnEvaluationChangesNothing) {
+  const auto run_with = [&](std::int64_t fail) {
+    const TempDir dir;
+    TrainConfig c = config();
+    c.io.out_dir = (dir / "out").string();
+    c.io.eval_interval = 1;
+    c.io.eval_iters = 2;
+    c.optimizer.max_iters = 0;
+    c.data.eval_batch_size.value = 2;
+    TinyRun run(c);
+    fail_cpu_allocations(fail);
+    EXPECT_EQ(run.go(), kExitDone);
+    fail_cpu_allocations(0);
+    std::ifstream file(fs::path(c.io.out_dir) / "metrics.jsonl");
+    double val = 0;
+    bool replanned = false;
+    for (std::string line; std::getline(file, line);) {
+      const auto at = line.find("\"val/loss\":");
+      if (at != std::string::npos) val = std::stod(line.substr(at + 11));
+      replanned = replanned || (line.find("the evaluation of step") != std::string::npos);
+    }
+    return std::tuple(run.batches.pending(), val, replanned);
+  };
+  const auto [draws, loss, never] = run_with(0);
+  EXPECT_FALSE(never);
+  int replanned = 0;
+  for (std::int64_t n = 1; n < 150; n += 11) {
+    const auto [again, val, failed] = run_with(n);
+    EXPECT_EQ(again, draws) << n;
+    EXPECT_NEAR(val, loss, 1e-5) << n;
+    replanned += failed;
+  }
+  EXPECT_GT(replanned, 5);
+}
+
+TEST_F(Recovered, ACheckpointThatFindsNoMemoryIsTriedOnceMore) {
+  for (const int failures : {1, 2}) {
+    const TempDir dir;
+    TrainConfig c = config();
+    c.io.out_dir = (dir / "out").string();
+    c.io.checkpoint_interval = 2;
+    c.optimizer.max_iters = 2;
+    TinyRun run(c);
+    int left = failures;
+    const testing::FileFaultGuard guard([&](std::string_view call, const fs::path& path,
+                                            std::size_t*) {
+      const bool here = call == "write" && path.string().find("step_00000002") != std::string::npos;
+      TORCH_CHECK_WITH(OutOfMemoryError, !here || left-- <= 0, "planted");
+      return 0;
+    });
+    EXPECT_EQ(run.go(), kExitDone);
+    std::vector<std::int64_t> steps;
+    for (const auto& info : run.store.list(true)) {
+      EXPECT_TRUE(info.good) << info.problem;
+      steps.push_back(info.step);
+    }
+    EXPECT_EQ(steps,
+              failures == 1 ? (std::vector<std::int64_t>{3, 2}) : (std::vector<std::int64_t>{3}));
+  }
+}
+
+}  // namespace
+}  // namespace gpt
