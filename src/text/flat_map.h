@@ -1,5 +1,5 @@
 // A hash table from pairs of numbers to a number, for look-ups in the inner loop: open addressing
-// in one array, filled once.
+// in one array, at most half full.
 #pragma once
 
 #include <cstddef>
@@ -12,17 +12,12 @@ class FlatMap {
  public:
   static constexpr std::uint32_t kNone = 0xFFFFFFFFu;
 
-  explicit FlatMap(std::size_t most_entries) {
-    std::size_t slots = 16;
-    while (slots < 2 * most_entries) slots *= 2;
-    for (std::size_t n = slots; n > 1; n /= 2) --shift_;
-    slots_.resize(slots, {kEmpty, kNone});
-  }
+  FlatMap() : slots_(16, kFree) {}
 
+  // The pair must not be there yet.
   void insert(std::uint32_t first, std::uint32_t second, std::uint32_t value) {
-    std::size_t slot = place(key(first, second));
-    while (slots_[slot].key != kEmpty) slot = (slot + 1) & (slots_.size() - 1);
-    slots_[slot] = {key(first, second), value};
+    if (2 * ++entries_ > slots_.size()) grow();
+    put({key(first, second), value});
   }
 
   // kNone if the pair is not there.
@@ -40,6 +35,20 @@ class FlatMap {
     std::uint32_t value;
   };
   static constexpr std::uint64_t kEmpty = ~std::uint64_t{0};
+  static constexpr Slot kFree = {kEmpty, kNone};
+
+  void put(const Slot& entry) {
+    std::size_t slot = place(entry.key);
+    while (slots_[slot].key != kEmpty) slot = (slot + 1) & (slots_.size() - 1);
+    slots_[slot] = entry;
+  }
+  void grow() {
+    const std::vector<Slot> before = std::move(slots_);
+    slots_.assign(2 * before.size(), kFree);
+    --shift_;
+    for (const Slot& entry : before)
+      if (entry.key != kEmpty) put(entry);
+  }
 
   static std::uint64_t key(std::uint32_t first, std::uint32_t second) {
     return (std::uint64_t{first} << 32) | second;
@@ -49,8 +58,9 @@ class FlatMap {
     return static_cast<std::size_t>((key * 0x9E3779B97F4A7C15u) >> shift_);
   }
 
-  int shift_ = 64;
-  std::vector<Slot> slots_;
+  std::vector<Slot> slots_;  // a power of two of them
+  int shift_ = 60;           // 64 less its exponent
+  std::size_t entries_ = 0;
 };
 
 }  // namespace gpt

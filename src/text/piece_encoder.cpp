@@ -1,21 +1,8 @@
 #include "piece_encoder.h"
 
-#include <algorithm>
-#include <numeric>
-
 namespace gpt {
 
-namespace {
-
-std::size_t count_bytes(const BpeVocabulary& vocabulary) {
-  return std::accumulate(vocabulary.tokens.begin(), vocabulary.tokens.end(), std::size_t{0},
-                         [](std::size_t sum, const auto& token) { return sum + token.size(); });
-}
-
-}  // namespace
-
-PieceEncoder::PieceEncoder(const BpeVocabulary& vocabulary)
-    : merged_(vocabulary.merges.size()), children_(count_bytes(vocabulary)), symbol_at_(1, kNone) {
+PieceEncoder::PieceEncoder(const BpeVocabulary& vocabulary) : symbol_at_(1, kNone) {
   add_symbols(vocabulary);
   // A token that its own bytes do not become is never part of an encoding.
   std::vector<bool> encodes_itself(symbols_.size(), true);

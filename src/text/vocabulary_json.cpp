@@ -1,5 +1,7 @@
 #include "vocabulary_json.h"
 
+#include <algorithm>
+
 #include <nlohmann/json.hpp>
 
 #include "gpt/base/error.h"
@@ -21,39 +23,38 @@ std::int64_t id_from(const json& value, const std::string& place) {
   return value.get<std::int64_t>();
 }
 
-// `found` must be one of `allowed`; a key that is missing counts as null.
+// The value at `key` must be one of `allowed`; one that is missing counts as null.
 void expect(const json& object, const char* key, std::initializer_list<json> allowed,
             const std::string& place) {
-  const json found = object.value(key, json());
-  for (const json& value : allowed)
-    if (found == value) return;
-  throw InputError(concat(place, ".", key, ": expected ", shown_json(*allowed.begin()), ", found ",
+  const json found = object.is_object() ? object.value(key, json()) : json();
+  if (std::find(allowed.begin(), allowed.end(), found) != allowed.end()) return;
+  throw InputError(concat(place, key, ": expected ", shown_json(*allowed.begin()), ", found ",
                           shown_json(found), "; only GPT-2's kind of tokenizer is known"));
 }
 
 const json& member(const json& object, const char* key, const std::string& origin) {
   const auto found = object.find(key);
-  if (!object.is_object() || found == object.end())
+  if (found == object.end())
     throw InputError(
         concat(origin, ": \"", key, "\" is missing; expected a Hugging Face tokenizer"));
   return *found;
 }
 
-// Of a sequence of pre-tokenizers the one that counts, as in files that were converted.
 void expect_gpt2_kind(const json& file, const std::string& origin) {
-  expect(file, "normalizer", {nullptr}, origin);
-  const json& pre = member(file, "pre_tokenizer", origin);
-  expect(pre.is_object() ? pre : json::object(), "type", {"ByteLevel"}, origin + ": pre_tokenizer");
-  expect(pre, "add_prefix_space", {false, nullptr}, origin + ": pre_tokenizer");
-  expect(pre, "use_regex", {true, nullptr}, origin + ": pre_tokenizer");
+  expect(file, "normalizer", {nullptr}, origin + ": ");
+  const json& pre_tokenizer = member(file, "pre_tokenizer", origin);
+  const std::string pre = origin + ": pre_tokenizer.";
+  expect(pre_tokenizer, "type", {"ByteLevel"}, pre);
+  expect(pre_tokenizer, "add_prefix_space", {false, nullptr}, pre);
+  expect(pre_tokenizer, "use_regex", {true, nullptr}, pre);
   const json& model = member(file, "model", origin);
-  const std::string place = origin + ": model";
-  expect(model.is_object() ? model : json::object(), "type", {"BPE"}, place);
-  expect(model, "dropout", {nullptr}, place);
-  expect(model, "continuing_subword_prefix", {"", nullptr}, place);
-  expect(model, "end_of_word_suffix", {"", nullptr}, place);
-  expect(model, "byte_fallback", {false, nullptr}, place);
-  expect(model, "ignore_merges", {false, nullptr}, place);
+  const std::string in_model = origin + ": model.";
+  expect(model, "type", {"BPE"}, in_model);
+  expect(model, "dropout", {nullptr}, in_model);
+  expect(model, "continuing_subword_prefix", {"", nullptr}, in_model);
+  expect(model, "end_of_word_suffix", {"", nullptr}, in_model);
+  expect(model, "byte_fallback", {false, nullptr}, in_model);
+  expect(model, "ignore_merges", {false, nullptr}, in_model);
 }
 
 std::map<std::string, std::int64_t> read_added_tokens(const json& file, const std::string& origin) {
@@ -111,6 +112,8 @@ void add_vocab_json(const json& vocab, const std::string& origin,
 
 BpeVocabulary parse_tokenizer_json(std::string_view text, const std::string& origin) {
   const json file = parse_json(text, origin, kFetchAgain);
+  if (!file.is_object())
+    throw InputError(concat(origin, ": expected a JSON object, found ", shown_json(file)));
   expect_gpt2_kind(file, origin);
   const json& vocab = member(member(file, "model", origin), "vocab", origin);
   const auto special = read_added_tokens(file, origin);

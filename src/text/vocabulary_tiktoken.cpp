@@ -108,7 +108,7 @@ BpeVocabulary parse_tiktoken_vocabulary(std::string_view text, const std::string
   VocabularyBuilder builder;
   std::vector<Token> tokens = parse_lines(text, origin, builder);
   const std::array<std::uint32_t, 256> byte_ids = take_bytes(tokens);
-  FlatMap merged(tokens.size());
+  FlatMap merged;
   for (const auto& [bytes, id] : tokens) {
     const std::vector<std::uint32_t> parts = merge_all(bytes, merged, byte_ids);
     if (parts.size() != 2)

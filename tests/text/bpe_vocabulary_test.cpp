@@ -1,0 +1,208 @@
+#include "gpt/text/bpe_vocabulary.h"
+
+#include <cstdlib>
+
+#include <gtest/gtest.h>
+
+#include "gpt/base/files.h"
+#include "gpt/text/tokenizer_files.h"
+
+#include "support/error_text.h"
+#include "support/temp_dir.h"
+
+namespace gpt {
+namespace {
+
+using testing::error_text;
+using testing::TempDir;
+
+const std::string kMerges = "#version: 0.2\nt h\nth e\n\u0120 the\n\u00e9 a\n";
+
+std::string merges_error(const std::string& merges) {
+  return error_text([&] { parse_merges(merges, "m.txt"); });
+}
+
+std::string json_error(const std::string& json) {
+  return error_text([&] { parse_merges(kMerges, "m.txt", json, "v.json"); });
+}
+
+std::string tokenizer_json_error(const std::string& json) {
+  return error_text([&] { parse_tokenizer_json(json, "t.json"); });
+}
+
+std::string tiktoken_error(const std::string& text) {
+  return error_text([&] { parse_tiktoken_vocabulary(text, "x.tiktoken"); });
+}
+
+// `vocabulary` in a tokenizer.json; `extra` are further keys of the whole and of the model.
+std::string as_tokenizer_json(const BpeVocabulary& vocabulary, const std::string& extra = "",
+                              const std::string& model_extra = "") {
+  return R"({"added_tokens": [{"id": )" + std::to_string(*vocabulary.end_of_text) +
+         R"(, "content": "<|endoftext|>", "special": true}], )" +
+         R"("pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": false}, )" + extra +
+         R"("model": {"type": "BPE", "merges": ["t h", ["th", "e"], "\u0120 the", "\u00e9 a"], )" +
+         model_extra + R"("vocab": )" + vocabulary.vocab_json() + "}}";
+}
+
+void expect_equal(const BpeVocabulary& a, const BpeVocabulary& b) {
+  EXPECT_EQ(a.vocab_json(), b.vocab_json());
+  EXPECT_EQ(a.merges_txt(), b.merges_txt());
+  EXPECT_EQ(a.byte_ids, b.byte_ids);
+  EXPECT_EQ(a.end_of_text, b.end_of_text);
+}
+
+bool has_sha256(const fs::path& file, const std::string& sum) {
+  const std::string command = "echo '" + sum + "  " + file.string() + "' | sha256sum -c --status";
+  return std::system(command.c_str()) == 0;
+}
+
+TEST(BpeVocabulary, MergesAloneAreNumberedAsInGpt2) {
+  const BpeVocabulary vocabulary = parse_merges(kMerges, "m.txt");
+  ASSERT_EQ(vocabulary.tokens.size(), 256u + 4 + 1);
+  EXPECT_EQ(vocabulary.tokens[0], "!");
+  EXPECT_EQ(vocabulary.tokens[93], "~");
+  EXPECT_EQ(vocabulary.tokens[94], "\xa1");
+  EXPECT_EQ(vocabulary.tokens[187], "\xff");
+  EXPECT_EQ(vocabulary.tokens[188], std::string(1, '\0'));
+  EXPECT_EQ(vocabulary.tokens[220], " ");
+  EXPECT_EQ(vocabulary.tokens[255], "\xad");
+  EXPECT_EQ(vocabulary.tokens[258], " the");
+  EXPECT_EQ(vocabulary.tokens[259],
+            "\xe9"
+            "a");
+  EXPECT_EQ(vocabulary.byte_ids[' '], 220);
+  EXPECT_EQ(vocabulary.end_of_text, 260);
+  EXPECT_EQ(vocabulary.merges[2].left, 220);
+  EXPECT_EQ(vocabulary.merges[2].right, 257);
+  EXPECT_EQ(vocabulary.merges[2].merged, 258);
+  EXPECT_EQ(vocabulary.merges_txt(), kMerges);
+  EXPECT_FALSE(vocabulary.is_gpt2());
+}
+
+TEST(BpeVocabulary, EveryFormGivesTheSame) {
+  const BpeVocabulary vocabulary = parse_merges(kMerges, "m.txt");
+  const std::string json = vocabulary.vocab_json();
+  expect_equal(parse_merges(kMerges, "m.txt", json, "v.json"), vocabulary);
+  expect_equal(parse_tokenizer_json(as_tokenizer_json(vocabulary), "t.json"), vocabulary);
+  // Windows line ends, no header.
+  expect_equal(parse_merges("t h\r\nth e\r\n\u0120 the\r\n\u00e9 a", "m.txt"), vocabulary);
+}
+
+TEST(BpeVocabulary, FilesAreKnownByTheirContentAndNeighbours) {
+  const TempDir dir;
+  const BpeVocabulary vocabulary = parse_merges(kMerges, "m.txt");
+  replace_file(dir / "any.name", kMerges);
+  expect_equal(read_bpe_vocabulary(dir / "any.name"), vocabulary);
+  EXPECT_EQ(error_text([&] { read_bpe_vocabulary(dir.path()); }),
+            dir.path().string() +
+                ": expected tokenizer.json, vocab.bpe, merges.txt or gpt2.tiktoken in this "
+                "folder");
+  std::string swapped = vocabulary.vocab_json();
+  const std::string before = R"({"!": 0, "\"": 1,)", after = R"({"\"": 0, "!": 1,)";
+  swapped.replace(swapped.find(before), before.size(), after);
+  replace_file(dir / "vocab.json", swapped);
+  EXPECT_EQ(error_text([&] { read_bpe_vocabulary(dir / "vocab.json"); }),
+            (dir / "vocab.json").string() +
+                ": has the ids only; expected vocab.bpe or merges.txt beside it");
+  replace_file(dir / "merges.txt", kMerges);
+  for (const fs::path& path : {dir / "vocab.json", dir / "merges.txt", dir.path()})
+    EXPECT_EQ(read_bpe_vocabulary(path).byte_ids['!'], 1);
+  replace_file(dir / "tokenizer.json", as_tokenizer_json(vocabulary));
+  EXPECT_EQ(read_bpe_vocabulary(dir.path()).byte_ids['!'], 0);
+}
+
+TEST(BpeVocabulary, Gpt2FilesAreOpenAis) {
+  if (!fs::exists(gpt2_vocabulary_file()))
+    GTEST_SKIP() << gpt2_vocabulary_file() << " is not there; scripts/setup fetches it";
+  const BpeVocabulary vocabulary = read_bpe_vocabulary(gpt2_vocabulary_file());
+  EXPECT_TRUE(vocabulary.is_gpt2());
+  EXPECT_EQ(vocabulary.end_of_text, 50256);
+  const TempDir dir;
+  replace_file(dir / "vocab.bpe", vocabulary.merges_txt());
+  EXPECT_TRUE(has_sha256(dir / "vocab.bpe",
+                         "1ce1664773c50f3e0cc8842619a93edc4624525b728b188a9e0be33b7726adc5"));
+  expect_equal(read_bpe_vocabulary(dir / "vocab.bpe"), vocabulary);
+  replace_file(dir / "encoder.json", vocabulary.vocab_json());
+  EXPECT_TRUE(has_sha256(dir / "encoder.json",
+                         "196139668be63f3b5d6574427317ae82f612a97c5d1cdaf36ed2256dbf636783"));
+  expect_equal(read_bpe_vocabulary(dir / "encoder.json"), vocabulary);
+}
+
+TEST(BpeVocabulary, BadMergesSayWhatIsWrong) {
+  EXPECT_EQ(merges_error("t h\nth\n"), "m.txt: line 2: expected two tokens in GPT-2's letters");
+  EXPECT_EQ(merges_error("t h e\n"), "m.txt: line 1: expected two tokens in GPT-2's letters");
+  EXPECT_EQ(merges_error("t \u4e2d\n"), "m.txt: line 1: expected two tokens in GPT-2's letters");
+  EXPECT_EQ(merges_error("t h\nth e\nt he\n"),
+            "m.txt: line 3: 'the' is already there, as token 257");
+  EXPECT_EQ(merges_error("t h\nh e\nth ex\n"), "m.txt: line 3: 'ex' is not in the vocabulary");
+  EXPECT_EQ(merges_error("th e\nt h\n"), "m.txt: line 1: no earlier merge makes 'th'");
+  EXPECT_EQ(merges_error("a .\n"),
+            "m.txt: token 256, 'a.', is made for another pattern than GPT-2's");
+  EXPECT_EQ(merges_error("' l\n'l l\n! '\n! !\n"), "");  // pieces have these parts
+  EXPECT_EQ(merges_error("#version: 0.2\n"), "");        // bytes alone are a vocabulary
+}
+
+TEST(BpeVocabulary, BadIdsSayWhatIsWrong) {
+  const std::string json = parse_merges(kMerges, "m.txt").vocab_json();
+  const auto with = [&](const std::string& from, const std::string& to) {
+    std::string changed = json;
+    return json_error(changed.replace(changed.find(from), from.size(), to));
+  };
+  EXPECT_EQ(json_error("{"), "v.json:1: not valid JSON (byte 1); fetch it again");
+  EXPECT_EQ(json_error("[]"), "v.json: expected {\"token\": id, ...}, found []");
+  EXPECT_EQ(with("\"!\": 0", "\"!\": true"), "v.json: entry 1: expected an id, found true");
+  EXPECT_EQ(with("\"!\": 0", "\"!\": -1"),
+            "v.json: entry 1: id -1: expected one from 0 to 2097151");
+  EXPECT_EQ(with("\"!\": 0", "\"!\": 99999999999"),
+            "v.json: entry 1: id 99999999999: expected one from 0 to 2097151");
+  EXPECT_EQ(with("\"!\": 0", "\"!\": 1"), "v.json: entry 2: id 1 is already that of '!'");
+  EXPECT_EQ(with("\"!\": 0", "\"!\": 300"),
+            "v.json: no token has id 0, but one has id 300; is the file cut?");
+  EXPECT_EQ(with("\"!\": 0", "\"\": 0"), "v.json: entry 1: a token without bytes");
+  EXPECT_EQ(with("\"!\": 0", "\"!!\": 0"),
+            "v.json: byte 33 has no token; expected a byte-level BPE vocabulary");
+  EXPECT_EQ(with("\"th\"", "\"ht\""), "m.txt: line 2: 'th' is not in the vocabulary");
+}
+
+TEST(BpeVocabulary, OtherKindsOfTokenizersAreRefused) {
+  const BpeVocabulary vocabulary = parse_merges(kMerges, "m.txt");
+  const auto error = [&](const std::string& extra, const std::string& model_extra = "") {
+    return tokenizer_json_error(as_tokenizer_json(vocabulary, extra, model_extra));
+  };
+  const std::string known = "; only GPT-2's kind of tokenizer is known";
+  EXPECT_EQ(tokenizer_json_error("{}"),
+            "t.json: \"pre_tokenizer\" is missing; expected a Hugging Face tokenizer");
+  EXPECT_EQ(tokenizer_json_error("[]"), "t.json: expected a JSON object, found []");
+  EXPECT_EQ(error(R"("normalizer": {"type": "NFC"}, )"),
+            "t.json: normalizer: expected null, found {\"type\":\"NFC\"}" + known);
+  EXPECT_EQ(error(R"("pre_tokenizer": null, )"),
+            "t.json: pre_tokenizer.type: expected \"ByteLevel\", found null" + known);
+  EXPECT_EQ(error(R"("pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": true}, )"),
+            "t.json: pre_tokenizer.add_prefix_space: expected false, found true" + known);
+  EXPECT_EQ(error("", R"("type": "Unigram", )"),
+            "t.json: model.type: expected \"BPE\", found \"Unigram\"" + known);
+  EXPECT_EQ(error("", R"("dropout": 0.1, )"),
+            "t.json: model.dropout: expected null, found 0.1" + known);
+  EXPECT_EQ(error("", R"("merges": ["t h", 7], )"),
+            "t.json: merge 2: expected two tokens in GPT-2's letters, found 7");
+}
+
+TEST(BpeVocabulary, BadTiktokenFilesSayWhatIsWrong) {
+  EXPECT_EQ(tiktoken_error("IQ== 0\nIg 1\n"),
+            "x.tiktoken: line 2: expected a token in base64 and its id");
+  EXPECT_EQ(tiktoken_error("IQ== 0\nI*== 1\n"),
+            "x.tiktoken: line 2: expected a token in base64 and its id");
+  EXPECT_EQ(tiktoken_error("IQ== zero\n"),
+            "x.tiktoken: line 1: expected a token in base64 and its id");
+  EXPECT_EQ(tiktoken_error("IQ== 0\n\nIQ== 1\n"),
+            "x.tiktoken: line 3: '!' is already there, as token 0");
+  EXPECT_EQ(tiktoken_error("IQ== 0\nIg== 0\n"), "x.tiktoken: line 2: id 0 is already that of '!'");
+  EXPECT_EQ(tiktoken_error("IQ== 0\nISEh 1\n"),
+            "x.tiktoken: token 1, '!!!', is made of 3 earlier ones; expected a BPE vocabulary, two "
+            "each");
+  EXPECT_EQ(tiktoken_error("IQ== 0\nISE= 1\n"),
+            "x.tiktoken: byte 0 has no token; expected a byte-level BPE vocabulary");
+}
+
+}  // namespace
+}  // namespace gpt

@@ -1,0 +1,121 @@
+#include "gpt/text/tokenizer_files.h"
+
+#include <cstdlib>
+
+#include <gtest/gtest.h>
+
+#include "gpt/base/files.h"
+#include "gpt/text/bpe_vocabulary.h"
+
+#include "support/error_text.h"
+#include "support/temp_dir.h"
+
+namespace gpt {
+namespace {
+
+using testing::error_text;
+using testing::TempDir;
+
+// An environment variable for the time that this object lives.
+class Environment {
+ public:
+  Environment(const char* name, const std::string& value) : name_(name) {
+    if (const char* before = std::getenv(name)) before_ = before;
+    setenv(name, value.c_str(), 1);
+  }
+  ~Environment() { before_ ? setenv(name_, before_->c_str(), 1) : unsetenv(name_); }
+  Environment(const Environment&) = delete;
+  Environment& operator=(const Environment&) = delete;
+
+ private:
+  const char* name_;
+  std::optional<std::string> before_;
+};
+
+std::string open_error(const std::string& name) {
+  return error_text([&] { open_tokenizer(name); });
+}
+
+std::string meta_error(const std::string& json) {
+  return error_text([&] { tokenizer_of_meta(json, "d/meta.json"); });
+}
+
+TEST(TokenizerFiles, TheCacheFolderIsThatOfSetup) {
+  const Environment cache("GPTTRAIN_CACHE", "/c");
+  EXPECT_EQ(gpt2_vocabulary_file(), "/c/gpt2.tiktoken");
+  const Environment no_cache("GPTTRAIN_CACHE", "");
+  const Environment xdg("XDG_CACHE_HOME", "/x");
+  EXPECT_EQ(gpt2_vocabulary_file(), "/x/gpttrain/gpt2.tiktoken");
+  const Environment no_xdg("XDG_CACHE_HOME", "");
+  const Environment home("HOME", "/h");
+  EXPECT_EQ(gpt2_vocabulary_file(), "/h/.cache/gpttrain/gpt2.tiktoken");
+}
+
+TEST(TokenizerFiles, ErrorsSayWhatToDo) {
+  const TempDir dir;
+  const Environment cache("GPTTRAIN_CACHE", dir.path());
+  const std::string file = (dir / "gpt2.tiktoken").string();
+  const std::string advice =
+      " or give a file: --tokenizer=FILE (vocab.bpe, tokenizer.json or *.tiktoken)";
+  EXPECT_EQ(open_error("gpt2"), "tokenizer gpt2: " + file +
+                                    " is not there; run scripts/setup of gpttrain's sources, which "
+                                    "fetches it," +
+                                    advice);
+  replace_file(file, "a b\n");
+  EXPECT_EQ(open_error("gpt2"), "tokenizer gpt2: " + file +
+                                    " is not GPT-2's vocabulary; run scripts/setup, which replaces "
+                                    "it," +
+                                    advice);
+  EXPECT_EQ(open_error("gtp2"),
+            "tokenizer gtp2: no such file; expected gpt2 or a vocabulary (vocab.bpe, "
+            "tokenizer.json, *.tiktoken or a folder that holds one)");
+}
+
+TEST(TokenizerFiles, OpensAFile) {
+  const TempDir dir;
+  replace_file(dir / "merges.txt", "t h\nth e\n");
+  const auto tokenizer = open_tokenizer(dir / "merges.txt");
+  EXPECT_EQ(tokenizer->name(), "bpe");
+  EXPECT_EQ(tokenizer->vocab_size(), 259);
+  EXPECT_EQ(tokenizer->end_of_text(), 258);
+  EXPECT_EQ(tokenizer->encode("the", "text"), std::vector<std::int64_t>{257});
+}
+
+TEST(TokenizerFiles, AVocabularyOfTheCacheIsGpt2s) {
+  if (!fs::exists(gpt2_vocabulary_file()))
+    GTEST_SKIP() << gpt2_vocabulary_file() << " is not there; scripts/setup fetches it";
+  const auto tokenizer = open_tokenizer("gpt2");
+  EXPECT_EQ(tokenizer->name(), "gpt2");
+  EXPECT_EQ(tokenizer->vocab_size(), 50257);
+  const auto same =
+      tokenizer_of_meta(R"({"tokenizer": "gpt2", "vocab_size": 50257})", "d/meta.json");
+  EXPECT_EQ(same->name(), "gpt2");
+  EXPECT_EQ(meta_error(R"({"tokenizer": "gpt2", "vocab_size": 50304})"),
+            "d/meta.json: vocab_size: expected 50257 as the tokenizer has, found 50304");
+}
+
+TEST(TokenizerFiles, MetaNamesTheTokenizer) {
+  const auto chars = tokenizer_of_meta(
+      R"({"format": "gpttrain-meta", "version": 1, "tokenizer": "char", "vocab_size": 2,
+          "itos": ["a", "b"]})",
+      "d/meta.json");
+  EXPECT_EQ(chars->name(), "char");
+  EXPECT_EQ(chars->encode("ba", "text"), (std::vector<std::int64_t>{1, 0}));
+  const TempDir dir;
+  replace_file(dir / "merges.txt", "t h\nth e\n");
+  const auto bpe =
+      tokenizer_of_meta(R"({"tokenizer": "bpe", "vocab_size": 259, "tokenizer_file": ")" +
+                            (dir / "merges.txt").string() + "\"}",
+                        "d/meta.json");
+  EXPECT_EQ(bpe->encode("the", "text"), std::vector<std::int64_t>{257});
+  EXPECT_EQ(meta_error("{"),
+            "d/meta.json:1: not valid JSON (byte 1); write it anew with gpttrain prepare");
+  EXPECT_EQ(meta_error("{}"), "d/meta.json: tokenizer: expected a text, found nothing");
+  EXPECT_EQ(meta_error(R"({"tokenizer": "wordpiece"})"),
+            "d/meta.json: tokenizer: expected \"char\", \"gpt2\" or \"bpe\", found \"wordpiece\"");
+  EXPECT_EQ(meta_error(R"({"tokenizer": "bpe"})"),
+            "d/meta.json: tokenizer_file: expected a text, found nothing");
+}
+
+}  // namespace
+}  // namespace gpt
