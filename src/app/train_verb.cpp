@@ -35,8 +35,7 @@ void refuse_several_processes() {
 
 // Better than a key that is read and forgotten. Whoever makes a key act takes it off the list.
 void refuse_unfinished(TrainConfig& config, const Settings& asked) {
-  static const std::set<std::string> kUnfinished{"recompute", "eval_device", "empty_cache",
-                                                 "allocator"};
+  static const std::set<std::string> kUnfinished{"eval_device", "empty_cache", "allocator"};
   for (const Knob& knob : knobs(config))
     if (kUnfinished.contains(knob.key) && value_text(knob) != "auto")
       throw InputError(concat(asked.origin(knob.key), ": ", knob.key, "=", value_text(knob),

@@ -8,7 +8,7 @@ at::Tensor EagerEngine::accumulate(const at::Tensor& x_BT, const at::Tensor& y_B
                                    const LossScale& scale, const DropoutState& dropout) {
   const LmHeadLoss loss = [&] {
     const AutocastGuard autocast(compute_.device.type(), compute_.type);
-    return model_.loss(x_BT, y_BT, head_options(scale), dropout);
+    return model_.loss(x_BT, y_BT, head_options(scale), dropout, plan_.recompute);
   }();
   loss.loss.backward();
   return loss.token_N;

@@ -4,6 +4,8 @@
 
 #include "gpt/base/strings.h"
 
+#include "block_node.h"
+
 namespace gpt {
 
 namespace {
@@ -49,21 +51,26 @@ void Gpt::collect() {
   for (Parameter& parameter : parameters_) parameter.tensor.set_requires_grad(true);
 }
 
-at::Tensor Gpt::forward(const at::Tensor& tokens_BT, const DropoutState& dropout) const {
+at::Tensor Gpt::forward(const at::Tensor& tokens_BT, const DropoutState& dropout,
+                        Recompute recompute) const {
   const std::int64_t T = tokens_BT.size(1);
   TORCH_CHECK(T <= block_size(), "a sequence of ", T, " tokens is longer than block_size ",
               block_size());
   const at::Tensor position_T = at::arange(T, tokens_BT.options());
   at::Tensor x_BTC = at::embedding(wte_VC_, tokens_BT) + at::embedding(wpe_TC_, position_T);
   x_BTC = apply_dropout(x_BTC, dropout, /*layer=*/-1, kEmbeddingSite);
-  for (std::size_t layer = 0; layer < h_.size(); ++layer)
-    x_BTC = h_[layer](x_BTC, static_cast<std::int64_t>(layer), dropout);
+  for (std::size_t i = 0; i < h_.size(); ++i) {
+    const auto layer = static_cast<std::int64_t>(i);
+    x_BTC = recompute == Recompute::kNone ? h_[i](x_BTC, layer, dropout)
+                                          : block_node(h_[i], x_BTC, layer, dropout, recompute);
+  }
   return ln_f_(x_BTC);
 }
 
 LmHeadLoss Gpt::loss(const at::Tensor& tokens_BT, const at::Tensor& target_BT,
-                     LmHeadOptions options, const DropoutState& dropout) const {
-  const at::Tensor x_BTC = forward(tokens_BT, dropout);
+                     LmHeadOptions options, const DropoutState& dropout,
+                     Recompute recompute) const {
+  const at::Tensor x_BTC = forward(tokens_BT, dropout, recompute);
   if (options.chunk == 0)
     options.chunk = config_.head_chunk.or_else(default_head_chunk(vocab_size()));
   return lm_head_loss(x_BTC.flatten(0, 1), wte_VC_, target_BT.flatten(), options);

@@ -10,7 +10,6 @@ namespace gpt {
 namespace {
 
 constexpr double kInitStd = 0.02;
-enum Site { kAttentionWeights, kAttentionOutput, kMlpOutput };
 
 }  // namespace
 
@@ -47,7 +46,7 @@ LayerNorm::LayerNorm(std::int64_t width, bool bias) : weight_C(at::ones({width})
 
 at::Tensor LayerNorm::operator()(const at::Tensor& x) const {
   return at::layer_norm(x, weight_C.sizes(), weight_C,
-                        bias_C.defined() ? std::optional(bias_C) : std::nullopt, 1e-5);
+                        bias_C.defined() ? std::optional(bias_C) : std::nullopt, kEpsilon);
 }
 
 void LayerNorm::collect(const std::string& prefix, ParameterList& list) const {
@@ -63,20 +62,26 @@ SelfAttention::SelfAttention(const ModelConfig& config, at::Generator& generator
 
 at::Tensor SelfAttention::operator()(const at::Tensor& x_BTC, std::int64_t layer,
                                      const DropoutState& dropout) const {
-  const std::int64_t B = x_BTC.size(0), T = x_BTC.size(1), C = x_BTC.size(2);
-  const auto qkv = c_attn(x_BTC).split(C, /*dim=*/2);
+  const at::Tensor y_BTC = attend(c_attn(x_BTC), layer, dropout);
+  return apply_dropout(c_proj(y_BTC), dropout, layer, kAttentionOutput);
+}
+
+at::Tensor SelfAttention::attend(const at::Tensor& qkv, std::int64_t layer,
+                                 const DropoutState& dropout) const {
+  const std::int64_t B = qkv.size(0), T = qkv.size(1), C = qkv.size(2) / 3;
+  const auto parts = qkv.split(C, /*dim=*/2);
   const auto by_head = [&](const at::Tensor& part_BTC) {
     return part_BTC.view({B, T, heads, C / heads}).transpose(1, 2);
   };
-  const at::Tensor q_BHTD = by_head(qkv[0]), k_BHTD = by_head(qkv[1]), v_BHTD = by_head(qkv[2]);
+  const at::Tensor q_BHTD = by_head(parts[0]), k_BHTD = by_head(parts[1]),
+                   v_BHTD = by_head(parts[2]);
   const bool drop = dropout.on && dropout.p > 0;
   const at::Tensor y_BHTD =
       plain || drop ? plain_causal_attention(q_BHTD, k_BHTD, v_BHTD, drop ? dropout.p : 0.0,
                                              dropout.sequence_B,
                                              {dropout.seed, dropout.step, layer, kAttentionWeights})
                     : causal_attention(q_BHTD, k_BHTD, v_BHTD);
-  const at::Tensor y_BTC = y_BHTD.transpose(1, 2).contiguous().view({B, T, C});
-  return apply_dropout(c_proj(y_BTC), dropout, layer, kAttentionOutput);
+  return y_BHTD.transpose(1, 2).contiguous().view({B, T, C});
 }
 
 Mlp::Mlp(const ModelConfig& config, at::Generator& generator)

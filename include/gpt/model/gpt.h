@@ -8,6 +8,7 @@
 #include <ATen/core/Generator.h>
 #include <ATen/core/Tensor.h>
 
+#include "gpt/config/recompute.h"
 #include "gpt/config/train_config.h"
 #include "gpt/kernels/lm_head.h"
 #include "gpt/model/dropout_state.h"
@@ -23,12 +24,14 @@ class Gpt {
   Gpt(const ModelConfig& config, std::int64_t vocab_size, std::int64_t block_size,
       at::Generator& generator);
 
-  // (B, T) int64 tokens -> (B, T, C) activations after the last LayerNorm. T <= block_size.
-  at::Tensor forward(const at::Tensor& tokens_BT, const DropoutState& dropout = {}) const;
+  // (B, T) int64 tokens -> (B, T, C) activations after the last LayerNorm. T <= block_size. What
+  // `recompute` leaves out is computed again in backward, and the bits are the same.
+  at::Tensor forward(const at::Tensor& tokens_BT, const DropoutState& dropout = {},
+                     Recompute recompute = Recompute::kNone) const;
 
   // The loss of every next token; see lm_head.h. options.chunk 0 means this model's head_chunk.
   LmHeadLoss loss(const at::Tensor& tokens_BT, const at::Tensor& target_BT, LmHeadOptions options,
-                  const DropoutState& dropout = {}) const;
+                  const DropoutState& dropout = {}, Recompute recompute = Recompute::kNone) const;
 
   // (B, V) logits of the token after the last one, in the weights' type.
   at::Tensor next_logits(const at::Tensor& tokens_BT) const;

@@ -26,6 +26,7 @@ struct Linear {
 };
 
 struct LayerNorm {
+  static constexpr double kEpsilon = 1e-5;
   at::Tensor weight_C, bias_C;
 
   LayerNorm(std::int64_t width, bool bias);
@@ -41,6 +42,8 @@ struct SelfAttention {
   SelfAttention(const ModelConfig& config, at::Generator& generator);
   at::Tensor operator()(const at::Tensor& x_BTC, std::int64_t layer,
                         const DropoutState& dropout) const;
+  // What lies between the two products: from q, k and v side by side, (B,T,3C), to (B,T,C).
+  at::Tensor attend(const at::Tensor& qkv, std::int64_t layer, const DropoutState& dropout) const;
 };
 
 struct Mlp {
@@ -64,6 +67,9 @@ struct Block {
   void collect(const std::string& prefix, ParameterList& list) const;
   void init_gpt(at::Generator& generator);
 };
+
+// The dropouts of a block.
+enum Site { kAttentionWeights, kAttentionOutput, kMlpOutput };
 
 // x through dropout number `site` of `layer`; x itself if dropout is off.
 at::Tensor apply_dropout(const at::Tensor& x, const DropoutState& dropout, std::int64_t layer,
