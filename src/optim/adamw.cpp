@@ -1,5 +1,6 @@
 #include "gpt/optim/adamw.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "gpt/kernels/device.h"
@@ -37,8 +38,11 @@ AdamW::AdamW(std::vector<at::Tensor> parameters, const OptimizerConfig& config, 
     : config_(config) {
   const at::NoGradGuard no_grad;
   TORCH_CHECK(!parameters.empty(), "AdamW: no parameters");
+  std::int64_t all = 0;
+  for (const at::Tensor& parameter : parameters) all += parameter.numel();
   if (moments == Moments::kOnHost)
-    streamed_ = std::make_unique<StreamedUpdate>(parameters.front().device(), buffer);
+    streamed_ =
+        std::make_unique<StreamedUpdate>(parameters.front().device(), std::min(buffer, 2 * all));
   decay_.weight_decay = config.weight_decay;
   for (std::size_t i = 0; i < parameters.size(); ++i) {
     Group& group = parameters[i].dim() >= 2 ? decay_ : no_decay_;

@@ -20,7 +20,7 @@ using testing::TempDir;
 using testing::tiny_config;
 using testing::TinyRun;
 
-class Recovered : public ::testing::Test {
+class Recovered : public ::testing::TestWithParam<bool> {  // compile
  protected:
   void SetUp() override {
     install_cpu_memory();
@@ -35,6 +35,7 @@ class Recovered : public ::testing::Test {
   // 6 sequences a step, 4 in a batch, with dropout.
   TrainConfig config() const {
     TrainConfig config = tiny_config(dir_);
+    config.system.compile = GetParam();
     config.data.batch_size = 2;
     config.data.gradient_accumulation_steps = 3;
     config.data.micro_batch_size.value = 4;
@@ -49,7 +50,7 @@ class Recovered : public ::testing::Test {
   const int threads_ = at::get_num_threads();
 };
 
-TEST_F(Recovered, PlansGetSmallerUntilNothingIsLeft) {
+TEST(Recovery, PlansGetSmallerUntilNothingIsLeft) {
   std::vector<std::string> steps;
   std::optional<WorkPlan> plan = WorkPlan{5, 300, {Recompute::kNorm, 2000}};
   while ((plan = smaller(*plan, true))) steps.push_back(described(*plan));
@@ -66,7 +67,7 @@ TEST_F(Recovered, PlansGetSmallerUntilNothingIsLeft) {
 
 // One allocation of every step fails: the n-th of step n, until a step has fewer. Whatever it was
 // for, the step is that of the smaller split, bit for bit.
-TEST_F(Recovered, AFailureAtAnyAllocationOfAStepChangesNothing) {
+TEST_P(Recovered, AFailureAtAnyAllocationOfAStepChangesNothing) {
   TinyRun run(config()), clean(config());
   const WorkPlan whole = run.trainer.plan();
   ASSERT_EQ(whole.sequences, 4);
@@ -90,7 +91,7 @@ TEST_F(Recovered, AFailureAtAnyAllocationOfAStepChangesNothing) {
   EXPECT_GT(failed, 100);  // there were some to fail
 }
 
-TEST_F(Recovered, RepeatedFailuresGoDownTheLadder) {
+TEST_P(Recovered, RepeatedFailuresGoDownTheLadder) {
   TinyRun run(config()), clean(config());
   fail_cpu_allocations(20, 1);
   run.trainer.step();
@@ -111,7 +112,7 @@ TEST_F(Recovered, RepeatedFailuresGoDownTheLadder) {
   EXPECT_EQ(run.checksum(), clean.checksum());
 }
 
-TEST_F(Recovered, ALimitThatOnlySmallPiecesMeetIsFoundOnTheWay) {
+TEST_P(Recovered, ALimitThatOnlySmallPiecesMeetIsFoundOnTheWay) {
   TrainConfig large = config();
   large.data.block_size = 16;
   large.model.n_embd = 64;
@@ -138,7 +139,7 @@ TEST_F(Recovered, ALimitThatOnlySmallPiecesMeetIsFoundOnTheWay) {
   EXPECT_EQ(run.checksum(), clean.checksum());
 }
 
-TEST_F(Recovered, TheLastWordNamesTheShortfallAndLosesNothing) {
+TEST_P(Recovered, TheLastWordNamesTheShortfallAndLosesNothing) {
   TinyRun run(config());
   const auto before = run.checksum();
   set_cpu_memory_limit(cpu_memory_now() + 4096);
@@ -158,7 +159,7 @@ TEST_F(Recovered, TheLastWordNamesTheShortfallAndLosesNothing) {
   EXPECT_EQ(run.checksum(), clean.checksum());
 }
 
-TEST_F(Recovered, AFlushedCacheCountsAsAFailedPlan) {
+TEST_P(Recovered, AFlushedCacheCountsAsAFailedPlan) {
   TinyRun run(config());
   std::int64_t flushes = 0;
   run.trainer.recovery().flushes = [&] { return flushes; };
@@ -172,7 +173,7 @@ TEST_F(Recovered, AFlushedCacheCountsAsAFailedPlan) {
 }
 
 // Evaluation: the same draws again, in smaller pieces; the training that follows is the same.
-TEST_F(Recovered, AFailureAnywhereInAnEvaluationChangesNothing) {
+TEST_P(Recovered, AFailureAnywhereInAnEvaluationChangesNothing) {
   const auto run_with = [&](std::int64_t fail) {
     const TempDir dir;
     TrainConfig c = config();
@@ -207,7 +208,7 @@ TEST_F(Recovered, AFailureAnywhereInAnEvaluationChangesNothing) {
   EXPECT_GT(replanned, 5);
 }
 
-TEST_F(Recovered, ACheckpointThatFindsNoMemoryIsTriedOnceMore) {
+TEST_P(Recovered, ACheckpointThatFindsNoMemoryIsTriedOnceMore) {
   for (const int failures : {1, 2}) {
     const TempDir dir;
     TrainConfig c = config();
@@ -232,6 +233,9 @@ TEST_F(Recovered, ACheckpointThatFindsNoMemoryIsTriedOnceMore) {
               failures == 1 ? (std::vector<std::int64_t>{3, 2}) : (std::vector<std::int64_t>{3}));
   }
 }
+
+INSTANTIATE_TEST_SUITE_P(Engines, Recovered, ::testing::Bool(),
+                         [](const auto& which) { return which.param ? "Compiled" : "Eager"; });
 
 }  // namespace
 }  // namespace gpt
