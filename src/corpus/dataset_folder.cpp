@@ -1,6 +1,7 @@
 #include "gpt/corpus/dataset_folder.h"
 
 #include <array>
+#include <vector>
 
 #include "gpt/base/error.h"
 #include "gpt/base/log.h"
@@ -14,6 +15,7 @@ namespace {
 constexpr std::array<const char*, 3> kNames = {"meta.json", "val.bin", "train.bin"};
 constexpr const char* kTemporary = ".tmp";
 constexpr const char* kLock = ".prepare.lock";
+constexpr const char* kState = ".prepare.state";
 
 FileLock lock_folder(const fs::path& folder) {
   make_directories(folder);
@@ -23,6 +25,14 @@ FileLock lock_folder(const fs::path& folder) {
     throw InputError(concat(folder.string(), ": another gpttrain prepare writes here (", owner,
                             "); wait for it or choose another --out"));
   return std::move(*lock);
+}
+
+// publish() was at work and did not end: train.bin comes last.
+bool publishing_was_cut_short(const fs::path& folder) {
+  std::error_code ignored;
+  return fs::exists(DatasetFolder::state(folder), ignored) &&
+         fs::exists(folder / (std::string(kNames.back()) + kTemporary), ignored) &&
+         !fs::exists(folder / kNames.back(), ignored);
 }
 
 const fs::path& checked(const fs::path& folder, bool replace) {
@@ -36,6 +46,7 @@ void DatasetFolder::check(const fs::path& folder, bool replace) {
   std::error_code ignored;
   if (fs::exists(folder, ignored) && !fs::is_directory(folder, ignored))
     throw InputError(concat(folder.string(), ": expected a folder to write to, found a file"));
+  if (publishing_was_cut_short(folder)) return;
   for (const char* name : kNames) {
     if (!replace && fs::exists(folder / name, ignored))
       throw InputError(concat(folder.string(), ": already holds a dataset (", name,
@@ -46,9 +57,27 @@ void DatasetFolder::check(const fs::path& folder, bool replace) {
 DatasetFolder::DatasetFolder(const fs::path& folder, bool replace)
     : folder_(checked(folder, replace)), lock_(lock_folder(folder_)) {
   check(folder_, replace);  // it may have become a dataset before the lock was ours
+  clean();
+  if (!publishing_was_cut_short(folder_)) return;
+  std::error_code ignored;
+  for (const char* name : kNames)
+    if (!fs::exists(temporary(name), ignored) && fs::exists(folder_ / name, ignored))
+      rename_path(folder_ / name, temporary(name));
+}
+
+// What replace_file leaves where a process was killed.
+void DatasetFolder::clean() const {
+  std::vector<fs::path> halves;
+  for (const auto& entry : fs::directory_iterator(folder_))
+    if (is_ours(folder_, entry.path()) &&
+        entry.path().filename().string().find(".tmp-") != std::string::npos)
+      halves.push_back(entry.path());
+  for (const fs::path& half : halves) remove_tree(half);
 }
 
 DatasetFolder::~DatasetFolder() {
+  std::error_code ignored;
+  if (fs::exists(state(), ignored)) return;
   for (const char* name : kNames) {
     try {
       remove_tree(temporary(name));
@@ -62,17 +91,28 @@ fs::path DatasetFolder::temporary(const std::string& name) const {
   return folder_ / (name + kTemporary);
 }
 
+fs::path DatasetFolder::state(const fs::path& folder) {
+  return folder / kState;
+}
+
+void DatasetFolder::forget() {
+  remove_tree(state());
+  for (const char* name : kNames) remove_tree(temporary(name));
+}
+
 void DatasetFolder::publish() {
   remove_tree(folder_ / kNames.back());
   sync_directory(folder_);
   for (const char* name : kNames) rename_path(temporary(name), folder_ / name);
   sync_directory(folder_);
+  remove_tree(state());
 }
 
 bool DatasetFolder::is_ours(const fs::path& folder, const fs::path& path) {
   const std::string file = path.filename().string();
-  bool named = file == kLock;
-  for (const std::string name : kNames) named = named || file == name || file == name + kTemporary;
+  bool named = file == kLock || file.starts_with(kState);
+  for (const std::string name : kNames)
+    named = named || file == name || file.starts_with(name + kTemporary);
   std::error_code missing;
   return named && fs::equivalent(path.parent_path(), folder, missing);
 }

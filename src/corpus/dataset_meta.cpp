@@ -72,7 +72,7 @@ template <class Meta, class Visitor>
 void visit_counts(Meta& meta, const Visitor& visit) {
   visit("bytes", meta.bytes);
   visit("characters", meta.characters);
-  visit("train_documents", meta.train_documents);
+  visit("documents", meta.documents);
   visit("val_documents", meta.val_documents);
   visit("train_tokens", meta.train_tokens);
   visit("val_tokens", meta.val_tokens);

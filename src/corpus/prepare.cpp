@@ -1,116 +1,31 @@
 #include "gpt/corpus/prepare.h"
 
-#include <algorithm>
-#include <bit>
-#include <span>
-#include <string>
+#include <chrono>
 #include <utility>
 
 #include "gpt/base/checksum.h"
 #include "gpt/base/error.h"
 #include "gpt/base/log.h"
 #include "gpt/base/strings.h"
+#include "gpt/corpus/census.h"
 #include "gpt/corpus/dataset_folder.h"
-#include "gpt/corpus/source_text.h"
+#include "gpt/corpus/end_split.h"
+#include "gpt/corpus/prepare_state.h"
 #include "gpt/text/char_tokenizer.h"
-#include "gpt/text/utf8.h"
+
+#include "prepare_rules.h"
+#include "unit_run.h"
 
 namespace gpt {
 
-namespace fs = std::filesystem;
-
 namespace {
 
-static_assert(std::endian::native == std::endian::little, "token files are little-endian");
+constexpr std::int64_t kLeastTokens = 2;  // the shortest window: a token and the one after it
 
-class TokenWriter {
- public:
-  explicit TokenWriter(const fs::path& path) : file_(path) {}
-  void write(std::span<const std::uint16_t> tokens) {
-    const auto bytes = std::as_bytes(tokens);
-    crc_.update(bytes);
-    file_.write(bytes);
-  }
-  // The file's checksum.
-  std::string close() {
-    file_.sync();
-    file_.close();
-    return hex32(crc_.value());
-  }
-
- private:
-  OutputFile file_;
-  Crc32c crc_;
-};
-
-struct Census {
-  std::u32string characters;  // distinct, sorted
-  std::int64_t count = 0;
-};
-
-Census take_census(SourceText& text) {
-  Census census;
-  std::vector<bool> seen(0x110000, false);
-  text.read("reading", [&](std::u32string_view piece, const fs::path& file) {
-    census.count += static_cast<std::int64_t>(piece.size());
-    for (const char32_t character : piece) {
-      if (seen[character]) continue;
-      seen[character] = true;
-      census.characters.push_back(character);
-    }
-    if (census.characters.size() > CharTokenizer::kMaxVocabulary)
-      throw InputError(concat(file.string(), ": the text has more than ",
-                              CharTokenizer::kMaxVocabulary,
-                              " distinct characters, too many for 16-bit tokens; leave this file "
-                              "out"));
-  });
-  std::sort(census.characters.begin(), census.characters.end());
-  return census;
-}
-
-// Encodes the text into both files; fills the checksums of `meta`.
-void write_tokens(SourceText& text, const CharTokenizer& tokenizer, const DatasetFolder& folder,
-                  DatasetMeta& meta) {
-  TokenWriter train(folder.temporary("train.bin")), val(folder.temporary("val.bin"));
-  std::vector<std::uint16_t> tokens;
-  std::int64_t left = meta.train_tokens;
-  text.read("encoding", [&](std::u32string_view piece, const fs::path& file) {
-    tokens.clear();
-    for (const char32_t character : piece) {
-      const auto token = tokenizer.token_of(character);
-      if (!token) SourceText::changed(file);
-      tokens.push_back(*token);
-    }
-    const auto size = static_cast<std::int64_t>(tokens.size());
-    const auto to_train = static_cast<std::size_t>(std::min(left, size));
-    train.write(std::span(tokens).first(to_train));
-    val.write(std::span(tokens).subspan(to_train));
-    left -= static_cast<std::int64_t>(to_train);
-  });
-  meta.train_crc32c = train.close();
-  meta.val_crc32c = val.close();
-}
-
-// File names may be any bytes; JSON takes UTF-8 only.
-std::string source_name(const fs::path& input) {
-  std::error_code no_such_place;
-  fs::path path = fs::absolute(input, no_such_place).lexically_normal();
-  if (!path.has_filename()) path = path.parent_path();  // "folder/"
-  return to_utf8(from_utf8(path.filename().string()));
-}
-
-void log_oddities(const PrepareResult& result) {
-  if (result.skipped_empty + result.skipped_binary > 0)
-    log_info(concat("skipped ", result.skipped_empty, " empty and ", result.skipped_binary,
-                    " binary files"));
-  if (result.meta.invalid_utf8 > 0)
-    log_warning(concat(result.meta.invalid_utf8,
-                       " invalid UTF-8 sequences became U+FFFD; is the text in another encoding?"));
-}
-
-SourceText open_sources(const PrepareRequest& request) {
-  SourceFiles sources = find_source_files(request.inputs, request.out_dir);
-  if (!sources.files.empty()) return SourceText(std::move(sources));
+SourceFiles listed_sources(const PrepareRequest& request) {
+  SourceFiles sources =
+      find_source_files(request.inputs, request.out_dir, {.document = request.document});
+  if (!sources.files.empty()) return sources;
   std::vector<std::string> inputs;
   for (const fs::path& input : request.inputs) inputs.push_back(input.string());
   throw InputError(concat(inputs.empty() ? "prepare" : join(inputs, ", "), ": no text to prepare (",
@@ -118,49 +33,267 @@ SourceText open_sources(const PrepareRequest& request) {
                           " binary files skipped); name text files or folders of them"));
 }
 
-void check_length(const PrepareRequest& request, std::int64_t characters, std::int64_t train) {
-  constexpr std::int64_t kLeast = 2;  // the shortest window: a token and the one after it
-  if (train >= kLeast && characters - train >= kLeast) return;
+void check_length(const PrepareRequest& request, const char* unit, std::int64_t train,
+                  std::int64_t val) {
+  if (train >= kLeastTokens && val >= kLeastTokens) return;
   throw InputError(concat(request.inputs.front().string(), ": the text is too short: of its ",
-                          characters, " characters ", train, " are for training and ",
-                          characters - train, " for validation, and each needs at least ", kLeast,
+                          train + val, " ", unit, " ", train, " are for training and ", val,
+                          " for validation, and each needs at least ", kLeastTokens,
                           "; give more text or another val_fraction"));
+}
+
+// One preparation from request to dataset, or to the state from which it can go on.
+class Preparation {
+ public:
+  explicit Preparation(const PrepareRequest& request)
+      : request_(request),
+        sources_(listed_sources(request)),
+        rules_(settle_rules(request, sources_)),
+        tokenizer_(request.tokenizer) {}
+
+  std::optional<PrepareResult> run() {
+    go_on_or_begin();
+    if (!tokenizer_ && !know_the_characters()) return std::nullopt;
+    DatasetMeta meta;
+    describe_tokenizer(*tokenizer_, meta);
+    rules_.encoding.token_bytes = meta.token_bytes;
+    if (!folder_) begin();
+    state_.token_bytes = meta.token_bytes;
+    if (!state_.read_all && !encode()) return std::nullopt;
+    if (rules_.split_at_end)
+      cut_at_end(state_, folder_->temporary("train.bin"), folder_->temporary("val.bin"),
+                 request_.val_fraction, *tokenizer_, [&] { save_state(folder_->state(), state_); });
+    return publish(std::move(meta));
+  }
+
+ private:
+  std::int64_t tokens_in(const TokenWriter::Extent& extent) const {
+    return static_cast<std::int64_t>(extent.bytes) / rules_.encoding.token_bytes;
+  }
+  UnitRun unit_run() const {
+    // The cut of a character vocabulary is that of any other one, but \r\n stays together.
+    static const CharTokenizer any(U"\n");
+    const Tokenizer& tokenizer = request_.tokenizer ? *request_.tokenizer : any;
+    const bool one_text = rules_.encoding.documents.as_one_text;
+    return {.sources = sources_,
+            .text_key = request_.text_key,
+            .cut =
+                [&tokenizer, one_text](std::string_view text) {
+                  std::size_t cut = tokenizer.safe_cut(text);
+                  while (one_text && cut > 0 && text[cut - 1] == '\r') --cut;
+                  return cut;
+                },
+            .threads = request_.threads,
+            .stop = request_.stop};
+  }
+
+  void begin() {
+    folder_.emplace(request_.out_dir, request_.force);
+    folder_->forget();
+  }
+
+  void go_on_or_begin();
+  void check_inputs(const std::vector<FileStamp>& stamps) const;
+  bool temporaries_fit() const;
+  bool know_the_characters();
+  bool encode();
+  void take(const EncodedUnit& unit, TokenWriter& train, TokenWriter& val);
+  void save(TokenWriter& train, TokenWriter& val);
+  PrepareResult publish(DatasetMeta meta);
+
+  const PrepareRequest& request_;
+  const SourceFiles sources_;
+  PrepareRules rules_;
+  std::shared_ptr<const Tokenizer> tokenizer_;
+  std::optional<DatasetFolder> folder_;
+  PrepareState state_;
+};
+
+void Preparation::go_on_or_begin() {
+  state_.request = rules_.request;
+  const fs::path file = DatasetFolder::state(request_.out_dir);
+  std::error_code ignored;
+  if (request_.restart || !fs::exists(file, ignored)) return;
+  folder_.emplace(request_.out_dir, request_.force);
+  auto found = load_state(file);
+  if (!found) return folder_->forget();
+  check_same_request(request_.out_dir, found->request, rules_.request);
+  std::swap(state_, *found);
+  check_inputs(state_.census);
+  check_inputs(state_.files);
+  if (!temporaries_fit()) {
+    log_warning(request_.out_dir.string() + ": unfinished files are missing; beginning anew");
+    state_ = PrepareState();
+    state_.request = rules_.request;
+    return folder_->forget();
+  }
+  log_info(concat(request_.out_dir.string(), ": going on after ",
+                  human_bytes(state_.position.all_bytes), " of text"));
+}
+
+void Preparation::check_inputs(const std::vector<FileStamp>& stamps) const {
+  for (std::size_t i = 0; i < stamps.size(); ++i) {
+    const SourceFile* file = i < sources_.files.size() ? &sources_.files[i] : nullptr;
+    if (file && (file->packing == Packing::kStdin ||
+                 (file->bytes == stamps[i].bytes && file->modified == stamps[i].modified)))
+      continue;
+    throw InputError(concat(file ? file->name() : request_.out_dir.string(),
+                            ": is not what the interrupted run read here (input ", i + 1,
+                            " changed, came or went); give the same text, or start again with "
+                            "--restart"));
+  }
+}
+
+bool Preparation::temporaries_fit() const {
+  TokenWriter::Extent train = state_.train;
+  if (state_.cut) train.bytes = static_cast<std::uint64_t>(state_.cut->keep * state_.token_bytes);
+  return TokenWriter::can_go_on(folder_->temporary("train.bin"), train) &&
+         TokenWriter::can_go_on(folder_->temporary("val.bin"), state_.val);
+}
+
+// False if it was stopped.
+bool Preparation::know_the_characters() {
+  if (state_.characters.empty()) {
+    Census census;
+    std::size_t file = 0;
+    const bool done = run_units<std::pair<Census, std::optional<FileStamp>>>(
+        unit_run(), "reading", {},
+        [&](const TextUnit& unit) {
+          return std::pair(take_census(unit, sources_.files[unit.file], rules_.encoding.documents),
+                           unit.finished);
+        },
+        [&](auto& result, const ReadPosition&) {
+          add_census(census, result.first, sources_.files[file]);
+          if (!result.second) return;
+          state_.census.push_back(*result.second);
+          ++file;
+        });
+    if (!done) {
+      log_info("stopped before there was anything to go on from");
+      return false;
+    }
+    const std::int64_t train = train_character_count(census.count, request_.val_fraction);
+    check_length(request_, "characters", train, census.count - train);
+    state_.characters = std::move(census.characters);
+  }
+  tokenizer_ = std::make_shared<CharTokenizer>(state_.characters);
+  return true;
+}
+
+// False if it was stopped, and the state saved.
+bool Preparation::encode() {
+  TokenWriter train(folder_->temporary("train.bin"), state_.train);
+  TokenWriter val(folder_->temporary("val.bin"), state_.val);
+  auto saved = std::chrono::steady_clock::now();
+  const auto work = [&](const TextUnit& unit) {
+    const SourceFile& file = sources_.files[unit.file];
+    try {
+      return encode_unit(unit, file, *tokenizer_, rules_.encoding);
+    } catch (const InputError&) {
+      if (state_.characters.empty()) throw;
+      SourceFiles::changed(file);  // it was all there when the characters were taken
+    }
+  };
+  const auto each = [&](EncodedUnit& unit, const ReadPosition&) {
+    take(unit, train, val);
+    const std::chrono::duration<double> age = std::chrono::steady_clock::now() - saved;
+    if (age.count() < request_.save_seconds) return;
+    save(train, val);
+    saved = std::chrono::steady_clock::now();
+  };
+  bool done = false;
+  try {
+    done = run_units<EncodedUnit>(unit_run(), "encoding", state_.position, work, each);
+  } catch (const IoError&) {
+    throw;  // the last state that could be written counts
+  } catch (const Error&) {
+    // With other characters than were counted all is to be done again.
+    state_.census.empty() ? save(train, val) : folder_->forget();
+    throw;
+  }
+  state_.read_all = done;
+  save(train, val);
+  if (!done)
+    log_info(concat("stopped after ", human_bytes(state_.position.all_bytes),
+                    " of text; the same command goes on"));
+  return done;
+}
+
+void Preparation::take(const EncodedUnit& unit, TokenWriter& train, TokenWriter& val) {
+  if (unit.finished) {
+    const std::size_t index = state_.files.size();
+    if (index < state_.census.size() && state_.census[index] != *unit.finished) {
+      SourceFiles::changed(sources_.files[index]);
+    }
+    state_.files.push_back(*unit.finished);
+  }
+  train.write(unit.tokens[EncodedUnit::kTrain]);
+  val.write(unit.tokens[EncodedUnit::kVal]);
+  // From here on the state is that behind the unit; before, that in front of it.
+  state_.train = train.extent();
+  state_.val = val.extent();
+  state_.position = unit.after;
+  for (std::size_t side = 0; side < 2; ++side) state_.documents[side] += unit.documents[side];
+  state_.text_characters += unit.characters;
+  state_.invalid += unit.invalid;
+  if (rules_.split_at_end)
+    add_mark(state_.marks, {state_.text_characters, tokens_in(state_.train)},
+             request_.val_fraction);
+}
+
+void Preparation::save(TokenWriter& train, TokenWriter& val) {
+  train.sync();
+  val.sync();
+  save_state(folder_->state(), state_);
+}
+
+PrepareResult Preparation::publish(DatasetMeta meta) {
+  meta.tokenizer_file = request_.tokenizer_file;
+  meta.tokenizer_crc32c = request_.tokenizer_crc32c;
+  meta.bytes = static_cast<std::int64_t>(state_.position.all_bytes);
+  meta.characters = state_.text_characters;
+  meta.documents = state_.documents[0] + state_.documents[1];
+  meta.val_documents = state_.documents[1];
+  meta.train_tokens = tokens_in(state_.train);
+  meta.val_tokens = tokens_in(state_.val);
+  meta.train_crc32c = hex32(state_.train.crc);
+  meta.val_crc32c = hex32(state_.val.crc);
+  meta.input_crc32c = hex32(state_.position.all_crc);
+  meta.split = rules_.split;
+  meta.eot = rules_.eot;
+  meta.seed = request_.seed;
+  meta.val_fraction = request_.val_fraction;
+  meta.invalid_utf8 = state_.invalid;
+  for (const fs::path& input : request_.inputs) meta.sources.push_back(source_name(input));
+  if (std::min(meta.train_tokens, meta.val_tokens) < kLeastTokens) folder_->forget();
+  check_length(request_, "tokens", meta.train_tokens, meta.val_tokens);
+  replace_file(folder_->temporary("meta.json"), to_json(meta));
+  folder_->publish();
+  return {.meta = std::move(meta),
+          .files = static_cast<std::int64_t>(sources_.files.size()),
+          .skipped_empty = sources_.skipped_empty,
+          .skipped_binary = sources_.skipped_binary};
+}
+
+void log_oddities(const PrepareResult& result) {
+  if (result.skipped_empty + result.skipped_binary > 0)
+    log_info(concat("skipped ", result.skipped_empty, " empty and ", result.skipped_binary,
+                    " binary files"));
+  if (result.meta.invalid_utf8 == 0) return;
+  log_warning(concat(result.meta.invalid_utf8, " invalid UTF-8 sequences ",
+                     result.meta.tokenizer == "char" ? "became U+FFFD" : "are kept as they are",
+                     "; is the text in another encoding?"));
 }
 
 }  // namespace
 
-std::int64_t train_token_count(std::int64_t characters, double val_fraction) {
-  return static_cast<std::int64_t>(static_cast<double>(characters) * (1.0 - val_fraction));
-}
-
-PrepareResult prepare(const PrepareRequest& request) {
+std::optional<PrepareResult> prepare(const PrepareRequest& request) {
   if (!(request.val_fraction > 0 && request.val_fraction < 1))
     throw InputError(
         concat("val_fraction: expected a number between 0 and 1, found ", request.val_fraction));
   DatasetFolder::check(request.out_dir, request.force);
-
-  SourceText text = open_sources(request);
-  Census census = take_census(text);
-  const std::int64_t train = train_token_count(census.count, request.val_fraction);
-  check_length(request, census.count, train);
-
-  const CharTokenizer tokenizer(std::move(census.characters));
-  PrepareResult result{.meta = {.characters = census.count,
-                                .train_tokens = train,
-                                .val_tokens = census.count - train,
-                                .invalid_utf8 = text.invalid_utf8()},
-                       .bytes = text.sources().total_bytes(),
-                       .files = static_cast<std::int64_t>(text.sources().files.size()),
-                       .skipped_empty = text.sources().skipped_empty,
-                       .skipped_binary = text.sources().skipped_binary};
-  for (const fs::path& input : request.inputs) result.meta.sources.push_back(source_name(input));
-
-  DatasetFolder folder(request.out_dir, request.force);
-  describe_tokenizer(tokenizer, result.meta);
-  write_tokens(text, tokenizer, folder, result.meta);
-  replace_file(folder.temporary("meta.json"), to_json(result.meta));
-  folder.publish();
-  log_oddities(result);
+  auto result = Preparation(request).run();
+  if (result) log_oddities(*result);
   return result;
 }
 

@@ -9,6 +9,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
+std::vector<fs::path> paths(const SourceFiles& found) {
+  std::vector<fs::path> list;
+  for (const SourceFile& file : found.files) list.push_back(file.path);
+  return list;
+}
+
 TEST(SourceFiles, KeepsTheOrderOfTheInputsAndSortsFolders) {
   const TempFolder folder;
   folder.write("in/b.txt", "bb");
@@ -18,9 +24,8 @@ TEST(SourceFiles, KeepsTheOrderOfTheInputsAndSortsFolders) {
   const auto last = folder.write("0.txt", "0");
   const SourceFiles found = find_source_files({folder / "in", last}, folder / "out");
   const fs::path in = folder / "in";
-  EXPECT_EQ(found.files, (std::vector<fs::path>{in / "B.txt", in / "a" / "z.txt", in / "a.txt",
-                                                in / "b.txt", last}));
-  EXPECT_EQ(found.bytes, (std::vector<std::uint64_t>{1, 1, 3, 2, 1}));
+  EXPECT_EQ(paths(found), (std::vector<fs::path>{in / "B.txt", in / "a" / "z.txt", in / "a.txt",
+                                                 in / "b.txt", last}));
   EXPECT_EQ(found.total_bytes(), 8u);
 }
 
@@ -31,7 +36,7 @@ TEST(SourceFiles, SkipsEmptyAndBinaryFilesOfFoldersOnly) {
   folder.write("in/late", std::string(8192, 'x') + '\0');
   folder.write("in/text", "t");
   const SourceFiles found = find_source_files({folder / "in"}, folder / "out");
-  EXPECT_EQ(found.files, (std::vector<fs::path>{folder / "in/late", folder / "in/text"}));
+  EXPECT_EQ(paths(found), (std::vector<fs::path>{folder / "in/late", folder / "in/text"}));
   EXPECT_EQ(found.skipped_empty, 1);
   EXPECT_EQ(found.skipped_binary, 1);
   const SourceFiles named =
@@ -50,20 +55,21 @@ TEST(SourceFiles, LinksCannotTrap) {
   fs::create_symlink("nowhere", folder / "in/dangling");
   fs::create_symlink(folder / "elsewhere/file", folder / "in/linked");
   const SourceFiles found = find_source_files({folder / "in"}, folder / "out");
-  EXPECT_EQ(found.files, (std::vector<fs::path>{folder / "in/a/text", folder / "in/linked"}));
+  EXPECT_EQ(paths(found), (std::vector<fs::path>{folder / "in/a/text", folder / "in/linked"}));
 }
 
 TEST(SourceFiles, LeavesOutTheDatasetItself) {
   const TempFolder folder;
-  for (const char* name : {"train.bin", "val.bin", "meta.json", "train.bin.tmp", ".prepare.lock"}) {
+  for (const char* name : {"train.bin", "val.bin", "meta.json", "train.bin.tmp", ".prepare.lock",
+                           ".prepare.state", ".prepare.state.tmp-1"}) {
     folder.write(name, "x");
     folder.write(std::string("sub/") + name, "x");
   }
   folder.write("input.txt", "x");
   const SourceFiles found = find_source_files({folder.path()}, folder / "sub" / "..");
-  ASSERT_EQ(found.files.size(), 6u);
-  EXPECT_EQ(found.files[0], folder / "input.txt");
-  EXPECT_EQ(found.files[1].parent_path(), folder / "sub");
+  ASSERT_EQ(found.files.size(), 8u);
+  EXPECT_EQ(found.files[0].path, folder / "input.txt");
+  EXPECT_EQ(found.files[1].path.parent_path(), folder / "sub");
 }
 
 TEST(SourceFiles, NamesWhatIsMissingOrCannotBeRead) {
@@ -76,8 +82,9 @@ TEST(SourceFiles, NamesWhatIsMissingOrCannotBeRead) {
   ASSERT_EQ(::mkfifo((folder / "pipe").c_str(), 0600), 0);
   EXPECT_EQ(error_of([&] { find_source_files({folder / "pipe"}, "out"); }),
             start +
-                "/pipe: expected a regular file or a folder: the text is read twice, which a "
-                "pipe or a device does not allow; save it to a file first");
+                "/pipe: expected a regular file or a folder; give a pipe or a device to standard "
+                "input, and "
+                "- as its name");
   folder.write("a", "x");
   EXPECT_EQ(find_source_files({folder.path()}, "out").files.size(), 1u);  // the pipe is passed over
 }
@@ -89,6 +96,48 @@ TEST(SourceFiles, NamesAFolderThatCannotBeListed) {
   fs::permissions(folder / "closed", fs::perms::none);
   EXPECT_EQ(error_of([&] { find_source_files({folder.path()}, "out"); }),
             folder.path().string() + ": cannot list the folder: Permission denied");
+}
+
+TEST(SourceFiles, NamesTellHowAFileIsRead) {
+  const TempFolder folder;
+  const auto kind = [&](const std::string& name, const std::string& document) {
+    const auto found =
+        find_source_files({folder.write(name, "x")}, "out", {.document = document}).files.at(0);
+    return std::pair(found.packing, found.layout);
+  };
+  using enum Packing;
+  using enum Layout;
+  EXPECT_EQ(kind("a.txt", "auto"), std::pair(kNone, kWhole));
+  EXPECT_EQ(kind("a.txt.gz", "auto"), std::pair(kGzip, kWhole));
+  EXPECT_EQ(kind("a.jsonl", "auto"), std::pair(kNone, kJson));
+  EXPECT_EQ(kind("a.jsonl.zst", "auto"), std::pair(kZstd, kJson));
+  EXPECT_EQ(kind("a.ndjson.gz", "auto"), std::pair(kGzip, kJson));
+  EXPECT_EQ(kind("a.parquet", "auto"), std::pair(kParquet, kJson));
+  EXPECT_EQ(kind("a.parquet", "file"), std::pair(kParquet, kJson));
+  EXPECT_EQ(kind("a.jsonl", "file"), std::pair(kNone, kWhole));
+  EXPECT_EQ(kind("a.json.gz", "jsonl"), std::pair(kGzip, kJson));
+  EXPECT_EQ(kind("a.txt.zst", "line"), std::pair(kZstd, kLines));
+  const auto standard = find_source_files({"-"}, "out").files.at(0);
+  EXPECT_EQ(standard.packing, kStdin);
+  EXPECT_EQ(standard.name(), "standard input");
+}
+
+TEST(SourceFiles, PatternsAreExpanded) {
+  const TempFolder folder;
+  for (const char* name : {"in/2.txt", "in/1.txt", "in/3.md"}) folder.write(name, "x");
+  folder.write("what?", "x");
+  EXPECT_EQ(paths(find_source_files({folder / "in/*.txt", folder / "what?"}, "out")),
+            (std::vector<fs::path>{folder / "in/1.txt", folder / "in/2.txt", folder / "what?"}));
+  EXPECT_EQ(error_of([&] { find_source_files({folder / "*.no"}, "out"); }),
+            (folder / "*.no").string() + ": no file matches this pattern");
+}
+
+TEST(SourceFiles, PackedFilesInFoldersAreNotTakenForBinary) {
+  const TempFolder folder;
+  folder.write("in/a.txt.gz", std::string("\x1f\x8b\0\0", 4));
+  folder.write("in/b.bin", std::string("\x1f\x8b\0\0", 4));
+  EXPECT_EQ(paths(find_source_files({folder / "in"}, "out")),
+            std::vector<fs::path>{folder / "in/a.txt.gz"});
 }
 
 }  // namespace

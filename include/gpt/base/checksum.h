@@ -10,6 +10,10 @@ namespace gpt {
 
 class Crc32c {
  public:
+  Crc32c() = default;
+  // Goes on where one of this value() stopped.
+  explicit Crc32c(std::uint32_t value) : state_(~value) {}
+
   void update(std::span<const std::byte> bytes);
   std::uint32_t value() const { return ~state_; }
 

@@ -1,6 +1,7 @@
 // Every knob of `gpttrain prepare`, once. Its inputs are positional arguments.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "gpt/config/check.h"
@@ -11,10 +12,30 @@ namespace gpt {
 struct PrepareConfig {
   CONFIG(PrepareConfig);
   FIELD(std::string, out, "Folder to write train.bin, val.bin and meta.json to.", anything()) = "";
-  FIELD(std::string, tokenizer, "How text becomes tokens.", one_of("char")) = "char";
-  FIELD(double, val_fraction, "Share of the text, at its end, that becomes val.bin.",
-        between(0.0, 0.9)) = 0.1;
+  FIELD(std::string, tokenizer,
+        "How text becomes tokens: char (the text's own characters), gpt2, or a vocabulary's file.",
+        not_empty()) = "char";
+  FIELD(double, val_fraction, "Share of the text that becomes val.bin.", between(0.0, 0.9)) = 0.1;
+  FIELD(std::string, split,
+        "What val.bin is: documents drawn with the seed, or the end of the text. auto: document "
+        "where lines are documents or files are 1000 or more; end for char.",
+        one_of("auto", "document", "end")) = "auto";
+  FIELD(std::int64_t, seed, "Seed of the split by document.", at_least(0)) = 2357;
+  FIELD(std::string, document,
+        "What a document is: a file, a line, or a text in the JSON object of a line. auto: jsonl "
+        "for .jsonl, .ndjson and .parquet (also .gz, .zst), else file.",
+        one_of("auto", "file", "line", "jsonl")) = "auto";
+  FIELD(std::string, text_key, "Key of the text in JSON lines, column in parquet.",
+        not_empty()) = "text";
+  FIELD(std::string, eot,
+        "Where <|endoftext|> goes in each document: after it as in nanoGPT, before it as in llm.c. "
+        "auto: append; none for a single text and for char.",
+        one_of("auto", "none", "append", "prepend")) = "auto";
+  FIELD(AutoInt, threads, "Threads; the result does not depend on them. auto: one per core.",
+        auto_or_between(1, 1024)) = {};
   FIELD(bool, force, "Replace a dataset that is already there.", anything()) = false;
+  FIELD(bool, restart, "Begin anew where an interrupted preparation could go on.",
+        anything()) = false;
   END_CONFIG;
 };
 

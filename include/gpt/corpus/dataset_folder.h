@@ -11,13 +11,14 @@ namespace gpt {
 // train.bin, val.bin and meta.json are written beside their places and moved there by publish().
 // Whenever the process ends, the folder holds the old dataset, the new one, or none that could be
 // trained on: train.bin goes first and comes last. A hidden lock file keeps a second `prepare` out;
-// it stays in the folder.
+// it stays in the folder. What an interrupted run wrote stays too, if a state file beside it says
+// how to go on.
 class DatasetFolder {
  public:
   // Makes the folder. InputError if it holds a dataset and not `replace`, if another process is
   // preparing it, or if the path is a file.
   DatasetFolder(const fs::path& folder, bool replace);
-  // Removes what was not published.
+  // Removes what was neither published nor has a state() to go on from.
   ~DatasetFolder();
   DatasetFolder(const DatasetFolder&) = delete;
   DatasetFolder& operator=(const DatasetFolder&) = delete;
@@ -28,6 +29,12 @@ class DatasetFolder {
   // Where to write the file that is to become `name`.
   fs::path temporary(const std::string& name) const;
 
+  // The file that says how to go on with the temporaries.
+  fs::path state() const { return state(folder_); }
+  static fs::path state(const fs::path& folder);
+  // Gives up what could be gone on with. Throws IoError.
+  void forget();
+
   // Expects all three temporaries to be written and synced. Throws IoError.
   void publish();
 
@@ -35,6 +42,8 @@ class DatasetFolder {
   static bool is_ours(const fs::path& folder, const fs::path& path);
 
  private:
+  void clean() const;
+
   fs::path folder_;
   FileLock lock_;
 };

@@ -20,9 +20,10 @@ struct DatasetMeta {
   std::string tokenizer_crc32c = {};
   std::int64_t token_bytes = 2;  // on disk: 2 (numpy's uint16), or 4 (uint32) for ids past 65535
 
-  std::int64_t bytes = 0;       // of text, unpacked
-  std::int64_t characters = 0;  // code points of the whole text
-  std::int64_t train_documents = 0, val_documents = 0;
+  std::int64_t bytes = 0;          // of text, unpacked
+  std::int64_t characters = 0;     // code points of the whole text
+  std::int64_t documents = 0;      // in all
+  std::int64_t val_documents = 0;  // where whole documents are for validation
   std::int64_t train_tokens = 0, val_tokens = 0;
   std::string train_crc32c = {}, val_crc32c = {};  // of train.bin and val.bin, eight hex digits
   std::string input_crc32c = {};                   // of the text's bytes

@@ -1,0 +1,86 @@
+#include "child_process.h"
+
+#include <cerrno>
+#include <csignal>
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "gpt/base/error.h"
+#include "gpt/base/strings.h"
+#include "gpt/base/terminal.h"
+
+namespace gpt {
+
+namespace {
+
+struct SpawnPlan {
+  posix_spawn_file_actions_t files;
+  posix_spawnattr_t attributes;
+  SpawnPlan() {
+    posix_spawn_file_actions_init(&files);
+    posix_spawnattr_init(&attributes);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
+    posix_spawnattr_setpgroup(&attributes, 0);
+  }
+  ~SpawnPlan() {
+    posix_spawn_file_actions_destroy(&files);
+    posix_spawnattr_destroy(&attributes);
+  }
+  void give(int descriptor, int as) { posix_spawn_file_actions_adddup2(&files, descriptor, as); }
+};
+
+}  // namespace
+
+ChildProcess::ChildProcess(const std::vector<std::string>& arguments, int input) {
+  std::vector<char*> argv;
+  for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
+  argv.push_back(nullptr);
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) throw IoError(arguments[0], "make a pipe to", errno);
+  output_ = ends[0];
+  errors_ = memfd_create("stderr", MFD_CLOEXEC);
+  SpawnPlan plan;
+  plan.give(input, STDIN_FILENO);
+  plan.give(ends[1], STDOUT_FILENO);
+  if (errors_ >= 0) plan.give(errors_, STDERR_FILENO);
+  const int error =
+      posix_spawnp(&pid_, argv[0], &plan.files, &plan.attributes, argv.data(), environ);
+  close(ends[1]);
+  if (error == 0) return;
+  close(output_);
+  close(errors_);
+  throw IoError(arguments[0], "start", error);
+}
+
+ChildProcess::~ChildProcess() {
+  close(output_);
+  if (pid_ > 0) {
+    kill(pid_, SIGTERM);
+    while (waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) continue;
+  }
+  if (errors_ >= 0) close(errors_);
+}
+
+std::string ChildProcess::finish() {
+  int status = 0;
+  while (waitpid(pid_, &status, 0) < 0 && errno == EINTR) continue;
+  pid_ = -1;
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return "";
+  const std::string said = complaint();
+  if (!said.empty()) return said;
+  return WIFSIGNALED(status) ? concat("ended by signal ", WTERMSIG(status))
+                             : concat("exit code ", WEXITSTATUS(status));
+}
+
+std::string ChildProcess::complaint() const {
+  char text[512];
+  const ssize_t length = pread(errors_, text, sizeof text, 0);
+  std::string_view said(text, length > 0 ? static_cast<std::size_t>(length) : 0);
+  while (said.starts_with('\n')) said.remove_prefix(1);  // gzip begins with an empty line
+  return terminal_safe(said.substr(0, said.find('\n')));
+}
+
+}  // namespace gpt

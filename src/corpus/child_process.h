@@ -1,0 +1,33 @@
+// A program whose output is read through a pipe, such as `gzip -dc`.
+#pragma once
+
+#include <string>
+#include <sys/types.h>
+#include <vector>
+
+namespace gpt {
+
+class ChildProcess {
+ public:
+  // Starts arguments[0], looked for in PATH, with the descriptor `input` as its standard input. In
+  // a process group of its own: Ctrl-C at the terminal is for us, who still want its output.
+  // IoError (ENOENT: there is no such program).
+  ChildProcess(const std::vector<std::string>& arguments, int input);
+  ~ChildProcess();  // ends it if it still runs
+  ChildProcess(const ChildProcess&) = delete;
+  ChildProcess& operator=(const ChildProcess&) = delete;
+
+  int output() const { return output_; }  // to read from
+
+  // Waits for its end. "" if it ended well, else the first line that it said, or how it ended.
+  std::string finish();
+
+ private:
+  std::string complaint() const;
+
+  pid_t pid_ = -1;  // -1: finished
+  int output_ = -1;
+  int errors_ = -1;  // a file in memory: however much it says, it never waits for us
+};
+
+}  // namespace gpt

@@ -1,0 +1,141 @@
+#include "gpt/corpus/end_split.h"
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+
+#include "gpt/base/checksum.h"
+#include "gpt/base/files.h"
+#include "gpt/corpus/unit_encoder.h"
+
+namespace gpt {
+
+namespace {
+
+constexpr std::int64_t kMarkDistance = std::int64_t{1} << 20;  // characters
+
+// Both sides of the cut.
+struct EndSplit {
+  TrainCut train;
+  std::string val_start;      // tokens on disk that val.bin begins with
+  std::int64_t val_from = 0;  // which of all tokens come after them
+};
+
+// Byte at which character `index` begins.
+std::size_t byte_of_character(std::string_view text, std::int64_t index) {
+  std::size_t at = 0;
+  for (; at < text.size(); ++at) {
+    const bool starts = (static_cast<unsigned char>(text[at]) & 0xC0) != 0x80;
+    if (starts && index-- == 0) break;
+  }
+  return at;
+}
+
+std::vector<std::int32_t> ids_of(const Tokenizer& tokenizer, std::string_view text) {
+  std::vector<std::int32_t> ids;
+  tokenizer.append_ids(text, "the text", ids);
+  return ids;
+}
+
+// Cuts one stretch of text, whose tokens begin at token `first` of all and end before `end`, at a
+// character.
+EndSplit cut_text(const std::string& text, std::int64_t character, std::int64_t first,
+                  std::int64_t end, const Tokenizer& tokenizer, std::int64_t token_bytes) {
+  const std::size_t at = byte_of_character(text, character);
+  const std::string_view left = std::string_view(text).substr(0, at);
+  // Up to here the tokens are the same whatever follows.
+  const std::size_t safe = tokenizer.safe_cut(left);
+  EndSplit split;
+  split.train.keep =
+      first + static_cast<std::int64_t>(ids_of(tokenizer, left.substr(0, safe)).size());
+  split.train.then = ids_of(tokenizer, left.substr(safe));
+  append_token_bytes(ids_of(tokenizer, std::string_view(text).substr(at)), token_bytes,
+                     split.val_start);
+  split.val_from = end;
+  return split;
+}
+
+// Where `bytes`, all tokens as they are on disk, are to be cut so that training has the first
+// `characters` characters.
+EndSplit split_at(std::string_view bytes, const std::vector<TextMark>& marks,
+                  std::int64_t characters, const Tokenizer& tokenizer, std::int64_t token_bytes) {
+  const auto total = static_cast<std::int64_t>(bytes.size()) / token_bytes;
+  const auto beyond =
+      std::upper_bound(marks.begin(), marks.end(), characters,
+                       [](std::int64_t value, const TextMark& m) { return value < m.characters; });
+  const TextMark& mark = *(beyond - 1);
+  std::int64_t left = characters - mark.characters;
+  const std::int64_t end = beyond == marks.end() ? total : beyond->tokens;
+  // Documents between the mark and the next, each up to its <|endoftext|>.
+  std::int64_t first = mark.tokens;
+  std::string text;
+  std::int64_t in_text = 0;
+  for (std::int64_t token = first; token < end; ++token) {
+    const std::int32_t id = token_at(bytes, token_bytes, static_cast<std::size_t>(token));
+    if (id != tokenizer.end_of_text()) {
+      tokenizer.append_text(id, text);
+      continue;
+    }
+    in_text = count_characters(text);
+    if (left < in_text) return cut_text(text, left, first, token, tokenizer, token_bytes);
+    left -= in_text;
+    text.clear();
+    first = token + 1;
+  }
+  return cut_text(text, left, first, end, tokenizer, token_bytes);
+}
+
+void write_val(const fs::path& path, const EndSplit& split, std::string_view all,
+               PrepareState& state) {
+  constexpr std::size_t kChunk = std::size_t{1} << 20;
+  all.remove_prefix(static_cast<std::size_t>(split.val_from * state.token_bytes));
+  TokenWriter val(path, {});
+  val.write(split.val_start);
+  for (; !all.empty(); all.remove_prefix(std::min(kChunk, all.size())))
+    val.write(all.substr(0, kChunk));
+  val.close();
+  state.val = val.extent();
+}
+
+}  // namespace
+
+std::int64_t train_character_count(std::int64_t characters, double val_fraction) {
+  return static_cast<std::int64_t>(static_cast<double>(characters) * (1.0 - val_fraction));
+}
+
+void add_mark(std::vector<TextMark>& marks, const TextMark& mark, double val_fraction) {
+  if (mark.characters - marks.back().characters < kMarkDistance) return;
+  marks.push_back(mark);
+  const std::int64_t earliest = train_character_count(mark.characters, val_fraction);
+  const auto beyond =
+      std::upper_bound(marks.begin(), marks.end(), earliest,
+                       [](std::int64_t value, const TextMark& m) { return value < m.characters; });
+  if (beyond != marks.begin()) marks.erase(marks.begin(), beyond - 1);
+}
+
+void cut_at_end(PrepareState& state, const fs::path& train, const fs::path& val,
+                double val_fraction, const Tokenizer& tokenizer,
+                const std::function<void()>& save) {
+  if (!state.cut) {
+    const MappedFile file(train);
+    const std::string_view all(reinterpret_cast<const char*>(file.bytes().data()),
+                               state.train.bytes);
+    const EndSplit split =
+        split_at(all, state.marks, train_character_count(state.text_characters, val_fraction),
+                 tokenizer, state.token_bytes);
+    write_val(val, split, all, state);
+    state.cut = split.train;
+    save();
+  }
+  TokenWriter::Extent kept{.bytes =
+                               static_cast<std::uint64_t>(state.cut->keep * state.token_bytes)};
+  kept.crc = crc32c(MappedFile(train).bytes().first(kept.bytes));
+  TokenWriter writer(train, kept);
+  std::string then;
+  append_token_bytes(state.cut->then, state.token_bytes, then);
+  writer.write(then);
+  writer.close();
+  state.train = writer.extent();
+}
+
+}  // namespace gpt
