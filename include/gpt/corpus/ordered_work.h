@@ -35,7 +35,6 @@ class OrderedWork {
   ~OrderedWork() {  // drops what was not taken
     for (std::jthread& thread : threads_) thread.request_stop();
   }
-  OrderedWork(const OrderedWork&) = delete;
 
   // The next result, waiting at most `patience` for it. Rethrows what making or working threw, in
   // its place in the order; nothing comes after that.
@@ -46,7 +45,7 @@ class OrderedWork {
     if (slots_.empty()) return Taken::kEnd;
     const std::unique_ptr<Slot> slot = std::move(slots_.front());
     slots_.pop_front();
-    if (next_ > 0) --next_;  // 0: an error of `make`, which no one works on
+    if (next_ > 0) --next_;  // 0: an error of `make`, on which no one works
     weight_now_ -= slot->weight;
     lock.unlock();
     changed_.notify_all();
