@@ -84,7 +84,10 @@ ExitCode keys_verb(const Arguments&) {
   TrainConfig train;
   SampleConfig sample;
   PrepareConfig prepare;
-  print_text(key_table(knobs(train)) + key_table(knobs(sample)) + key_table(knobs(prepare)));
+  ImportConfig import;
+  ExportConfig export_;
+  print_text(key_table(knobs(train)) + key_table(knobs(sample)) + key_table(knobs(prepare)) +
+             key_table(knobs(import)) + key_table(knobs(export_)));
   return kExitDone;
 }
 

@@ -32,6 +32,17 @@ void adopt(const char* key, T& wanted, const T& saved, const Settings& asked) {
   wanted = saved;
 }
 
+// A smaller one crops the positions, as nanoGPT does.
+void adopt_block_size(std::int64_t& wanted, std::int64_t trained, const Settings& asked) {
+  const bool given = asked.origin("block_size") != "default";
+  if (given && wanted > trained)
+    throw InputError(concat(asked.origin("block_size"), ": block_size: the model was trained with ",
+                            trained, " positions, got ", wanted, "; at most as many can be used"));
+  if (given && wanted < trained)
+    log_info(concat("block_size: the model's ", trained, " positions are cropped to ", wanted));
+  if (!given) wanted = trained;
+}
+
 }  // namespace
 
 void move_aside(const fs::path& out_dir, const std::vector<CheckpointInfo>& checkpoints) {
@@ -53,9 +64,6 @@ void move_aside(const fs::path& out_dir, const std::vector<CheckpointInfo>& chec
 
 RunStart choose_start(TrainConfig config, const CheckpointStore& store) {
   const std::string& out = config.io.out_dir;
-  if (config.io.init_from != "scratch" && config.io.init_from != "resume")
-    throw InputError("init_from=" + config.io.init_from +
-                     ": this version cannot load OpenAI's weights yet; scratch and resume work");
   const auto present = store.list();
   if (config.io.init_from == "resume") {
     auto good = store.newest_good();
@@ -114,11 +122,7 @@ TrainConfig saved_config(const CheckpointInfo& checkpoint) {
 }
 
 void adopt_shape(TrainConfig& config, const TrainConfig& saved, const Settings& asked) {
-  if (config.data.block_size != saved.data.block_size && asked.origin("block_size") != "default")
-    throw InputError(concat(asked.origin("block_size"), ": block_size: the checkpoint was trained ",
-                            "with ", saved.data.block_size, ", got ", config.data.block_size,
-                            "; resume with the same"));
-  config.data.block_size = saved.data.block_size;
+  adopt_block_size(config.data.block_size, saved.data.block_size, asked);
   adopt("n_layer", config.model.n_layer, saved.model.n_layer, asked);
   adopt("n_head", config.model.n_head, saved.model.n_head, asked);
   adopt("n_embd", config.model.n_embd, saved.model.n_embd, asked);
@@ -126,6 +130,20 @@ void adopt_shape(TrainConfig& config, const TrainConfig& saved, const Settings& 
   adopt("gelu", config.model.gelu, saved.model.gelu, asked);
   adopt("vocab_size", config.model.vocab_size, saved.model.vocab_size, asked);
   adopt("seed", config.system.seed, saved.system.seed, asked);  // it keys dropout
+}
+
+void adopt_source(TrainConfig& config, const ModelShape& source, const Settings& asked) {
+  adopt_block_size(config.data.block_size, source.block_size, asked);
+  adopt("n_layer", config.model.n_layer, source.config.n_layer, asked);
+  adopt("n_head", config.model.n_head, source.config.n_head, asked);
+  adopt("n_embd", config.model.n_embd, source.config.n_embd, asked);
+  adopt("bias", config.model.bias, source.config.bias, asked);
+  adopt("vocab_size", config.model.vocab_size, AutoInt{source.vocab_size}, asked);
+  if (asked.origin("gelu") == "default")
+    config.model.gelu = source.config.gelu;
+  else if (config.model.gelu != source.config.gelu)
+    log_warning(asked.origin("gelu") + ": gelu=" + config.model.gelu +
+                ": the weights were trained with gelu=" + source.config.gelu);
 }
 
 }  // namespace gpt

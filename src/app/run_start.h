@@ -8,6 +8,7 @@
 #include "gpt/checkpoint/store.h"
 #include "gpt/config/settings.h"
 #include "gpt/config/train_config.h"
+#include "gpt/exchange/model_shape.h"
 #include "gpt/train/dataset.h"
 
 namespace gpt {
@@ -34,7 +35,10 @@ std::vector<std::int64_t> usable_offsets(const CheckpointInfo& checkpoint,
 TrainConfig saved_config(const CheckpointInfo& checkpoint);
 
 // As nanoGPT: what makes the model's shape comes from the checkpoint, with a warning where the
-// user asked for something else; another block_size is an InputError.
+// user asked for something else; a smaller block_size crops, a larger one is an InputError.
 void adopt_shape(TrainConfig& config, const TrainConfig& saved, const Settings& asked);
+
+// The same for weights that a new run begins with; `gelu` stays as the user asked.
+void adopt_source(TrainConfig& config, const ModelShape& source, const Settings& asked);
 
 }  // namespace gpt

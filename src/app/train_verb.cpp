@@ -12,10 +12,13 @@
 #include "gpt/config/memory_limit.h"
 #include "gpt/config/printing.h"
 #include "gpt/config/validate.h"
+#include "gpt/exchange/pretrained.h"
 #include "gpt/kernels/device.h"
 #include "gpt/kernels/device_memory.h"
 #include "gpt/train/trainer.h"
 
+#include "app/import_run.h"
+#include "app/lock.h"
 #include "app/run_start.h"
 #include "app/setup.h"
 #include "app/verbs.h"
@@ -42,16 +45,6 @@ void refuse_unfinished(TrainConfig& config, const Settings& asked) {
                               ": this version does not act on it yet; leave it at auto"));
 }
 
-FileLock lock_out_dir(const std::string& out_dir) {
-  make_directories(out_dir);
-  std::string owner;
-  auto lock = FileLock::try_lock(fs::path(out_dir) / "run.lock", &owner);
-  if (!lock)
-    throw InputError(out_dir + ": another run is using this folder (" + owner +
-                     "); wait for it, or choose another --out_dir");
-  return std::move(*lock);
-}
-
 void print_model_facts(const TrainConfig& config, const Gpt& model, const AdamW& optimizer,
                        const PeakRate& peak) {
   const DataConfig& data = config.data;
@@ -76,6 +69,9 @@ void restore(const CheckpointInfo& checkpoint, const Gpt& model, const AdamW& op
   load_model(checkpoint.path, model);
   load_optimizer(checkpoint.path, model, optimizer);
   const Manifest& manifest = checkpoint.manifest;
+  // nanoGPT saves neither: its resumed runs begin with the seed and a fresh scale, and so do those
+  // that come from it.
+  if (manifest.generator_state.empty()) return;
   scaler.restore({manifest.loss_scale, manifest.scale_growth_steps});
   const std::string& bytes = manifest.generator_state;
   at::Tensor state = at::empty({static_cast<std::int64_t>(bytes.size())}, at::kByte);
@@ -83,14 +79,24 @@ void restore(const CheckpointInfo& checkpoint, const Gpt& model, const AdamW& op
   generator.set_state(state);
 }
 
+// The weights that a new run begins with, and the config made to fit them; nothing for new ones.
+std::unique_ptr<WeightSource> open_source(TrainConfig& config, const Settings& asked) {
+  if (config.io.init_from == "scratch") return nullptr;
+  auto source = open_weights(config.io.init_from, config.io.pretrained_dir);
+  adopt_source(config, source->shape(), asked);
+  return source;
+}
+
 // Everything between a checked config and a finished run.
 ExitCode train(TrainConfig config, const Settings& asked) {
   const FileLock lock = lock_out_dir(config.io.out_dir);
   CheckpointStore store(config.io.out_dir, static_cast<int>(config.io.keep_checkpoints));
   store.clean_leftovers();
+  if (config.io.init_from == "resume") take_over_nanogpt(config.io.out_dir, config.data.data_dir);
   const RunStart start = choose_start(config, store);
   const auto& checkpoint = start.checkpoint;
   if (checkpoint) adopt_shape(config, saved_config(*checkpoint), asked);
+  std::unique_ptr<WeightSource> source = checkpoint ? nullptr : open_source(config, asked);
   const Dataset dataset = open_dataset(config);
   config.model.vocab_size.value = dataset.vocab_size;
   const Compute compute = set_up_machine(config.system);
@@ -103,6 +109,8 @@ ExitCode train(TrainConfig config, const Settings& asked) {
   at::Generator generator =
       at::detail::createCPUGenerator(static_cast<std::uint64_t>(config.system.seed));
   Gpt model(config.model, dataset.vocab_size, config.data.block_size, generator);
+  if (source) load_weights(*source, model.parameters());
+  source.reset();
   model.to(compute.device);
   std::vector<at::Tensor> weights;
   for (const Parameter& parameter : model.parameters()) weights.push_back(parameter.tensor);

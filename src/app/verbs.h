@@ -17,6 +17,8 @@ ExitCode run_program(const Arguments& arguments);
 ExitCode train_verb(const Arguments& arguments);
 ExitCode prepare_verb(const Arguments& arguments);
 ExitCode sample_verb(const Arguments& arguments);
+ExitCode import_verb(const Arguments& arguments);
+ExitCode export_verb(const Arguments& arguments);
 ExitCode checkpoint_verb(const Arguments& arguments);
 ExitCode plan_verb(const Arguments& arguments);
 // The README's table of keys; scripts/update_readme and a test use it.

@@ -43,6 +43,18 @@ std::vector<Knob> knobs(PrepareConfig& config) {
   return list;
 }
 
+std::vector<Knob> knobs(ImportConfig& config) {
+  std::vector<Knob> list;
+  add(list, "Import", config);
+  return list;
+}
+
+std::vector<Knob> knobs(ExportConfig& config) {
+  std::vector<Knob> list;
+  add(list, "Export", config);
+  return list;
+}
+
 std::string number_text(double value) {
   // 0.0006 reads better than to_chars' shorter 6e-04.
   const bool plain = std::abs(value) >= 1e-4 && std::abs(value) < 1e15;

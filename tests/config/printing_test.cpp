@@ -66,8 +66,11 @@ TEST(Printing, ReadmeTableIsTheGeneratedOne) {
   TrainConfig train;
   SampleConfig sample;
   PrepareConfig prepare;
+  ImportConfig import;
+  ExportConfig export_;
   EXPECT_EQ(readme.substr(from + begin.size(), to - from - begin.size()),
-            key_table(knobs(train)) + key_table(knobs(sample)) + key_table(knobs(prepare)))
+            key_table(knobs(train)) + key_table(knobs(sample)) + key_table(knobs(prepare)) +
+                key_table(knobs(import)) + key_table(knobs(export_)))
       << "run scripts/update_readme";
 }
 

@@ -14,7 +14,7 @@ FLOORS = {
     "config": 1, "text": 1, "formats": 1,
     "corpus": 2, "data": 2, "kernels": 2,
     "model": 3, "optim": 3,
-    "checkpoint": 4, "memory": 4,
+    "checkpoint": 4, "exchange": 4, "memory": 4,
     "train": 5,
     "app": 6,
 }

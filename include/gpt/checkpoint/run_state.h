@@ -29,8 +29,8 @@ class RunTensors {
   std::vector<CheckpointPart> parts_;
 };
 
-// Copies the weights of checkpoint `directory` into the model. InputError if a tensor is missing,
-// unknown, or of another type or shape.
+// Copies the weights of checkpoint `directory` into the model; one with a smaller block_size gets
+// the first positions. InputError if a tensor is missing, unknown, or of another type or shape.
 void load_model(const std::filesystem::path& directory, const Gpt& model);
 void load_optimizer(const std::filesystem::path& directory, const Gpt& model,
                     const AdamW& optimizer);

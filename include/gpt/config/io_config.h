@@ -20,9 +20,13 @@ struct IoConfig {
   FIELD(bool, always_save_checkpoint, "Save at every evaluation, not only when val loss improves.",
         anything()) = true;
   FIELD(std::string, init_from,
-        "Where weights come from: new, or out_dir's checkpoint. gpt2 and its kin: not in this "
-        "version.",
-        one_of("scratch", "resume", "gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl")) = "scratch";
+        "Where weights come from: new ones, out_dir's checkpoint (or nanoGPT's ckpt.pt in it), "
+        "OpenAI's GPT-2, a Hugging Face folder or a ckpt.pt (weights only).",
+        one_of_or_path("scratch", "resume", "gpt2", "gpt2-medium", "gpt2-large",
+                       "gpt2-xl")) = "scratch";
+  FIELD(std::string, pretrained_dir,
+        "Folder with OpenAI's weights as NAME/model.safetensors. Empty: the Hugging Face cache.",
+        anything()) = "";
   FIELD(bool, wandb_log, "Accepted for nanoGPT's sake; metrics go to metrics.jsonl.",
         anything()) = false;
   FIELD(std::string, wandb_project, "Project name for wandb_log.", anything()) = "owt";

@@ -7,7 +7,9 @@
 #include <variant>
 #include <vector>
 
+#include "gpt/config/export_config.h"
 #include "gpt/config/field.h"
+#include "gpt/config/import_config.h"
 #include "gpt/config/prepare_config.h"
 #include "gpt/config/sample_config.h"
 #include "gpt/config/train_config.h"
@@ -27,6 +29,8 @@ struct Knob {
 std::vector<Knob> knobs(TrainConfig& config);
 std::vector<Knob> knobs(SampleConfig& config);
 std::vector<Knob> knobs(PrepareConfig& config);
+std::vector<Knob> knobs(ImportConfig& config);
+std::vector<Knob> knobs(ExportConfig& config);
 
 // The shortest text that reads back as the same double.
 std::string number_text(double value);

@@ -1,0 +1,26 @@
+// Every knob of `gpttrain import`, once. What it imports is a positional argument.
+#pragma once
+
+#include <string>
+
+#include "gpt/config/check.h"
+#include "gpt/config/field.h"
+
+namespace gpt {
+
+struct ImportConfig {
+  CONFIG(ImportConfig);
+  FIELD(std::string, out_dir,
+        "Run folder to write the checkpoint to. Empty: where nanoGPT's ckpt.pt is.",
+        anything()) = "";
+  FIELD(bool, optimizer, "Take AdamW's state too; False: the weights with a fresh optimizer.",
+        anything()) = true;
+  FIELD(std::string, data_dir, "Folder that holds the datasets.", not_empty()) = "data";
+  FIELD(std::string, dataset,
+        "Dataset whose vocabulary the model speaks. Empty: the one that ckpt.pt names.",
+        anything()) = "";
+  FIELD(bool, overwrite, "Where out_dir holds a run, move it aside.", anything()) = false;
+  END_CONFIG;
+};
+
+}  // namespace gpt

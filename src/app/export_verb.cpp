@@ -1,0 +1,122 @@
+#include "gpt/base/files.h"
+#include "gpt/base/log.h"
+#include "gpt/base/strings.h"
+#include "gpt/checkpoint/run_state.h"
+#include "gpt/config/command_line.h"
+#include "gpt/config/printing.h"
+#include "gpt/exchange/hf_writer.h"
+#include "gpt/exchange/nanogpt_writer.h"
+
+#include "app/export_tokenizer.h"
+#include "app/run_start.h"
+#include "app/verbs.h"
+
+namespace gpt {
+
+namespace {
+
+constexpr const char* kUsage =
+    "Usage: gpttrain export --out_dir=RUN --format=nanogpt|hf [--to=PATH]\n"
+    "nanogpt: one ckpt.pt, which nanoGPT's sample.py and --init_from=resume load.\n"
+    "hf:      a folder that transformers loads as a GPT2LMHeadModel.\n\n";
+
+CheckpointInfo chosen_checkpoint(const ExportConfig& config) {
+  if (config.checkpoint != "latest" && config.checkpoint != "best") {
+    CheckpointInfo info{
+        .path = config.checkpoint, .step = 0, .good = true, .problem = "", .manifest = {}};
+    info.problem = CheckpointStore::verify(info.path, &info.manifest);
+    if (!info.problem.empty()) throw InputError(config.checkpoint + ": " + info.problem);
+    return info;
+  }
+  std::error_code ignored;
+  if (!fs::is_directory(config.out_dir, ignored))
+    throw InputError(config.out_dir + ": no such folder; expected the out_dir of a run");
+  const CheckpointStore store(config.out_dir, 2);
+  const auto found = config.checkpoint == "best" ? store.best_good() : store.newest_good();
+  if (found) return *found;
+  throw InputError(config.out_dir + ": no good checkpoint" +
+                   (config.checkpoint == "best" ? " is marked best" : "") +
+                   "; `gpttrain checkpoint verify " + config.out_dir + "` says why");
+}
+
+ModelShape shape_of(const TrainConfig& trained, const SafetensorsFile& weights) {
+  const TensorView* wte = weights.find("transformer.wte.weight");
+  if (!wte || wte->shape.size() != 2) throw InputError("the checkpoint has no token embedding");
+  return {trained.model, wte->shape[0], trained.data.block_size};
+}
+
+// Asked before anything is read; what is there goes only when the new one is complete.
+void check_target(const fs::path& target, bool overwrite) {
+  std::error_code ignored;
+  if (fs::exists(target, ignored) && !overwrite)
+    throw InputError(target.string() +
+                     ": already exists; choose another --to, or replace it with --overwrite=True");
+}
+
+void export_nanogpt(const fs::path& target, const CheckpointInfo& checkpoint,
+                    const TrainConfig& trained, const ModelShape& shape,
+                    const SafetensorsFile& weights) {
+  const SafetensorsFile optimizer(checkpoint.path / kOptimizerFile);
+  if (trained.model.gelu == "tanh")
+    log_warning(
+        "the model was trained with gelu=tanh; nanoGPT computes GELU by erf, so its losses "
+        "will differ in the third digit or so");
+  write_nanogpt(target, {.shape = shape,
+                         .model = weights,
+                         .optimizer = optimizer,
+                         .config = trained,
+                         .iteration = checkpoint.manifest.step,
+                         .best_val_loss = checkpoint.manifest.best_val_loss});
+}
+
+void export_hf(const fs::path& target, const CheckpointInfo& checkpoint, const ExportConfig& config,
+               const ModelShape& shape, const SafetensorsFile& weights) {
+  const ExportedTokenizer tokenizer =
+      tokenizer_files(checkpoint.manifest.vocabulary_json, shape.vocab_size, shape.block_size);
+  HfModel model{.shape = shape,
+                .weights = weights,
+                .vocab_size = config.pad ? shape.vocab_size : tokenizer.vocab_size,
+                .other_files = tokenizer.files};
+  // A folder cannot be replaced in one step; what was there goes when its successor is complete.
+  std::error_code ignored;
+  const fs::path old = target.string() + ".old";
+  const bool replaces = fs::exists(target, ignored);
+  if (!replaces) return write_hf_folder(target, model);
+  const fs::path fresh = target.string() + ".new";
+  remove_tree(fresh);
+  write_hf_folder(fresh, model);
+  remove_tree(old);
+  rename_path(target, old);
+  rename_path(fresh, target);
+  remove_tree(old);
+}
+
+}  // namespace
+
+ExitCode export_verb(const Arguments& arguments) {
+  ExportConfig config;
+  Settings settings(knobs(config));
+  const CommandLine line = read_command_line(arguments, settings, /*inputs_allowed=*/false);
+  if (line.help) {
+    print_text(kUsage + help_text(knobs(config)));
+    return kExitDone;
+  }
+  const bool nanogpt = config.format == "nanogpt";
+  const fs::path target = !config.to.empty()
+                              ? fs::path(config.to).lexically_normal()
+                              : fs::path(config.out_dir) / (nanogpt ? "ckpt.pt" : "hf");
+  check_target(target, config.overwrite);
+  const CheckpointInfo checkpoint = chosen_checkpoint(config);
+  const TrainConfig trained = saved_config(checkpoint);
+  const SafetensorsFile weights(checkpoint.path / kModelFile);
+  const ModelShape shape = shape_of(trained, weights);
+  make_directories(target.parent_path());
+  if (nanogpt)
+    export_nanogpt(target, checkpoint, trained, shape, weights);
+  else
+    export_hf(target, checkpoint, config, shape, weights);
+  print_line(concat("wrote ", target.string(), " from ", checkpoint.path.string()));
+  return kExitDone;
+}
+
+}  // namespace gpt

@@ -1,0 +1,170 @@
+#include "app/import_run.h"
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include <ATen/ATen.h>
+
+#include "gpt/base/error.h"
+#include "gpt/base/log.h"
+#include "gpt/base/strings.h"
+#include "gpt/checkpoint/run_state.h"
+#include "gpt/config/printing.h"
+#include "gpt/config/settings.h"
+#include "gpt/corpus/dataset_meta.h"
+#include "gpt/exchange/hf_folder.h"
+#include "gpt/exchange/nanogpt_checkpoint.h"
+
+#include "app/run_start.h"
+#include "app/version.h"
+
+namespace gpt {
+
+namespace {
+
+// The files of the checkpoint, and the tensors that their views look at.
+class ImportedParts {
+ public:
+  ImportedParts() : parts_(2) {
+    parts_[0].file_name = kModelFile;
+    parts_[1].file_name = kOptimizerFile;
+  }
+  void add_weight(const std::string& name, const at::Tensor& tensor) { add(0, name, tensor); }
+  void add_state(const std::string& name, const NanogptCheckpoint::AdamState& state) {
+    add(1, name + ".exp_avg", state.exp_avg);
+    add(1, name + ".exp_avg_sq", state.exp_avg_sq);
+    add(1, name + ".step", state.step);
+  }
+  const std::vector<CheckpointPart>& parts() const { return parts_; }
+
+ private:
+  void add(std::size_t part, std::string name, const at::Tensor& tensor) {
+    const at::Tensor host = tensor.contiguous();
+    host_.push_back(host);
+    parts_[part].tensors.push_back(
+        {std::move(name),
+         "F32",
+         host.sizes().vec(),
+         {static_cast<const std::byte*>(host.const_data_ptr()), host.nbytes()}});
+  }
+
+  std::vector<at::Tensor> host_;
+  std::vector<CheckpointPart> parts_;
+};
+
+// Keys of nanoGPT's config that this program has too, as far as their values suit it.
+void adopt_config(const std::vector<Setting>& settings, TrainConfig& config) {
+  std::vector<std::string> passed_over;
+  for (const Setting& setting : settings) {
+    const TrainConfig before = config;
+    try {
+      Settings target(knobs(config));
+      target.assign(setting);
+      target.check_ranges();
+    } catch (const InputError&) {
+      config = before;
+      passed_over.push_back(setting.key);
+    }
+  }
+  if (!passed_over.empty())
+    log_info("keys of its config that mean nothing here: " + join(passed_over, ", "));
+}
+
+void adopt_sizes(const ModelShape& shape, TrainConfig& config) {
+  config.model.n_layer = shape.config.n_layer;
+  config.model.n_head = shape.config.n_head;
+  config.model.n_embd = shape.config.n_embd;
+  config.model.bias = shape.config.bias;
+  config.model.vocab_size.value = shape.vocab_size;
+  config.data.block_size = shape.block_size;
+  config.io.init_from = "scratch";
+}
+
+std::string vocabulary(const ImportConfig& config, const TrainConfig& trained,
+                       std::int64_t vocab_size) {
+  const std::string dataset = config.dataset.empty() ? trained.data.dataset : config.dataset;
+  const fs::path folder = fs::path(config.data_dir) / dataset;
+  const auto meta = read_dataset_meta(folder);
+  if (meta && meta->vocab_size > vocab_size)
+    throw InputError(concat(meta->origin.string(), ": has ", meta->vocab_size,
+                            " tokens, the model ", vocab_size,
+                            "; name the model's own dataset with --dataset"));
+  return meta ? meta->json : "";
+}
+
+// AdamW before its first step, over one stretch of zeros.
+void add_fresh_states(const ModelShape& shape, ImportedParts& parts) {
+  std::int64_t largest = 0;
+  std::vector<std::pair<std::string, at::Tensor>> weights;
+  const auto parameters = parameter_shapes(shape);
+  for (const ParameterShape& parameter : parameters)
+    largest = std::max(largest, c10::multiply_integers(parameter.shape));
+  const at::Tensor zeros = at::zeros({largest});
+  for (const ParameterShape& parameter : parameters) {
+    const at::Tensor zero =
+        zeros.narrow(0, 0, c10::multiply_integers(parameter.shape)).view(parameter.shape);
+    parts.add_state(parameter.name, {zero, zero, at::zeros({})});
+  }
+}
+
+void read_nanogpt(const NanogptCheckpoint& file, bool optimizer, TrainConfig& config,
+                  Manifest& manifest, ImportedParts& parts) {
+  adopt_config(file.config(), config);
+  manifest.step = file.iteration();
+  const bool evaluated = file.best_val_loss() < Manifest().best_val_loss;
+  if (evaluated) manifest.val_loss = manifest.best_val_loss = file.best_val_loss();
+  manifest.best = evaluated;  // nanoGPT saves right after the evaluation that it was the best of
+  const DataConfig& data = config.data;
+  manifest.tokens_seen =
+      manifest.step * data.gradient_accumulation_steps * data.batch_size * file.shape().block_size;
+  if (!optimizer) return add_fresh_states(file.shape(), parts);
+  file.check_optimizer();
+  for (const ParameterShape& parameter : parameter_shapes(file.shape()))
+    parts.add_state(parameter.name, file.optimizer_state(parameter.name));
+}
+
+}  // namespace
+
+fs::path import_run(const fs::path& source, const ImportConfig& config,
+                    const std::vector<CheckpointInfo>& replaced) {
+  std::error_code ignored;
+  TrainConfig trained;
+  Manifest manifest;
+  manifest.reason = "imported";
+  manifest.program_version = version();
+  ImportedParts parts;
+  std::unique_ptr<WeightSource> weights;
+  if (fs::is_directory(source, ignored)) {
+    weights = std::make_unique<HfFolder>(source);
+    add_fresh_states(weights->shape(), parts);
+  } else {
+    auto file = std::make_unique<NanogptCheckpoint>(source);
+    read_nanogpt(*file, config.optimizer, trained, manifest, parts);
+    weights = std::move(file);
+  }
+  // nanoGPT has one GELU, and a file of it that was exported from here says which it was.
+  if (fs::is_directory(source, ignored)) trained.model.gelu = weights->shape().config.gelu;
+  adopt_sizes(weights->shape(), trained);
+  for (const ParameterShape& parameter : parameter_shapes(weights->shape()))
+    parts.add_weight(parameter.name, weights->weight(parameter.name));
+  manifest.vocabulary_json = vocabulary(config, trained, weights->shape().vocab_size);
+  manifest.config_json = to_json(knobs(trained));
+  if (!replaced.empty()) move_aside(config.out_dir, replaced);
+  CheckpointStore(config.out_dir, 2).save(manifest, parts.parts());
+  return fs::path(config.out_dir) / format("step_%08ld", static_cast<long>(manifest.step));
+}
+
+void take_over_nanogpt(const std::string& out_dir, const std::string& data_dir) {
+  const fs::path file = fs::path(out_dir) / kNanogptFile;
+  std::error_code ignored;
+  if (!fs::exists(file, ignored) || !CheckpointStore(out_dir, 2).list().empty()) return;
+  ImportConfig config;
+  config.out_dir = out_dir;
+  config.data_dir = data_dir;
+  const fs::path written = import_run(file, config);
+  log_info(file.string() + ": nanoGPT's checkpoint was taken over as " + written.string());
+}
+
+}  // namespace gpt

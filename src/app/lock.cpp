@@ -1,0 +1,19 @@
+#include "app/lock.h"
+
+#include <utility>
+
+#include "gpt/base/error.h"
+
+namespace gpt {
+
+FileLock lock_out_dir(const std::string& out_dir) {
+  make_directories(out_dir);
+  std::string owner;
+  auto lock = FileLock::try_lock(fs::path(out_dir) / "run.lock", &owner);
+  if (!lock)
+    throw InputError(out_dir + ": another run is using this folder (" + owner +
+                     "); wait for it, or choose another --out_dir");
+  return std::move(*lock);
+}
+
+}  // namespace gpt
