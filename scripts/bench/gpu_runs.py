@@ -3,6 +3,7 @@
 import array
 import contextlib
 import filecmp
+import itertools
 import math
 import os
 import shutil
@@ -73,37 +74,57 @@ def hold(bench, name, left, right, tolerance):
 
 
 def parity(bench):
+    """The eager engine, then the fused one, which compile=True means on a GPU."""
     both, device = make_sides(bench), {"device": bench.device}
     on_cpu = both.gpttrain(SHORT)
-    with variables(both, NO_TF32):
-        ours, theirs = both.gpttrain({**SHORT, **device}), both.reference({**SHORT, **device})
-    hold(bench, "float32 against the CPU", ours, on_cpu, 2e-4)
-    hold(bench, "float32 against PyTorch", ours, theirs, 2e-4)
-    ours, theirs = both.gpttrain({**SHORT, **device}), both.reference({**SHORT, **device})
-    hold(bench, "float32 with TF32 against PyTorch", ours, theirs, 2e-2)
     dropped = {**SHORT, "dropout": 0.2}
+    dropped_on_cpu = both.gpttrain(dropped)
     with variables(both, NO_TF32):
-        hold(bench, "dropout against the CPU", both.gpttrain({**dropped, **device}),
-             both.gpttrain(dropped), 5e-4)
-        larger = {**dropped, **device, "batch_size": 8, "gradient_accumulation_steps": 3}
-        hold(bench, "micro-batches of 5 against 8 sequences",
-             both.gpttrain({**larger, "micro_batch_size": 5}), both.gpttrain(larger), 5e-4)
+        theirs = both.reference({**SHORT, **device})
+    theirs_tf32 = both.reference({**SHORT, **device})
+    for engine, compile_ in (("eager", {"compile": False}), ("fused", {"compile": True})):
+        keys = {**device, **compile_}
+        with variables(both, NO_TF32):
+            ours = both.gpttrain({**SHORT, **keys})
+            hold(bench, f"{engine}, float32 against the CPU", ours, on_cpu, 2e-4)
+            hold(bench, f"{engine}, float32 against PyTorch", ours, theirs, 2e-4)
+            hold(bench, f"{engine}, dropout against the CPU", both.gpttrain({**dropped, **keys}),
+                 dropped_on_cpu, 5e-4)
+            larger = {**dropped, **keys, "batch_size": 8, "gradient_accumulation_steps": 3}
+            hold(bench, f"{engine}, micro-batches of 5 against 8 sequences",
+                 both.gpttrain({**larger, "micro_batch_size": 5}), both.gpttrain(larger), 5e-4)
+        hold(bench, f"{engine}, float32 with TF32 against PyTorch",
+             both.gpttrain({**SHORT, **keys}), theirs_tf32, 2e-2)
+
+
+def recompute(bench):
+    """Levels of recomputation, and graphs, change no number of a run by more than an order of sums."""
+    both = make_sides(bench)
+    keys = {**SHORT, "device": bench.device, "compile": True}
+    with variables(both, NO_TF32):
+        kept = both.gpttrain({**keys, "recompute": "none"})
+        for level in ("gelu", "norm", "mlp", "block"):
+            hold(bench, f"recompute={level}", both.gpttrain({**keys, "recompute": level}), kept, 2e-4)
+        hold(bench, "compile_mode=reduce-overhead",
+             both.gpttrain({**keys, "compile_mode": "reduce-overhead"}), kept, 2e-4)
 
 
 def precision(bench):
     """Rounding moves a loss, but not to another curve."""
     both = make_sides(bench)
     exact = both.gpttrain({**SHORT, "device": bench.device})
-    for dtype in ("bfloat16", "float16"):
-        record = both.gpttrain({**SHORT, "device": bench.device, "dtype": dtype})
+    for dtype, compile_ in itertools.product(("bfloat16", "float16"), (False, True)):
+        record = both.gpttrain({**SHORT, "device": bench.device, "dtype": dtype,
+                                "compile": compile_})
         losses, last = all_losses(record), record["evaluations"][-1]["val"]
         wanted = exact["evaluations"][-1]["val"]
         # The scaler's first steps may be skipped, which moves the whole curve by as many.
         good = all(map(math.isfinite, losses)) and abs(last - wanted) < 0.1 * wanted
         log = (bench.work / "gpttrain.log").read_text(errors="replace")
         skipped = log.count("float16 overflow")
-        bench.verdict(good, dtype, f"{len(losses)} finite losses; val loss {last:.4f}, in float32 "
-                                   f"{wanted:.4f}" + (f"; {skipped} overflows" if skipped else ""))
+        bench.verdict(good, f"{dtype}, {'fused' if compile_ else 'eager'}",
+                      f"{len(losses)} finite losses; val loss {last:.4f}, in float32 {wanted:.4f}"
+                      + (f"; {skipped} overflows" if skipped else ""))
 
 
 def same_tensors(one, other):
@@ -115,7 +136,7 @@ def resume(bench):
     """N steps against k, resume, N-k; large enough for the GPU's kernels of real runs."""
     both = make_sides(bench)
     kinds = ("float32",) if bench.device == "cpu" else ("float32", "bfloat16", "float16")
-    keys = {**SHORT, "device": bench.device, "deterministic": True, "compile": False,
+    keys = {**SHORT, "device": bench.device, "deterministic": True, "compile": True,
             "eval_interval": 4, "max_iters": 11, "dropout": 0.1, "gradient_accumulation_steps": 2}
     if not bench.small:
         keys |= {"n_embd": 256, "n_head": 4, "n_layer": 4, "block_size": 256, "batch_size": 8}
@@ -175,6 +196,7 @@ def refusal(bench):
 
 STEPS = [
     ("parity", "losses: CUDA, CPU and PyTorch on this GPU; TF32; dropout; micro-batches", parity),
+    ("recompute", "the fused engine's levels of recomputation and its graphs", recompute),
     ("precision", "bfloat16 and float16 runs beside float32", precision),
     ("resume", "deterministic=True: a resumed run bit by bit", resume),
     ("stop", "SIGTERM saves and exits with 75", stop),

@@ -37,10 +37,11 @@ if(GPT_HAVE_CUDA)
   gpt_torch_library(c10_cuda ${GPTTRAIN_TORCH}/lib/libc10_cuda.so)
   # The wheel's CUDA runtime, not the toolkit's: a process must not hold two of them.
   gpt_torch_library(cudart ${_site_packages}/nvidia/cu${GPT_CUDA_MAJOR}/lib/libcudart.so.${GPT_CUDA_MAJOR})
+  gpt_torch_library(cublasLt ${_site_packages}/nvidia/cu${GPT_CUDA_MAJOR}/lib/libcublasLt.so.${GPT_CUDA_MAJOR})
   # torch_cuda registers its kernels when it is loaded; no symbol of ours asks for it.
   target_link_libraries(gpt_torch INTERFACE
     -Wl,--no-as-needed,${GPTTRAIN_TORCH}/lib/libtorch_cuda.so,--as-needed
-    torch::c10_cuda torch::cudart)
+    torch::c10_cuda torch::cudart torch::cublasLt)
 endif()
 message(STATUS "gpttrain: LibTorch ${GPT_TORCH_VERSION} in ${GPTTRAIN_TORCH}")
 

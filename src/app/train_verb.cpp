@@ -103,8 +103,8 @@ ExitCode train(TrainConfig config, const Settings& asked) {
   if (const auto limit =
           parse_memory_limit(config.memory.memory_limit)->of(total_memory(compute.device)))
     limit_memory(compute.device, *limit);
-  if (config.system.compile)
-    log_info("compile=True: the fused engine is not in this version, the eager engine runs");
+  if (config.system.compile && compute.device.is_cpu())
+    log_info("compile=True: no fused engine for the CPU is in this version, the eager engine runs");
 
   at::Generator generator =
       at::detail::createCPUGenerator(static_cast<std::uint64_t>(config.system.seed));

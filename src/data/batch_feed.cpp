@@ -4,6 +4,8 @@
 #include <utility>
 
 #include <ATen/ATen.h>
+#include <c10/core/StreamGuard.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
 
 #include "gpt/base/error.h"
 #include "gpt/base/strings.h"
@@ -39,6 +41,11 @@ Batch make_host_batch(const TokenFile& file, const at::Tensor& offsets, std::int
   return batch;
 }
 
+std::optional<c10::Stream> copy_stream(at::Device device) {
+  if (device.is_cpu()) return std::nullopt;
+  return c10::impl::VirtualGuardImpl(device.type()).getStreamFromGlobalPool(device);
+}
+
 Batch to_device(Batch batch, at::Device device) {
   if (device.is_cpu()) return batch;
   return {.x_BT = batch.x_BT.to(device, /*non_blocking=*/true),
@@ -55,7 +62,10 @@ Batch make_batch(const TokenFile& file, const at::Tensor& offsets, std::int64_t 
 }
 
 BatchFeed::BatchFeed(std::int64_t block_size, at::Device device)
-    : block_size_(block_size), device_(device), thread_([this] { work(); }) {}
+    : block_size_(block_size),
+      device_(device),
+      copies_(copy_stream(device)),
+      thread_([this] { work(); }) {}
 
 BatchFeed::~BatchFeed() {
   {
@@ -93,7 +103,14 @@ Batch BatchFeed::take() {
   --pending_;
   changed_.notify_all();
   if (made.error) std::rethrow_exception(made.error);
-  return to_device(std::move(made.batch), device_);
+  if (made.copied) {
+    const c10::Stream stream = c10::impl::VirtualGuardImpl(device_.type()).getStream(device_);
+    made.copied->block(stream);
+    // Their memory must not be reused while this stream still reads it.
+    made.batch.x_BT.record_stream(stream);
+    made.batch.y_BT.record_stream(stream);
+  }
+  return std::move(made.batch);
 }
 
 void BatchFeed::clear() {
@@ -109,6 +126,12 @@ BatchFeed::Made BatchFeed::make(const Job& job) const {
   try {
     made.batch =
         make_host_batch(*job.file, job.offsets, job.first_sequence, block_size_, device_.is_cuda());
+    if (copies_) {
+      const c10::StreamGuard guard(*copies_);
+      made.batch = to_device(std::move(made.batch), device_);
+      made.copied.emplace(device_.type());
+      made.copied->record(*copies_);
+    }
   } catch (...) {  // whatever it is, it belongs to the caller of take()
     made.error = std::current_exception();
   }

@@ -1,6 +1,6 @@
 #include "gpt/kernels/cross_entropy.h"
 
-#include "cuda_kernels.h"
+#include "backend.h"
 
 namespace gpt {
 
@@ -17,10 +17,28 @@ void require_targets_in_range(const CrossEntropyArgs& args) {
                     " of row ", row, " is outside the vocabulary of ", vocab);
 }
 
+void run(const CrossEntropyArgs& args) {
+  TORCH_CHECK(args.logits_NV.is_contiguous() && args.target_N.is_contiguous() &&
+                  args.loss_N.is_contiguous() && args.target_N.device() == args.logits_NV.device(),
+              "cross_entropy_: contiguous tensors on one device are needed");
+  run_kernel(args.logits_NV, [&](void* stream) {
+    return launch_cross_entropy({.logits = args.logits_NV.mutable_data_ptr(),
+                                 .target = args.target_N.const_data_ptr<std::int64_t>(),
+                                 .loss = args.loss_N.mutable_data_ptr(),
+                                 .rows = args.logits_NV.size(0),
+                                 .vocab = args.logits_NV.size(1),
+                                 .ignore_index = args.ignore_index,
+                                 .scale = args.scale,
+                                 .gradient = args.gradient,
+                                 .type = float_type(args.logits_NV.scalar_type())},
+                                stream);
+  });
+}
+
 }  // namespace
 
 void cross_entropy_(const CrossEntropyArgs& args) {
-  if (args.logits_NV.is_cuda()) return cross_entropy_cuda(args);
+  if (has_kernels(args.logits_NV)) return run(args);
   require_targets_in_range(args);
   plain_cross_entropy_(args);
 }

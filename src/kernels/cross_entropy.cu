@@ -1,10 +1,8 @@
-// One block per row. First pass: online maximum and sum; second: the gradient over the logits.
-// A row of GPT-2 is 100 KB of bf16, so the second read mostly hits L2.
-#include <cuda_bf16.h>
-#include <cuda_fp16.h>
-#include <cuda_runtime.h>
-
-#include "launch.h"
+// One block per row: each logit is read from device memory once and written once. The row waits in
+// shared memory between the two passes, online maximum and sum, then the gradient; 50304 bf16
+// logits are 98 KiB, which is what a block may have on every card from sm_80 on. A row that does
+// not fit is read twice.
+#include "kernel_math.h"
 #include "online_softmax.h"
 
 namespace gpt {
@@ -13,85 +11,92 @@ namespace {
 
 constexpr int kThreads = 512;
 
-struct Wide {  // statistics in float64, for checks against the CPU
-  double max, sum;
-};
-
-__device__ Wide merge(Wide a, Wide b) {
-  if (a.max < b.max) {
-    const Wide larger = b;
-    b = a;
-    a = larger;
-  }
-  if (b.sum == 0.0) return a;
-  return {a.max, a.sum + b.sum * exp(b.max - a.max)};
-}
-
-template <class T>
-struct Math {
-  using Real = float;
-  using Stats = SoftmaxStats;
-  static __device__ float load(T x) { return static_cast<float>(x); }
-  static __device__ float exponent(float x) { return expf(x); }
-};
-template <>
-struct Math<double> {
-  using Real = double;
-  using Stats = Wide;
-  static __device__ double load(double x) { return x; }
-  static __device__ double exponent(double x) { return exp(x); }
-};
-
-template <class Stats, class Real>
-__device__ Stats reduce_block(Stats mine) {
+template <class R>
+__device__ SoftmaxStatsOf<R> reduce_block(SoftmaxStatsOf<R> mine) {
   for (int offset = 16; offset > 0; offset /= 2) {
-    const Real max = __shfl_xor_sync(0xFFFFFFFFu, mine.max, offset);
-    const Real sum = __shfl_xor_sync(0xFFFFFFFFu, mine.sum, offset);
-    mine = merge(mine, Stats{max, sum});
+    const R max = __shfl_xor_sync(0xFFFFFFFFu, mine.max, offset);
+    const R sum = __shfl_xor_sync(0xFFFFFFFFu, mine.sum, offset);
+    mine = merge(mine, SoftmaxStatsOf<R>{max, sum});
   }
-  __shared__ Stats warps[kThreads / 32];
+  __shared__ SoftmaxStatsOf<R> warps[kThreads / 32];
   if (threadIdx.x % 32 == 0) warps[threadIdx.x / 32] = mine;
   __syncthreads();
-  Stats total = warps[0];
+  SoftmaxStatsOf<R> total = warps[0];
   for (int warp = 1; warp < kThreads / 32; ++warp) total = merge(total, warps[warp]);
   return total;
 }
 
-template <class T>
+// The pack's own maximum first: one rescaling of the sum instead of one per logit.
+template <class R, class T, int N>
+__device__ SoftmaxStatsOf<R> include_pack(SoftmaxStatsOf<R> stats, const Pack<T, N>& pack) {
+  R max = stats.max;
+  for (int k = 0; k < N; ++k)
+    if (static_cast<R>(pack.value[k]) > max) max = static_cast<R>(pack.value[k]);
+  R sum = stats.sum == R(0) ? R(0) : stats.sum * exp(stats.max - max);
+  for (int k = 0; k < N; ++k) sum += exp(static_cast<R>(pack.value[k]) - max);
+  return {max, sum};
+}
+
+template <class T, int N>
 __global__ void __launch_bounds__(kThreads)
-    cross_entropy_rows(T* logits, const std::int64_t* target, typename Math<T>::Real* loss,
-                       std::int64_t vocab, std::int64_t ignore_index, double scale, bool gradient) {
-  using Real = typename Math<T>::Real;
-  using Stats = typename Math<T>::Stats;
-  T* row = logits + blockIdx.x * vocab;
-  const std::int64_t column = target[blockIdx.x];
-  const bool ignored = column == ignore_index;
+    cross_entropy_rows(CrossEntropyLaunch args, bool cached) {
+  using R = Real<T>;
+  GPT_SHARED(T, cache);
+  const std::int64_t vocab = args.vocab;
+  T* row = static_cast<T*>(args.logits) + blockIdx.x * vocab;
+  const std::int64_t column = args.target[blockIdx.x];
+  const bool ignored = column == args.ignore_index;
   const bool valid = column >= 0 && column < vocab;
 
-  Stats mine{static_cast<Real>(-INFINITY), Real(0)};
-  for (std::int64_t i = threadIdx.x; i < vocab; i += kThreads)
-    mine = merge(mine, Stats{Math<T>::load(row[i]), Real(1)});
-  const Stats all = reduce_block<Stats, Real>(mine);
+  SoftmaxStatsOf<R> mine{static_cast<R>(-INFINITY), R(0)};
+  for (std::int64_t i = threadIdx.x * N; i < vocab; i += kThreads * N) {
+    const Pack<T, N> pack = load<N>(row + i);
+    if (cached) store(cache + i, pack);
+    mine = include_pack(mine, pack);
+  }
+  const SoftmaxStatsOf<R> all = reduce_block(mine);
 
   if (threadIdx.x == 0) {
-    const Real nll = valid ? log(all.sum) + all.max - Math<T>::load(row[column]) : Real(NAN);
-    loss[blockIdx.x] = ignored ? Real(0) : nll;
+    const R nll = valid ? log(all.sum) + all.max - static_cast<R>(row[column]) : R(NAN);
+    static_cast<R*>(args.loss)[blockIdx.x] = ignored ? R(0) : nll;
   }
-  if (!gradient) return;
+  if (!args.gradient) return;
   __syncthreads();  // thread 0 has read the target's logit
-  const Real factor = ignored ? Real(0) : static_cast<Real>(scale) / all.sum;
-  for (std::int64_t i = threadIdx.x; i < vocab; i += kThreads) {
-    Real d = factor * Math<T>::exponent(Math<T>::load(row[i]) - all.max);
-    if (i == column && !ignored) d -= static_cast<Real>(scale);
-    row[i] = static_cast<T>(d);
+  const R factor = ignored ? R(0) : static_cast<R>(args.scale) / all.sum;
+  const T* kept = cached ? cache : row;
+  for (std::int64_t i = threadIdx.x * N; i < vocab; i += kThreads * N) {
+    Pack<T, N> pack = load<N>(kept + i);
+    for (int k = 0; k < N; ++k) {
+      R d = factor * exp(static_cast<R>(pack.value[k]) - all.max);
+      if (i + k == column && !ignored) d -= static_cast<R>(args.scale);
+      pack.value[k] = static_cast<T>(d);
+    }
+    store(row + i, pack);
   }
+}
+
+// A single pass over the row has no use for the shared memory.
+template <class T, class Kernel>
+bool fits_shared_memory(const Kernel& kernel, const CrossEntropyLaunch& args, std::size_t bytes) {
+  int device = 0, most = 0;
+  if (!args.gradient || cudaGetDevice(&device) != cudaSuccess ||
+      cudaDeviceGetAttribute(&most, cudaDevAttrMaxSharedMemoryPerBlockOptin, device) != cudaSuccess)
+    return false;
+  const std::size_t fixed = kThreads / 32 * sizeof(SoftmaxStatsOf<Real<T>>);
+  return bytes + fixed <= static_cast<std::size_t>(most) &&
+         cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                              static_cast<int>(bytes)) == cudaSuccess;
 }
 
 template <class T>
 int launch(const CrossEntropyLaunch& args, cudaStream_t stream) {
-  cross_entropy_rows<T><<<static_cast<unsigned>(args.rows), kThreads, 0, stream>>>(
-      static_cast<T*>(args.logits), args.target, static_cast<typename Math<T>::Real*>(args.loss),
-      args.vocab, args.ignore_index, args.scale, args.gradient);
+  constexpr int kWide = 16 / sizeof(T);
+  const auto kernel =
+      args.vocab % kWide == 0 ? cross_entropy_rows<T, kWide> : cross_entropy_rows<T, 1>;
+  const std::size_t bytes = static_cast<std::size_t>(args.vocab) * sizeof(T);
+  const bool cached = fits_shared_memory<T>(kernel, args, bytes);
+  GPT_LAUNCH(kernel, dim3(static_cast<unsigned>(args.rows)), dim3(kThreads), cached ? bytes : 0,
+             stream, args, cached);
   return cudaGetLastError();
 }
 
@@ -99,18 +104,9 @@ int launch(const CrossEntropyLaunch& args, cudaStream_t stream) {
 
 int launch_cross_entropy(const CrossEntropyLaunch& args, void* stream) {
   if (args.rows == 0) return cudaSuccess;
-  const auto s = static_cast<cudaStream_t>(stream);
-  switch (args.type) {
-    case Float::kFloat32:
-      return launch<float>(args, s);
-    case Float::kFloat64:
-      return launch<double>(args, s);
-    case Float::kBFloat16:
-      return launch<__nv_bfloat16>(args, s);
-    case Float::kFloat16:
-      return launch<__half>(args, s);
-  }
-  return cudaErrorInvalidValue;
+  return for_type(args.type, [&](auto* null) {
+    return launch<GPT_POINTEE(null)>(args, static_cast<cudaStream_t>(stream));
+  });
 }
 
 }  // namespace gpt

@@ -6,8 +6,8 @@
 #include <ATen/Parallel.h>
 #include <torch/csrc/autograd/custom_function.h>
 
-#include "cuda_kernels.h"
-#include "dropout_mask.h"
+#include "backend.h"
+#include "dropout_rows.h"
 
 namespace gpt {
 
@@ -49,8 +49,18 @@ at::Tensor drop(const at::Tensor& x, const at::Tensor& sequence_B, const Dropout
   const at::Tensor in = x.contiguous();
   at::Tensor out = at::empty_like(in);
   const std::int64_t rows = sequence_B.size(0), size = in.numel() / std::max<std::int64_t>(rows, 1);
-  if (in.is_cuda()) {
-    dropout_cuda(in, out, sequence_B, stream);
+  if (has_kernels(in)) {
+    const at::Tensor on_device = sequence_B.to(in.device());
+    run_kernel(in, [&](void* queue) {
+      return launch_dropout({.in = in.const_data_ptr(),
+                             .out = out.mutable_data_ptr(),
+                             .sequence = on_device.const_data_ptr<std::int64_t>(),
+                             .rows = rows,
+                             .size = size,
+                             .stream = stream,
+                             .type = float_type(in.scalar_type())},
+                            queue);
+    });
     return out;
   }
   const std::int64_t* sequence = sequence_B.const_data_ptr<std::int64_t>();
@@ -102,6 +112,19 @@ at::Tensor keyed_dropout(const at::Tensor& x, double p, const at::Tensor& sequen
               "keyed_dropout: one sequence index per row of x is needed");
   return KeyedDropout::apply(x, p, sequence_B, place.seed, place.step, place.layer,
                              static_cast<std::int64_t>(place.site));
+}
+
+DropoutRows launch_rows(const RowDropout& dropout) {
+  if (dropout.p == 0) return {};
+  return {.stream = stream_of(dropout.p, dropout.place),
+          .sequence = dropout.sequence_B.const_data_ptr<std::int64_t>(),
+          .rows_per_sequence = dropout.tokens};
+}
+
+at::Tensor plain_row_dropout(const at::Tensor& x, const RowDropout& dropout) {
+  if (dropout.p == 0) return x;
+  const at::Tensor x_BTC = x.view({dropout.sequence_B.size(0), dropout.tokens, x.size(1)});
+  return keyed_dropout(x_BTC, dropout.p, dropout.sequence_B, dropout.place).view(x.sizes());
 }
 
 at::Tensor keyed_dropout_mask_reference(double p, const at::Tensor& sequence_B,

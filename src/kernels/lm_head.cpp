@@ -5,6 +5,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "gpt/kernels/cross_entropy.h"
+#include "gpt/kernels/matmul.h"
 
 namespace gpt {
 
@@ -14,50 +15,25 @@ struct HeadPass {
   at::Tensor token_N, dx_NC, dweight_VC;
 };
 
-// dweight += dlogits^T x. The products of low-precision numbers are summed in the weight's type, so
-// that the number of chunks shows in nothing but the order of summation.
-void accumulate_dweight(at::Tensor& dweight_VC, const at::Tensor& dlogits_NV,
-                        const at::Tensor& x_NC) {
-  const at::Tensor dlogits_VN = dlogits_NV.t();
-  if (dlogits_NV.scalar_type() == dweight_VC.scalar_type()) {
-    dweight_VC.addmm_(dlogits_VN, x_NC);
-  } else if (dlogits_NV.is_cuda()) {
-    dweight_VC.add_(at::mm(dlogits_VN, x_NC, dweight_VC.scalar_type()));
-  } else {
-    dweight_VC.addmm_(dlogits_VN.to(dweight_VC.scalar_type()), x_NC.to(dweight_VC.scalar_type()));
-  }
-}
-
 HeadPass head_pass(const at::Tensor& x_NC, const at::Tensor& weight_VC, const at::Tensor& target_N,
                    const LmHeadOptions& options, bool gradient) {
-  const std::int64_t tokens = x_NC.size(0);
-  const std::int64_t chunk = options.chunk > 0 ? std::min(options.chunk, tokens) : tokens;
   const at::ScalarType type = options.compute_type.value_or(x_NC.scalar_type());
   const at::ScalarType real = x_NC.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
-  const at::Tensor weight = weight_VC.to(type);
-
   HeadPass pass;
-  pass.token_N = at::empty({tokens}, x_NC.options().dtype(real));
+  pass.token_N = at::empty({x_NC.size(0)}, x_NC.options().dtype(real));
   if (gradient) {
     pass.dx_NC = at::empty_like(x_NC, at::MemoryFormat::Contiguous);
     pass.dweight_VC = at::zeros_like(weight_VC);
   }
-  at::Tensor buffer = at::empty({chunk, weight.size(0)}, x_NC.options().dtype(type));
-  for (std::int64_t first = 0; first < tokens; first += chunk) {
-    const std::int64_t count = std::min(chunk, tokens - first);
-    const at::Tensor x = x_NC.narrow(0, first, count).to(type);
-    at::Tensor logits = buffer.narrow(0, 0, count);
-    at::mm_out(logits, x, weight.t());
-    cross_entropy_({.logits_NV = logits,
-                    .target_N = target_N.narrow(0, first, count),
-                    .loss_N = pass.token_N.narrow(0, first, count),
-                    .scale = options.scale * options.gradient_scale,
-                    .ignore_index = options.ignore_index,
-                    .gradient = gradient});
-    if (!gradient) continue;
-    pass.dx_NC.narrow(0, first, count).copy_(at::mm(logits, weight));
-    accumulate_dweight(pass.dweight_VC, logits, x);
-  }
+  lm_head_pass({.x_NC = x_NC,
+                .weight_VC = weight_VC.to(type),
+                .target_N = target_N,
+                .token_N = pass.token_N,
+                .dx_NC = pass.dx_NC,
+                .dweight_VC = pass.dweight_VC,
+                .chunk = options.chunk,
+                .scale = options.scale * options.gradient_scale,
+                .ignore_index = options.ignore_index});
   return pass;
 }
 
@@ -89,6 +65,29 @@ struct LmHead : torch::autograd::Function<LmHead> {
 };
 
 }  // namespace
+
+void lm_head_pass(const LmHeadPass& pass) {
+  const std::int64_t tokens = pass.x_NC.size(0);
+  const std::int64_t chunk = pass.chunk > 0 ? std::min(pass.chunk, tokens) : tokens;
+  const at::Tensor& weight_VC = pass.weight_VC;
+  const bool gradient = pass.dx_NC.defined();
+  const at::Tensor buffer = at::empty({chunk, weight_VC.size(0)}, weight_VC.options());
+  for (std::int64_t first = 0; first < tokens; first += chunk) {
+    const std::int64_t count = std::min(chunk, tokens - first);
+    const at::Tensor x_nC = pass.x_NC.narrow(0, first, count).to(weight_VC.scalar_type());
+    const at::Tensor logits_nV = buffer.narrow(0, 0, count);
+    linear_out(x_nC, weight_VC, logits_nV);
+    cross_entropy_({.logits_NV = logits_nV,
+                    .target_N = pass.target_N.narrow(0, first, count),
+                    .loss_N = pass.token_N.narrow(0, first, count),
+                    .scale = pass.scale,
+                    .ignore_index = pass.ignore_index,
+                    .gradient = gradient});
+    if (!gradient) continue;
+    pass.dx_NC.narrow(0, first, count).copy_(linear_input_gradient(logits_nV, weight_VC));
+    add_weight_gradient_(logits_nV, x_nC, pass.dweight_VC);
+  }
+}
 
 LmHeadLoss lm_head_loss(const at::Tensor& x_NC, const at::Tensor& weight_VC,
                         const at::Tensor& target_N, const LmHeadOptions& options) {

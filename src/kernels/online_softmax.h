@@ -3,31 +3,35 @@
 // CPU test that plays its lanes.
 #pragma once
 
-#include <cmath>
+#include <math.h>
 
 #include "gpt/kernels/philox.h"
 
 namespace gpt {
 
-struct SoftmaxStats {
-  float max;  // -inf while empty
-  float sum;  // of exp(x - max)
+template <class Real>
+struct SoftmaxStatsOf {
+  Real max;  // -inf while empty
+  Real sum;  // of exp(x - max)
 };
+using SoftmaxStats = SoftmaxStatsOf<float>;
 
-GPT_HOST_DEVICE inline SoftmaxStats merge(SoftmaxStats a, SoftmaxStats b) {
+template <class Real>
+GPT_HOST_DEVICE inline SoftmaxStatsOf<Real> merge(SoftmaxStatsOf<Real> a, SoftmaxStatsOf<Real> b) {
   if (a.max < b.max) {
-    const SoftmaxStats larger = b;
+    const SoftmaxStatsOf<Real> larger = b;
     b = a;
     a = larger;
   }
   // b.max = -inf gives exp(-inf) = 0, except when both are empty: keep that empty. A NaN on either
   // side must reach the sum, or a broken row would look healthy.
-  if (b.sum == 0.0f) return a;
-  return {a.max, a.sum + b.sum * expf(b.max - a.max)};
+  if (b.sum == Real(0)) return a;
+  return {a.max, a.sum + b.sum * exp(b.max - a.max)};
 }
 
-GPT_HOST_DEVICE inline SoftmaxStats include(SoftmaxStats stats, float x) {
-  return merge(stats, {x, 1.0f});
+template <class Real>
+GPT_HOST_DEVICE inline SoftmaxStatsOf<Real> include(SoftmaxStatsOf<Real> stats, Real x) {
+  return merge(stats, SoftmaxStatsOf<Real>{x, Real(1)});
 }
 
 }  // namespace gpt

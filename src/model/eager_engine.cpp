@@ -1,6 +1,7 @@
 #include "eager_engine.h"
 
 #include "gpt/kernels/autocast.h"
+#include "gpt/model/engines.h"
 
 namespace gpt {
 
@@ -18,6 +19,12 @@ at::Tensor EagerEngine::token_losses(const at::Tensor& x_BT, const at::Tensor& y
   const at::NoGradGuard no_grad;
   const AutocastGuard autocast(compute_.device.type(), compute_.type);
   return model_.loss(x_BT, y_BT, head_options({})).token_N;
+}
+
+std::unique_ptr<Engine> make_eager_engine(const TrainConfig& config, const Gpt& model,
+                                          const Compute& compute) {
+  return std::make_unique<EagerEngine>(
+      model, compute, engine_plan(config.model, config.memory, model.vocab_size()));
 }
 
 LmHeadOptions EagerEngine::head_options(const LossScale& scale) const {

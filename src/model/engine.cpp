@@ -1,6 +1,4 @@
-#include "gpt/model/engine.h"
-
-#include "eager_engine.h"
+#include "gpt/model/engines.h"
 
 namespace gpt {
 
@@ -12,8 +10,9 @@ EnginePlan engine_plan(const ModelConfig& model, const MemoryConfig& memory,
 
 std::unique_ptr<Engine> make_engine(const TrainConfig& config, const Gpt& model,
                                     const Compute& compute) {
-  return std::make_unique<EagerEngine>(
-      model, compute, engine_plan(config.model, config.memory, model.vocab_size()));
+  if (config.system.compile && compute.device.is_cuda())
+    return make_gpu_engine(config, model, compute);
+  return make_eager_engine(config, model, compute);
 }
 
 }  // namespace gpt

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "gpt/kernels/device.h"
+#include "gpt/optim/gradients.h"
 
 #include "fused_adamw.h"
 #include "streamed_update.h"
@@ -55,21 +56,59 @@ AdamW::AdamW(std::vector<at::Tensor> parameters, const OptimizerConfig& config, 
 
 AdamW::~AdamW() = default;
 
-void AdamW::step(double learning_rate, const at::Tensor& skip) {
-  const at::NoGradGuard no_grad;
-  at::sub_out(counts_, one_, skip);
-  step_group(decay_, learning_rate, skip);
-  step_group(no_decay_, learning_rate, skip);
+bool AdamW::takes_table() const {
+  return !streamed_ && ParameterTable::usable(one_);
 }
 
-void AdamW::step_group(Group& group, double learning_rate, const at::Tensor& skip) {
-  if (group.parameter.empty()) return;
-  std::vector<at::Tensor> gradients;
-  for (const at::Tensor& parameter : group.parameter) {
-    TORCH_CHECK(parameter.grad().defined(), "AdamW: a parameter has no gradient");
-    gradients.push_back(parameter.grad());
+void AdamW::set_table() {
+  std::vector<UpdatedParameter> all;
+  for (const Group* group : {&decay_, &no_decay_})
+    for (std::size_t i = 0; i < group->parameter.size(); ++i)
+      all.push_back({.parameter = group->parameter[i],
+                     .gradient = group->parameter[i].grad(),
+                     .exp_avg = group->exp_avg[i],
+                     .exp_avg_sq = group->exp_avg_sq[i],
+                     .step = group->step[i],
+                     .weight_decay = group->weight_decay});
+  table_.set(all);
+}
+
+at::Tensor AdamW::gradient_norm() {
+  const at::NoGradGuard no_grad;
+  if (takes_table()) {
+    set_table();
+    return table_.gradient_norm();
   }
+  std::vector<at::Tensor> gradients;
+  for (const Group* group : {&decay_, &no_decay_})
+    for (const at::Tensor& parameter : group->parameter) gradients.push_back(parameter.grad());
+  return gpt::gradient_norm(gradients);
+}
+
+void AdamW::step(double learning_rate, const at::Tensor& skip, const at::Tensor& factor) {
+  const at::NoGradGuard no_grad;
+  for (const Group* group : {&decay_, &no_decay_})
+    for (const at::Tensor& parameter : group->parameter)
+      TORCH_CHECK(parameter.grad().defined(), "AdamW: a parameter has no gradient");
+  if (takes_table()) set_table();
+  at::sub_out(counts_, one_, skip);
+  for (Group* group : {&decay_, &no_decay_})
+    if (!group->parameter.empty()) step_group(*group, learning_rate, skip, factor);
+  if (takes_table())
+    table_.adamw({.learning_rate = learning_rate,
+                  .beta1 = config_.beta1,
+                  .beta2 = config_.beta2,
+                  .epsilon = kAdamWEpsilon},
+                 factor.defined() ? factor : one_, skip);
+}
+
+void AdamW::step_group(Group& group, double learning_rate, const at::Tensor& skip,
+                       const at::Tensor& factor) {
   at::_foreach_add_(group.step, counts_);
+  if (takes_table()) return;  // both groups in one launch
+  std::vector<at::Tensor> gradients;
+  for (const at::Tensor& parameter : group.parameter) gradients.push_back(parameter.grad());
+  if (factor.defined()) at::_foreach_mul_(gradients, factor);
   const AdamWRates rates{.learning_rate = learning_rate,
                          .beta1 = config_.beta1,
                          .beta2 = config_.beta2,

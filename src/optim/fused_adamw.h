@@ -7,6 +7,8 @@
 
 namespace gpt {
 
+inline constexpr double kAdamWEpsilon = 1e-8;  // torch.optim.AdamW's default, which nanoGPT keeps
+
 struct AdamWRates {
   double learning_rate, beta1, beta2, weight_decay;
 };
@@ -19,10 +21,9 @@ struct AdamWTensors {
 // Where `skip` is 1, nothing is written.
 inline void fused_adamw(const AdamWTensors& tensors, const AdamWRates& rates,
                         const at::Tensor& skip) {
-  constexpr double kEpsilon = 1e-8;  // torch.optim.AdamW's default, which nanoGPT keeps
   at::_fused_adamw_(tensors.parameter, tensors.gradient, tensors.exp_avg, tensors.exp_avg_sq,
                     /*max_exp_avg_sqs=*/{}, tensors.step, rates.learning_rate, rates.beta1,
-                    rates.beta2, rates.weight_decay, kEpsilon, /*amsgrad=*/false,
+                    rates.beta2, rates.weight_decay, kAdamWEpsilon, /*amsgrad=*/false,
                     /*maximize=*/false, /*grad_scale=*/{}, skip);
 }
 

@@ -11,15 +11,6 @@ constexpr std::int64_t kGrowthInterval = 2000;
 
 GradScaler::GradScaler(bool enabled) : enabled_(enabled), scale_(enabled ? kInitialScale : 1) {}
 
-void GradScaler::unscale(const std::vector<at::Tensor>& gradients) const {
-  if (!enabled_ || gradients.empty()) return;
-  const auto scalar = gradients.front().options().dtype(at::kFloat);
-  // The operator also reports non-finite values; the gradient norm tells us that already.
-  at::Tensor found = at::zeros({}, scalar);
-  at::_amp_foreach_non_finite_check_and_unscale_(gradients, found,
-                                                 at::full({}, 1.0 / scale_, scalar));
-}
-
 void GradScaler::update(bool non_finite) {
   if (!enabled_) return;
   if (non_finite) {

@@ -3,7 +3,9 @@
 namespace gpt {
 
 void Throughput::end_step() {
-  last_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - started_).count();
+  const auto now = std::chrono::steady_clock::now();
+  last_ = std::chrono::duration<double>(now - started_).count();
+  started_ = now;
   since_reading_ += last_;
   ++steps_;
   ++steps_since_reading_;

@@ -21,7 +21,9 @@ Trainer::Trainer(Parts parts, const Manifest& start)
                 [this](const std::string& what) { parts_.report.replanned(state_.step, what); }),
       plan_{parts_.batches.micro_batch(), parts_.config.data.block_size,
             engine_plan(parts_.config.model, parts_.config.memory, parts_.model.vocab_size())},
-      eval_plan_{parts_.batches.evaluation_batch(), plan_.block, plan_.engine} {}
+      eval_plan_{parts_.batches.evaluation_batch(), plan_.block, plan_.engine} {
+  reads_late = parts_.compute.device.is_cuda() && parts_.compute.type != at::kHalf;
+}
 
 ExitCode Trainer::run(const StopSignals& signals) {
   const TrainConfig& config = parts_.config;
@@ -37,10 +39,11 @@ ExitCode Trainer::run(const StopSignals& signals) {
         state_.step % config.io.checkpoint_interval == 0 && state_.last_eval_step != state_.step)
       save("interval");
 
-    parts_.report.start_step();
-    const StepResult result = step();
-    parts_.report.step(state_.step, result);
-    guard_against_divergence(result);
+    if (!queued_) parts_.report.start_step();
+    QueuedStep next = queue_step();
+    settle();
+    queued_ = std::move(next);
+    if (!reads_late) settle();
 
     if (state_.step + 1 > config.optimizer.max_iters) break;
     if (signals.requested()) {
@@ -72,6 +75,7 @@ bool Trainer::evaluation_due() const {
 }
 
 bool Trainer::evaluate(const StopSignals& signals) {
+  settle();
   const IoConfig& io = parts_.config.io;
   at::Tensor before;
   std::optional<SplitLosses> losses;
@@ -109,8 +113,12 @@ bool Trainer::evaluate(const StopSignals& signals) {
 }
 
 StepResult Trainer::step() {
-  StepResult result;
-  const auto work = [&] { result = update(accumulate()); };
+  return read(queue_step());
+}
+
+Trainer::QueuedStep Trainer::queue_step() {
+  std::optional<QueuedStep> queued;
+  const auto work = [&] { queued = update(accumulate()); };
   try {
     recovery_.run(concat("iter ", state_.step), plan_, /*backward=*/true, work,
                   [&](const WorkPlan& next) {
@@ -132,7 +140,7 @@ StepResult Trainer::step() {
                                   described(*next));
       set_plan(*next);
     }
-  return result;
+  return std::move(*queued);
 }
 
 void Trainer::set_plan(const WorkPlan& plan) {
@@ -174,35 +182,50 @@ at::Tensor Trainer::accumulate() {
 }
 
 // All that may fail comes before the optimizer's step: after it there is no way back.
-StepResult Trainer::update(const at::Tensor& token_loss) {
+Trainer::QueuedStep Trainer::update(const at::Tensor& token_loss) {
   const TrainConfig& config = parts_.config;
-  std::vector<at::Tensor> gradients;
-  for (const Parameter& parameter : parts_.model.parameters())
-    gradients.push_back(parameter.tensor.grad());
-  parts_.scaler.unscale(gradients);
-  const at::Tensor norm = gradient_norm(gradients);
   const std::int64_t tokens = token_loss.numel();
   const std::int64_t last = config.data.batch_size * config.data.block_size;
+  const double unscale = 1.0 / parts_.scaler.scale();
+  const at::Tensor norm = parts_.optimizer.gradient_norm() * unscale;
   const at::Tensor loss_sum = token_loss.sum(at::kDouble);
   const at::Tensor last_sum = token_loss.narrow(0, tokens - last, last).sum(at::kDouble);
   const at::Tensor skip = any_non_finite({norm, loss_sum.to(at::kFloat)});
-  if (config.optimizer.grad_clip > 0) clip_gradients(gradients, norm, config.optimizer.grad_clip);
-  const at::Tensor facts =
-      at::stack({loss_sum, last_sum, norm.to(at::kDouble), skip.to(at::kDouble)}).to(at::kCPU);
-  const auto* fact = facts.const_data_ptr<double>();
-  const StepResult result{
-      .mean_loss = fact[0] / static_cast<double>(tokens),
-      .last_loss = fact[1] / static_cast<double>(last),
-      .gradient_norm = fact[2],
+  at::Tensor factor;
+  if (config.optimizer.grad_clip > 0)
+    factor = clip_factor(norm, config.optimizer.grad_clip) * unscale;
+  else if (unscale != 1)
+    factor = at::full_like(norm, unscale);
+  QueuedStep queued{
+      .step = state_.step,
+      .tokens = tokens,
+      .last_tokens = last,
       .learning_rate = learning_rate_at(state_.step, config.optimizer, config.schedule),
-      .skipped = fact[3] != 0};
-
-  parts_.optimizer.step(result.learning_rate, skip);
+      .facts =
+          Readback(at::stack({loss_sum, last_sum, norm.to(at::kDouble), skip.to(at::kDouble)}))};
+  parts_.optimizer.step(queued.learning_rate, skip, factor);
   parts_.engine.weights_changed();
-  return result;
+  return queued;
 }
 
-void Trainer::guard_against_divergence(const StepResult& result) {
+StepResult Trainer::read(const QueuedStep& queued) {
+  const std::vector<double> fact = queued.facts.wait();
+  return {.mean_loss = fact[0] / static_cast<double>(queued.tokens),
+          .last_loss = fact[1] / static_cast<double>(queued.last_tokens),
+          .gradient_norm = fact[2],
+          .learning_rate = queued.learning_rate,
+          .skipped = fact[3] != 0};
+}
+
+void Trainer::settle() {
+  if (!queued_) return;
+  const QueuedStep queued = std::move(*std::exchange(queued_, std::nullopt));
+  const StepResult result = read(queued);
+  parts_.report.step(queued.step, result);
+  guard_against_divergence(queued.step, result);
+}
+
+void Trainer::guard_against_divergence(std::int64_t step, const StepResult& result) {
   // With float16, a skipped step first of all means that the loss scale was too large.
   const bool searching_scale = parts_.scaler.scale() > 1;
   parts_.scaler.update(result.skipped);
@@ -215,22 +238,23 @@ void Trainer::guard_against_divergence(const StepResult& result) {
     return;
   }
   if (searching_scale) {
-    log_info(format("iter %ld: float16 overflow, loss scale is now %g", state_.step, scaler.scale));
+    log_info(format("iter %ld: float16 overflow, loss scale is now %g", step, scaler.scale));
     return;
   }
   ++state_.bad_steps;
   log_warning(format("iter %ld: loss %g, gradient norm %g: not finite, the update was skipped",
-                     state_.step, result.mean_loss, result.gradient_norm));
+                     step, result.mean_loss, result.gradient_norm));
   if (state_.bad_steps >= parts_.config.optimizer.max_bad_steps)
     throw Error(
         format("iter %ld: %ld steps in a row had a non-finite loss or gradient "
                "(max_bad_steps); the weights are as before them. Try a lower "
                "learning_rate, or dtype=float32; --init_from=resume starts from the last "
                "checkpoint",
-               state_.step, state_.bad_steps));
+               step, state_.bad_steps));
 }
 
 bool Trainer::save(const std::string& reason) {
+  settle();
   Manifest manifest = state_;
   manifest.reason = reason;
   manifest.best = state_.best && state_.last_eval_step == state_.step;

@@ -19,6 +19,11 @@ struct SystemConfig {
         "Compute type. auto: bfloat16 on a GPU that has it, else float16; float32 on the CPU.",
         one_of("auto", "float32", "bfloat16", "float16")) = "auto";
   FIELD(bool, compile, "Ask for the fused engine; False: plain modules.", anything()) = true;
+  FIELD(
+      std::string, compile_mode,
+      "reduce-overhead records the fused engine's work as CUDA graphs: faster for small models and "
+      "micro-batches, for more memory.",
+      one_of("default", "reduce-overhead")) = "default";
   FIELD(std::int64_t, seed, "Seed of weights, batches and dropout.", at_least(0)) = 1337;
   FIELD(bool, deterministic,
         "Only kernels that give the same bits every time (always so on the CPU).",

@@ -6,9 +6,12 @@
 #include <deque>
 #include <exception>
 #include <mutex>
+#include <optional>
 #include <thread>
 
 #include <ATen/core/Tensor.h>
+#include <c10/core/Event.h>
+#include <c10/core/Stream.h>
 
 #include "gpt/data/batch.h"
 #include "gpt/data/token_file.h"
@@ -22,7 +25,8 @@ Batch make_batch(const TokenFile& file, const at::Tensor& offsets, std::int64_t 
                  std::int64_t block_size, at::Device device);
 
 // One thread converts micro-batches in the order of the requests, at most kAhead of them before
-// they are taken. All members but the thread belong to the caller's thread.
+// they are taken, and has them copied to the device beside its work. All members but the thread
+// belong to the caller's thread.
 class BatchFeed {
  public:
   static constexpr std::size_t kAhead = 2;
@@ -53,8 +57,9 @@ class BatchFeed {
     std::int64_t first_sequence;
   };
   struct Made {
-    Batch batch;  // on the host
+    Batch batch;
     std::exception_ptr error;
+    std::optional<c10::Event> copied;  // batch is on its way to the device
   };
 
   void work();
@@ -62,6 +67,7 @@ class BatchFeed {
 
   const std::int64_t block_size_;
   const at::Device device_;
+  std::optional<c10::Stream> copies_;  // none on the CPU
   std::int64_t pending_ = 0;
 
   std::mutex mutex_;  // guards all below

@@ -16,12 +16,20 @@ struct DropoutPlace {
   int site = 0;            // 0 attention weights, 1 attention output, 2 MLP output, 3 embedding
 };
 
-// x: (B, ...) float32, float64, bfloat16 or float16; sequence_B: int64 on the CPU, each row's
-// index in the effective batch. Returns x with each element zeroed with probability p and the rest
-// scaled by 1/(1-p); differentiable in x, and nothing of x's size is saved (the mask is made again
-// in backward). p == 0 returns x itself.
+// x: (B, ...) float32, float64, bfloat16 or float16; sequence_B: int64 on the CPU or on x's
+// device, each row's index in the effective batch. Returns x with each element zeroed with
+// probability p and the rest scaled by 1/(1-p); differentiable in x, and nothing of x's size is
+// saved (the mask is made again in backward). p == 0 returns x itself.
 at::Tensor keyed_dropout(const at::Tensor& x, double p, const at::Tensor& sequence_B,
                          const DropoutPlace& place);
+
+// Dropout of activations (B*T, width) inside another kernel: as keyed_dropout of (B, T, width).
+struct RowDropout {
+  double p = 0;                // 0: none
+  at::Tensor sequence_B = {};  // int64, where the activations are
+  std::int64_t tokens = 1;     // T
+  DropoutPlace place = {};
+};
 
 // The mask alone, 0 or 1/(1-p), shaped (sequence_B.size(0), elements_per_sequence), float64 on the
 // CPU, one element at a time: the reference that tests compare with.

@@ -31,6 +31,20 @@ struct LmHeadLoss {
 LmHeadLoss lm_head_loss(const at::Tensor& x_NC, const at::Tensor& weight_VC,
                         const at::Tensor& target_N, const LmHeadOptions& options);
 
+// The same without autograd, for engines that have no graph.
+struct LmHeadPass {
+  at::Tensor x_NC;             // any floating type
+  at::Tensor weight_VC;        // of the type of the products
+  at::Tensor target_N;         // int64
+  at::Tensor token_N;          // written: see LmHeadLoss
+  at::Tensor dx_NC = {};       // written; undefined: no gradients
+  at::Tensor dweight_VC = {};  // added to; float32, or float64 beside float64 weights
+  std::int64_t chunk = 0;
+  double scale = 1;  // gradients are of scale * sum of token losses
+  std::int64_t ignore_index = -1;
+};
+void lm_head_pass(const LmHeadPass& pass);
+
 // A chunk whose logits take about 64 MiB, but at least 64 tokens.
 std::int64_t default_head_chunk(std::int64_t vocab_size);
 

@@ -9,13 +9,14 @@
 #include <ATen/core/Tensor.h>
 
 #include "gpt/config/train_config.h"
+#include "gpt/kernels/parameter_update.h"
 
 namespace gpt {
 
 class StreamedUpdate;
 
 // Where the moments live: beside the parameters, or in the host's memory, from which a step streams
-// them through two buffers on the device. The same bits come out.
+// them through two buffers on the device. The same comes out; on the CPU, the same bits.
 enum class Moments { kOnDevice, kOnHost };
 // Of optimizer_offload; an auto that nothing has resolved means the device.
 Moments moments_of(const MemoryConfig& config);
@@ -32,9 +33,13 @@ class AdamW {
   AdamW(const AdamW&) = delete;  // place_ points into this object
   AdamW& operator=(const AdamW&) = delete;
 
-  // One update from the parameters' .grad(); every parameter must have one. Where the float32
-  // scalar `skip` is 1, nothing is written and the step does not count.
-  void step(double learning_rate, const at::Tensor& skip);
+  // Euclidean norm over the parameters' gradients together; float32 scalar on their device.
+  at::Tensor gradient_norm();
+
+  // One update from the parameters' .grad(), times the float32 scalar `factor` if that is defined;
+  // every parameter must have one. The gradients are used up. Where the float32 scalar `skip` is 1,
+  // no weight is written and the step does not count.
+  void step(double learning_rate, const at::Tensor& skip, const at::Tensor& factor = {});
 
   struct Group {
     double weight_decay = 0;
@@ -51,13 +56,17 @@ class AdamW {
   State state(std::size_t parameter) const;
 
  private:
-  void step_group(Group& group, double learning_rate, const at::Tensor& skip);
+  void step_group(Group& group, double learning_rate, const at::Tensor& skip,
+                  const at::Tensor& factor);
+  bool takes_table() const;
+  void set_table();
 
   OptimizerConfig config_;
   Group decay_, no_decay_;
   at::Tensor one_, counts_;                            // float32 scalars: 1, and 1 - skip
   std::vector<std::pair<Group*, std::size_t>> place_;  // of each parameter
   std::unique_ptr<StreamedUpdate> streamed_;           // only with kOnHost
+  ParameterTable table_;                               // where there are kernels for it
 };
 
 }  // namespace gpt

@@ -11,13 +11,10 @@ namespace gpt {
 
 class GradScaler {
  public:
-  // Disabled, the scale stays 1 and nothing is unscaled.
+  // Disabled, the scale stays 1.
   explicit GradScaler(bool enabled);
 
   double scale() const { return scale_; }  // multiplies the loss's gradient
-
-  // Divides the gradients by the scale, in place.
-  void unscale(const std::vector<at::Tensor>& gradients) const;
 
   // After each step: was any gradient non-finite?
   void update(bool non_finite);

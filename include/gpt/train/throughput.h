@@ -12,7 +12,8 @@ class Throughput {
   Throughput(double flops_per_token, double tokens_per_iteration, double peak)
       : flops_per_token_(flops_per_token), tokens_(tokens_per_iteration), peak_(peak) {}
 
-  // Around each step, so that evaluations and checkpoints do not count.
+  // Around each step, so that evaluations and checkpoints do not count. A step that is started
+  // while another is under way counts from that one's end.
   void start_step() { started_ = std::chrono::steady_clock::now(); }
   void end_step();
 

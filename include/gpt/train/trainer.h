@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,7 @@
 #include "gpt/checkpoint/manifest.h"
 #include "gpt/checkpoint/store.h"
 #include "gpt/config/train_config.h"
+#include "gpt/kernels/readback.h"
 #include "gpt/model/engine.h"
 #include "gpt/optim/adamw.h"
 #include "gpt/optim/grad_scaler.h"
@@ -61,6 +63,11 @@ class Trainer {
   // Called between backward and the gradient check; for tests that plant faults.
   std::function<void()> after_backward;
 
+  // run() reads what a step did only when the next one is queued, so that the device never waits
+  // for the host; a step's line and a stop for divergence come one step later, the numbers are the
+  // same. By default on CUDA, but not with a loss scale, which the next step needs.
+  bool reads_late = false;
+
   Recovery& recovery() { return recovery_; }
   const WorkPlan& plan() const { return plan_; }
   void set_plan(const WorkPlan& plan);
@@ -71,15 +78,26 @@ class Trainer {
   bool evaluation_due() const;
   bool save(const std::string& reason);
   ExitCode stop(const StopSignals& signals);
-  void guard_against_divergence(const StepResult& result);
+  // A step whose work is queued on the device; what came of it is still on its way.
+  struct QueuedStep {
+    std::int64_t step, tokens, last_tokens;
+    double learning_rate;
+    Readback facts;  // sum of losses, of the last batch's, gradient norm, skipped
+  };
+  QueuedStep queue_step();
+  static StepResult read(const QueuedStep& queued);
+  // Reports the queued step, if there is one; until then its losses are not in state_.
+  void settle();
+  void guard_against_divergence(std::int64_t step, const StepResult& result);
   void drop_gradients();
   at::Tensor accumulate();
-  StepResult update(const at::Tensor& token_loss);
+  QueuedStep update(const at::Tensor& token_loss);
 
   Parts parts_;
   Manifest state_;  // step, losses and counters as they will be saved
   Recovery recovery_;
   WorkPlan plan_, eval_plan_;
+  std::optional<QueuedStep> queued_;
 };
 
 }  // namespace gpt

@@ -1,0 +1,91 @@
+// Sums over rows in two launches without atomics: strips of rows to partial sums, those to the
+// result, both in an order that the sizes fix.
+#include "kernel_math.h"
+
+namespace gpt {
+
+namespace {
+
+constexpr int kColumns = 32, kRows = 8, kAddRows = 32;
+
+// Adds up `mine` over threadIdx.y; the thread with y = 0 gets the sum.
+template <class R, int kHeight>
+__device__ R sum_over_y(R mine) {
+  __shared__ R all[kHeight][kColumns + 1];
+  all[threadIdx.y][threadIdx.x] = mine;
+  __syncthreads();
+  for (int height = kHeight / 2; height > 0; height /= 2) {
+    if (static_cast<int>(threadIdx.y) < height)
+      all[threadIdx.y][threadIdx.x] += all[threadIdx.y + height][threadIdx.x];
+    __syncthreads();
+  }
+  return all[0][threadIdx.x];
+}
+
+// A thread has N neighbouring columns.
+template <class T, int N>
+__global__ void __launch_bounds__(kColumns* kRows) sum_strips(ColumnStripsLaunch args) {
+  using R = Real<T>;
+  const std::int64_t column = (static_cast<std::int64_t>(blockIdx.x) * kColumns + threadIdx.x) * N;
+  const std::int64_t strip = blockIdx.y;
+  const std::int64_t begin = args.rows * strip / args.strips;
+  const std::int64_t end = args.rows * (strip + 1) / args.strips;
+  const T* in = static_cast<const T*>(args.in);
+  const bool inside = column < args.columns;
+  R sum[N] = {};
+  for (std::int64_t row = begin + threadIdx.y; inside && row < end; row += kRows) {
+    const Pack<T, N> pack = load<N>(in + row * args.columns + column);
+    for (int k = 0; k < N; ++k) sum[k] += static_cast<R>(pack.value[k]);
+  }
+  R* partial = static_cast<R*>(args.partial) + strip * args.columns;
+  for (int k = 0; k < N; ++k) {
+    const R total = sum_over_y<R, kRows>(sum[k]);
+    if (threadIdx.y == 0 && inside) partial[column + k] = total;
+    __syncthreads();  // before the shared memory is used again
+  }
+}
+
+template <class R>
+__global__ void __launch_bounds__(kColumns* kAddRows) add_rows(AddRowsLaunch args) {
+  const std::int64_t column = static_cast<std::int64_t>(blockIdx.x) * kColumns + threadIdx.x;
+  const bool inside = column < args.columns;
+  const R* in = static_cast<const R*>(args.in);
+  R sum = 0;
+  for (std::int64_t row = threadIdx.y; inside && row < args.rows; row += kAddRows)
+    sum += in[row * args.stride + column];
+  const R total = sum_over_y<R, kAddRows>(sum);
+  if (threadIdx.y == 0 && inside) static_cast<R*>(args.out)[column] += total;
+}
+
+template <class T>
+int launch_strips(const ColumnStripsLaunch& args, cudaStream_t stream) {
+  const bool wide = args.columns % 4 == 0;
+  const std::int64_t per_block = kColumns * (wide ? 4 : 1);
+  const auto kernel = wide ? sum_strips<T, 4> : sum_strips<T, 1>;
+  const dim3 grid(static_cast<unsigned>((args.columns + per_block - 1) / per_block),
+                  static_cast<unsigned>(args.strips));
+  GPT_LAUNCH(kernel, grid, dim3(kColumns, kRows), 0, stream, args);
+  return cudaGetLastError();
+}
+
+}  // namespace
+
+int launch_column_strips(const ColumnStripsLaunch& args, void* stream) {
+  if (args.rows == 0 || args.columns == 0) return cudaSuccess;
+  return for_type(args.type, [&](auto* null) {
+    return launch_strips<GPT_POINTEE(null)>(args, static_cast<cudaStream_t>(stream));
+  });
+}
+
+int launch_add_rows(const AddRowsLaunch& args, void* stream) {
+  if (args.rows == 0 || args.columns == 0) return cudaSuccess;
+  return for_real_type(args.type, [&](auto* null) {
+    const auto kernel = add_rows<GPT_POINTEE(null)>;
+    const auto blocks = static_cast<unsigned>((args.columns + kColumns - 1) / kColumns);
+    GPT_LAUNCH(kernel, dim3(blocks), dim3(kColumns, kAddRows), 0, static_cast<cudaStream_t>(stream),
+               args);
+    return static_cast<int>(cudaGetLastError());
+  });
+}
+
+}  // namespace gpt

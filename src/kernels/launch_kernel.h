@@ -1,0 +1,17 @@
+// <<<>>> and dynamic shared memory by name: the CPU emulation of tests/emulation, which compiles
+// the .cu files as C++, has its own of both.
+#pragma once
+
+#include <cuda_runtime.h>
+
+#ifdef GPT_EMULATED_LAUNCH
+#define GPT_LAUNCH(kernel, grid, threads, shared, stream, ...) \
+  GPT_EMULATED_LAUNCH(kernel, grid, threads, shared, stream, __VA_ARGS__)
+#define GPT_SHARED(T, name) T* name = reinterpret_cast<T*>(GPT_EMULATED_SHARED)
+#else
+#define GPT_LAUNCH(kernel, grid, threads, shared, stream, ...) \
+  kernel<<<grid, threads, shared, stream>>>(__VA_ARGS__)
+#define GPT_SHARED(T, name)                                 \
+  extern __shared__ __align__(128) char gpt_shared_bytes[]; \
+  T* name = reinterpret_cast<T*>(gpt_shared_bytes)
+#endif

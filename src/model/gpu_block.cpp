@@ -1,0 +1,162 @@
+#include "gpu_block.h"
+
+#include <ATen/ATen.h>
+
+#include "gpt/kernels/column_sum.h"
+#include "gpt/kernels/gelu.h"
+#include "gpt/kernels/matmul.h"
+
+namespace gpt {
+
+namespace {
+
+// (B, H, T, D) -> (B*T, C); no copy where the kernel laid the heads of a token side by side.
+at::Tensor by_token(const at::Tensor& y_BHTD) {
+  return y_BHTD.transpose(1, 2).flatten(2, 3).flatten(0, 1).contiguous();
+}
+
+GpuBlockState state_of_input(const at::Tensor& x_NC) {
+  GpuBlockState state;
+  state.x_NC = x_NC;
+  return state;
+}
+
+}  // namespace
+
+RowDropout GpuPass::row_dropout(std::int64_t layer, int site) const {
+  if (!dropout.on || dropout.p == 0) return {};
+  return {.p = dropout.p,
+          .sequence_B = sequence_B,
+          .tokens = T,
+          .place = {.seed = dropout.seed, .step = dropout.step, .layer = layer, .site = site}};
+}
+
+at::Tensor gpu_linear(const at::Tensor& x_NI, const GpuLinear& weights) {
+  return linear(x_NI, weights.weight.copy, weights.bias.copy);
+}
+
+at::Tensor gpu_linear_backward(const at::Tensor& x_NI, const at::Tensor& dy_NO,
+                               const GpuLinear& weights) {
+  add_weight_gradient_(dy_NO, x_NI, weights.weight.gradient);
+  if (weights.bias.master.defined()) add_column_sums_(dy_NO, weights.bias.gradient);
+  return linear_input_gradient(dy_NO, weights.weight.copy);
+}
+
+NormOutput GpuBlock::norm(const at::Tensor& x_NC, const at::Tensor& branch_NC,
+                          const RowDropout& dropout, const GpuNorm& weights) const {
+  return add_layer_norm({.x_NC = x_NC,
+                         .branch_NC = branch_NC,
+                         .dropout = dropout,
+                         .weight_C = weights.weight.master,
+                         .bias_C = weights.bias.master,
+                         .type = pass_.type});
+}
+
+AttentionInput GpuBlock::attention_input(const at::Tensor& qkv_NK) const {
+  const std::int64_t D = pass_.C / pass_.heads;
+  const at::Tensor qkv = qkv_NK.view({pass_.B, pass_.T, 3, pass_.heads, D});
+  const auto by_head = [&](std::int64_t part) { return qkv.select(2, part).transpose(1, 2); };
+  AttentionInput in{.q_BHTD = by_head(0), .k_BHTD = by_head(1), .v_BHTD = by_head(2)};
+  const RowDropout dropout = pass_.row_dropout(layer_, kWeightsSite);
+  in.p = dropout.p;
+  in.sequence_B = dropout.sequence_B;
+  in.place = dropout.place;
+  return in;
+}
+
+void GpuBlock::complete_attention(GpuBlockState& state) const {
+  if (!state.ln_1.y_NC.defined()) state.ln_1 = norm(state.x_NC, {}, {}, weights_.ln_1);
+  if (!state.qkv_NK.defined()) state.qkv_NK = gpu_linear(state.ln_1.y_NC, weights_.c_attn);
+  if (!state.attention.y_BHTD.defined())
+    state.attention = attention_forward(pass_.attention, attention_input(state.qkv_NK));
+}
+
+void GpuBlock::complete_mlp(GpuBlockState& state) const {
+  if (!state.middle_NC.defined()) {
+    complete_attention(state);
+    const at::Tensor branch_NC = gpu_linear(by_token(state.attention.y_BHTD), weights_.c_attn_proj);
+    state.ln_2 =
+        norm(state.x_NC, branch_NC, pass_.row_dropout(layer_, kAttentionSite), weights_.ln_2);
+    state.middle_NC = state.ln_2.sum_NC;
+  } else if (!state.ln_2.y_NC.defined()) {
+    state.ln_2 = norm(state.middle_NC, {}, {}, weights_.ln_2);
+  }
+  if (!state.fc_NK.defined()) state.fc_NK = gpu_linear(state.ln_2.y_NC, weights_.c_fc);
+  if (!state.gelu_NK.defined()) state.gelu_NK = gelu(state.fc_NK, pass_.tanh);
+}
+
+GpuStream GpuBlock::forward(const GpuStream& in, Recompute level, GpuBlockState& state) const {
+  state.ln_1 = norm(in.x_NC, in.branch_NC, pass_.row_dropout(layer_ - 1, kMlpSite), weights_.ln_1);
+  state.x_NC = state.ln_1.sum_NC;
+  complete_mlp(state);
+  const GpuStream out{state.middle_NC, gpu_linear(state.gelu_NK, weights_.c_mlp_proj)};
+  state.ln_1.sum_NC = state.ln_2.sum_NC = at::Tensor();
+  if (level >= Recompute::kGelu) state.gelu_NK = at::Tensor();
+  if (level >= Recompute::kNorm) state.ln_1.y_NC = state.ln_2.y_NC = at::Tensor();
+  if (level >= Recompute::kMlp) state.fc_NK = at::Tensor();
+  if (level >= Recompute::kBlock) state = state_of_input(state.x_NC);
+  return out;
+}
+
+at::Tensor GpuBlock::norm_backward(const NormOutput& norm, const at::Tensor& x_NC,
+                                   const at::Tensor& dy_NC, const at::Tensor& dx_NC,
+                                   const GpuNorm& weights, int site, std::int64_t layer) const {
+  return layer_norm_backward_({.dy_NC = dy_NC,
+                               .x_NC = x_NC,
+                               .mean_N = norm.mean_N,
+                               .rstd_N = norm.rstd_N,
+                               .weight_C = weights.weight.master,
+                               .dx_NC = dx_NC,
+                               .dweight_C = weights.weight.gradient,
+                               .dbias_C = weights.bias.gradient,
+                               .accumulate = true,
+                               .branch = layer >= 0,
+                               .dropout = pass_.row_dropout(layer, site)});
+}
+
+at::Tensor GpuBlock::mlp_backward(GpuBlockState& state, const at::Tensor& dbranch_NC) const {
+  complete_mlp(state);
+  const at::Tensor dfc_NK = gpu_linear_backward(state.gelu_NK, dbranch_NC, weights_.c_mlp_proj);
+  state.gelu_NK = at::Tensor();
+  gelu_backward_(state.fc_NK, dfc_NK, pass_.tanh);
+  state.fc_NK = at::Tensor();
+  const at::Tensor dy_NC = gpu_linear_backward(state.ln_2.y_NC, dfc_NK, weights_.c_fc);
+  state.ln_2.y_NC = at::Tensor();
+  return dy_NC;
+}
+
+at::Tensor GpuBlock::attention_backward(GpuBlockState& state, const at::Tensor& dbranch_NC) const {
+  complete_attention(state);
+  const at::Tensor dy_NC =
+      gpu_linear_backward(by_token(state.attention.y_BHTD), dbranch_NC, weights_.c_attn_proj);
+  const std::int64_t D = pass_.C / pass_.heads;
+  const at::Tensor dy_BHTD = dy_NC.view({pass_.B, pass_.T, pass_.heads, D}).transpose(1, 2);
+  at::Tensor dqkv_NK = at::empty_like(state.qkv_NK);
+  {
+    const AttentionGradient gradient = gpt::attention_backward(
+        pass_.attention, attention_input(state.qkv_NK), state.attention, dy_BHTD);
+    const AttentionInput into = attention_input(dqkv_NK);
+    at::Tensor dq = into.q_BHTD, dk = into.k_BHTD, dv = into.v_BHTD;
+    dq.copy_(gradient.dq_BHTD);
+    dk.copy_(gradient.dk_BHTD);
+    dv.copy_(gradient.dv_BHTD);
+  }
+  state.attention = {};
+  state.qkv_NK = at::Tensor();
+  return gpu_linear_backward(state.ln_1.y_NC, dqkv_NK, weights_.c_attn);
+}
+
+at::Tensor GpuBlock::backward(GpuBlockState& state, const at::Tensor& dx_NC,
+                              at::Tensor dbranch_NC) const {
+  at::Tensor dy_NC = mlp_backward(state, dbranch_NC);
+  dbranch_NC = norm_backward(state.ln_2, state.middle_NC, dy_NC, dx_NC, weights_.ln_2,
+                             kAttentionSite, layer_);
+  state.middle_NC = at::Tensor();
+  dy_NC = attention_backward(state, dbranch_NC);
+  dbranch_NC =
+      norm_backward(state.ln_1, state.x_NC, dy_NC, dx_NC, weights_.ln_1, kMlpSite, layer_ - 1);
+  state = {};
+  return dbranch_NC;
+}
+
+}  // namespace gpt

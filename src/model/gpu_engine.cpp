@@ -1,0 +1,158 @@
+#include "gpu_engine.h"
+
+#include <ATen/ATen.h>
+
+#include "gpt/kernels/embedding.h"
+#include "gpt/kernels/lm_head.h"
+#include "gpt/model/engines.h"
+
+namespace gpt {
+
+GpuEngine::GpuEngine(const TrainConfig& config, const Gpt& model, const Compute& compute)
+    : config_(config.model),
+      deterministic_(config.system.deterministic),
+      graphs_wanted_(config.system.compile_mode == "reduce-overhead" &&
+                     DeviceGraph::supported(compute.device)),
+      model_(model),
+      compute_(compute),
+      plan_(engine_plan(config.model, config.memory, model.vocab_size())),
+      weights_(model.parameters(), config.model.n_layer, config.model.bias, compute.type) {}
+
+GpuPass GpuEngine::make_pass(const at::Tensor& x_BT, const DropoutState& dropout) const {
+  TORCH_CHECK(x_BT.size(1) <= model_.block_size(), "a sequence of ", x_BT.size(1),
+              " tokens is longer than block_size ", model_.block_size());
+  GpuPass pass{.B = x_BT.size(0),
+               .T = x_BT.size(1),
+               .C = config_.n_embd,
+               .heads = config_.n_head,
+               .tanh = config_.gelu == "tanh",
+               .type = compute_.type,
+               .attention = AttentionKernel::kPlain,
+               .dropout = dropout,
+               .sequence_B = {}};
+  const bool drop = dropout.on && dropout.p > 0;
+  if (drop) pass.sequence_B = dropout.sequence_B.to(x_BT.device());
+  if (config_.attention != "plain")
+    pass.attention = choose_attention(
+        {pass.B, pass.heads, pass.T, pass.C / pass.heads, pass.type, x_BT.device()}, drop,
+        deterministic_);
+  return pass;
+}
+
+GpuEngine::Activations GpuEngine::forward(const GpuPass& pass, const at::Tensor& x_BT, bool keep) {
+  Activations activations;
+  if (keep) activations.block.resize(weights_.h.size());
+  at::Tensor x_NC = embed(x_BT, weights_.wte.master, weights_.wpe.master,
+                          pass.row_dropout(/*layer=*/-1, kEmbeddingSite));
+  at::Tensor branch_NC;
+  for (std::size_t layer = 0; layer < weights_.h.size(); ++layer) {
+    GpuBlockState passing;
+    GpuBlockState& state = keep ? activations.block[layer] : passing;
+    const GpuBlock block(pass, weights_.h[layer], static_cast<std::int64_t>(layer));
+    const GpuStream stream = block.forward({x_NC, branch_NC}, plan_.recompute, state);
+    x_NC = stream.x_NC;
+    branch_NC = stream.branch_NC;
+  }
+  activations.ln_f = add_layer_norm(
+      {.x_NC = x_NC,
+       .branch_NC = branch_NC,
+       .dropout = pass.row_dropout(static_cast<std::int64_t>(weights_.h.size()) - 1, kMlpSite),
+       .weight_C = weights_.ln_f.weight.master,
+       .bias_C = weights_.ln_f.bias.master,
+       .type = pass.type});
+  return activations;
+}
+
+at::Tensor GpuEngine::head(const at::Tensor& y_NC, const at::Tensor& target_BT, double scale,
+                           const at::Tensor& dy_NC) const {
+  at::Tensor token_N =
+      at::empty({target_BT.numel()}, y_NC.options().dtype(weights_.wte.master.scalar_type()));
+  lm_head_pass({.x_NC = y_NC,
+                .weight_VC = weights_.wte.copy,
+                .target_N = target_BT.flatten(),
+                .token_N = token_N,
+                .dx_NC = dy_NC,
+                .dweight_VC = weights_.wte.gradient,
+                .chunk = plan_.head_chunk,
+                .scale = scale});
+  return token_N;
+}
+
+void GpuEngine::backward(const GpuPass& pass, const at::Tensor& x_BT, Activations& activations,
+                         const at::Tensor& dy_NC) {
+  const NormOutput& ln_f = activations.ln_f;
+  const auto last = static_cast<std::int64_t>(weights_.h.size()) - 1;
+  at::Tensor dx_NC = at::empty_like(ln_f.sum_NC);
+  at::Tensor dbranch_NC = layer_norm_backward_({.dy_NC = dy_NC,
+                                                .x_NC = ln_f.sum_NC,
+                                                .mean_N = ln_f.mean_N,
+                                                .rstd_N = ln_f.rstd_N,
+                                                .weight_C = weights_.ln_f.weight.master,
+                                                .dx_NC = dx_NC,
+                                                .dweight_C = weights_.ln_f.weight.gradient,
+                                                .dbias_C = weights_.ln_f.bias.gradient,
+                                                .accumulate = false,
+                                                .branch = true,
+                                                .dropout = pass.row_dropout(last, kMlpSite)});
+  activations.ln_f = {};
+  for (std::int64_t layer = last; layer >= 0; --layer) {
+    const auto at = static_cast<std::size_t>(layer);
+    const GpuBlock block(pass, weights_.h[at], layer);
+    dbranch_NC = block.backward(activations.block[at], dx_NC, dbranch_NC);
+  }
+  const RowDropout dropout = pass.row_dropout(/*layer=*/-1, kEmbeddingSite);
+  if (dropout.p > 0)
+    dx_NC = keyed_dropout(dx_NC.view({pass.B, pass.T, pass.C}), dropout.p, dropout.sequence_B,
+                          dropout.place)
+                .flatten(0, 1);
+  embed_backward_(x_BT, dx_NC, weights_.wte.gradient, weights_.wpe.gradient);
+}
+
+at::Tensor GpuEngine::plain_accumulate(const GpuPass& pass, const at::Tensor& x_BT,
+                                       const at::Tensor& y_BT, const LossScale& scale) {
+  Activations activations = forward(pass, x_BT, /*keep=*/true);
+  const at::Tensor dy_NC = at::empty_like(activations.ln_f.y_NC);
+  at::Tensor token_N = head(activations.ln_f.y_NC, y_BT, scale.per_token * scale.gradient, dy_NC);
+  backward(pass, x_BT, activations, dy_NC);
+  return token_N;
+}
+
+at::Tensor GpuEngine::accumulate(const at::Tensor& x_BT, const at::Tensor& y_BT,
+                                 const LossScale& scale, const DropoutState& dropout) {
+  const at::NoGradGuard no_grad;
+  weights_.take_gradients();
+  weights_.refresh_copies();
+  const GpuPass pass = make_pass(x_BT, dropout);
+  // A recorded dropout mask would come again in every step.
+  if (!graphs_wanted_ || pass.sequence_B.defined() || !weights_.owns_gradients())
+    return plain_accumulate(pass, x_BT, y_BT, scale);
+  return graphs_.run(x_BT, y_BT, scale, [=, this](const at::Tensor& x, const at::Tensor& y) {
+    return plain_accumulate(pass, x, y, scale);
+  });
+}
+
+at::Tensor GpuEngine::token_losses(const at::Tensor& x_BT, const at::Tensor& y_BT) {
+  const at::NoGradGuard no_grad;
+  weights_.refresh_copies();
+  const GpuPass pass = make_pass(x_BT, {});
+  const Activations activations = forward(pass, x_BT, /*keep=*/false);
+  return head(activations.ln_f.y_NC, y_BT, /*scale=*/1, /*dy_NC=*/{});
+}
+
+void GpuEngine::replan(const EnginePlan& plan) {
+  if (plan == plan_) return;
+  graphs_.clear();
+  plan_ = plan;
+}
+
+void GpuEngine::release_memory() {
+  graphs_.clear();
+  weights_.release();
+}
+
+std::unique_ptr<Engine> make_gpu_engine(const TrainConfig& config, const Gpt& model,
+                                        const Compute& compute) {
+  return std::make_unique<GpuEngine>(config, model, compute);
+}
+
+}  // namespace gpt

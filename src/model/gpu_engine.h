@@ -1,0 +1,54 @@
+// The fused engine for GPUs: no autograd; low-precision activations and weight copies, a residual
+// stream, weights and gradients in float32, hand-written kernels, recomputation by level, and CUDA
+// graphs on request. It computes on any device, so that tests hold it against the eager engine.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "gpt/model/engine.h"
+
+#include "gpu_block.h"
+#include "gpu_graphs.h"
+#include "gpu_weights.h"
+
+namespace gpt {
+
+class GpuEngine : public Engine {
+ public:
+  GpuEngine(const TrainConfig& config, const Gpt& model, const Compute& compute);
+
+  at::Tensor accumulate(const at::Tensor& x_BT, const at::Tensor& y_BT, const LossScale& scale,
+                        const DropoutState& dropout) override;
+  at::Tensor token_losses(const at::Tensor& x_BT, const at::Tensor& y_BT) override;
+  void weights_changed() override { weights_.masters_changed(); }
+  void replan(const EnginePlan& plan) override;
+  void release_memory() override;
+
+ private:
+  // The activations of a forward pass, up to the head's input.
+  struct Activations {
+    std::vector<GpuBlockState> block;
+    NormOutput ln_f;
+  };
+
+  at::Tensor plain_accumulate(const GpuPass& pass, const at::Tensor& x_BT, const at::Tensor& y_BT,
+                              const LossScale& scale);
+  GpuPass make_pass(const at::Tensor& x_BT, const DropoutState& dropout) const;
+  Activations forward(const GpuPass& pass, const at::Tensor& x_BT, bool keep);
+  void backward(const GpuPass& pass, const at::Tensor& x_BT, Activations& activations,
+                const at::Tensor& dy_NC);
+  // Token losses; with a gradient, also that of the head's input.
+  at::Tensor head(const at::Tensor& y_NC, const at::Tensor& target_BT, double scale,
+                  const at::Tensor& dy_NC) const;
+
+  ModelConfig config_;
+  bool deterministic_, graphs_wanted_;
+  const Gpt& model_;
+  Compute compute_;
+  EnginePlan plan_;
+  GpuWeights weights_;
+  GpuGraphs graphs_;
+};
+
+}  // namespace gpt

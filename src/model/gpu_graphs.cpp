@@ -1,0 +1,38 @@
+#include "gpu_graphs.h"
+
+#include <ATen/ATen.h>
+
+#include "gpt/base/log.h"
+
+namespace gpt {
+
+void GpuGraphs::record(Entry& entry, const at::Tensor& x_BT, const Run& run) {
+  try {
+    entry.x_BT = at::empty_like(x_BT);
+    entry.y_BT = at::empty_like(x_BT);
+    entry.graph = DeviceGraph::capture(
+        x_BT.device(), [&entry, run] { entry.token_N = run(entry.x_BT, entry.y_BT); });
+  } catch (const c10::Error& error) {
+    log_warning(
+        std::string("compile_mode=reduce-overhead: the work was not recorded as a graph (") +
+        error.what_without_backtrace() + "); it runs kernel by kernel");
+    entry = {};
+    entry.failed = true;
+  }
+}
+
+at::Tensor GpuGraphs::run(const at::Tensor& x_BT, const at::Tensor& y_BT, const LossScale& scale,
+                          const Run& run) {
+  const Key key{x_BT.size(0), x_BT.size(1), scale.per_token, scale.gradient};
+  // A loss scale that keeps changing would fill the memory with graphs.
+  if (entries_.size() >= kMostEntries && !entries_.contains(key)) entries_.clear();
+  Entry& entry = entries_[key];
+  if (!entry.graph && !entry.failed && ++entry.calls > kPlainCalls) record(entry, x_BT, run);
+  if (!entry.graph) return run(x_BT, y_BT);
+  entry.x_BT.copy_(x_BT);
+  entry.y_BT.copy_(y_BT);
+  entry.graph->replay();
+  return entry.token_N.clone();
+}
+
+}  // namespace gpt

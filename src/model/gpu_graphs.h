@@ -1,0 +1,47 @@
+// The engine's micro-batches as device graphs: one for each shape and scale that keeps coming.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <tuple>
+
+#include <ATen/core/Tensor.h>
+
+#include "gpt/kernels/device_graph.h"
+#include "gpt/model/engine.h"
+
+namespace gpt {
+
+class GpuGraphs {
+ public:
+  using Run = std::function<at::Tensor(const at::Tensor& x_BT, const at::Tensor& y_BT)>;
+
+  // What run(x, y) returns. The first calls of a shape are plain, which settles what is chosen by
+  // measurement; then the work is recorded, and replayed from there on. Where recording fails (no
+  // memory for the graph's own, say), it stays plain.
+  at::Tensor run(const at::Tensor& x_BT, const at::Tensor& y_BT, const LossScale& scale,
+                 const Run& run);
+
+  // Recorded work refers to memory: forget it when that moves.
+  void clear() { entries_.clear(); }
+
+ private:
+  static constexpr int kPlainCalls = 2;
+  static constexpr std::size_t kMostEntries = 8;
+
+  struct Entry {
+    int calls = 0;
+    at::Tensor x_BT, y_BT, token_N;  // the graph's own input and output
+    std::unique_ptr<DeviceGraph> graph;
+    bool failed = false;
+  };
+  using Key = std::tuple<std::int64_t, std::int64_t, double, double>;  // B, T, scales
+
+  void record(Entry& entry, const at::Tensor& x_BT, const Run& run);
+
+  std::map<Key, Entry> entries_;
+};
+
+}  // namespace gpt

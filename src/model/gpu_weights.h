@@ -1,0 +1,63 @@
+// The model's parameters as the GPU engine sees them: masters, copies in the type of the products,
+// and gradients that stay in one place.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include "gpt/model/gpt.h"
+
+namespace gpt {
+
+struct GpuWeight {
+  at::Tensor master;    // undefined where the model has none (biases)
+  at::Tensor copy;      // of the type of the products; the master itself if that is its type
+  at::Tensor gradient;  // the master's .grad() of this step
+};
+
+struct GpuNorm {
+  GpuWeight weight, bias;
+};
+struct GpuLinear {
+  GpuWeight weight, bias;
+};
+struct GpuBlockWeights {
+  GpuNorm ln_1;
+  GpuLinear c_attn, c_attn_proj;
+  GpuNorm ln_2;
+  GpuLinear c_fc, c_mlp_proj;
+};
+
+class GpuWeights {
+ public:
+  GpuWeights(const ParameterList& parameters, std::int64_t layers, bool bias, at::ScalarType type);
+
+  GpuWeight wte, wpe;
+  std::vector<GpuBlockWeights> h;
+  GpuNorm ln_f;
+
+  // Copies are made again before their next use. Allocates nothing.
+  void masters_changed() { stale_ = true; }
+  void refresh_copies();
+
+  // Every parameter gets a zeroed .grad() where it has none, always the same memory, and `gradient`
+  // everywhere is what .grad() is.
+  void take_gradients();
+  // Do all gradients lie in this object's memory, as a captured graph needs it?
+  bool owns_gradients() const;
+
+  // Gives back what can be made again: copies, and gradients that nobody holds.
+  void release();
+
+ private:
+  std::vector<GpuWeight*> all_;  // in the order of the parameters
+  ParameterList parameters_;
+  at::ScalarType type_;
+  bool stale_ = true;
+  at::Tensor flat_;                 // all gradients, end to end
+  std::vector<at::Tensor> slices_;  // of flat_, one per parameter
+};
+
+}  // namespace gpt

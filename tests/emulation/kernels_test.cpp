@@ -1,0 +1,145 @@
+// Each kernel's source, played by the CPU thread for thread, against its ATen reference.
+#include "gpt/kernels/column_sum.h"
+#include "gpt/kernels/cross_entropy.h"
+#include "gpt/kernels/dropout.h"
+#include "gpt/kernels/embedding.h"
+#include "gpt/kernels/gelu.h"
+
+#include "emulated.h"
+
+namespace gpt {
+namespace {
+
+using testing::emulate;
+using testing::kTypes;
+using testing::near;
+using testing::rounding;
+
+TEST(Emulation, DropoutIsTheCpusBitForBit) {
+  const at::Tensor sequence = at::tensor({5, 0, 17}, at::kLong);
+  for (const at::ScalarType type : kTypes) {
+    for (const std::int64_t width : {1, 3, 4, 35, 1023}) {
+      const at::Tensor x = at::randn({3, width}, at::kDouble).to(type);
+      const auto run = [&] {
+        return std::vector{keyed_dropout(x, 0.3, sequence, {.seed = 7, .step = 5, .site = 2})};
+      };
+      EXPECT_TRUE(at::equal(emulate(run)[0], run()[0])) << type << " " << width;
+    }
+  }
+}
+
+// The row in shared memory, and read twice where it does not fit.
+TEST(Emulation, CrossEntropyEqualsThePlainOne) {
+  for (const std::size_t shared : {std::size_t{99} << 10, std::size_t{600}}) {
+    emulation::set_shared_memory(shared);
+    for (const at::ScalarType type : kTypes) {
+      for (const auto& [rows, vocab] : {std::pair{1, 1}, {5, 7}, {3, 512}, {2, 4104}, {2, 5001}}) {
+        const at::Tensor logits = (at::randn({rows, vocab}, at::kDouble) * 4).to(type);
+        const at::Tensor target = at::randint(vocab, {rows}, at::kLong);
+        if (rows > 2) target[rows / 2].fill_(-1);
+        const auto run = [&] {
+          const at::Tensor work = logits.clone();
+          const at::Tensor loss = at::empty({rows}, type == at::kDouble ? at::kDouble : at::kFloat);
+          cross_entropy_({.logits_NV = work, .target_N = target, .loss_N = loss, .scale = 0.25});
+          return std::vector{loss, work};
+        };
+        const auto actual = emulate(run), expected = run();
+        const double exact = type == at::kDouble ? 1e-13 : 3e-6;
+        EXPECT_TRUE(near(actual[0], expected[0], exact)) << type << " " << rows << "x" << vocab;
+        EXPECT_TRUE(near(actual[1], expected[1], rounding(type) / 4)) << type << " " << vocab;
+      }
+    }
+  }
+  emulation::set_shared_memory(99 << 10);
+}
+
+TEST(Emulation, CrossEntropyWithoutGradientLeavesTheSameLoss) {
+  const at::Tensor logits = at::randn({4, 1000}),
+                   target = at::tensor({0, 999, 2000, -1}, at::kLong);
+  const auto run = [&](bool gradient) {
+    const at::Tensor loss = at::empty({4});
+    cross_entropy_(
+        {.logits_NV = logits.clone(), .target_N = target, .loss_N = loss, .gradient = gradient});
+    return std::vector{loss.nan_to_num(77)};
+  };
+  const at::Tensor loss = emulate([&] { return run(false); })[0];
+  EXPECT_TRUE(at::equal(loss, emulate([&] { return run(true); })[0]));
+  EXPECT_EQ(loss[2].item<double>(), 77);  // a target out of range is NaN
+  EXPECT_EQ(loss[3].item<double>(), 0);
+}
+
+TEST(Emulation, GeluAndItsGradientEqualTheReference) {
+  for (const at::ScalarType type : kTypes) {
+    for (const bool tanh : {false, true}) {
+      for (const std::int64_t count : {1, 7, 8, 2050, 40001}) {
+        const at::Tensor x = (at::randn({count}, at::kDouble) * 3).to(type);
+        const at::Tensor up = at::randn({count}, at::kDouble).to(type);
+        const auto run = [&] {
+          const at::Tensor work = up.clone();
+          gelu_backward_(x, work, tanh);
+          return std::vector{gelu(x, tanh), work};
+        };
+        const auto actual = emulate(run), expected = run();
+        EXPECT_TRUE(near(actual[0], expected[0], rounding(type))) << type << " " << count;
+        EXPECT_TRUE(near(actual[1], expected[1], rounding(type))) << type << " " << count;
+      }
+    }
+  }
+}
+
+TEST(Emulation, ColumnSumsAreAddedOnce) {
+  for (const at::ScalarType type : kTypes) {
+    for (const auto& [rows, columns] :
+         {std::pair{1, 1}, {3, 5}, {70, 128}, {257, 132}, {1000, 33}}) {
+      const at::Tensor in = at::randn({rows, columns}, at::kDouble).to(type);
+      const auto run = [&] {
+        at::Tensor out = at::arange(columns, type == at::kDouble ? at::kDouble : at::kFloat);
+        add_column_sums_(in, out);
+        return std::vector{out};
+      };
+      EXPECT_TRUE(near(emulate(run)[0], run()[0], type == at::kDouble ? 1e-13 : 1e-5))
+          << type << " " << rows << "x" << columns;
+    }
+  }
+}
+
+TEST(Emulation, EmbeddingEqualsTheReference) {
+  for (const at::ScalarType type : {at::kDouble, at::kFloat}) {
+    for (const std::int64_t width : {1, 5, 16, 520}) {
+      for (const double p : {0.0, 0.3}) {
+        const at::Tensor tokens = at::randint(11, {3, 7}, at::kLong);
+        const at::Tensor wte = at::randn({11, width}, type), wpe = at::randn({9, width}, type);
+        const RowDropout dropout{.p = p,
+                                 .sequence_B = at::tensor({4, 0, 9}, at::kLong),
+                                 .tokens = 7,
+                                 .place = {.seed = 3, .step = 1, .layer = -1, .site = 3}};
+        const auto run = [&] { return std::vector{embed(tokens, wte, wpe, dropout)}; };
+        EXPECT_TRUE(at::equal(emulate(run)[0], run()[0])) << type << " " << width << " " << p;
+      }
+    }
+  }
+}
+
+// Runs of one token shorter and longer than a piece, at every place of the sorted order.
+TEST(Emulation, EmbeddingGradientSumsEveryRun) {
+  for (const at::ScalarType type : {at::kDouble, at::kFloat}) {
+    for (const std::int64_t vocab : {1, 2, 3, 40}) {
+      for (const std::int64_t T : {1, 33, 65, 100}) {
+        const at::Tensor tokens = at::randint(vocab, {2, T}, at::kLong);
+        const at::Tensor dx = at::randn({2 * T, 36}, type);
+        const auto run = [&] {
+          at::Tensor dwte = at::ones({vocab + 1, 36}, type), dwpe = at::ones({T + 3, 36}, type);
+          embed_backward_(tokens, dx.clone(), dwte, dwpe);
+          return std::vector{dwte, dwpe};
+        };
+        const auto actual = emulate(run), expected = run();
+        const double tolerance = type == at::kDouble ? 1e-13 : 3e-6;
+        EXPECT_TRUE(near(actual[0], expected[0], tolerance)) << vocab << " " << T;
+        EXPECT_TRUE(near(actual[1], expected[1], tolerance)) << vocab << " " << T;
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace gpt

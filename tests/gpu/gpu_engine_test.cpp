@@ -1,0 +1,131 @@
+// The fused engine on the GPU against the eager one, on the same GPU and on the CPU.
+#include "gpt/model/engines.h"
+
+#include "gpu.h"
+#include "support/engine_cases.h"
+
+namespace gpt {
+namespace {
+
+using testing::config_of;
+using testing::engine_gradients;
+using testing::EngineCase;
+using testing::EngineResult;
+using testing::expect_same;
+
+class GpuEngineTest : public testing::Gpu {
+ protected:
+  EngineCase wide_case() const {
+    EngineCase c;
+    c.device = cuda_;
+    c.model.n_layer = 3;
+    c.model.n_head = 4;
+    c.model.n_embd = 256;
+    c.model.bias = true;
+    c.tokens = 128;
+    c.vocabulary = 1000;
+    return c;
+  }
+
+  static double worst(const EngineResult& result, const EngineResult& exact) {
+    double largest = 0;
+    for (std::size_t i = 0; i < exact.names.size(); ++i) {
+      const at::Tensor& e = exact.gradients[i];
+      largest = std::max(largest, ((result.gradients[i] - e).norm() / e.norm()).item<double>());
+    }
+    return largest;
+  }
+};
+
+TEST_F(GpuEngineTest, GradientsAreEagersOverTheOptions) {
+  for (const bool bias : {false, true}) {
+    for (const double dropout : {0.0, 0.25}) {
+      for (const auto& [heads, width, tokens] : {std::tuple{2, 64, 32}, {1, 5, 1}, {3, 21, 13}}) {
+        EngineCase c;
+        c.model.bias = bias;
+        c.model.gelu = bias ? "tanh" : "exact";
+        c.model.dropout = dropout;
+        c.model.n_head = heads;
+        c.model.n_embd = width;
+        c.tokens = tokens;
+        const auto expected = engine_gradients(c, make_eager_engine);
+        c.device = cuda_;
+        expect_same(engine_gradients(c, make_gpu_engine), expected, 1e-5);
+      }
+    }
+  }
+}
+
+TEST_F(GpuEngineTest, LowPrecisionErrorsAreThoseOfEagerOnThisGpu) {
+  for (const at::ScalarType type : {at::kBFloat16, at::kHalf}) {
+    if (type == at::kBFloat16 && !device_facts().cuda_bf16) continue;
+    EngineCase c = wide_case();
+    c.device = at::kCPU;
+    c.type = at::kDouble;
+    const auto exact = engine_gradients(c, make_eager_engine);
+    c.device = cuda_;
+    c.type = type;
+    c.gradient_scale = type == at::kHalf ? 4096 : 1;
+    const double ours = worst(engine_gradients(c, make_gpu_engine), exact);
+    const double eagers = worst(engine_gradients(c, make_eager_engine), exact);
+    EXPECT_LT(ours, 1.3 * eagers) << type;
+    EXPECT_GT(ours, 1e-5) << "nothing was rounded: " << type;
+  }
+}
+
+// Also says that the kernels give the same bits every time.
+TEST_F(GpuEngineTest, RecomputationChangesNoBit) {
+  EngineCase c = wide_case();
+  c.type = device_facts().cuda_bf16 ? at::kBFloat16 : at::kHalf;
+  const auto run = [&](const char* level) {
+    c.recompute = level;
+    return engine_gradients(c, [](TrainConfig config, const Gpt& model, const Compute& compute) {
+      config.system.deterministic = true;
+      return make_gpu_engine(config, model, compute);
+    });
+  };
+  set_arithmetic(/*deterministic=*/true);
+  const auto kept = run("none");
+  for (const char* level : {"none", "gelu", "norm", "mlp", "block"}) {
+    const auto again = run(level);
+    for (std::size_t i = 0; i < kept.names.size(); ++i)
+      EXPECT_TRUE(at::equal(again.gradients[i], kept.gradients[i])) << level << kept.names[i];
+  }
+  at::globalContext().setDeterministicAlgorithms(false, /*warn_only=*/false);
+  at::globalContext().setDeterministicCuDNN(false);
+  at::globalContext().setAllowTF32CuBLAS(false);
+  at::globalContext().setAllowTF32CuDNN(false);
+}
+
+// Recorded in the third call of a shape. The replays must see new tokens, zeroed gradients and
+// changed weights.
+TEST_F(GpuEngineTest, ReplayedGraphsDoWhatTheLaunchesDid) {
+  const EngineCase c = wide_case();
+  const auto train = [&](const char* mode) {
+    TrainConfig config = config_of(c);
+    config.system.compile_mode = mode;
+    auto g = testing::generator(1);
+    Gpt model(c.model, c.vocabulary, 130, g);
+    model.to(cuda_);
+    const auto type = device_facts().cuda_bf16 ? at::kBFloat16 : at::kHalf;
+    const auto engine = make_gpu_engine(config, model, {cuda_, type});
+    std::vector<at::Tensor> all;
+    for (int step = 0; step < 8; ++step) {
+      if (step % 2 == 0)
+        for (const Parameter& p : model.parameters()) p.tensor.mutable_grad() = at::Tensor();
+      const at::Tensor x = at::randint(1000, {2, 128}, g, at::kLong).to(cuda_);
+      all.push_back(engine->accumulate(x, x.flip(1), {.per_token = 1.0 / 512}, {}).cpu());
+      for (const Parameter& p : model.parameters()) all.push_back(p.tensor.grad().cpu());
+      const at::NoGradGuard no_grad;
+      for (const Parameter& p : model.parameters()) at::Tensor(p.tensor).sub_(p.tensor.grad());
+      engine->weights_changed();
+    }
+    return all;
+  };
+  const auto plain = train("default"), replayed = train("reduce-overhead");
+  for (std::size_t i = 0; i < plain.size(); ++i)
+    EXPECT_LT(testing::relative_distance(replayed[i], plain[i]), 3e-2) << i;
+}
+
+}  // namespace
+}  // namespace gpt
