@@ -7,6 +7,7 @@
 
 #include "byte_alphabet.h"
 #include "json_text.h"
+#include "text_lines.h"
 #include "vocabulary_builder.h"
 #include "vocabulary_json.h"
 
@@ -32,14 +33,10 @@ MergeLine parse_line(std::string_view line, const EntryPlace& place) {
 
 std::vector<MergeLine> parse_lines(std::string_view text, const std::string& origin) {
   std::vector<MergeLine> merges;
-  for (std::int64_t number = 1; !text.empty(); ++number) {
-    const std::size_t end = text.find('\n');
-    std::string_view line = text.substr(0, end);
-    text.remove_prefix(end == text.npos ? text.size() : end + 1);
-    if (line.ends_with('\r')) line.remove_suffix(1);
-    if (line.empty() || (number == 1 && line.starts_with("#version"))) continue;
-    merges.push_back(parse_line(line, {origin, "line", number}));
-  }
+  for_each_line(text, [&](std::string_view line, std::int64_t number) {
+    if (number > 1 || !line.starts_with("#version"))
+      merges.push_back(parse_line(line, {origin, "line", number}));
+  });
   return merges;
 }
 

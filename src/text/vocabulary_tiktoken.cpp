@@ -8,6 +8,7 @@
 #include "gpt/text/tokenizer.h"
 
 #include "flat_map.h"
+#include "text_lines.h"
 #include "vocabulary_builder.h"
 
 namespace gpt {
@@ -77,16 +78,11 @@ Token parse_line(std::string_view line, const EntryPlace& place) {
 std::vector<Token> parse_lines(std::string_view text, const std::string& origin,
                                VocabularyBuilder& builder) {
   std::vector<Token> tokens;
-  for (std::int64_t number = 1; !text.empty(); ++number) {
-    const std::size_t end = text.find('\n');
-    std::string_view line = text.substr(0, end);
-    text.remove_prefix(end == text.npos ? text.size() : end + 1);
-    if (line.ends_with('\r')) line.remove_suffix(1);
-    if (line.empty()) continue;
+  for_each_line(text, [&](std::string_view line, std::int64_t number) {
     const EntryPlace place{origin, "line", number};
     tokens.push_back(parse_line(line, place));
     builder.add_token(tokens.back().bytes, tokens.back().id, place);
-  }
+  });
   return tokens;
 }
 
