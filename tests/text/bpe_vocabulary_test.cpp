@@ -161,6 +161,14 @@ TEST(BpeVocabulary, BadIdsSayWhatIsWrong) {
   EXPECT_EQ(with("\"!\": 0", "\"\": 0"), "v.json: entry 1: a token without bytes");
   EXPECT_EQ(with("\"!\": 0", "\"!!\": 0"),
             "v.json: byte 33 has no token; expected a byte-level BPE vocabulary");
+  const std::string twice = "t h\nth e\nh e\n\u0120 a\n";
+  EXPECT_EQ(error_text([&] {
+              parse_merges("t h\nth e\nh e\nt he\n", "m.txt",
+                           parse_merges(twice, "m.txt").vocab_json(), "v.json");
+            }),
+            "m.txt: line 4: an earlier merge makes 'the'");
+  const std::string deep = "[" + std::string(1'000'000, '[');
+  EXPECT_EQ(json_error(deep), "v.json: nested deeper than 64 levels; fetch it again");
   EXPECT_EQ(with("\"th\"", "\"ht\""), "m.txt: line 2: 'th' is not in the vocabulary");
 }
 
@@ -202,6 +210,28 @@ TEST(BpeVocabulary, BadTiktokenFilesSayWhatIsWrong) {
             "each");
   EXPECT_EQ(tiktoken_error("IQ== 0\nISE= 1\n"),
             "x.tiktoken: byte 0 has no token; expected a byte-level BPE vocabulary");
+}
+
+// One byte is changed at every place of every form: each is read or refused, with one line.
+TEST(BpeVocabulary, DamagedFilesAreReadOrRefused) {
+  const BpeVocabulary vocabulary = parse_merges("t h\nth e\n", "m.txt");
+  const std::string json = as_tokenizer_json(vocabulary), tiktoken = "IQ== 0\nIg== 1\nISI= 2\n";
+  int refused = 0, read = 0;
+  const auto damage = [&](const std::string& text, const auto& parse) {
+    for (std::size_t at = 0; at < text.size(); ++at)
+      for (const char byte : {'"', '9', '\xff'}) {
+        std::string damaged = text;
+        damaged[at] = byte;
+        const std::string error = error_text([&] { parse(damaged); });
+        EXPECT_EQ(error.find('\n'), std::string::npos) << error;
+        (error.empty() ? read : refused) += 1;
+      }
+  };
+  damage(json, [](const std::string& text) { parse_tokenizer_json(text, "t.json"); });
+  damage(kMerges, [](const std::string& text) { parse_merges(text, "m.txt"); });
+  damage(tiktoken, [](const std::string& text) { parse_tiktoken_vocabulary(text, "x.tiktoken"); });
+  EXPECT_GT(refused, 1000);
+  EXPECT_GT(read, 10);
 }
 
 }  // namespace
