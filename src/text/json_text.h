@@ -8,7 +8,8 @@
 
 namespace gpt {
 
-// InputError: "ORIGIN:LINE: not valid JSON (byte N); ADVICE"; also where it is nested beyond reason.
+// InputError: "ORIGIN:LINE: not valid JSON (byte N); ADVICE"; also where it is nested beyond
+// reason.
 nlohmann::json parse_json(std::string_view text, const std::string& origin,
                           std::string_view advice);
 

@@ -106,18 +106,24 @@ void VocabularyBuilder::add_merge(std::int32_t left, std::int32_t right, std::in
   vocabulary_.merges.push_back({left, right, merged});
 }
 
-BpeVocabulary VocabularyBuilder::finish(const std::string& file) {
-  const auto missing = std::find(present_.begin(), present_.end(), false);
-  if (missing != present_.end())
-    throw InputError(concat(file, ": no token has id ", missing - present_.begin(),
-                            ", but one has id ", present_.size() - 1, "; is the file cut?"));
+std::array<std::int32_t, 256> VocabularyBuilder::byte_ids(const std::string& file) const {
+  std::array<std::int32_t, 256> ids;
   for (std::size_t byte = 0; byte < 256; ++byte) {
     const auto found = id_of_.find(std::string(1, static_cast<char>(byte)));
     if (found == id_of_.end())
       throw InputError(
           concat(file, ": byte ", byte, " has no token; expected a byte-level BPE vocabulary"));
-    vocabulary_.byte_ids[byte] = found->second;
+    ids[byte] = found->second;
   }
+  return ids;
+}
+
+BpeVocabulary VocabularyBuilder::finish(const std::string& file) {
+  const auto missing = std::find(present_.begin(), present_.end(), false);
+  if (missing != present_.end())
+    throw InputError(concat(file, ": no token has id ", missing - present_.begin(),
+                            ", but one has id ", present_.size() - 1, "; is the file cut?"));
+  vocabulary_.byte_ids = byte_ids(file);
   for (const BpeVocabulary::Merge& merge : vocabulary_.merges)
     if (crosses_pieces(vocabulary_.tokens[static_cast<std::size_t>(merge.merged)]))
       throw InputError(concat(file, ": token ", merge.merged, ", ", shown(merge.merged),

@@ -1,6 +1,7 @@
 // Puts a BpeVocabulary together from a file's entries and refuses what is none.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -29,12 +30,15 @@ class VocabularyBuilder {
   // <|endoftext|> with the first id that is free: GPT-2's files without it mean this.
   void add_end_of_text(const std::string& file);
 
+  // Of the tokens so far, those of the single bytes, which must all be there.
+  std::array<std::int32_t, 256> byte_ids(const std::string& file) const;
+
   // Then the merges, in their order.
   void add_merge(const std::string& left, const std::string& right, const EntryPlace& place);
   void add_merge(std::int32_t left, std::int32_t right, std::int32_t merged,
                  const EntryPlace& place);
 
-  // All 256 bytes and all ids up to the largest must be there, and the tokens must be such as
+  // All bytes and all ids up to the largest must be there, and the tokens must be such as
   // GPT-2's pattern allows. `file` is the one that gave the ids.
   BpeVocabulary finish(const std::string& file);
 

@@ -41,9 +41,10 @@ std::optional<std::string> from_base64(std::string_view text) {
 
 // The tokens that `bytes` become by the merges so far, each given by its id.
 std::vector<std::uint32_t> merge_all(std::string_view bytes, const FlatMap& merged,
-                                     const std::array<std::uint32_t, 256>& byte_ids) {
+                                     const std::array<std::int32_t, 256>& byte_ids) {
   std::vector<std::uint32_t> parts;
-  for (const char byte : bytes) parts.push_back(byte_ids[static_cast<unsigned char>(byte)]);
+  for (const char byte : bytes)
+    parts.push_back(static_cast<std::uint32_t>(byte_ids[static_cast<unsigned char>(byte)]));
   while (parts.size() > 1) {
     std::uint32_t first = FlatMap::kNone;
     std::size_t at = 0;
@@ -86,24 +87,15 @@ std::vector<Token> parse_lines(std::string_view text, const std::string& origin,
   return tokens;
 }
 
-// Single bytes, in an array by byte; the rest stay in `tokens`, in the order of their ids.
-std::array<std::uint32_t, 256> take_bytes(std::vector<Token>& tokens) {
-  std::array<std::uint32_t, 256> byte_ids;
-  byte_ids.fill(FlatMap::kNone);
-  for (const Token& token : tokens)
-    if (token.bytes.size() == 1) byte_ids[static_cast<unsigned char>(token.bytes[0])] = token.id;
-  std::erase_if(tokens, [](const Token& token) { return token.bytes.size() == 1; });
-  std::sort(tokens.begin(), tokens.end(),
-            [](const Token& a, const Token& b) { return a.id < b.id; });
-  return byte_ids;
-}
-
 }  // namespace
 
 BpeVocabulary parse_tiktoken_vocabulary(std::string_view text, const std::string& origin) {
   VocabularyBuilder builder;
   std::vector<Token> tokens = parse_lines(text, origin, builder);
-  const std::array<std::uint32_t, 256> byte_ids = take_bytes(tokens);
+  const std::array<std::int32_t, 256> byte_ids = builder.byte_ids(origin);
+  std::erase_if(tokens, [](const Token& token) { return token.bytes.size() == 1; });
+  std::sort(tokens.begin(), tokens.end(),
+            [](const Token& a, const Token& b) { return a.id < b.id; });
   FlatMap merged;
   for (const auto& [bytes, id] : tokens) {
     const std::vector<std::uint32_t> parts = merge_all(bytes, merged, byte_ids);
