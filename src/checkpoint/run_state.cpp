@@ -104,6 +104,20 @@ void load_model(const std::filesystem::path& directory, const Gpt& model) {
   load_all(directory / kModelFile, model_tensors(model));
 }
 
+ParameterList load_parameters(const std::filesystem::path& directory) {
+  const SafetensorsFile file(directory / kModelFile);
+  ParameterList list;
+  for (const TensorView& view : file.tensors()) {
+    if (view.dtype != "F32")
+      throw InputError(concat((directory / kModelFile).string(), ": tensor ", view.name, " is ",
+                              view.dtype, ", expected F32"));
+    const at::Tensor tensor = at::empty(view.shape, at::kFloat);
+    std::memcpy(tensor.mutable_data_ptr(), view.bytes.data(), view.bytes.size());
+    list.push_back({view.name, tensor});
+  }
+  return list;
+}
+
 void load_optimizer(const std::filesystem::path& directory, const Gpt& model,
                     const AdamW& optimizer) {
   load_all(directory / kOptimizerFile, optimizer_tensors(model, optimizer));

@@ -24,8 +24,8 @@ class Child {
   Child(const TempDir& dir, std::vector<std::string> arguments) : dir_(dir) {
     static int count = 0;
     name_ = "child" + std::to_string(count++);
-    arguments.insert(arguments.begin(), GPT_PROGRAM);
-    std::vector<char*> argv;
+    std::string program = GPT_PROGRAM;
+    std::vector<char*> argv{program.data()};
     for (std::string& argument : arguments) argv.push_back(argument.data());
     argv.push_back(nullptr);
     const std::string out = dir / (name_ + ".out"), err = dir / (name_ + ".err");

@@ -32,6 +32,8 @@ class RunTensors {
 // Copies the weights of checkpoint `directory` into the model; one with a smaller block_size gets
 // the first positions. InputError if a tensor is missing, unknown, or of another type or shape.
 void load_model(const std::filesystem::path& directory, const Gpt& model);
+// The same weights without a model to fill: float32, on the CPU, in the order of the file.
+ParameterList load_parameters(const std::filesystem::path& directory);
 void load_optimizer(const std::filesystem::path& directory, const Gpt& model,
                     const AdamW& optimizer);
 

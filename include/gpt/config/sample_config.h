@@ -15,7 +15,8 @@ struct SampleConfig {
         "Where weights come from: a run. gpt2 and its kin: not in this version.",
         one_of("resume", "gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl")) = "resume";
   FIELD(std::string, out_dir, "Folder of the run.", not_empty()) = "out";
-  FIELD(std::string, start, "Text to continue, or FILE:PATH to take it from a file.",
+  FIELD(std::string, start,
+        "Text to continue; FILE:PATH takes it from a file, - from standard input.",
         not_empty()) = "\n";
   FIELD(std::int64_t, num_samples, "Samples to draw.", at_least(1)) = 10;
   FIELD(std::int64_t, max_new_tokens, "Tokens in each sample.", at_least(1)) = 500;
@@ -23,7 +24,25 @@ struct SampleConfig {
         between(1e-6, 100.0)) = 0.8;
   FIELD(std::int64_t, top_k, "Draw from the k likeliest tokens only; 0: from all.",
         at_least(0)) = 200;
+  FIELD(double, top_p,
+        "Draw from the likeliest tokens whose probabilities add up to p, after top_k; 1: from all.",
+        between(1e-6, 1.0)) = 1.0;
+  FIELD(std::string, stop,
+        "Token that ends a sample: its text, e.g. <|endoftext|>, or ID:NUMBER. Empty: none.",
+        anything()) = "";
+  FIELD(std::string, when_full,
+        "Beyond block_size tokens. crop: nanoGPT's window, read anew for each token; half: forget "
+        "the older half and stay fast; stop: end the sample.",
+        one_of("crop", "half", "stop")) = "crop";
+  FIELD(AutoInt, samples_at_once,
+        "Samples that grow together. auto: up to 32, as long as their cache takes at most 1 GiB.",
+        auto_or_between(1, 4096)) = {};
   FIELD(std::int64_t, seed, "Seed of the draws.", at_least(0)) = 1337;
+  FIELD(
+      std::string, draws,
+      "nanogpt: sample for sample the draws of nanoGPT's sample.py; seed: sample i (from 0) draws "
+      "from seed + i, which starts sooner with large models.",
+      one_of("nanogpt", "seed")) = "nanogpt";
   FIELD(std::string, device, "Where to compute; without a GPU the CPU is used.",
         device_name()) = "cuda";
   FIELD(std::string, dtype, "Compute type. auto: as in train.",
@@ -32,6 +51,9 @@ struct SampleConfig {
   FIELD(std::string, checkpoint,
         "latest, best, or a checkpoint's folder. auto: what nanoGPT's ckpt.pt would hold.",
         not_empty()) = "auto";
+  FIELD(std::string, tokenizer,
+        "gpt2, or a vocabulary file or folder. Empty: the run's own, GPT-2's where it names none.",
+        anything()) = "";
   FIELD(AutoInt, threads, "CPU threads. auto: one per core.", auto_or_between(1, 1024)) = {};
   END_CONFIG;
 };

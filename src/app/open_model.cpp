@@ -1,0 +1,95 @@
+#include "app/open_model.h"
+
+#include <ATen/ATen.h>
+
+#include "gpt/base/error.h"
+#include "gpt/base/strings.h"
+#include "gpt/checkpoint/run_state.h"
+#include "gpt/text/tokenizer_files.h"
+
+#include "app/run_start.h"
+
+namespace gpt {
+
+namespace {
+
+CheckpointInfo at_path(const fs::path& path) {
+  std::error_code ignored;
+  if (!fs::is_directory(path, ignored))
+    throw InputError(path.string() +
+                     ": no such checkpoint; expected auto, latest, best, or a folder such as "
+                     "out/step_00002000");
+  CheckpointInfo info{.path = path, .step = 0, .good = false, .problem = "", .manifest = {}};
+  info.problem = CheckpointStore::verify(path, &info.manifest);
+  if (!info.problem.empty()) throw InputError(path.string() + ": " + info.problem);
+  info.good = true;
+  info.step = info.manifest.step;
+  return info;
+}
+
+CheckpointInfo choose_checkpoint(const ModelChoice& choice) {
+  if (choice.checkpoint != "auto" && choice.checkpoint != "latest" && choice.checkpoint != "best")
+    return at_path(choice.checkpoint);
+  std::error_code ignored;
+  if (!fs::is_directory(choice.out_dir, ignored))
+    throw InputError(choice.out_dir + ": no such folder; expected the out_dir of a run");
+  const CheckpointStore store(choice.out_dir, 2);
+  auto newest = store.newest_good();
+  if (!newest)
+    throw InputError(choice.out_dir + ": no good checkpoint here; `gpttrain checkpoint verify " +
+                     choice.out_dir + "` says why");
+  const bool best =
+      choice.checkpoint == "best" ||
+      (choice.checkpoint == "auto" && !saved_config(*newest).io.always_save_checkpoint);
+  if (!best) return *newest;
+  auto found = store.best_good();
+  if (!found && choice.checkpoint == "best")
+    throw InputError(choice.out_dir + ": no checkpoint is marked best; --checkpoint=latest exists");
+  return found ? *found : *newest;
+}
+
+}  // namespace
+
+OpenModel open_model(const ModelChoice& choice) {
+  if (choice.init_from != "resume")
+    throw InputError("init_from=" + choice.init_from +
+                     ": this version cannot load OpenAI's weights yet; resume works");
+  const CheckpointInfo checkpoint = choose_checkpoint(choice);
+  const TrainConfig saved = saved_config(checkpoint);
+  return {.name = checkpoint.path.string(),
+          .config = saved.model,
+          .block_size = saved.data.block_size,
+          .weights = load_parameters(checkpoint.path),
+          .vocabulary_json = checkpoint.manifest.vocabulary_json};
+}
+
+std::int64_t vocabulary_of(const OpenModel& model) {
+  for (const Parameter& parameter : model.weights)
+    if (parameter.name == "transformer.wte.weight" && parameter.tensor.dim() == 2)
+      return parameter.tensor.size(0);
+  throw InputError(model.name + ": tensor transformer.wte.weight is missing; this is no GPT-2");
+}
+
+std::unique_ptr<Tokenizer> tokenizer_for(const OpenModel& model, const std::string& asked,
+                                         std::int64_t model_vocab_size) {
+  constexpr std::int64_t kGpt2 = 50257;
+  std::unique_ptr<Tokenizer> tokenizer;
+  if (!asked.empty())
+    tokenizer = open_tokenizer(asked);
+  else if (!model.vocabulary_json.empty())
+    tokenizer =
+        tokenizer_of_meta(model.vocabulary_json, model.name + "/manifest.json (vocabulary)");
+  else if (model_vocab_size >= kGpt2)
+    tokenizer = open_tokenizer("gpt2");
+  else
+    throw InputError(concat(model.name, ": its dataset had no meta.json, and ", model_vocab_size,
+                            " tokens are too few for GPT-2's; say with --tokenizer=FILE how its "
+                            "tokens read"));
+  if (tokenizer->vocab_size() > model_vocab_size)
+    throw InputError(concat("the tokenizer ", tokenizer->name(), " has ", tokenizer->vocab_size(),
+                            " tokens, but the model of ", model.name, " has ", model_vocab_size,
+                            "; give the model's own with --tokenizer=FILE"));
+  return tokenizer;
+}
+
+}  // namespace gpt

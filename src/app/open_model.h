@@ -1,0 +1,39 @@
+// The model that `sample` and `eval` are asked to run, wherever it comes from.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "gpt/config/model_config.h"
+#include "gpt/model/parameter.h"
+#include "gpt/text/tokenizer.h"
+
+namespace gpt {
+
+struct ModelChoice {
+  std::string init_from;   // "resume": a run's checkpoint
+  std::string out_dir;     // of the run
+  std::string checkpoint;  // auto, latest, best, or a checkpoint's folder
+};
+
+struct OpenModel {
+  std::string name;  // for messages: the checkpoint's folder
+  ModelConfig config;
+  std::int64_t block_size = 0;  // of training
+  ParameterList weights;        // float32, on the CPU
+  std::string vocabulary_json;  // its dataset's meta.json, or "" if there was none
+};
+
+// InputError says what is missing and what to do.
+OpenModel open_model(const ModelChoice& choice);
+
+// Tokens that the model knows, padding included: the rows of its embedding.
+std::int64_t vocabulary_of(const OpenModel& model);
+
+// `asked` (see open_tokenizer) if it is not empty; else the dataset's; else GPT-2's, as nanoGPT has
+// it for datasets without a meta.json. InputError if the model has fewer tokens than it.
+std::unique_ptr<Tokenizer> tokenizer_for(const OpenModel& model, const std::string& asked,
+                                         std::int64_t model_vocab_size);
+
+}  // namespace gpt

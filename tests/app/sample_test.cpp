@@ -1,0 +1,103 @@
+// `gpttrain sample` from outside.
+#include <algorithm>
+#include <fstream>
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "app/child.h"
+
+namespace gpt {
+namespace {
+
+using testing::Finished;
+using testing::prepare_tiny;
+using testing::run;
+using testing::TempDir;
+using testing::tiny_training;
+
+const std::string kLine = "\n---------------\n";
+
+class Sample : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    prepare_tiny(dir_);
+    ASSERT_EQ(run(dir_, tiny_training({"--out_dir=out", "--max_iters=5"})).code, 0);
+  }
+  Finished sample(const std::vector<std::string>& more) const {
+    std::vector<std::string> arguments{"sample", "--out_dir=out", "--device=cpu", "--threads=1"};
+    for (const std::string& argument : more) arguments.push_back(argument);
+    return run(dir_, arguments);
+  }
+  TempDir dir_;
+};
+
+std::vector<std::string> texts(const std::string& out) {
+  std::vector<std::string> list;
+  for (std::size_t at = 0; at < out.size();) {
+    const std::size_t end = out.find(kLine, at);
+    if (end == out.npos) break;
+    list.push_back(out.substr(at, end - at));
+    at = end + kLine.size();
+  }
+  return list;
+}
+
+TEST_F(Sample, TogetherOrOneByOneTheTextsAreTheSame) {
+  for (const char* draws : {"--draws=nanogpt", "--draws=seed"}) {
+    const auto with = [&](const char* more) {
+      return sample({"--num_samples=5", "--max_new_tokens=70", "--start=the ", draws, more});
+    };
+    const Finished together = with("--samples_at_once=auto");
+    ASSERT_EQ(together.code, 0) << together.err;
+    ASSERT_EQ(texts(together.out).size(), 5u);
+    for (const auto& text : texts(together.out)) EXPECT_EQ(text.size(), 74u);
+    EXPECT_EQ(with("--samples_at_once=1").out, together.out);
+    EXPECT_EQ(with("--samples_at_once=2").out, together.out);
+    EXPECT_NE(together.err.find("new: 350 token(s) in "), std::string::npos) << together.err;
+  }
+}
+
+TEST_F(Sample, PromptFromAFileStopTokenAndTopP) {
+  dir_.write("prompt.txt", "the lazy");
+  const Finished filed = sample({"--start=FILE:prompt.txt", "--num_samples=1"});
+  ASSERT_EQ(filed.code, 0) << filed.err;
+  EXPECT_EQ(filed.out, sample({"--start=the lazy", "--num_samples=1"}).out);
+  EXPECT_EQ(filed.out.rfind("the lazy", 0), 0u);
+
+  const Finished stopped =
+      sample({"--start=the lazy", "--stop=e", "--num_samples=3", "--max_new_tokens=500"});
+  ASSERT_EQ(stopped.code, 0) << stopped.err;
+  for (const auto& text : texts(stopped.out))
+    EXPECT_EQ(text.substr(8).find('e'), std::string::npos) << text;
+  // Character e is token 6 of this vocabulary (newline and space come first).
+  EXPECT_EQ(sample({"--start=the lazy", "--stop=ID:6", "--num_samples=3"}).out, stopped.out);
+
+  const Finished greedy = sample({"--top_p=0.000001", "--num_samples=2", "--max_new_tokens=9"});
+  ASSERT_EQ(texts(greedy.out).size(), 2u);
+  EXPECT_EQ(texts(greedy.out)[0], texts(greedy.out)[1]);
+}
+
+TEST_F(Sample, WrongInputIsOneLine) {
+  const std::vector<std::pair<std::vector<std::string>, std::string>> cases{
+      {{"--start=THE"}, "command line: start: character 1 is 'T'"},
+      {{"--start=FILE:none.txt"}, "none.txt"},
+      {{"--start=FILE:empty.txt"}, "start: the text is empty"},
+      {{"--stop=the"}, "the text of one token, but this one takes 3"},
+      {{"--stop=ID:28"}, "a number below 28"},
+      {{"--stop=ID:x"}, "a number below 28"},
+      {{"--checkpoint=out/step_9"}, "out/step_9: no such checkpoint"},
+      {{"--tokenizer=none.json"}, "none.json"},
+      {{"--top_p=0"}, "top_p"},
+  };
+  dir_.write("empty.txt", "");
+  for (const auto& [arguments, text] : cases) {
+    const Finished refused = sample(arguments);
+    EXPECT_EQ(refused.code, 2) << text;
+    EXPECT_EQ(std::count(refused.err.begin(), refused.err.end(), '\n'), 1) << refused.err;
+    EXPECT_NE(refused.err.find(text), std::string::npos) << refused.err;
+  }
+}
+
+}  // namespace
+}  // namespace gpt
