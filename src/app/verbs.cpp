@@ -24,6 +24,8 @@ constexpr Verb kVerbs[] = {
     {"train", train_verb, "train a model: gpttrain [train] CONFIG... [--key=value...]"},
     {"prepare", prepare_verb, "turn text into a dataset: gpttrain prepare --out=DIR TEXT..."},
     {"sample", sample_verb, "let a trained model write: gpttrain sample --out_dir=DIR"},
+    {"eval", eval_verb,
+     "loss, perplexity, HellaSwag, LAMBADA: gpttrain eval --out_dir=DIR FILE..."},
     {"import", import_verb, "bring a model: gpttrain import ckpt.pt|FOLDER [--out_dir=DIR]"},
     {"export", export_verb, "take a model: gpttrain export --out_dir=DIR --format=nanogpt|hf"},
     {"checkpoint", checkpoint_verb, "look at checkpoints: gpttrain checkpoint list|verify DIR"},

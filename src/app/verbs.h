@@ -17,6 +17,7 @@ ExitCode run_program(const Arguments& arguments);
 ExitCode train_verb(const Arguments& arguments);
 ExitCode prepare_verb(const Arguments& arguments);
 ExitCode sample_verb(const Arguments& arguments);
+ExitCode eval_verb(const Arguments& arguments);
 ExitCode import_verb(const Arguments& arguments);
 ExitCode export_verb(const Arguments& arguments);
 ExitCode checkpoint_verb(const Arguments& arguments);

@@ -37,6 +37,12 @@ std::vector<Knob> knobs(SampleConfig& config) {
   return list;
 }
 
+std::vector<Knob> knobs(EvalConfig& config) {
+  std::vector<Knob> list;
+  add(list, "Evaluating", config);
+  return list;
+}
+
 std::vector<Knob> knobs(PrepareConfig& config) {
   std::vector<Knob> list;
   add(list, "Preparing data", config);

@@ -12,13 +12,13 @@ import sys
 FLOORS = {
     "base": 0,
     "config": 1, "text": 1, "formats": 1,
-    "corpus": 2, "data": 2, "kernels": 2,
+    "corpus": 2, "eval": 2, "data": 2, "kernels": 2,
     "model": 3, "optim": 3,
     "checkpoint": 4, "exchange": 4, "memory": 4,
     "train": 5,
     "app": 6,
 }
-TORCH_FREE = {room for room, floor in FLOORS.items() if floor <= 1} | {"corpus"}
+TORCH_FREE = {room for room, floor in FLOORS.items() if floor <= 1} | {"corpus", "eval"}
 
 MAX_HEADER_LINES = 120
 MAX_SOURCE_LINES = 300

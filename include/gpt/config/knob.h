@@ -7,6 +7,7 @@
 #include <variant>
 #include <vector>
 
+#include "gpt/config/eval_config.h"
 #include "gpt/config/export_config.h"
 #include "gpt/config/field.h"
 #include "gpt/config/import_config.h"
@@ -28,6 +29,7 @@ struct Knob {
 // In the order of declaration. The config must outlive the list.
 std::vector<Knob> knobs(TrainConfig& config);
 std::vector<Knob> knobs(SampleConfig& config);
+std::vector<Knob> knobs(EvalConfig& config);
 std::vector<Knob> knobs(PrepareConfig& config);
 std::vector<Knob> knobs(ImportConfig& config);
 std::vector<Knob> knobs(ExportConfig& config);
