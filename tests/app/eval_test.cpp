@@ -199,7 +199,7 @@ TEST_F(Eval, WrongInputIsOneLine) {
       {{"large.bin"}, "large.bin: token 1 (byte 2) is 99, but vocab_size is 28"},
       {{"short.txt", "--context=64"}, "the model reads at most 32 tokens"},
       {{"short.txt", "--context=8", "--stride=9"}, "expected at most context (8)"},
-      {{"foreign.txt", "--score_first"}, "has no <|endoftext|>"},
+      {{"fox.txt", "--score_first"}, "has no <|endoftext|>"},
       {{"short.txt", "--checkpoint=out/none"}, "out/none: no such checkpoint"},
   };
   for (const auto& [arguments, text] : cases) {
