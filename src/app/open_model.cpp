@@ -5,8 +5,10 @@
 #include "gpt/base/error.h"
 #include "gpt/base/strings.h"
 #include "gpt/checkpoint/run_state.h"
+#include "gpt/exchange/pretrained.h"
 #include "gpt/text/tokenizer_files.h"
 
+#include "app/import_run.h"
 #include "app/run_start.h"
 
 namespace gpt {
@@ -48,19 +50,37 @@ CheckpointInfo choose_checkpoint(const ModelChoice& choice) {
   return found ? *found : *newest;
 }
 
+OpenModel from_source(std::shared_ptr<const WeightSource> source) {
+  const ModelShape& shape = source->shape();
+  OpenModel model{.name = source->origin(),
+                  .config = shape.config,
+                  .block_size = shape.block_size,
+                  .weights = {},
+                  .vocabulary_json = "",
+                  .source = source};
+  for (const ParameterShape& parameter : parameter_shapes(shape))
+    model.weights.push_back({parameter.name, source->weight(parameter.name)});
+  return model;
+}
+
 }  // namespace
 
 OpenModel open_model(const ModelChoice& choice) {
   if (choice.init_from != "resume")
-    throw InputError("init_from=" + choice.init_from +
-                     ": this version cannot load OpenAI's weights yet; resume works");
+    return from_source(open_weights(choice.init_from, choice.pretrained_dir));
+  const fs::path nanogpt = fs::path(choice.out_dir) / kNanogptFile;
+  std::error_code ignored;
+  if (choice.checkpoint == "auto" && fs::is_regular_file(nanogpt, ignored) &&
+      CheckpointStore(choice.out_dir, 2).list().empty())
+    return from_source(open_weights(nanogpt.string(), ""));
   const CheckpointInfo checkpoint = choose_checkpoint(choice);
   const TrainConfig saved = saved_config(checkpoint);
   return {.name = checkpoint.path.string(),
           .config = saved.model,
           .block_size = saved.data.block_size,
           .weights = load_parameters(checkpoint.path),
-          .vocabulary_json = checkpoint.manifest.vocabulary_json};
+          .vocabulary_json = checkpoint.manifest.vocabulary_json,
+          .source = nullptr};
 }
 
 std::int64_t vocabulary_of(const OpenModel& model) {

@@ -6,26 +6,30 @@
 #include <string>
 
 #include "gpt/config/model_config.h"
+#include "gpt/exchange/weight_source.h"
 #include "gpt/model/parameter.h"
 #include "gpt/text/tokenizer.h"
 
 namespace gpt {
 
 struct ModelChoice {
-  std::string init_from;   // "resume": a run's checkpoint
-  std::string out_dir;     // of the run
-  std::string checkpoint;  // auto, latest, best, or a checkpoint's folder
+  std::string init_from;       // "resume": a run's checkpoint; else as in training
+  std::string out_dir;         // of the run
+  std::string checkpoint;      // auto, latest, best, or a checkpoint's folder
+  std::string pretrained_dir;  // see find_pretrained
 };
 
 struct OpenModel {
-  std::string name;  // for messages: the checkpoint's folder
+  std::string name;  // for messages: the checkpoint's folder, or the source
   ModelConfig config;
   std::int64_t block_size = 0;  // of training
-  ParameterList weights;        // float32, on the CPU
+  ParameterList weights;        // float32, on the CPU; not to be written
   std::string vocabulary_json;  // its dataset's meta.json, or "" if there was none
+  std::shared_ptr<const WeightSource> source = nullptr;  // whose file the weights may look into
 };
 
-// InputError says what is missing and what to do.
+// A run folder that holds nanoGPT's ckpt.pt and no checkpoint of ours will do as well. InputError
+// says what is missing and what to do.
 OpenModel open_model(const ModelChoice& choice);
 
 // Tokens that the model knows, padding included: the rows of its embedding.

@@ -12,8 +12,12 @@ namespace gpt {
 struct SampleConfig {
   CONFIG(SampleConfig);
   FIELD(std::string, init_from,
-        "Where weights come from: a run. gpt2 and its kin: not in this version.",
-        one_of("resume", "gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl")) = "resume";
+        "Where weights come from: a run (or nanoGPT's ckpt.pt in its folder), OpenAI's GPT-2, a "
+        "Hugging Face folder or a ckpt.pt.",
+        one_of_or_path("resume", "gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl")) = "resume";
+  FIELD(std::string, pretrained_dir,
+        "Folder with OpenAI's weights as NAME/model.safetensors. Empty: the Hugging Face cache.",
+        anything()) = "";
   FIELD(std::string, out_dir, "Folder of the run.", not_empty()) = "out";
   FIELD(std::string, start,
         "Text to continue; FILE:PATH takes it from a file, - from standard input.",
