@@ -8,6 +8,7 @@
 #include "gpt/text/tokenizer_files.h"
 
 #include "support/error_text.h"
+#include "support/python.h"
 #include "support/temp_dir.h"
 
 namespace gpt {
@@ -136,6 +137,20 @@ TEST(BpeVocabulary, Gpt2FilesAreOpenAis) {
   EXPECT_TRUE(has_sha256(dir / "encoder.json",
                          "196139668be63f3b5d6574427317ae82f612a97c5d1cdaf36ed2256dbf636783"));
   expect_equal(read_bpe_vocabulary(dir / "encoder.json"), vocabulary);
+}
+
+TEST(BpeVocabulary, ReadsWhatTransformersWrites) {
+  const std::string python = testing::venv_python("extras");
+  if (python.empty() || !fs::exists(gpt2_vocabulary_file()))
+    GTEST_SKIP() << "no transformers or no gpt2.tiktoken; scripts/setup --with-tests installs both";
+  const BpeVocabulary vocabulary = read_bpe_vocabulary(gpt2_vocabulary_file());
+  const TempDir dir;
+  replace_file(dir / "vocab.json", vocabulary.vocab_json());
+  replace_file(dir / "merges.txt", vocabulary.merges_txt());
+  const auto run = testing::run_python(python, "tests/text/huggingface_files.py",
+                                       {dir.path().string(), (dir / "out").string()});
+  ASSERT_EQ(run.code, 0) << run.out;
+  expect_equal(read_bpe_vocabulary(dir / "out" / "tokenizer.json"), vocabulary);
 }
 
 TEST(BpeVocabulary, BadMergesSayWhatIsWrong) {

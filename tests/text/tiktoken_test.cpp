@@ -33,10 +33,9 @@ std::vector<std::vector<std::int32_t>> from_items(const std::string& bytes) {
   for (std::size_t at = 0; at < bytes.size();) {
     std::uint32_t count = 0;
     std::memcpy(&count, bytes.data() + at, sizeof count);
-    std::vector<std::int32_t> ids(count);
-    std::memcpy(ids.data(), bytes.data() + at + sizeof count, count * sizeof ids[0]);
-    items.push_back(std::move(ids));
-    at += sizeof count + count * sizeof items[0][0];
+    std::vector<std::int32_t>& ids = items.emplace_back(count);
+    if (count > 0) std::memcpy(ids.data(), bytes.data() + at + sizeof count, count * sizeof ids[0]);
+    at += sizeof count + count * sizeof ids[0];
   }
   return items;
 }
