@@ -17,11 +17,18 @@ namespace {
 std::string first_difference(TrainConfig asked, TrainConfig saved) {
   // Resolved against the machine and the dataset when the run was saved, or no part of the run.
   static const std::set<std::string> kIgnored{
-      "init_from",    "overwrite", "threads",           "vocab_size",  "device",      "dtype",
-      "memory_limit", "recompute", "optimizer_offload", "eval_device", "empty_cache", "allocator"};
+      "init_from",   "pretrained_dir", "overwrite",    "threads",   "vocab_size",
+      "device",      "dtype",          "memory_limit", "recompute", "optimizer_offload",
+      "eval_device", "empty_cache",    "allocator"};
+  // A run that began with weights from elsewhere had its shape from them.
+  static const std::set<std::string> kShape{"n_layer", "n_head", "n_embd",
+                                            "bias",    "gelu",   "block_size"};
+  const bool shaped = asked.io.init_from != "scratch" && asked.io.init_from != "resume";
   const auto a = knobs(asked), b = knobs(saved);
-  for (std::size_t i = 0; i < a.size(); ++i)
-    if (!kIgnored.contains(a[i].key) && value_text(a[i]) != value_text(b[i])) return a[i].key;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    const bool ignored = kIgnored.contains(a[i].key) || (shaped && kShape.contains(a[i].key));
+    if (!ignored && value_text(a[i]) != value_text(b[i])) return a[i].key;
+  }
   return "";
 }
 

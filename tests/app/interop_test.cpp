@@ -1,6 +1,7 @@
 // Runs that come from nanoGPT and Hugging Face, and go back to them.
 #include <algorithm>
 #include <cmath>
+#include <csignal>
 #include <map>
 #include <sstream>
 
@@ -165,6 +166,32 @@ TEST(HuggingFace, AnExportedFolderIsWhereARunBegins) {
   EXPECT_NEAR(losses(dir / "in/metrics.jsonl").at(0), last, 0.1);
   const Finished again = run(dir, {"export", "--out_dir=in", "--to=hf2"});
   ASSERT_EQ(again.code, 0) << again.err;
+}
+
+TEST(HuggingFace, ARunFromAFolderGoesOnAfterASignalByTheSameCommand) {
+  const TempDir dir;
+  prepare_tiny(dir);
+  ASSERT_EQ(run(dir, train({"--out_dir=out", "--max_iters=1"})).code, 0);
+  ASSERT_EQ(run(dir, {"export", "--out_dir=out", "--to=hf"}).code, 0);
+  std::vector<std::string> command{"train",
+                                   "--device=cpu",
+                                   "--threads=1",
+                                   "--dataset=tiny",
+                                   "--init_from=./hf",
+                                   "--out_dir=tuned",
+                                   "--batch_size=4",
+                                   "--eval_iters=1",
+                                   "--max_iters=100000",
+                                   "--gradient_accumulation_steps=1"};
+  const testing::Child child(dir, command);
+  ASSERT_TRUE(child.says("iter 20:"));
+  kill(child.pid(), SIGTERM);
+  ASSERT_EQ(child.wait().code, 75);
+  const testing::Child again(dir, command);
+  ASSERT_TRUE(again.says("resuming from tuned/step_"));
+  ASSERT_TRUE(again.says("iter "));
+  kill(again.pid(), SIGTERM);
+  EXPECT_EQ(again.wait().code, 75);
 }
 
 TEST(HuggingFace, AGpt2SizedModelTakesItsTokenizerAlong) {
