@@ -38,6 +38,8 @@ std::map<std::string, std::string> headers() {
                             .insert(1, R"("b":{"dtype":"F64","shape":[3],)"
                                        R"("data_offsets":[0,24]},)")},
           {"overlap", two("[0,12]", "[6,18]")},
+          {"overlap_to_end", R"({"a":{"dtype":"F32","shape":[4],"data_offsets":[0,16]},)"
+                             R"("b":{"dtype":"F32","shape":[4],"data_offsets":[8,24]}})"},
           {"same_bytes", two("[0,12]", "[0,12]")},
           {"hole", two("[0,12]", "[16,28]")},
           {"short_of_end", one("[5]", "[0,20]")},
