@@ -1,10 +1,14 @@
 #include "gpt/corpus/end_split.h"
 
 #include <algorithm>
+#include <cerrno>
+#include <fstream>
+#include <span>
 #include <string>
 #include <string_view>
 
 #include "gpt/base/checksum.h"
+#include "gpt/base/error.h"
 #include "gpt/base/files.h"
 #include "gpt/corpus/unit_encoder.h"
 
@@ -13,6 +17,22 @@ namespace gpt {
 namespace {
 
 constexpr std::int64_t kMarkDistance = std::int64_t{1} << 20;  // characters
+
+// Gives bytes [begin, end) of a file to `take`, some at a time. Not a map: its pages would count as
+// ours, and the file is as large as it likes.
+void read_range(const fs::path& path, std::uint64_t begin, std::uint64_t end,
+                const std::function<void(std::string_view)>& take) {
+  std::ifstream file(path, std::ios::binary);
+  file.seekg(static_cast<std::streamoff>(begin));
+  std::string chunk(std::size_t{1} << 20, '\0');
+  while (begin < end) {
+    const auto wanted = std::min<std::uint64_t>(chunk.size(), end - begin);
+    if (!file.read(chunk.data(), static_cast<std::streamsize>(wanted)))
+      throw IoError(path.string(), "read", EIO);
+    take(std::string_view(chunk).substr(0, wanted));
+    begin += wanted;
+  }
+}
 
 // Both sides of the cut.
 struct EndSplit {
@@ -55,44 +75,46 @@ EndSplit cut_text(const std::string& text, std::int64_t character, std::int64_t 
   return split;
 }
 
-// Where `bytes`, all tokens as they are on disk, are to be cut so that training has the first
-// `characters` characters.
-EndSplit split_at(std::string_view bytes, const std::vector<TextMark>& marks,
-                  std::int64_t characters, const Tokenizer& tokenizer, std::int64_t token_bytes) {
-  const auto total = static_cast<std::int64_t>(bytes.size()) / token_bytes;
+// Where `all`, a file of all tokens, is to be cut so that training has the first `characters`
+// characters.
+EndSplit split_at(const fs::path& all, const PrepareState& state, std::int64_t characters,
+                  const Tokenizer& tokenizer) {
   const auto beyond =
-      std::upper_bound(marks.begin(), marks.end(), characters,
+      std::upper_bound(state.marks.begin(), state.marks.end(), characters,
                        [](std::int64_t value, const TextMark& m) { return value < m.characters; });
   const TextMark& mark = *(beyond - 1);
-  std::int64_t left = characters - mark.characters;
-  const std::int64_t end = beyond == marks.end() ? total : beyond->tokens;
-  // Documents between the mark and the next, each up to its <|endoftext|>.
-  std::int64_t first = mark.tokens;
+  const std::int64_t width = state.token_bytes;
+  const std::int64_t end = beyond == state.marks.end()
+                               ? static_cast<std::int64_t>(state.train.bytes) / width
+                               : beyond->tokens;
+  std::string bytes;
+  read_range(all, static_cast<std::uint64_t>(mark.tokens * width),
+             static_cast<std::uint64_t>(end * width),
+             [&](std::string_view chunk) { bytes += chunk; });
+  // Documents from the mark on, each up to its <|endoftext|>.
+  std::int64_t left = characters - mark.characters, first = mark.tokens;
   std::string text;
-  std::int64_t in_text = 0;
   for (std::int64_t token = first; token < end; ++token) {
-    const std::int32_t id = token_at(bytes, token_bytes, static_cast<std::size_t>(token));
+    const std::int32_t id = token_at(bytes, width, static_cast<std::size_t>(token - mark.tokens));
     if (id != tokenizer.end_of_text()) {
       tokenizer.append_text(id, text);
       continue;
     }
-    in_text = count_characters(text);
-    if (left < in_text) return cut_text(text, left, first, token, tokenizer, token_bytes);
+    const std::int64_t in_text = count_characters(text);
+    if (left < in_text) return cut_text(text, left, first, token, tokenizer, width);
     left -= in_text;
     text.clear();
     first = token + 1;
   }
-  return cut_text(text, left, first, end, tokenizer, token_bytes);
+  return cut_text(text, left, first, end, tokenizer, width);
 }
 
-void write_val(const fs::path& path, const EndSplit& split, std::string_view all,
+void write_val(const fs::path& path, const EndSplit& split, const fs::path& all,
                PrepareState& state) {
-  constexpr std::size_t kChunk = std::size_t{1} << 20;
-  all.remove_prefix(static_cast<std::size_t>(split.val_from * state.token_bytes));
   TokenWriter val(path, {});
   val.write(split.val_start);
-  for (; !all.empty(); all.remove_prefix(std::min(kChunk, all.size())))
-    val.write(all.substr(0, kChunk));
+  read_range(all, static_cast<std::uint64_t>(split.val_from * state.token_bytes), state.train.bytes,
+             [&](std::string_view chunk) { val.write(chunk); });
   val.close();
   state.val = val.extent();
 }
@@ -117,19 +139,18 @@ void cut_at_end(PrepareState& state, const fs::path& train, const fs::path& val,
                 double val_fraction, const Tokenizer& tokenizer,
                 const std::function<void()>& save) {
   if (!state.cut) {
-    const MappedFile file(train);
-    const std::string_view all(reinterpret_cast<const char*>(file.bytes().data()),
-                               state.train.bytes);
-    const EndSplit split =
-        split_at(all, state.marks, train_character_count(state.text_characters, val_fraction),
-                 tokenizer, state.token_bytes);
-    write_val(val, split, all, state);
+    const EndSplit split = split_at(
+        train, state, train_character_count(state.text_characters, val_fraction), tokenizer);
+    write_val(val, split, train, state);
     state.cut = split.train;
     save();
   }
   TokenWriter::Extent kept{.bytes =
                                static_cast<std::uint64_t>(state.cut->keep * state.token_bytes)};
-  kept.crc = crc32c(MappedFile(train).bytes().first(kept.bytes));
+  Crc32c crc;
+  read_range(train, 0, kept.bytes,
+             [&](std::string_view chunk) { crc.update(std::as_bytes(std::span(chunk))); });
+  kept.crc = crc.value();
   TokenWriter writer(train, kept);
   std::string then;
   append_token_bytes(state.cut->then, state.token_bytes, then);
