@@ -13,6 +13,7 @@
 #include "gpt/corpus/unit_encoder.h"
 
 #include "corpus/pair_tokenizer.h"
+#include "support/python.h"
 #include "support/temp_folder.h"
 
 namespace gpt {
@@ -265,6 +266,54 @@ TEST_F(Documents, AProgramThatIsMissingIsNamedWithItsPackage) {
   setenv("PATH", path.c_str(), 1);
   EXPECT_EQ(error, input.string() +
                        ": gzip is needed to read it and is not installed; apt-get install gzip");
+}
+
+TEST_F(Documents, ParquetThroughTheHelper) {
+  const std::string python = testing::venv_python("extras");
+  if (python.empty()) GTEST_SKIP() << "no pyarrow: scripts/setup --with-tests installs it";
+  const auto documents = some_documents(1500);
+  folder_.write("in.jsonl", json_lines(documents));
+  const fs::path script = folder_.write("make.py",
+                                        "import json, sys, pyarrow, pyarrow.parquet\n"
+                                        "rows = [json.loads(line) for line in open(sys.argv[1])]\n"
+                                        "pyarrow.parquet.write_table(pyarrow.Table.from_pylist("
+                                        "rows), sys.argv[2], row_group_size=400)\n");
+  const fs::path input = folder_ / "in.parquet";
+  ASSERT_EQ(std::system((python + " " + script.string() + " " + (folder_ / "in.jsonl").string() +
+                         " " + input.string())
+                            .c_str()),
+            0);
+  setenv("GPTTRAIN_PYTHON", python.c_str(), 1);
+  prepare(request({input}));
+  PrepareRequest asked = request({input});
+  asked.out_dir = folder_ / "key";
+  asked.text_key = "body";
+  const std::string wrong_column = error_of([&] { prepare(asked); });
+  folder_.write("in.parquet", slurp(input).substr(0, 1000));
+  asked.restart = true;
+  const std::string cut = error_of([&] { prepare(asked); });
+  unsetenv("GPTTRAIN_PYTHON");
+  expect_written(folder_ / "out", naive(documents, split_));
+  EXPECT_EQ(wrong_column,
+            input.string() +
+                ": cannot be unpacked: there is no column 'body', only id, text; name one with "
+                "--text_key; what was prepared before it is kept");
+  EXPECT_EQ(cut.find(input.string() + ": cannot be unpacked: Parquet magic bytes not found"), 0u)
+      << cut;
+}
+
+TEST_F(Documents, WithoutPyarrowParquetSaysWhatToInstall) {
+  const auto input = folder_.write("in.parquet", "PAR1");
+  // A Python that has no packages at all.
+  const auto python = folder_.write("python", "#!/bin/sh\nexec /usr/bin/python3 -I -S \"$@\"\n");
+  fs::permissions(python, fs::perms::owner_all);
+  setenv("GPTTRAIN_PYTHON", python.c_str(), 1);
+  const std::string error = error_of([&] { prepare(request({input})); });
+  unsetenv("GPTTRAIN_PYTHON");
+  EXPECT_EQ(error,
+            input.string() +
+                ": cannot be unpacked: pyarrow is not installed; pip install pyarrow, or set "
+                "GPTTRAIN_PYTHON to a Python that has it; what was prepared before it is kept");
 }
 
 }  // namespace
