@@ -88,6 +88,23 @@ def gpu_tests(bench):
     run_tests(bench, "gpu_tests", ["-L", "^gpu$"])
 
 
+def sanitizer(bench):
+    """Accesses out of bounds and races in our kernels, where this machine's tool can see them."""
+    tool = shutil.which("compute-sanitizer") or "/usr/local/cuda/bin/compute-sanitizer"
+    if bench.device != "cuda" or not pathlib.Path(tool).exists():
+        raise bench.skip("there is no compute-sanitizer, or no GPU")
+    bench.program  # the build
+    test = bench.build / "tests" / "gpu_test"
+    kernels = "--gtest_filter=GpuFused.LayerNorm*:GpuFused.Gelu*:GpuFused.Column*:GpuFused.Embedding*"
+    for check in ("memcheck", "racecheck"):
+        name = f"sanitizer_{check}"
+        code = bench.run(name, [tool, "--tool", check, "--error-exitcode", "9", test, kernels], 150)
+        if code == 124:
+            bench.say("SKIP", name, "not done in 150 s")
+            continue
+        bench.verdict(code == 0, name, bench.last_line(name))
+
+
 def all_tests(bench):
     run_tests(bench, "tests", ["-LE", "^(gpu|lint)$"])
 
@@ -96,5 +113,6 @@ STEPS = [
     ("machine", "GPU, driver, PyTorch, compilers", machine),
     ("build", "configure and build everything, with CUDA", build),
     ("gpu_tests", "the tests of tests/gpu: CUDA against CPU", gpu_tests),
+    ("sanitizer", "compute-sanitizer over the fused engine's kernels", sanitizer),
     ("tests", "all other tests of the project", all_tests),
 ]

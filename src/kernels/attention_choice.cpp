@@ -5,6 +5,7 @@
 #include <map>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include <ATen/ATen.h>
 
@@ -24,6 +25,10 @@ bool half(const AttentionShape& shape) {
 // Head sizes that the fused CUDA kernels take without padding.
 bool fused_fits(const AttentionShape& shape) {
   return shape.D % 8 == 0 && shape.D <= 256 && shape.type != at::kDouble;
+}
+
+bool cudnn_fits(const AttentionShape& shape) {
+  return shape.T > 1 && shape.D <= 128;
 }
 
 const char* name(AttentionKernel kernel) {
@@ -62,8 +67,9 @@ AttentionKernel measured_choice(const AttentionShape& shape) {
   AttentionKernel best = AttentionKernel::kPlain;
   double least = std::numeric_limits<double>::infinity();
   std::string times;
-  for (const AttentionKernel kernel :
-       {AttentionKernel::kFlash, AttentionKernel::kCudnn, AttentionKernel::kEfficient}) {
+  std::vector<AttentionKernel> kernels{AttentionKernel::kFlash, AttentionKernel::kEfficient};
+  if (cudnn_fits(shape)) kernels.push_back(AttentionKernel::kCudnn);
+  for (const AttentionKernel kernel : kernels) {
     const double took = measure(kernel, shape);
     times += format("%s %.3f ms, ", name(kernel), took);
     if (took < least) best = kernel;

@@ -8,7 +8,8 @@ namespace {
 
 constexpr int kColumns = 32, kRows = 8, kAddRows = 32;
 
-// Adds up `mine` over threadIdx.y; the thread with y = 0 gets the sum.
+// Adds up `mine` over threadIdx.y; the thread with y = 0 gets the sum, and only it may look, or a
+// next call would need a barrier before it.
 template <class R, int kHeight>
 __device__ R sum_over_y(R mine) {
   __shared__ R all[kHeight][kColumns + 1];
@@ -19,7 +20,7 @@ __device__ R sum_over_y(R mine) {
       all[threadIdx.y][threadIdx.x] += all[threadIdx.y + height][threadIdx.x];
     __syncthreads();
   }
-  return all[0][threadIdx.x];
+  return threadIdx.y == 0 ? all[0][threadIdx.x] : R(0);
 }
 
 // A thread has N neighbouring columns.
@@ -41,7 +42,6 @@ __global__ void __launch_bounds__(kColumns* kRows) sum_strips(ColumnStripsLaunch
   for (int k = 0; k < N; ++k) {
     const R total = sum_over_y<R, kRows>(sum[k]);
     if (threadIdx.y == 0 && inside) partial[column + k] = total;
-    __syncthreads();  // before the shared memory is used again
   }
 }
 

@@ -32,10 +32,12 @@ struct alignas(sizeof(T) * N) Pack {
 
 template <int N, class T>
 __device__ inline Pack<T, N> load(const T* from) {
+  GPT_EXPECT_ALIGNED(from, sizeof(Pack<T, N>));
   return *reinterpret_cast<const Pack<T, N>*>(from);
 }
 template <int N, class T>
 __device__ inline void store(T* to, const Pack<T, N>& pack) {
+  GPT_EXPECT_ALIGNED(to, sizeof(Pack<T, N>));
   *reinterpret_cast<Pack<T, N>*>(to) = pack;
 }
 

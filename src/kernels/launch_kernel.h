@@ -1,5 +1,5 @@
-// <<<>>> and dynamic shared memory by name: the CPU emulation of tests/emulation, which compiles
-// the .cu files as C++, has its own of both.
+// <<<>>>, dynamic shared memory and the rule for wide loads by name: the CPU emulation of
+// tests/emulation, which compiles the .cu files as C++, has its own of both.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -8,7 +8,9 @@
 #define GPT_LAUNCH(kernel, grid, threads, shared, stream, ...) \
   GPT_EMULATED_LAUNCH(kernel, grid, threads, shared, stream, __VA_ARGS__)
 #define GPT_SHARED(T, name) T* name = reinterpret_cast<T*>(GPT_EMULATED_SHARED)
+#define GPT_EXPECT_ALIGNED(pointer, bytes) GPT_EMULATED_EXPECT_ALIGNED(pointer, bytes)
 #else
+#define GPT_EXPECT_ALIGNED(pointer, bytes)
 #define GPT_LAUNCH(kernel, grid, threads, shared, stream, ...) \
   kernel<<<grid, threads, shared, stream>>>(__VA_ARGS__)
 #define GPT_SHARED(T, name)                                 \

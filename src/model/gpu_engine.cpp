@@ -31,7 +31,11 @@ GpuPass GpuEngine::make_pass(const at::Tensor& x_BT, const DropoutState& dropout
                .dropout = dropout,
                .sequence_B = {}};
   const bool drop = dropout.on && dropout.p > 0;
-  if (drop) pass.sequence_B = dropout.sequence_B.to(x_BT.device());
+  // Pinned, or the host would wait for the copy.
+  if (drop)
+    pass.sequence_B = x_BT.is_cpu() ? dropout.sequence_B
+                                    : dropout.sequence_B.pin_memory().to(x_BT.device(),
+                                                                         /*non_blocking=*/true);
   if (config_.attention != "plain")
     pass.attention = choose_attention(
         {pass.B, pass.heads, pass.T, pass.C / pass.heads, pass.type, x_BT.device()}, drop,

@@ -48,6 +48,8 @@ const Counts& counts();
 
 void launch(dim3 grid, dim3 threads, std::size_t shared, const std::function<void()>& body);
 char* shared_memory();
+// A launch fails in which a load or store of up to 16 bytes is not at a multiple of its size.
+void expect_aligned(const void* pointer, std::size_t bytes);
 void barrier();
 // Every thread of the warp gives `size` bytes and gets those of lane `from`.
 void exchange(void* value, std::size_t size, unsigned from);
@@ -104,4 +106,5 @@ cudaError_t cudaFuncSetAttribute(Kernel, cudaFuncAttribute, int) {
 #define GPT_EMULATED_LAUNCH(kernel, grid, threads, shared, stream, ...) \
   static_cast<void>(stream),                                            \
       ::gpt::emulation::launch(grid, threads, shared, [&] { kernel(__VA_ARGS__); })
+#define GPT_EMULATED_EXPECT_ALIGNED(pointer, bytes) ::gpt::emulation::expect_aligned(pointer, bytes)
 #define GPT_EMULATED_SHARED ::gpt::emulation::shared_memory()

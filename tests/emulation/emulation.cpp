@@ -5,6 +5,7 @@
 #include <memory>
 #include <stdexcept>
 #include <ucontext.h>
+#include <utility>
 #include <vector>
 
 #include "cuda_runtime.h"
@@ -48,6 +49,7 @@ struct Device {
   std::vector<Thread> threads;
   std::size_t count = 0, current = 0;
   const std::function<void()>* body = nullptr;
+  bool misaligned = false;
 };
 Device device;
 
@@ -168,6 +170,14 @@ void launch(dim3 grid, dim3 threads, std::size_t shared, const std::function<voi
     run_block(dim3(static_cast<unsigned>(i % grid.x), static_cast<unsigned>(i / grid.x), 0), grid,
               threads);
   }
+  if (std::exchange(device.misaligned, false))
+    throw std::logic_error("emulated CUDA: a wide load or store was not aligned");
+}
+
+void expect_aligned(const void* pointer, std::size_t bytes) {
+  constexpr std::size_t kLargestAccess = 16;
+  const auto address = reinterpret_cast<std::uintptr_t>(pointer);
+  if (address % std::min(bytes, kLargestAccess) != 0) device.misaligned = true;
 }
 
 char* shared_memory() {
