@@ -81,14 +81,7 @@ ExitCode prepare_verb(const Arguments& arguments) {
 }
 
 ExitCode keys_verb(const Arguments&) {
-  TrainConfig train;
-  SampleConfig sample;
-  EvalConfig eval;
-  PrepareConfig prepare;
-  ImportConfig import;
-  ExportConfig export_;
-  print_text(key_table(knobs(train)) + key_table(knobs(sample)) + key_table(knobs(eval)) +
-             key_table(knobs(prepare)) + key_table(knobs(import)) + key_table(knobs(export_)));
+  print_text(key_tables());
   return kExitDone;
 }
 

@@ -104,4 +104,18 @@ std::string key_table(const std::vector<Knob>& knobs) {
   return out;
 }
 
+std::string key_tables() {
+  TrainConfig train;
+  SampleConfig sample;
+  EvalConfig eval;
+  PrepareConfig prepare;
+  ImportConfig import;
+  ExportConfig export_;
+  std::string out;
+  for (const auto& list :
+       {knobs(train), knobs(sample), knobs(eval), knobs(prepare), knobs(import), knobs(export_)})
+    out += key_table(list);
+  return out;
+}
+
 }  // namespace gpt

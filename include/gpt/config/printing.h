@@ -17,4 +17,7 @@ std::string help_text(const std::vector<Knob>& knobs);
 // Markdown: | key | default | meaning |, a table per section.
 std::string key_table(const std::vector<Knob>& knobs);
 
+// The README's: the keys of every verb.
+std::string key_tables();
+
 }  // namespace gpt
