@@ -14,6 +14,7 @@ set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O2 -g1 -DNDEBUG")
 set(CMAKE_CXX_FLAGS_RELEASE "-O2 -DNDEBUG")
 
 option(GPTTRAIN_ASAN "Build with the address and undefined-behaviour sanitizers" OFF)
+option(GPTTRAIN_FUZZ "Build only the readers of files, for libFuzzer (clang), with the sanitizers" OFF)
 
 set(GPT_WARNINGS -Wall -Wextra -Werror -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual
     -Wmissing-declarations -Wundef)
@@ -22,6 +23,10 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_L
   list(APPEND GPT_WARNINGS -Wno-restrict)
 endif()
 
+if(GPTTRAIN_FUZZ)
+  add_compile_options(-fsanitize=fuzzer-no-link)
+  set(GPTTRAIN_ASAN ON)
+endif()
 if(GPTTRAIN_ASAN)
   add_compile_options(-fsanitize=address,undefined -fno-omit-frame-pointer)
   add_link_options(-fsanitize=address,undefined)

@@ -54,9 +54,8 @@ class JsonScanner {
 
   [[noreturn]] void fail(const std::string& wanted) const {
     const std::string_view rest = line_.substr(std::min(at_, line_.size()), 20);
-    throw InputError(concat(
-        origin_, ": expected ", wanted, " (column ", at_ + 1, "), found ",
-        rest.empty() ? std::string("the end of the line") : concat("'", terminal_safe(rest), "'")));
+    throw InputError(concat(origin_, ": expected ", wanted, " (column ", at_ + 1, "), found ",
+                            rest.empty() ? std::string("the end of the line") : quoted_name(rest)));
   }
 
   // Reads elements up to `close`; the opening character is behind us.

@@ -36,6 +36,8 @@ json parse_json(std::string_view text, const std::string& origin, std::string_vi
     const std::size_t read = std::min(text.size(), error.byte > 0 ? error.byte - 1 : 0);
     const auto line = 1 + std::count(text.begin(), text.begin() + static_cast<long>(read), '\n');
     throw InputError(concat(origin, ":", line, ": not valid JSON (byte ", read, "); ", advice));
+  } catch (const json::out_of_range&) {
+    throw InputError(concat(origin, ": holds a number beyond a double's range; ", advice));
   }
 }
 

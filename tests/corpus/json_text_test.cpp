@@ -60,6 +60,8 @@ TEST(JsonText, SaysWhatIsWrongAndWhere) {
             "the string's closing '\"' (column 12), found the end of the line");
   EXPECT_EQ(problem(R"({"text": "a"} {)"),
             "the end of the line after the object (column 15), found '{'");
+  EXPECT_EQ(problem("{\"text\": x\ny}"), "a text at key \"text\" (column 10), found 'x y}'");
+  EXPECT_EQ(problem("[\n]"), "a JSON object with a text at key \"text\" (column 1), found '[ ]'");
   EXPECT_EQ(problem(R"({"text": "\x"})"), "an escape such as \\n (column 12), found 'x\"}'");
   EXPECT_EQ(problem(R"({"text": "\u12g4"})"),
             "four hex digits after \\u (column 15), found 'g4\"}'");

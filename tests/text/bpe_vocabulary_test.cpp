@@ -194,6 +194,8 @@ TEST(BpeVocabulary, BadIdsSayWhatIsWrong) {
             "m.txt: line 4: an earlier merge makes 'the'");
   const std::string deep = "[" + std::string(1'000'000, '[');
   EXPECT_EQ(json_error(deep), "v.json: nested deeper than 64 levels; fetch it again");
+  EXPECT_EQ(json_error(R"({"a": 1e999})"),
+            "v.json: holds a number beyond a double's range; fetch it again");
   EXPECT_EQ(with("\"th\"", "\"ht\""), "m.txt: line 2: 'th' is not in the vocabulary");
 }
 

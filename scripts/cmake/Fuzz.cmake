@@ -1,0 +1,27 @@
+# The targets of tests/fuzz, twice: for libFuzzer in a build of their own (preset fuzz), and as an
+# ordinary test that replays seeds and regressions.
+
+# Readers in Torch rooms that need no Torch themselves, so that they can be built without it.
+set(GPT_FUZZ_READERS ${CMAKE_SOURCE_DIR}/src/checkpoint/manifest.cpp
+    ${CMAKE_SOURCE_DIR}/src/data/token_file.cpp ${CMAKE_SOURCE_DIR}/src/data/token_shard.cpp)
+
+function(gpt_fuzz_binary name source)
+  file(GLOB targets CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/fuzz/*targets.cpp)
+  add_executable(${name} ${targets} ${GPT_FUZZ_READERS} ${CMAKE_SOURCE_DIR}/tests/fuzz/${source})
+  target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR}/tests)
+  target_compile_definitions(${name} PRIVATE GPT_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+  target_link_libraries(${name} PRIVATE gpt_config gpt_corpus gpt_eval)
+  gpt_target_defaults(${name} FALSE)
+endfunction()
+
+function(gpt_libfuzzer)
+  gpt_fuzz_binary(fuzz libfuzzer.cpp)
+  target_link_options(fuzz PRIVATE -fsanitize=fuzzer)
+endfunction()
+
+function(gpt_fuzz_replay)
+  gpt_fuzz_binary(fuzz_test replay_test.cpp)
+  target_link_libraries(fuzz_test PRIVATE GTest::gtest_main)
+  gtest_discover_tests(fuzz_test TEST_PREFIX fuzz. DISCOVERY_MODE PRE_TEST
+    DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 60 LABELS fuzz ENVIRONMENT GPTTRAIN_LOG=error)
+endfunction()

@@ -1,0 +1,99 @@
+#include <filesystem>
+
+#include "gpt/base/error.h"
+#include "gpt/corpus/dataset_meta.h"
+#include "gpt/corpus/json_text.h"
+#include "gpt/corpus/prepare_state.h"
+#include "gpt/eval/hellaswag.h"
+#include "gpt/eval/lambada.h"
+#include "gpt/text/char_tokenizer.h"
+#include "gpt/text/tokenizer_files.h"
+
+#include "fuzz/targets.h"
+#include "support/temp_dir.h"
+
+namespace gpt::fuzz {
+
+namespace {
+
+// Readers that look for a name in a folder need a folder; one will do for all inputs.
+const testing::TempDir& folder() {
+  static const testing::TempDir kFolder;
+  return kFolder;
+}
+
+void read_meta(const std::string& name, std::string_view bytes) {
+  folder().write(name, bytes);
+  const std::optional<DatasetMeta> meta = read_dataset_meta(folder().path());
+  std::filesystem::remove(folder() / name);
+  if (!meta) return;
+  same_vocabulary(meta->json, meta->json);
+  to_json(*meta);
+  if (meta->tokenizer != "gpt2")  // it would only read the same vocabulary each time
+    tokenizer_of_meta(meta->json, "input")->encode("a\n", "text");
+}
+
+const CharTokenizer& characters() {
+  static const CharTokenizer kTokenizer = [] {
+    std::u32string all;
+    for (char32_t code = 1; code < 256; ++code) all += code;
+    all += U'\uFFFD';
+    return CharTokenizer(all);
+  }();
+  return kTokenizer;
+}
+
+}  // namespace
+
+void read_meta_json(std::string_view bytes) {
+  std::filesystem::remove(folder() / "meta.pkl");
+  read_meta("meta.json", bytes);
+}
+
+void read_meta_pickle(std::string_view bytes) {
+  std::filesystem::remove(folder() / "meta.json");
+  read_meta("meta.pkl", bytes);
+}
+
+void read_json_line(std::string_view bytes) {
+  std::string text;
+  read_json_text(bytes, "text", "input", text);
+}
+
+void read_documents(std::string_view bytes) {
+  TextUnit unit;
+  unit.bytes = bytes;
+  SourceFile file;
+  file.path = "input";
+  for (const bool as_one_text : {false, true})
+    for (const Layout layout : {Layout::kWhole, Layout::kLines, Layout::kJson}) {
+      file.layout = layout;
+      for_each_part(unit, file, {.text_key = "text", .as_one_text = as_one_text},
+                    [](const DocumentPart& part) { count_characters(part.text); });
+    }
+}
+
+void read_prepare_state(std::string_view bytes) {
+  const BytesFile input(bytes);
+  const std::optional<PrepareState> state = load_state(input.path());
+  if (!state) throw InputError("input: is no state");
+  save_state(folder() / "state", *state);
+  if (!load_state(folder() / "state")) throw std::logic_error("a state cannot be read again");
+}
+
+void read_eval_lines(std::string_view bytes) {
+  const BytesFile input(bytes);
+  for (const HellaswagStyle style : {HellaswagStyle::kLlmc, HellaswagStyle::kLmEval})
+    read_or_refuse([&] { read_hellaswag_jsonl(input.path(), characters(), style); });
+  read_lambada(input.path(), characters());
+}
+
+void read_hellaswag(std::string_view bytes) {
+  const BytesFile input(bytes);
+  if (is_hellaswag_bin(input.path())) {
+    read_or_refuse([&] { read_hellaswag_bin(input.path(), 255, &characters()); });
+    read_hellaswag_bin(input.path(), 50257, nullptr);
+  }
+}
+
+}  // namespace gpt::fuzz

@@ -1,0 +1,181 @@
+"""make_seeds.py DIR: the inputs that fuzzing starts from, one folder a target; `good` is a file as it
+should be, the others lead to further corners. Python's own library is all it needs."""
+import base64
+import collections
+import io
+import json
+import pathlib
+import pickle
+import struct
+import sys
+import types
+import zipfile
+
+
+def safetensors(tensors, metadata=None):
+    header, data = {"__metadata__": metadata} if metadata else {}, b""
+    for name, (dtype, shape, content) in tensors.items():
+        header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [len(data), len(data) + len(content)]}
+        data += content
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return struct.pack("<Q", len(text)) + text + data
+
+
+def zip_file(entries):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
+        for name, content in entries.items():
+            archive.writestr(zipfile.ZipInfo(name), content)
+    return out.getvalue()
+
+
+class Storage:
+    """What a tensor's pickle refers to beside itself."""
+
+    def __init__(self, kind, key, size):
+        self.id = ("storage", kind, key, "cpu", size)
+
+
+class Tensor:
+    def __init__(self, storage, offset, shape, stride):
+        self.arguments = (storage, offset, shape, stride, False, collections.OrderedDict())
+
+    def __reduce__(self):
+        return sys.modules["torch._utils"]._rebuild_tensor_v2, self.arguments
+
+
+class TorchPickler(pickle.Pickler):
+    def persistent_id(self, value):
+        return value.id if isinstance(value, Storage) else None
+
+
+def make_torch():
+    """Stand-ins for torch's names, so that pickle writes them."""
+    torch, utils = types.ModuleType("torch"), types.ModuleType("torch._utils")
+    for name in ("FloatStorage", "HalfStorage"):
+        setattr(torch, name, type(name, (), {"__module__": "torch"}))
+    exec("def _rebuild_tensor_v2(*arguments): pass", {"__name__": "torch._utils"}, utils.__dict__)
+    sys.modules.update({"torch": torch, "torch._utils": utils})
+    utils._rebuild_tensor_v2.__module__ = "torch._utils"
+    return torch
+
+
+def torch_pickle(value):
+    out = io.BytesIO()
+    TorchPickler(out, 2).dump(value)
+    return out.getvalue()
+
+
+def checkpoint(torch):
+    floats, halves = Storage(torch.FloatStorage, "0", 24), Storage(torch.HalfStorage, "1", 3)
+    weight = Tensor(floats, 0, (4, 6), (6, 1))
+    return {"model": collections.OrderedDict(w=weight, tied=weight, turned=Tensor(floats, 0, (6, 4), (1, 6)),
+                                             half=Tensor(halves, 1, (2,), (1,)), one=Tensor(floats, 23, (), ())),
+            "iter_num": 7, "best_val_loss": 1.5, "config": {"dataset": "x", "bias": False, "seed": None}}
+
+
+def letters():
+    """GPT-2's letters for bytes, in the order of its ids."""
+    plain = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    others = [byte for byte in range(256) if byte not in plain]
+    return {**{byte: chr(byte) for byte in plain},
+            **{byte: chr(256 + i) for i, byte in enumerate(others)}}
+
+
+def tokenizers():
+    letter = letters()
+    merges = [("t", "h"), ("th", "e"), (letter[32], "the")]
+    tokens = list(letter.values()) + [a + b for a, b in merges]
+    vocab = {token: i for i, token in enumerate(tokens)}
+    full = {**vocab, "<|endoftext|>": len(vocab)}
+    ids = [bytes([byte]) for byte in letter] + [b"th", b"the", b" the"]
+    tiktoken = b"".join(base64.b64encode(token) + b" %d\n" % i for i, token in enumerate(ids))
+    lines = "".join(f"{a} {b}\n" for a, b in merges)
+    hub = {"version": "1.0", "added_tokens": [{"id": len(vocab), "content": "<|endoftext|>", "special": True}],
+           "normalizer": None, "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": False},
+           "model": {"type": "BPE", "dropout": None, "vocab": full, "merges": [f"{a} {b}" for a, b in merges]}}
+    dump = lambda value: json.dumps(value, ensure_ascii=False).encode()
+    return {"tiktoken": {"good": tiktoken},
+            "tokenizer_json": {"good": dump(hub)},
+            "merges": {"good": b"#version: 0.2\n" + lines.encode(), "bare": lines.encode(),
+                       "with_json": lines.encode() + b"\0" + dump(full)}}
+
+
+def formats():
+    torch = make_torch()
+    floats = struct.pack("<6f", *range(6))
+    pickled = torch_pickle(checkpoint(torch))
+    plain = {"a": [1, -2, 3.5, "text", b"bytes", None, True, (1, 2), {"b": {1, 2}}, 2**40]}
+    archive = {"ckpt/data.pkl": pickled, "ckpt/byteorder": b"little", "ckpt/data/0": bytes(96),
+               "ckpt/data/1": bytes(6), "ckpt/version": b"3\n"}
+    llmc = struct.pack("<256i", 20240520, 1, 8, *[0] * 253) + struct.pack("<8H", *range(8))
+    wide = struct.pack("<256i", 20240801, 7, 8, *[0] * 253) + struct.pack("<8I", *range(8))
+    return {
+        "safetensors": {"good": safetensors({"w": ("F32", [2, 3], floats), "b": ("BF16", [2], b"\0\1\2\3"),
+                                             "none": ("I64", [0, 4], b"")}, {"format": "pt"}),
+                        "empty": safetensors({})},
+        "zip": {"good": zip_file(archive), "no_torch": zip_file({"a": b"1", "b/c": b"22"}), "empty": zip_file({})},
+        "pickle": {"good": pickle.dumps(plain, 2), **{f"protocol_{p}": pickle.dumps(plain, p) for p in range(6)}},
+        "torch": {"good": pickled, "plain": pickle.dumps(plain, 2)},
+        "tokens": {"good": struct.pack("<16H", *[i % 2 for i in range(16)]), "llmc": llmc, "llmc_wide": wide}}
+
+
+def manifest():
+    files = [{"name": "model.safetensors", "size": 10, "crc32c": 5}]
+    value = {"format": "gpttrain-checkpoint-1", "step": 5, "reason": "interval", "best": True, "val_loss": 1.5,
+             "best_val_loss": "inf", "last_eval_step": 4, "tokens_seen": 100, "loss_scale": 65536,
+             "scale_growth_steps": 3, "bad_steps": 0, "program_version": "0.1.0", "files": files,
+             "config": {"n_layer": 2}, "vocabulary": "{}", "pending_offsets": [1, 2], "generator_state": "00ff"}
+    return json.dumps(value, indent=2)[:-2].encode()
+
+
+def corpora():
+    meta = {"format": "gpttrain-meta", "version": 1, "tokenizer": "char", "vocab_size": 3, "itos": ["\n", "a", "\u00e9"],
+            "token_bytes": 2, "bytes": 4, "train_tokens": 3, "val_tokens": 1, "train_crc32c": "00000000",
+            "sources": ["x.txt"], "seed": 5, "val_fraction": 0.1, "split": "end", "eot": "none"}
+    nanogpt = {"vocab_size": 2, "itos": {0: "\n", 1: "a"}, "stoi": {"\n": 0, "a": 1}}
+    extent = {"bytes": 10, "crc": 7}
+    position = {"file": 0, "offset": 3, "crc": 1, "line": 2, "document": 1, "inside": False, "all_bytes": 3, "all_crc": 4}
+    state = {"format": "gpttrain-prepare-state", "version": 1, "request": "{}", "characters": "\nab", "census": [],
+             "files": [[10, 20, 10, 3]], "token_bytes": 2, "train": extent, "val": extent, "documents": [1, 0],
+             "text_characters": 3, "invalid": 0, "read_all": True, "position": position, "marks": [[0, 0], [3, 3]],
+             "cut": {"keep": 2, "then": [1, 2]}}
+    line = '{"id": 5, "text": "caf\\u00e9 \\ud83d\\ude00 \\ud800 \\"x\\"", "meta": {"a": [1.5e3, null, true]}}\n'
+    return {
+        "meta_json": {"good": json.dumps(meta).encode(), "gpt2": b'{"tokenizer": "gpt2", "vocab_size": 50257}'},
+        "meta_pickle": {"good": pickle.dumps(nanogpt, 4), "old": pickle.dumps(nanogpt, 0)},
+        "json_line": {"good": line.encode()},
+        "documents": {"good": b'{"text": "a"}\n\n{"text": "b\\r\\n"}\r\n', "text": b"one\r\ntwo\rthree\n\xff\n"},
+        "prepare_state": {"good": json.dumps(state).encode()}}
+
+
+def evaluation():
+    question = {"ctx": "A man", "activity_label": "Running", "ctx_a": "A man", "ctx_b": "then he",
+                "endings": ["runs [title] off.", "[x] sits", "is", "eats"], "label": "2", "text": "The last word"}
+    tokens = lambda *ids: struct.pack(f"<{len(ids) + 1}H", len(ids), *ids)
+    body = struct.pack("<2H", 0, 1) + struct.pack("<H", 2) + tokens(5, 6) + tokens(7) + tokens(8, 9)
+    example = struct.pack("<2H", 65535, len(body) + 4) + body
+    return {"eval_lines": {"good": json.dumps(question).encode() + b"\n"},
+            "hellaswag": {"good": struct.pack("<256i", 20240522, 1, 1, len(example), *[0] * 252) + example}}
+
+
+def configs():
+    python = (b"# a comment\nimport time\n'''docs'''\nout_dir = 'out-' + str(3)\nbatch_size = 4 * 2 ** 1 // 1\n"
+              b"learning_rate = 1e-3 if batch_size > 3 and not False else float('2')\nmax_iters = 0x10 % 7\n"
+              b"_mine = (1,\n  2)[0] if False else None\n" b"wandb_run_name = \"a\\n\\u00e9\"\n")
+    good = b"batch_size = 8\nlearning_rate = 6e-4\nout_dir = 'out-' + str(batch_size)\nmax_iters = 600 * 2\n"
+    nested = {"batch_size": 4, "data": {"block_size": 8}, "learning_rate": 1e-3, "out_dir": "x", "bias": False}
+    return {"python_config": {"good": good, "more": python}, "json_config": {"good": json.dumps(nested).encode()}}
+
+
+def main():
+    root = pathlib.Path(sys.argv[1])
+    for target, seeds in {**formats(), "manifest": {"good": manifest()}, **tokenizers(), **configs(), **corpora(),
+                          **evaluation()}.items():
+        (root / target).mkdir(parents=True, exist_ok=True)
+        for name, content in seeds.items():
+            (root / target / name).write_bytes(content)
+
+
+main()
