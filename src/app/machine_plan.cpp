@@ -46,10 +46,28 @@ Planned plan_for(const TrainConfig& config, const Compute& compute) {
   planned.fixed = fixed_by(config);
   planned.rates = cuda ? rates_of(device_facts(compute.device.index()).cuda_name)
                        : cpu_rates(at::get_num_threads());
+  // A machine that gives its last page to tensors swaps or kills.
+  const std::uint64_t free = free_memory(compute.device);
   set_limit(planned, config.memory.memory_limit, total_memory(compute.device),
-            free_memory(compute.device), "free now");
+            cuda ? free : free / 10 * 9, cuda ? "free now" : "nine tenths of what is available");
   choose(planned);
   return planned;
+}
+
+Planned plan_run(const TrainConfig& config, const TrainConfig* saved, const Compute& compute) {
+  if (!saved) return plan_for(config, compute);
+  TrainConfig same = config;
+  const auto keep = [](AutoInt& wanted, const AutoInt& before) {
+    if (!wanted.value) wanted = before;
+  };
+  keep(same.data.micro_batch_size, saved->data.micro_batch_size);
+  keep(same.data.eval_batch_size, saved->data.eval_batch_size);
+  keep(same.model.head_chunk, saved->model.head_chunk);
+  if (same.memory.recompute == "auto") same.memory.recompute = saved->memory.recompute;
+  if (same.memory.optimizer_offload == "auto")
+    same.memory.optimizer_offload = saved->memory.optimizer_offload;
+  Planned planned = plan_for(same, compute);
+  return planned.chosen.best ? planned : plan_for(config, compute);
 }
 
 Planned plan_for_gpu(TrainConfig config, const std::string& gpu) {

@@ -17,6 +17,10 @@ struct Planned {
   std::int64_t limit = 0;    // bytes
   std::string limit_source;  // "memory_limit", "free now", ...
   PlanChoice chosen;
+
+  // Of tensors, in bytes; there must be a best plan.
+  std::int64_t train_peak() const { return chosen.best->train.live.tensors(); }
+  std::int64_t eval_peak() const { return chosen.best->eval.live.tensors(); }
 };
 
 // For the device of a run; dtype and vocab_size are settled.
@@ -27,6 +31,11 @@ Planned plan_for_gpu(TrainConfig config, const std::string& gpu);
 
 // vocab_size: auto becomes that of the dataset's meta.json if there is one, else GPT-2's.
 void settle_vocabulary(TrainConfig& config);
+
+// The same for a run that may go on from a checkpoint: where `saved` (or null) chose a value and
+// the user leaves it to the plan, the saved one stays if it fits, so that the run goes on bit for
+// bit.
+Planned plan_run(const TrainConfig& config, const TrainConfig* saved, const Compute& compute);
 
 // Error if nothing fits, with the shortfall and what would fit; else the auto keys get the plan's
 // values.

@@ -1,6 +1,5 @@
 #include <cstdlib>
 #include <cstring>
-#include <set>
 
 #include <ATen/ATen.h>
 #include <ATen/CPUGeneratorImpl.h>
@@ -9,7 +8,6 @@
 #include "gpt/base/strings.h"
 #include "gpt/checkpoint/run_state.h"
 #include "gpt/config/command_line.h"
-#include "gpt/config/memory_limit.h"
 #include "gpt/config/printing.h"
 #include "gpt/config/validate.h"
 #include "gpt/exchange/pretrained.h"
@@ -19,6 +17,7 @@
 
 #include "app/import_run.h"
 #include "app/lock.h"
+#include "app/memory_setup.h"
 #include "app/run_start.h"
 #include "app/setup.h"
 #include "app/verbs.h"
@@ -34,15 +33,6 @@ void refuse_several_processes() {
     throw InputError(concat("WORLD_SIZE=", world,
                             ": this version trains in one process only; "
                             "start it without a launcher"));
-}
-
-// Better than a key that is read and forgotten. Whoever makes a key act takes it off the list.
-void refuse_unfinished(TrainConfig& config, const Settings& asked) {
-  static const std::set<std::string> kUnfinished{"eval_device", "empty_cache", "allocator"};
-  for (const Knob& knob : knobs(config))
-    if (kUnfinished.contains(knob.key) && value_text(knob) != "auto")
-      throw InputError(concat(asked.origin(knob.key), ": ", knob.key, "=", value_text(knob),
-                              ": this version does not act on it yet; leave it at auto"));
 }
 
 void print_model_facts(const TrainConfig& config, const Gpt& model, const AdamW& optimizer,
@@ -99,13 +89,13 @@ ExitCode train(TrainConfig config, const Settings& asked) {
   std::unique_ptr<WeightSource> source = checkpoint ? nullptr : open_source(config, asked);
   const Dataset dataset = open_dataset(config);
   config.model.vocab_size.value = dataset.vocab_size;
+  set_up_allocator(config.memory, asked);
+  check_evaluation_device(config.memory, asked);
   const Compute compute = set_up_machine(config.system);
-  if (const auto limit =
-          parse_memory_limit(config.memory.memory_limit)->of(total_memory(compute.device)))
-    limit_memory(compute.device, *limit);
   if (config.system.compile && compute.device.is_cpu())
     log_info("compile=True: no fused engine for the CPU is in this version, the eager engine runs");
 
+  const Planned planned = set_up_memory(config, checkpoint, compute);
   at::Generator generator =
       at::detail::createCPUGenerator(static_cast<std::uint64_t>(config.system.seed));
   Gpt model(config.model, dataset.vocab_size, config.data.block_size, generator);
@@ -139,7 +129,9 @@ ExitCode train(TrainConfig config, const Settings& asked) {
                 Throughput(model.flops_per_token(), tokens, peak.flops));
   const StopSignals signals;
   report.started(state.step, checkpoint.has_value());
-  const auto engine = make_engine(config, model, compute);
+  report.expect_peaks(planned.train_peak(), planned.eval_peak());
+  const auto engine = set_up_engine(config, model, compute);
+  if (config.memory.empty_cache != "off") release_cached_memory(compute.device);
   Trainer trainer({config, compute, model, *engine, optimizer, scaler, dataset, batches, generator,
                    store, report, config_json},
                   state);
@@ -165,7 +157,6 @@ ExitCode train_verb(const Arguments& arguments) {
     return kExitDone;
   }
   refuse_several_processes();
-  refuse_unfinished(config, settings);
   return train(config, settings);
 }
 

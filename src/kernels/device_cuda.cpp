@@ -43,7 +43,8 @@ MemoryUse cuda_memory_use(int index) {
   const auto stats =
       c10::cuda::CUDACachingAllocator::getDeviceStats(static_cast<c10::DeviceIndex>(index));
   return {static_cast<std::uint64_t>(stats.reserved_bytes[0].current),
-          static_cast<std::uint64_t>(stats.reserved_bytes[0].peak)};
+          static_cast<std::uint64_t>(stats.reserved_bytes[0].peak),
+          static_cast<std::uint64_t>(stats.allocated_bytes[0].peak)};
 }
 
 std::string cuda_device_name(int index) {

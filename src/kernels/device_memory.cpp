@@ -16,7 +16,7 @@ namespace gpt {
 
 MemoryUse memory_use(const c10::Device& device) {
   if (device.is_cuda()) return cuda_memory_use(device.index());
-  return {cpu_memory_now(), cpu_memory_peak()};
+  return {cpu_memory_now(), cpu_memory_peak(), cpu_memory_peak()};
 }
 
 void reset_peak_memory(const c10::Device& device) {

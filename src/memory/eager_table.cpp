@@ -1,6 +1,7 @@
-// The eager engine: nanoGPT's modules under autograd and autocast (src/model/layers.cpp), the
-// chunked head (src/kernels/lm_head.cpp). The residual stream is float32; products, attention and
-// what feeds them are in the compute type, of s bytes.
+// The eager engine: nanoGPT's modules under autograd and autocast (src/model/layers.cpp), or one
+// node per block that recomputes (src/model/block_node.cpp); the chunked head
+// (src/kernels/lm_head.cpp). The residual stream is float32; products, attention and what feeds
+// them are in the compute type, of s bytes.
 #include <algorithm>
 
 #include "tables.h"
@@ -40,14 +41,20 @@ std::int64_t kept_by_block(const Sizes& z, Recompute level) {
   std::int64_t bytes = per_token * z.tokens;
   if (!keeps(Recompute::kMlp)) return bytes;
   if (!z.problem.writes_out_scores()) return bytes + 4 * z.H * z.tokens;  // log of softmax's sums
+  // The products keep copies of q, k and v by head; autograd's modules then let go of qkv.
+  if (level != Recompute::kNone) bytes += 3 * z.s * z.C * z.tokens;
   // Softmax's output, the same after dropout, and which positions are masked.
   return bytes + (z.problem.dropout ? 2 : 1) * z.scores() + z.T * z.T;
 }
 
-// Cast weights of `blocks` blocks: autograd holds each until its layer's backward is over.
-std::int64_t block_copies(const Sizes& z, std::int64_t blocks) {
+// Cast weights of `blocks` blocks: autocast or autograd holds them. (The node casts anew for each
+// product.)
+std::int64_t cast_weights(const Sizes& z, std::int64_t blocks) {
   if (!z.mixed()) return 0;
   return blocks * z.s * (z.problem.block_matrices() + (z.problem.bias ? 9 * z.C : 0));
+}
+std::int64_t block_copies(const Sizes& z, std::int64_t blocks) {
+  return z.choice.recompute == Recompute::kNone ? cast_weights(z, blocks) : 0;
 }
 
 // One chunk of the head beside its logits: see head_pass().
@@ -82,30 +89,53 @@ Phase head_phase(const Sizes& z, Footprint live) {
 // The forward of the last block's attention where it is written out: scores before and after the
 // mask, and softmax's output, which is kept.
 Phase attention_phase(const Sizes& z, Footprint live) {
-  live[Use::kActivations] = z.problem.layers * kept_by_block(z, z.choice.recompute) -
+  live[Use::kActivations] = (z.problem.layers - 1) * kept_by_block(z, z.choice.recompute) +
+                            kept_by_block(z, Recompute::kNone) -
                             (8 * z.s * z.C + 4 * z.C) * z.tokens;  // its MLP has not run
   live[Use::kWorkspace] += 2 * z.scores() - (z.problem.dropout ? z.scores() : 0);
   live[Use::kCopies] += block_copies(z, z.problem.layers);
   return {"forward of the last attention", live};
 }
 
-// The backward of block `block`, at the product of c_proj in its MLP: the gradients of GELU's
-// output and of the weight exist beside all that the block kept or has computed again. With a half
-// type the weight's gradient is then cast, when GELU's output and the weight's copy are gone.
+std::int64_t matrix(const Sizes& z) {
+  return 4 * z.C * z.C;  // elements of an MLP's product
+}
+
+// The moment in the backward of a block when memory peaks: the product of c_proj in its MLP. The
+// gradients of GELU's output and of the weight exist beside all that the block has kept. With a
+// half type the weight's gradient is cast when GELU's output and the weight's copy are gone.
+std::int64_t autograd_workspace(const Sizes& z) {
+  const std::int64_t weight = matrix(z), gelu = 4 * z.s * z.C * z.tokens;
+  const std::int64_t stream = 4 * z.C * z.tokens;
+  if (!z.mixed()) return stream + gelu + 4 * weight;
+  return stream + gelu + z.s * z.C * z.tokens + z.s * weight +
+         std::max<std::int64_t>(0, 4 * weight - gelu - z.s * weight);
+}
+
+// The same in the node, which has computed again what its level dropped; LayerNorms' outputs only
+// where something needed them.
+std::int64_t node_workspace(const Sizes& z) {
+  const Recompute level = z.choice.recompute;
+  const std::int64_t weight = matrix(z), gelu = 4 * z.s * z.C * z.tokens;
+  std::int64_t again = kept_by_block(z, Recompute::kNone) - kept_by_block(z, level);
+  if (z.problem.writes_out_scores()) again += 3 * z.s * z.C * z.tokens;
+  const std::int64_t norm = (z.s * z.C + 8) * z.tokens;
+  if (level == Recompute::kNorm) again -= 2 * norm;
+  if (level == Recompute::kMlp) again -= norm;
+  const std::int64_t stream = (4 * z.C + (z.mixed() ? z.s * z.C : 0)) * z.tokens;
+  const bool first = z.choice.pieces(z.problem) == 1;
+  const std::int64_t product = gelu + (z.mixed() ? z.s * weight : 0) + (first ? 4 * weight : 0);
+  const std::int64_t gradient = 4 * weight + (z.mixed() ? z.s * weight : 0);
+  return again + stream + std::max(product, gradient);
+}
+
 Phase block_phase(const Sizes& z, std::int64_t block, Footprint live) {
   const Problem& problem = z.problem;
-  const std::int64_t kept = kept_by_block(z, z.choice.recompute);
-  const std::int64_t again = kept_by_block(z, Recompute::kNone) - kept;
-  live[Use::kActivations] = (block + 1) * kept;
+  live[Use::kActivations] = (block + 1) * kept_by_block(z, z.choice.recompute);
   live[Use::kCopies] += block_copies(z, block + 1);
   live[Use::kHead] = embedding_bytes(problem);  // wte's gradient waits for the embedding's
-  const std::int64_t weight = 4 * z.C * z.C, gelu = 4 * z.s * z.C * z.tokens;
-  live[Use::kWorkspace] += again + 4 * z.C * z.tokens + gelu;
-  if (!z.mixed())
-    live[Use::kWorkspace] += 4 * weight;
-  else
-    live[Use::kWorkspace] += z.s * z.C * z.tokens + z.s * weight +
-                             std::max<std::int64_t>(0, 4 * weight - gelu - z.s * weight);
+  live[Use::kWorkspace] +=
+      z.choice.recompute == Recompute::kNone ? autograd_workspace(z) : node_workspace(z);
   if (z.choice.pieces(problem) == 1)  // later pieces find all gradients there
     live[Use::kGradients] =
         like_final_norm(problem, 4) + like_blocks(problem, problem.layers - 1 - block, 4);
@@ -143,7 +173,7 @@ Phases eager_evaluation(const Problem& problem, const Choice& choice) {
   Footprint live = standing(problem, choice);
   live[Use::kGradients] = like_parameters(problem, 4);  // of the step before
   live[Use::kBatch] = batch_bytes(problem, choice.eval_batch, 4);
-  live[Use::kCopies] = block_copies(z, problem.layers);
+  live[Use::kCopies] = cast_weights(z, problem.layers);
   Footprint mlp = live, head = live;
   // x, x after attention, the LayerNorm's output; c_fc, GELU, c_proj.
   mlp[Use::kWorkspace] += (12 * z.C + 9 * z.s * z.C) * z.tokens;

@@ -31,6 +31,8 @@ Problem problem_of(const TrainConfig& config, bool cuda, std::int64_t threads) {
   problem.accumulation = config.data.gradient_accumulation_steps;
   problem.type_bytes = config.system.dtype == "float32" ? 4 : 2;
   problem.cuda = cuda;
+  const std::string& elsewhere = config.memory.eval_device;
+  problem.evaluates_elsewhere = elsewhere != "auto" && elsewhere.starts_with("cuda") != cuda;
   problem.engine = !config.system.compile ? EngineKind::kEager
                    : cuda                 ? EngineKind::kGpu
                                           : EngineKind::kCpu;

@@ -11,22 +11,21 @@ namespace {
 constexpr std::int64_t kMebi = std::int64_t{1} << 20;
 // CUDA's own: a context with lazily loaded modules, outside the caching allocator.
 constexpr std::int64_t kCudaContext = 350 * kMebi;
-// Two buffers of a moment each way, while the moments live on the host.
-constexpr std::int64_t kOffloadBuffers = 4;
 
 std::int64_t vector_bytes(const Problem& problem, std::int64_t elements, std::int64_t bytes_each) {
   return block_bytes(problem, elements * bytes_each);
 }
 
-std::int64_t largest_parameter(const Problem& problem) {
-  return std::max(problem.vocab, 4 * problem.width) * problem.width;
-}
-
 std::int64_t optimizer_bytes(const Problem& problem, const Choice& choice) {
-  if (choice.offload) return kOffloadBuffers * block_bytes(problem, 4 * largest_parameter(problem));
   const std::int64_t tensors_per_block = problem.bias ? 12 : 6;
   const std::int64_t tensors = 2 + problem.layers * tensors_per_block + (problem.bias ? 2 : 1);
-  return 2 * like_parameters(problem, 4) + tensors * block_bytes(problem, 4);  // and step counts
+  const std::int64_t counts = tensors * block_bytes(problem, 4);
+  const std::int64_t moments = 2 * like_parameters(problem, 4);
+  if (!choice.offload) return counts + moments;
+  // Two halves of a buffer for each moment; a CPU's host is itself.
+  constexpr std::int64_t kHalf = 4 << 20;
+  const std::int64_t half = (std::min(kHalf, problem.parameters()) + 63) / 64 * 64;
+  return counts + 4 * block_bytes(problem, 4 * half) + (problem.cuda ? 0 : moments);
 }
 
 }  // namespace
@@ -103,6 +102,11 @@ Phases step_phases(const Problem& problem, const Choice& choice) {
 }
 
 Phases evaluation_phases(const Problem& problem, const Choice& choice) {
+  if (problem.evaluates_elsewhere) {
+    Footprint live = standing(problem, choice);
+    live[Use::kGradients] = like_parameters(problem, 4);
+    return with_margin(problem, {{"evaluation on another device", live}});
+  }
   return with_margin(problem, problem.engine == EngineKind::kGpu
                                   ? gpu_evaluation(problem, choice)
                                   : eager_evaluation(problem, choice));

@@ -1,5 +1,8 @@
 #include "gpt/train/report.h"
 
+#include <cmath>
+#include <utility>
+
 #include "gpt/base/log.h"
 #include "gpt/base/strings.h"
 #include "gpt/kernels/device_memory.h"
@@ -26,8 +29,42 @@ void Report::started(std::int64_t step, bool resumed) {
   progress_->update(done_);
 }
 
+void Report::expect_peaks(std::int64_t train, std::int64_t eval) {
+  expected_train_ = train;
+  expected_eval_ = eval;
+}
+
+void Report::start_step() {
+  if (expected_train_ > 0) reset_peak_memory(device_);
+  throughput_.start_step();
+}
+
+void Report::start_evaluation() {
+  if (expected_eval_ > 0) reset_peak_memory(device_);
+}
+
+void Report::compare_peak(std::int64_t step, const char* what, std::int64_t& expected) {
+  constexpr double kTolerance = 0.03;
+  if (expected == 0) return;
+  const auto predicted = static_cast<double>(std::exchange(expected, 0));
+  const auto measured = static_cast<double>(memory_use(device_).tensors_peak);
+  const double off = predicted / measured - 1;
+  const std::string text =
+      format("memory of %s: predicted peak %.1f MiB, measured %.1f MiB (%+.1f %%)", what,
+             predicted / (1 << 20), measured / (1 << 20), 100 * off);
+  if (std::abs(off) > kTolerance)
+    log_warning(text + "; more than 3 % apart: please report it with `gpttrain doctor`");
+  else
+    print_line(text);
+  metrics_.write("memory", {{"iter", step},
+                            {"of", std::string(what)},
+                            {"predicted_mib", predicted / (1 << 20)},
+                            {"measured_mib", measured / (1 << 20)}});
+}
+
 void Report::step(std::int64_t step, const StepResult& result) {
   throughput_.end_step();
+  compare_peak(step, "training", expected_train_);
   done_ = static_cast<double>(step + 1);
   if (step % config_.io.log_interval != 0) {
     progress_->update(done_);
@@ -62,6 +99,8 @@ void Report::evaluating(std::int64_t done, std::int64_t total) {
 }
 
 void Report::evaluation(std::int64_t step, const SplitLosses& losses, bool best) {
+  // Before the first step there are no gradients yet, which the prediction counts.
+  if (step > 0) compare_peak(step, "evaluation", expected_eval_);
   print_line(format("step %ld: train loss %.4f, val loss %.4f", step, losses.train, losses.val));
   metrics_.write("eval", {{"iter", step},
                           {"train/loss", losses.train},

@@ -77,6 +77,11 @@ bool Trainer::evaluation_due() const {
 bool Trainer::evaluate(const StopSignals& signals) {
   settle();
   const IoConfig& io = parts_.config.io;
+  parts_.report.start_evaluation();
+  const auto empty_cache = [&] {
+    if (parts_.config.memory.empty_cache == "eval") release_cached_memory(parts_.compute.device);
+  };
+  empty_cache();
   at::Tensor before;
   std::optional<SplitLosses> losses;
   const auto work = [&] {
@@ -101,6 +106,7 @@ bool Trainer::evaluate(const StopSignals& signals) {
     parts_.generator.set_state(before);
     return false;
   }
+  empty_cache();
   state_.last_eval_step = state_.step;
   state_.val_loss = losses->val;
   state_.best = losses->val < state_.best_val_loss;

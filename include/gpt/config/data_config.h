@@ -25,10 +25,10 @@ struct DataConfig {
       anything()) = "";
   FIELD(std::string, val_files, "The same for val.bin.", anything()) = "";
   FIELD(AutoInt, micro_batch_size,
-        "Sequences in one forward pass; the numbers do not depend on it. auto: batch_size.",
+        "Sequences in one forward pass; the numbers do not depend on it. auto: the plan's.",
         auto_or_at_least(1)) = {};
   FIELD(AutoInt, eval_batch_size,
-        "Sequences in one forward pass of an evaluation. auto: micro_batch_size.",
+        "Sequences in one forward pass of an evaluation. auto: the plan's.",
         auto_or_at_least(1)) = {};
   END_CONFIG;
 };

@@ -23,8 +23,7 @@ struct ModelConfig {
         one_of("exact", "tanh")) = "exact";
   FIELD(std::string, attention, "Fused kernels, or written out as the oracle of tests.",
         one_of("sdpa", "plain")) = "sdpa";
-  FIELD(AutoInt, head_chunk,
-        "Tokens whose logits exist at once in the LM head. auto: chosen for the vocabulary.",
+  FIELD(AutoInt, head_chunk, "Tokens whose logits exist at once in the LM head. auto: the plan's.",
         auto_or_at_least(1)) = {};
   END_CONFIG;
 };

@@ -15,6 +15,8 @@ namespace gpt {
 struct MemoryUse {
   std::uint64_t now = 0;
   std::uint64_t peak = 0;  // since the start or the last reset
+  // Of the tensors alone, without what the caching allocator holds beside them.
+  std::uint64_t tensors_peak = 0;
 };
 MemoryUse memory_use(const c10::Device& device);
 void reset_peak_memory(const c10::Device& device);

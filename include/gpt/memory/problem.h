@@ -19,6 +19,7 @@ struct Problem {
   std::int64_t accumulation = 1;  // batches in a step
   std::int64_t type_bytes = 4;    // of the compute type
   bool cuda = false;
+  bool evaluates_elsewhere = false;  // eval_device is another device
   EngineKind engine = EngineKind::kEager;
   std::int64_t threads = 1;
 

@@ -23,7 +23,11 @@ class Report {
          Throughput throughput);
 
   void started(std::int64_t step, bool resumed);
-  void start_step() { throughput_.start_step(); }
+  // What the plan foresees as the peak of tensors, in bytes; the first step and the first
+  // evaluation are held against it.
+  void expect_peaks(std::int64_t train, std::int64_t eval);
+  void start_step();
+  void start_evaluation();
   void step(std::int64_t step, const StepResult& result);
   void evaluating(std::int64_t done, std::int64_t total);
   void evaluation(std::int64_t step, const SplitLosses& losses, bool best);
@@ -39,6 +43,10 @@ class Report {
   c10::Device device_;
   Metrics& metrics_;
   Throughput throughput_;
+  // The peak since the last reset against `expected`, which then becomes 0: once is enough.
+  void compare_peak(std::int64_t step, const char* what, std::int64_t& expected);
+
+  std::int64_t expected_train_ = 0, expected_eval_ = 0;
   std::optional<ProgressLine> progress_;
   double done_ = 0;  // iterations finished
 };

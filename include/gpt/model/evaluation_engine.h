@@ -1,0 +1,34 @@
+// eval_device: training on one device, evaluations on another, which holds a copy of the weights.
+#pragma once
+
+#include <memory>
+
+#include "gpt/model/engine.h"
+
+namespace gpt {
+
+class EvaluationEngine : public Engine {
+ public:
+  // Trains with `training`, whose weights are `model`'s; evaluates on `device` in float32. The copy
+  // of the weights is renewed at the first evaluation after each update.
+  EvaluationEngine(std::unique_ptr<Engine> training, const TrainConfig& config, const Gpt& model,
+                   const c10::Device& device);
+
+  at::Tensor accumulate(const at::Tensor& x_BT, const at::Tensor& y_BT, const LossScale& scale,
+                        const DropoutState& dropout) override;
+  at::Tensor token_losses(const at::Tensor& x_BT, const at::Tensor& y_BT) override;
+  void weights_changed() override;
+  void replan(const EnginePlan& plan) override;
+  void release_memory() override;
+
+ private:
+  void renew();
+
+  std::unique_ptr<Engine> training_, evaluating_;
+  const Gpt& model_;
+  c10::Device device_;
+  std::unique_ptr<Gpt> copy_;
+  bool stale_ = true;
+};
+
+}  // namespace gpt

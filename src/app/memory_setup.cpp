@@ -1,0 +1,74 @@
+#include "app/memory_setup.h"
+
+#include <algorithm>
+#include <cstdlib>
+
+#include <c10/util/Exception.h>
+
+#include "gpt/base/error.h"
+#include "gpt/base/log.h"
+#include "gpt/base/strings.h"
+#include "gpt/config/memory_limit.h"
+#include "gpt/kernels/device.h"
+#include "gpt/kernels/device_memory.h"
+#include "gpt/memory/plan_text.h"
+#include "gpt/model/evaluation_engine.h"
+
+#include "app/run_start.h"
+
+namespace gpt {
+
+void set_up_allocator(const MemoryConfig& memory, const Settings& asked) {
+  std::string words = memory.allocator;
+  if (words == "auto") {
+    if (std::getenv("PYTORCH_ALLOC_CONF") || std::getenv("PYTORCH_CUDA_ALLOC_CONF")) return;
+    words = "expandable_segments";
+  }
+  if (words == "expandable_segments") words += ":True";
+  if (words == "native") words = "expandable_segments:False";
+  try {
+    configure_cuda_allocator(words);
+  } catch (const c10::Error& error) {
+    throw InputError(asked.origin("allocator") + ": allocator=" + memory.allocator +
+                     ": LibTorch says: " + error.what_without_backtrace());
+  }
+}
+
+void check_evaluation_device(const MemoryConfig& memory, const Settings& asked) {
+  if (memory.eval_device == "auto" || memory.eval_device == "cpu") return;
+  const int index = std::max<int>(c10::Device(memory.eval_device).index(), 0);
+  if (const int there = device_facts().cuda_devices; index >= there)
+    throw InputError(concat(asked.origin("eval_device"), ": eval_device=", memory.eval_device,
+                            ": there are ", there, " GPUs here that this build can use"));
+}
+
+Planned set_up_memory(TrainConfig& config, const std::optional<CheckpointInfo>& checkpoint,
+                      const Compute& compute) {
+  std::optional<TrainConfig> saved;
+  if (checkpoint) saved = saved_config(*checkpoint);
+  const bool limited = config.memory.memory_limit != "auto";
+  Planned planned = plan_run(config, saved ? &*saved : nullptr, compute);
+  adopt_plan(config, planned);
+  const Plan& plan = *planned.chosen.best;
+  print_line(plan_line(planned.problem, plan, planned.limit));
+  // CUDA's context is outside of what the allocator can hold to a limit.
+  if (limited)
+    limit_memory(compute.device,
+                 static_cast<std::uint64_t>(planned.limit - plan.train.live[Use::kContext]));
+  return planned;
+}
+
+std::unique_ptr<Engine> set_up_engine(const TrainConfig& config, const Gpt& model,
+                                      const Compute& compute) {
+  auto engine = make_engine(config, model, compute);
+  const std::string& wanted = config.memory.eval_device;
+  if (wanted == "auto") return engine;
+  const c10::Device device(wanted);
+  if (device.type() == compute.device.type() &&
+      (device.is_cpu() || device.index() < 0 || device.index() == compute.device.index()))
+    return engine;
+  log_info("evaluations run on " + wanted + ", in float32");
+  return std::make_unique<EvaluationEngine>(std::move(engine), config, model, device);
+}
+
+}  // namespace gpt

@@ -1,0 +1,32 @@
+// The memory keys on their way into the process: allocator, limit, plan, evaluation's device.
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "gpt/checkpoint/store.h"
+#include "gpt/config/settings.h"
+#include "gpt/config/train_config.h"
+#include "gpt/kernels/compute.h"
+#include "gpt/model/engine.h"
+
+#include "app/machine_plan.h"
+
+namespace gpt {
+
+// allocator=...; before anything touches a GPU. InputError if LibTorch does not know the words.
+void set_up_allocator(const MemoryConfig& memory, const Settings& asked);
+
+// Chooses and prints the plan, writes it into `config`, and sets memory_limit. `checkpoint`: what
+// the run goes on from, if anything. Error if nothing fits.
+Planned set_up_memory(TrainConfig& config, const std::optional<CheckpointInfo>& checkpoint,
+                      const Compute& compute);
+
+// InputError if there is no such device here.
+void check_evaluation_device(const MemoryConfig& memory, const Settings& asked);
+
+// The engine of the config, with evaluations on eval_device.
+std::unique_ptr<Engine> set_up_engine(const TrainConfig& config, const Gpt& model,
+                                      const Compute& compute);
+
+}  // namespace gpt

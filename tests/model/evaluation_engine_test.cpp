@@ -1,0 +1,39 @@
+#include "gpt/model/evaluation_engine.h"
+
+#include <ATen/ATen.h>
+#include <ATen/CPUGeneratorImpl.h>
+#include <gtest/gtest.h>
+
+namespace gpt {
+namespace {
+
+TEST(EvaluationEngine, EvaluatesACopyThatFollowsTheUpdates) {
+  TrainConfig config;
+  config.system.compile = false;
+  config.model.n_layer = 2, config.model.n_head = 2, config.model.n_embd = 16;
+  at::Generator generator = at::detail::createCPUGenerator(7);
+  Gpt model(config.model, 31, 8, generator);
+  const Compute compute{c10::Device("cpu"), at::kFloat};
+  const auto alone = make_engine(config, model, compute);
+  EvaluationEngine both(make_engine(config, model, compute), config, model, c10::Device("cpu"));
+  const at::Tensor x_BT = at::randint(0, 31, {3, 8}, generator, at::kLong);
+  const at::Tensor y_BT = at::randint(0, 31, {3, 8}, generator, at::kLong);
+
+  const at::Tensor before = both.token_losses(x_BT, y_BT);
+  EXPECT_TRUE(at::equal(before, alone->token_losses(x_BT, y_BT)));
+  {
+    const at::NoGradGuard no_grad;
+    model.parameters()[0].tensor.mul_(1.5);
+  }
+  EXPECT_TRUE(at::equal(both.token_losses(x_BT, y_BT), before)) << "the copy is its own";
+  both.weights_changed();
+  const at::Tensor after = both.token_losses(x_BT, y_BT);
+  EXPECT_FALSE(at::equal(after, before));
+  EXPECT_TRUE(at::equal(after, alone->token_losses(x_BT, y_BT)));
+
+  both.accumulate(x_BT, y_BT, {}, {});
+  EXPECT_TRUE(model.parameters()[0].tensor.grad().defined()) << "training is not on the copy";
+}
+
+}  // namespace
+}  // namespace gpt

@@ -1,0 +1,114 @@
+// The promise of the plan: what it foresees is what the counting allocator measures, within 3 %.
+#include <cmath>
+
+#include <ATen/Parallel.h>
+#include <gtest/gtest.h>
+
+#include "gpt/kernels/cpu_memory.h"
+#include "gpt/memory/plan.h"
+
+#include "train/tiny_run.h"
+
+namespace gpt {
+namespace {
+
+struct Case {
+  const char* name;
+  std::int64_t layers, heads, width, block, batch, accumulation, vocab;
+  bool bias;
+  double dropout;
+  const char* dtype;
+  Recompute recompute;
+  std::int64_t micro, chunk;
+  bool offload;
+};
+
+std::ostream& operator<<(std::ostream& out, const Case& c) {
+  return out << c.name;
+}
+
+class PredictedPeak : public ::testing::TestWithParam<Case> {};
+
+TrainConfig config_of(const Case& c, const testing::TempDir& dir) {
+  TrainConfig config = testing::tiny_config(dir);
+  config.model.n_layer = c.layers, config.model.n_head = c.heads, config.model.n_embd = c.width;
+  config.model.bias = c.bias, config.model.dropout = c.dropout;
+  config.model.vocab_size.value = c.vocab;
+  config.model.head_chunk.value = c.chunk;
+  config.data.block_size = c.block, config.data.batch_size = c.batch;
+  config.data.gradient_accumulation_steps = c.accumulation;
+  config.data.micro_batch_size.value = c.micro;
+  config.data.eval_batch_size.value = c.micro;
+  config.memory.recompute = recompute_name(c.recompute);
+  config.memory.optimizer_offload = c.offload ? "on" : "off";
+  config.system.dtype = c.dtype;
+  config.system.compile = false;
+  config.io.eval_iters = 1;
+  return config;
+}
+
+double off(std::int64_t predicted, std::uint64_t measured) {
+  return static_cast<double>(predicted) / static_cast<double>(measured) - 1;
+}
+
+TEST_P(PredictedPeak, IsWithinThreePercentOfTheMeasured) {
+  const Case& c = GetParam();
+  install_cpu_memory();
+  const testing::TempDir dir;
+  const TrainConfig config = config_of(c, dir);
+  const bool low = std::string(c.dtype) == "bfloat16";
+  const std::uint64_t before = cpu_memory_now();
+  testing::TinyRun run(config, {}, low ? at::kBFloat16 : at::kFloat);
+  const Problem problem = problem_of(config, /*cuda=*/false, at::get_num_threads());
+  const Plan plan =
+      plan_of(problem, {c.recompute, c.offload, c.micro, c.chunk, c.micro}, cpu_rates(1));
+  run.trainer.step();  // libraries' first calls
+  reset_cpu_memory_peak();
+  run.trainer.step();
+  const std::uint64_t train = cpu_memory_peak() - before;
+  EXPECT_LT(std::abs(off(plan.train.live.tensors(), train)), 0.03)
+      << plan.train.name << ": predicted " << plan.train.live.tensors() << ", measured " << train;
+
+  run.batches.begin_step(/*evaluation_follows=*/true);
+  for (std::int64_t i = 0; i < run.batches.micro_batches(); ++i) run.batches.take();
+  run.batches.finish_step();
+  reset_cpu_memory_peak();
+  ASSERT_TRUE(estimate_loss(*run.engine, run.dataset, run.batches, 1,
+                            [](std::int64_t, std::int64_t) { return true; }));
+  const std::uint64_t eval = cpu_memory_peak() - before;
+  EXPECT_LT(std::abs(off(plan.eval.live.tensors(), eval)), 0.03)
+      << plan.eval.name << ": predicted " << plan.eval.live.tensors() << ", measured " << eval;
+  std::printf(
+      "%-22s train %8.3f MiB, predicted %8.3f (%+.2f %%); eval %8.3f, predicted %8.3f (%+.2f %%)\n",
+      c.name, static_cast<double>(train) / 1048576,
+      static_cast<double>(plan.train.live.tensors()) / 1048576,
+      100 * off(plan.train.live.tensors(), train), static_cast<double>(eval) / 1048576,
+      static_cast<double>(plan.eval.live.tensors()) / 1048576,
+      100 * off(plan.eval.live.tensors(), eval));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Configs, PredictedPeak,
+    ::testing::Values(Case{"deep, small vocab", 6, 4, 64, 64, 12, 1, 65, false, 0, "float32",
+                           Recompute::kNone, 12, 768, false},
+                      Case{"wide, uneven pieces", 2, 6, 192, 96, 7, 2, 1000, true, 0, "float32",
+                           Recompute::kGelu, 5, 200, false},
+                      Case{"bfloat16", 4, 4, 128, 128, 8, 1, 512, false, 0, "bfloat16",
+                           Recompute::kNorm, 8, 256, false},
+                      Case{"large vocab", 2, 2, 64, 100, 6, 1, 20000, true, 0, "float32",
+                           Recompute::kMlp, 3, 128, false},
+                      Case{"dropout", 3, 4, 64, 128, 4, 3, 61, false, 0.2, "float32",
+                           Recompute::kNone, 4, 128, false},
+                      Case{"long, whole blocks", 8, 2, 96, 256, 4, 1, 300, false, 0, "float32",
+                           Recompute::kBlock, 2, 512, false},
+                      Case{"bfloat16, none", 3, 3, 96, 64, 16, 2, 4000, true, 0, "bfloat16",
+                           Recompute::kNone, 16, 300, false},
+                      Case{"bfloat16, blocks", 5, 4, 128, 64, 16, 1, 61, false, 0, "bfloat16",
+                           Recompute::kBlock, 16, 64, false},
+                      Case{"offloaded", 4, 4, 128, 64, 8, 1, 65, false, 0, "float32",
+                           Recompute::kMlp, 8, 512, true},
+                      Case{"dropout, norms", 3, 4, 64, 128, 6, 1, 61, true, 0.1, "float32",
+                           Recompute::kNorm, 6, 128, false}));
+
+}  // namespace
+}  // namespace gpt
