@@ -92,8 +92,9 @@ ExitCode train(TrainConfig config, const Settings& asked) {
   set_up_allocator(config.memory, asked);
   check_evaluation_device(config.memory, asked);
   const Compute compute = set_up_machine(config.system);
-  if (config.system.compile && compute.device.is_cpu())
-    log_info("compile=True: no fused engine for the CPU is in this version, the eager engine runs");
+  if (config.system.compile && !fused_engine_covers(compute))
+    log_info(concat("compile=True: there is no fused engine for ", config.system.device, " in ",
+                    config.system.dtype, " yet, the eager engine runs"));
 
   const Planned planned = set_up_memory(config, checkpoint, compute);
   at::Generator generator =

@@ -127,6 +127,27 @@ at::Tensor plain_row_dropout(const at::Tensor& x, const RowDropout& dropout) {
   return keyed_dropout(x_BTC, dropout.p, dropout.sequence_B, dropout.place).view(x.sizes());
 }
 
+SequenceDropout::SequenceDropout(double p, const DropoutPlace& place) {
+  const DropoutStream stream = stream_of(p, place);
+  key0_ = stream.key0;
+  key1_ = stream.key1;
+  threshold_ = stream.threshold;
+  step_ = stream.step;
+  scale_ = static_cast<float>(stream.scale);
+}
+
+void SequenceDropout::operator()(float* x, std::int64_t first, std::int64_t count,
+                                 std::int64_t sequence) const {
+  const DropoutStream stream{key0_, key1_, threshold_, step_, 1};
+  for (std::int64_t quad = first / 4; quad * 4 < first + count; ++quad) {
+    const PhiloxBlock words = dropout_words(stream, static_cast<std::uint64_t>(quad),
+                                            static_cast<std::uint32_t>(sequence));
+    const std::int64_t end = std::min(quad * 4 + 4, first + count);
+    for (std::int64_t i = std::max(quad * 4, first); i < end; ++i)
+      x[i - first] = words.word[i - quad * 4] < threshold_ ? 0.0f : x[i - first] * scale_;
+  }
+}
+
 at::Tensor keyed_dropout_mask_reference(double p, const at::Tensor& sequence_B,
                                         std::int64_t elements_per_sequence,
                                         const DropoutPlace& place) {

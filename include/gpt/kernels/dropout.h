@@ -31,6 +31,17 @@ struct RowDropout {
   DropoutPlace place = {};
 };
 
+// The same on plain float32 elements first .. first+count-1 of one sequence, in place; p > 0.
+class SequenceDropout {
+ public:
+  SequenceDropout(double p, const DropoutPlace& place);
+  void operator()(float* x, std::int64_t first, std::int64_t count, std::int64_t sequence) const;
+
+ private:
+  std::uint32_t key0_, key1_, threshold_, step_;
+  float scale_;
+};
+
 // The mask alone, 0 or 1/(1-p), shaped (sequence_B.size(0), elements_per_sequence), float64 on the
 // CPU, one element at a time: the reference that tests compare with.
 at::Tensor keyed_dropout_mask_reference(double p, const at::Tensor& sequence_B,

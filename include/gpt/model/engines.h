@@ -11,6 +11,10 @@ namespace gpt {
 std::unique_ptr<Engine> make_eager_engine(const TrainConfig& config, const Gpt& model,
                                           const Compute& compute);
 
+// The fused engine of the CPU: float32 and bfloat16.
+std::unique_ptr<Engine> make_cpu_engine(const TrainConfig& config, const Gpt& model,
+                                        const Compute& compute);
+
 // The fused engine for GPUs, on any device.
 std::unique_ptr<Engine> make_gpu_engine(const TrainConfig& config, const Gpt& model,
                                         const Compute& compute);

@@ -1,0 +1,42 @@
+// Causal self-attention of one head of one sequence on the calling thread (the formula is in
+// attention.h). Rows of queries are taken a block at a time, against all keys up to them: the
+// scores of a block stay in the second cache, and what lies above the diagonal is not computed.
+#pragma once
+
+#include <cstdint>
+
+#include "gpt/kernels/dropout.h"
+#include "gpt/kernels/product.h"
+
+namespace gpt {
+
+// X is float, or Bf16 for products of bfloat16; scores and sums are float32 either way.
+template <class X>
+struct AttentionHead {
+  const X *q, *k, *v;     // (tokens, width) each
+  std::int64_t stride;    // of q, k, v and their gradients between tokens
+  X* y;                   // (tokens, width): what forward writes
+  const X* dy;            // backward: y's gradient
+  std::int64_t y_stride;  // of y and dy between tokens
+  float* lse;             // (tokens): log sum exp of each row of scores, from forward
+  std::int64_t lse_stride;
+  X *dq, *dk, *dv;  // backward: what it writes
+  std::int64_t tokens, width;
+  const SequenceDropout* dropout;       // of the weights; null: none
+  std::int64_t sequence, first_weight;  // dropout's sequence and the index of weight (0, 0)
+};
+
+// Floats of working memory that a head needs.
+std::int64_t attention_workspace(std::int64_t tokens, std::int64_t width);
+
+template <class X>
+void attention_forward(const AttentionHead<X>& head, float* workspace);
+template <class X>
+void attention_backward(const AttentionHead<X>& head, float* workspace);
+
+extern template void attention_forward(const AttentionHead<float>&, float*);
+extern template void attention_forward(const AttentionHead<Bf16>&, float*);
+extern template void attention_backward(const AttentionHead<float>&, float*);
+extern template void attention_backward(const AttentionHead<Bf16>&, float*);
+
+}  // namespace gpt

@@ -1,0 +1,52 @@
+// Products of row-major matrices on the calling thread alone, float32 or bfloat16 in, float32 out.
+// They are the BLAS inside LibTorch, called without the dispatcher: one call costs what it
+// computes.
+#pragma once
+
+#include <cstdint>
+
+#include "gpt/kernels/vector_kernels.h"
+
+namespace gpt {
+
+enum class Into { kReplace, kAdd };
+
+// A matrix inside a larger one: element (i, j) is at data[i * stride + j].
+template <class T>
+struct Matrix {
+  T* data;
+  std::int64_t stride;
+};
+using ConstF32 = Matrix<const float>;
+using ConstBf16 = Matrix<const Bf16>;
+using MutF32 = Matrix<float>;
+
+struct Extent {
+  std::int64_t rows, columns, inner;  // of the result; of the sum
+};
+
+// c = a b^T, a (rows, inner), b (columns, inner): a linear layer's forward pass.
+void product_nt(Extent size, ConstF32 a, ConstF32 b, MutF32 c, Into into);
+void product_nt(Extent size, ConstBf16 a, ConstBf16 b, MutF32 c, Into into);
+// c = a b, b (inner, columns): its input's gradient.
+void product_nn(Extent size, ConstF32 a, ConstF32 b, MutF32 c, Into into);
+void product_nn(Extent size, ConstBf16 a, ConstBf16 b, MutF32 c, Into into);
+// c = a^T b, a (inner, rows), b (inner, columns): its weight's gradient.
+void product_tn(Extent size, ConstF32 a, ConstF32 b, MutF32 c, Into into);
+void product_tn(Extent size, ConstBf16 a, ConstBf16 b, MutF32 c, Into into);
+
+// While it lives, products of this thread use no other threads, and denormal floats count as zero:
+// late in training they appear in dead corners of a model, and each costs a hundred cycles.
+class LoneThread {
+ public:
+  LoneThread();
+  ~LoneThread();
+  LoneThread(const LoneThread&) = delete;
+  LoneThread& operator=(const LoneThread&) = delete;
+
+ private:
+  int products_;
+  unsigned control_;
+};
+
+}  // namespace gpt

@@ -1,0 +1,14 @@
+// The vector kernels for any CPU. Vector.cmake gives this file its instruction set.
+#define GPT_ISA generic
+
+#include "vector_gelu.h"
+#include "vector_norm.h"
+#include "vector_softmax.h"
+#include "vector_sums.h"
+#include "vector_table.h"
+
+namespace gpt {
+
+const VectorKernels kVectorGeneric = GPT_VECTOR_KERNELS("generic");
+
+}  // namespace gpt

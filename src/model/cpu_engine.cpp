@@ -1,0 +1,214 @@
+#include "cpu_engine.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include <ATen/ATen.h>
+
+#include "gpt/kernels/team.h"
+#include "gpt/model/engines.h"
+
+namespace gpt {
+
+namespace {
+
+// A thread of its own gradients costs their memory and a pass over them; a model beyond this many
+// parameters is worked on together instead.
+constexpr std::int64_t kOwnGradients = 4 << 20;
+// Tokens in a group: few enough for the second cache where a thread works alone, enough to make
+// efficient products of large matrices otherwise.
+constexpr std::int64_t kOwnGroup = 128, kCommonGroup = 1024;
+
+void require_tokens(const char* what, const at::Tensor& tokens, std::int64_t lowest,
+                    std::int64_t vocab) {
+  const std::int64_t* data = tokens.const_data_ptr<std::int64_t>();
+  for (std::int64_t i = 0; i < tokens.numel(); ++i)
+    TORCH_CHECK_INDEX(data[i] >= lowest && data[i] < vocab, what, " ", data[i], " at ", i,
+                      " is outside the vocabulary of ", vocab);
+}
+
+}  // namespace
+
+std::int64_t cpu_arena_bytes(const CpuShape& shape, bool low) {
+  Arena arena(nullptr);
+  if (low)
+    CpuBuffers<Bf16>(shape, arena);
+  else
+    CpuBuffers<float>(shape, arena);
+  return arena.used();
+}
+
+CpuEngine::CpuEngine(const ModelConfig& config, const Gpt& model, const Compute& compute,
+                     const EnginePlan& plan, Crews crews)
+    : model_(model),
+      fixed_{.layers = config.n_layer,
+             .heads = config.n_head,
+             .width = config.n_embd,
+             .vocab = model.vocab_size()},
+      low_(compute.type == at::kBFloat16),
+      tanh_gelu_(config.gelu == "tanh"),
+      together_(crews == Crews::kTogether),
+      head_chunk_(plan.head_chunk),
+      weights_(model, low_) {
+  TORCH_CHECK(low_ || compute.type == at::kFloat, "CpuEngine: float32 or bfloat16 is needed");
+  if (crews == Crews::kAutomatic) together_ = weights_.gradient_size() > kOwnGradients;
+}
+
+CpuShape CpuEngine::shape_for(std::int64_t sequences, std::int64_t tokens, int threads,
+                              bool gradients) const {
+  CpuShape shape = fixed_;
+  shape.tokens = tokens;
+  shape.threads = together_ ? threads : 1;
+  shape.gradients = gradients;
+  const std::int64_t lanes = together_ ? 1 : threads;
+  const std::int64_t most = std::max<std::int64_t>(1, (sequences + lanes - 1) / lanes);
+  const std::int64_t wanted = (together_ ? kCommonGroup : kOwnGroup) / tokens;
+  shape.group = tokens * std::clamp<std::int64_t>(wanted, 1, most);
+  shape.head_chunk = std::min(head_chunk_, shape.group);
+  return shape;
+}
+
+void CpuEngine::release_memory() {
+  arena_ = gradient_ = at::Tensor();
+  partial_.clear();
+}
+
+at::Tensor CpuEngine::accumulate(const at::Tensor& x_BT, const at::Tensor& y_BT,
+                                 const LossScale& scale, const DropoutState& dropout) {
+  return run(x_BT, y_BT, static_cast<float>(scale.per_token * scale.gradient), dropout,
+             /*gradients=*/true);
+}
+
+at::Tensor CpuEngine::token_losses(const at::Tensor& x_BT, const at::Tensor& y_BT) {
+  return run(x_BT, y_BT, 0, {}, /*gradients=*/false);
+}
+
+at::Tensor CpuEngine::run(const at::Tensor& x_BT, const at::Tensor& y_BT, float factor,
+                          const DropoutState& dropout, bool gradients) {
+  const at::NoGradGuard no_grad;
+  const at::Tensor x = x_BT.contiguous(), y = y_BT.contiguous();
+  const std::int64_t B = x.size(0), T = x.size(1);
+  TORCH_CHECK(T <= model_.block_size(), "a sequence of ", T, " tokens is longer than block_size ",
+              model_.block_size());
+  require_tokens("token", x, 0, fixed_.vocab);
+  require_tokens("target", y, -1, fixed_.vocab);
+  Team& workers = team();
+  const int threads = workers.size();
+  const CpuModel model{.shape = shape_for(B, T, threads, gradients),
+                       .tanh_gelu = tanh_gelu_,
+                       .weights = &weights_,
+                       .dropout = dropout};
+  if (std::exchange(stale_, false)) weights_.refresh();
+  if (gradients) prepare_gradients(threads);
+  arena_stride_ = cpu_arena_bytes(model.shape, low_);
+  const std::int64_t bytes = arena_stride_ * (together_ ? 1 : threads);
+  if (!arena_.defined() || arena_.numel() < bytes) {
+    arena_ = at::Tensor();
+    arena_ = at::empty({bytes}, at::kByte);
+  }
+
+  at::Tensor loss = at::empty({B * T}, at::kFloat);
+  const bool drops = dropout.on && dropout.p > 0;
+  const Group all{.x = x.const_data_ptr<std::int64_t>(),
+                  .y = y.const_data_ptr<std::int64_t>(),
+                  .sequence = drops ? dropout.sequence_B.const_data_ptr<std::int64_t>() : nullptr,
+                  .loss = loss.mutable_data_ptr<float>(),
+                  .sequences = B,
+                  .tokens = B * T,
+                  .factor = factor};
+  std::barrier<> barrier(threads);
+  workers.run([&](int rank) {
+    if (low_)
+      work<Bf16>(model, all, rank, threads, &barrier);
+    else
+      work<float>(model, all, rank, threads, &barrier);
+  });
+  if (gradients) gather_gradients(threads);
+  return loss;
+}
+
+// The sequences of this thread, or with others all of them, a group at a time.
+template <class X>
+void CpuEngine::work(const CpuModel& model, const Group& all, int rank, int threads,
+                     std::barrier<>* barrier) {
+  const CpuShape& shape = model.shape;
+  const Crew crew = together_ ? Crew{rank, threads, barrier} : Crew{};
+  Arena arena(static_cast<std::byte*>(arena_.mutable_data_ptr()) +
+              (together_ ? 0 : rank * arena_stride_));
+  const CpuBuffers<X> buffers(shape, arena);
+  const auto [begin, end] =
+      together_ ? Crew::Share{0, all.sequences} : Crew{rank, threads}.share(all.sequences);
+  const std::int64_t T = shape.tokens, step = shape.group / T;
+  for (std::int64_t first = begin; first < end; first += step) {
+    Group group = all;
+    group.x += first * T;
+    group.y += first * T;
+    group.loss += first * T;
+    if (group.sequence) group.sequence += first;
+    group.sequences = std::min(step, end - first);
+    group.tokens = group.sequences * T;
+    CpuPass<X> pass(model, buffers, group, crew,
+                    shape.gradients ? gradient_of(rank, /*matrices=*/true) : nullptr,
+                    shape.gradients ? gradient_of(rank, /*matrices=*/false) : nullptr);
+    pass.forward();
+    pass.head();
+    if (shape.gradients) pass.backward();
+  }
+}
+
+// Rank 0 adds to the parameters' gradients themselves.
+float* CpuEngine::gradient_of(int rank, bool matrices) const {
+  if (rank == 0 || (matrices && together_)) return gradient_.mutable_data_ptr<float>();
+  float* partial = partial_[static_cast<std::size_t>(rank - 1)].mutable_data_ptr<float>();
+  return together_ ? partial - weights_.vectors_begin() : partial;
+}
+
+void CpuEngine::prepare_gradients(int threads) {
+  if (!gradient_.defined()) gradient_ = at::empty({weights_.gradient_size()}, at::kFloat);
+  const bool go_on = weights_.gradients_attached(gradient_);
+  std::vector<at::Tensor> foreign;
+  if (!go_on)
+    for (const Parameter& parameter : model_.parameters())
+      foreign.push_back(parameter.tensor.grad().defined() ? parameter.tensor.grad().clone()
+                                                          : at::Tensor());
+  const std::int64_t partial =
+      weights_.gradient_size() - (together_ ? weights_.vectors_begin() : 0);
+  const auto helpers = static_cast<std::size_t>(threads - 1);
+  while (partial_.size() < helpers) partial_.push_back(at::empty({partial}, at::kFloat));
+  partial_.resize(helpers);
+  Team& workers = team();
+  workers.run([&](int rank) {
+    if (rank > 0)
+      std::memset(partial_[static_cast<std::size_t>(rank - 1)].mutable_data_ptr(), 0,
+                  partial_.front().nbytes());
+    if (go_on) return;
+    const auto [begin, end] = workers.share(weights_.gradient_size(), rank, 16);
+    float* data = gradient_.mutable_data_ptr<float>();
+    std::fill(data + begin, data + end, 0.0f);
+  });
+  if (go_on) return;
+  weights_.attach_gradients(gradient_);
+  for (std::size_t i = 0; i < foreign.size(); ++i)
+    if (foreign[i].defined()) model_.parameters()[i].tensor.mutable_grad().add_(foreign[i]);
+}
+
+// Ranks in their order, whichever was done first.
+void CpuEngine::gather_gradients(int threads) {
+  if (threads == 1) return;
+  Team& workers = team();
+  const std::int64_t first = together_ ? weights_.vectors_begin() : 0;
+  workers.run([&](int rank) {
+    const auto [begin, end] = workers.share(weights_.gradient_size() - first, rank, 16);
+    float* to = gradient_.mutable_data_ptr<float>() + first;
+    for (const at::Tensor& partial : partial_)
+      vector_kernels().add(to + begin, partial.const_data_ptr<float>() + begin, end - begin);
+  });
+}
+
+std::unique_ptr<Engine> make_cpu_engine(const TrainConfig& config, const Gpt& model,
+                                        const Compute& compute) {
+  return std::make_unique<CpuEngine>(config.model, model, compute,
+                                     engine_plan(config.model, config.memory, model.vocab_size()));
+}
+
+}  // namespace gpt

@@ -1,0 +1,55 @@
+// The fused engine of the CPU: explicit forward and backward passes over plain memory, by threads
+// that each take whole sequences through the model (small models), or share every layer (large
+// ones). No operator of ATen, no autograd, no allocation inside a step.
+#pragma once
+
+#include <optional>
+
+#include "gpt/model/engine.h"
+
+#include "cpu_pass.h"
+
+namespace gpt {
+
+class CpuEngine : public Engine {
+ public:
+  // How threads divide the work; `automatic` decides by the model's size.
+  enum class Crews { kAutomatic, kEachItsOwn, kTogether };
+
+  // `model` must outlive it. compute.type: float32 or bfloat16. Of the plan, the chunk counts:
+  // activations are those of one group of sequences anyway, so there is nothing to recompute.
+  CpuEngine(const ModelConfig& config, const Gpt& model, const Compute& compute,
+            const EnginePlan& plan, Crews crews = Crews::kAutomatic);
+
+  at::Tensor accumulate(const at::Tensor& x_BT, const at::Tensor& y_BT, const LossScale& scale,
+                        const DropoutState& dropout) override;
+  at::Tensor token_losses(const at::Tensor& x_BT, const at::Tensor& y_BT) override;
+  void weights_changed() override { stale_ = true; }
+  void replan(const EnginePlan& plan) override { head_chunk_ = plan.head_chunk; }
+  void release_memory() override;
+
+ private:
+  at::Tensor run(const at::Tensor& x_BT, const at::Tensor& y_BT, float factor,
+                 const DropoutState& dropout, bool gradients);
+  CpuShape shape_for(std::int64_t sequences, std::int64_t tokens, int threads,
+                     bool gradients) const;
+  void prepare_gradients(int threads);
+  void gather_gradients(int threads);
+  float* gradient_of(int rank, bool matrices) const;
+  template <class X>
+  void work(const CpuModel& model, const Group& all, int rank, int threads,
+            std::barrier<>* barrier);
+
+  const Gpt& model_;
+  CpuShape fixed_;
+  bool low_, tanh_gelu_, together_;
+  std::int64_t head_chunk_;
+  CpuWeights weights_;
+  bool stale_ = true;
+  at::Tensor arena_;                 // bytes, for all crews
+  std::int64_t arena_stride_ = 0;    // bytes of one crew
+  at::Tensor gradient_;              // float32, CpuWeights::gradient_size()
+  std::vector<at::Tensor> partial_;  // of ranks from 1 on
+};
+
+}  // namespace gpt

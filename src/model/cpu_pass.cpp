@@ -1,0 +1,170 @@
+// The forward pass.
+#include "cpu_pass.h"
+
+#include <algorithm>
+
+#include "cpu_pass_types.h"
+
+namespace gpt {
+
+template <class X>
+CpuPass<X>::CpuPass(const CpuModel& model, const CpuBuffers<X>& buffers, const Group& group,
+                    Crew crew, float* matrices, float* vectors)
+    : model_(model),
+      buffers_(buffers),
+      group_(group),
+      crew_(crew),
+      matrices_(matrices),
+      vectors_(vectors),
+      vector_(vector_kernels()),
+      C_(model.shape.width),
+      T_(model.shape.tokens),
+      rows_(crew.share(group.tokens)) {}
+
+template <class X>
+void CpuPass<X>::forward() {
+  embed();
+  for (std::int64_t index = 0; index < model_.shape.layers; ++index) block(index);
+  norm(buffers_.x_NC, model_.weights->norm_f, model_.weights->norm_f_bias, buffers_.stats_N2,
+       buffers_.norm_NC);
+}
+
+template <class X>
+void CpuPass<X>::embed() {
+  const float *wte = model_.weights->wte.f32, *wpe = model_.weights->wpe.f32;
+  for (std::int64_t token = rows_.begin; token < rows_.end; ++token) {
+    float* row = layer(0).x_NC + token * C_;
+    vector_.add3(wte + group_.x[token] * C_, wpe + token % T_ * C_, nullptr, C_, row);
+    if (drops()) drop(row, token, /*layer=*/-1, kEmbedding);
+  }
+}
+
+template <class X>
+float* CpuPass<X>::output_of(std::int64_t index) const {
+  return index + 1 < model_.shape.layers ? layer(index + 1).x_NC : buffers_.x_NC;
+}
+
+template <class X>
+void CpuPass<X>::block(std::int64_t index) {
+  const Layer& l = layer(index);
+  const CpuLayerWeights& w = model_.weights->layers[static_cast<std::size_t>(index)];
+  norm(l.x_NC, w.norm1, w.norm1_bias, l.stats1_N2, l.norm1_NC);
+  float* qkv = buffers_.wide_N4C;
+  if constexpr (!kLow<X>) qkv = l.qkv_N3C;
+  linear(l.norm1_NC, C_, w.qkv, 3 * C_, qkv);
+  for (std::int64_t row = rows_.begin; row < rows_.end; ++row) {
+    if (w.qkv_bias.f32) vector_.add(qkv + row * 3 * C_, w.qkv_bias.f32, 3 * C_);
+    if constexpr (kLow<X>)
+      vector_.to_operand(qkv + row * 3 * C_, 3 * C_, operand(l.qkv_N3C + row * 3 * C_));
+  }
+  crew_.meet();
+  attend(index);
+  crew_.meet();
+  linear(l.attention_NC, C_, w.proj, C_, buffers_.narrow_NC);
+  residual(l.x_NC, buffers_.narrow_NC, w.proj_bias, index, kAttentionOutput, l.middle_NC);
+
+  norm(l.middle_NC, w.norm2, w.norm2_bias, l.stats2_N2, l.norm2_NC);
+  float* fc = buffers_.wide_N4C;
+  if constexpr (!kLow<X>) fc = l.fc_N4C;
+  linear(l.norm2_NC, C_, w.fc, 4 * C_, fc);
+  for (std::int64_t row = rows_.begin; row < rows_.end; ++row) {
+    const std::int64_t at = row * 4 * C_;
+    Operand kept;
+    if constexpr (kLow<X>) kept = operand(l.fc_N4C + at);
+    vector_.gelu(fc + at, w.fc_bias.f32, 4 * C_, model_.tanh_gelu, kept, operand(l.gelu_N4C + at));
+  }
+  linear(l.gelu_N4C, 4 * C_, w.proj2, C_, buffers_.narrow_NC);
+  residual(l.middle_NC, buffers_.narrow_NC, w.proj2_bias, index, kMlpOutput, output_of(index));
+}
+
+template <class X>
+const X* CpuPass<X>::attention_dy() const {
+  if constexpr (kLow<X>)
+    return buffers_.low_NC;
+  else
+    return buffers_.narrow_NC;
+}
+
+template <class X>
+AttentionHead<X> CpuPass<X>::attention_head(std::int64_t index, std::int64_t unit) const {
+  const Layer& l = layer(index);
+  const std::int64_t heads = model_.shape.heads, width = C_ / heads;
+  const std::int64_t sequence = unit / heads, head = unit % heads, first = sequence * T_;
+  const X* qkv = l.qkv_N3C + first * 3 * C_ + head * width;
+  X* dqkv = buffers_.low_wide_N4C + first * 3 * C_ + head * width;
+  return {.q = qkv,
+          .k = qkv + C_,
+          .v = qkv + 2 * C_,
+          .stride = 3 * C_,
+          .y = l.attention_NC + first * C_ + head * width,
+          .dy = attention_dy() + first * C_ + head * width,
+          .y_stride = C_,
+          .lse = l.lse_NH + first * heads + head,
+          .lse_stride = heads,
+          .dq = dqkv,
+          .dk = dqkv + C_,
+          .dv = dqkv + 2 * C_,
+          .tokens = T_,
+          .width = width,
+          .dropout = nullptr,
+          .sequence = drops() ? group_.sequence[sequence] : 0,
+          .first_weight = head * T_ * T_};
+}
+
+template <class X>
+void CpuPass<X>::attend(std::int64_t index) {
+  const SequenceDropout dropout(
+      model_.dropout.p, {model_.dropout.seed, model_.dropout.step, index, kAttentionWeights});
+  const auto [begin, end] = crew_.share(group_.sequences * model_.shape.heads);
+  for (std::int64_t unit = begin; unit < end; ++unit) {
+    AttentionHead<X> head = attention_head(index, unit);
+    if (drops()) head.dropout = &dropout;
+    attention_forward(head, buffers_.attention[static_cast<std::size_t>(crew_.rank)]);
+  }
+}
+
+// Logits of a few tokens at a time, shared out by rows; then the weight's gradient by rows of it.
+template <class X>
+void CpuPass<X>::head() {
+  crew_.meet();
+  const std::int64_t chunk = model_.shape.head_chunk;
+  for (std::int64_t begin = 0; begin < group_.tokens; begin += chunk)
+    head_chunk(begin, std::min(begin + chunk, group_.tokens));
+  crew_.meet();
+}
+
+template <class X>
+void CpuPass<X>::head_chunk(std::int64_t begin, std::int64_t end) {
+  const std::int64_t V = model_.shape.vocab;
+  const auto mine = crew_.share(end - begin);
+  const CpuWeight& wte = model_.weights->wte;
+  const X* x = buffers_.norm_NC + (begin + mine.begin) * C_;
+  float* logits = buffers_.logits_KV + mine.begin * V;
+  X* d = buffers_.dlogits_KV + mine.begin * V;
+  product_nt({mine.size(), V, C_}, Matrix<const X>{x, C_}, matrix_of<X>(wte, C_), {logits, V},
+             Into::kReplace);
+  for (std::int64_t row = 0; row < mine.size(); ++row) {
+    const std::int64_t token = begin + mine.begin + row, target = group_.y[token];
+    const bool ignored = target < 0;
+    Operand to;
+    if (matrices_) to = operand(d + row * V);
+    const float loss =
+        vector_.cross_entropy(logits + row * V, V, ignored ? 0 : target, group_.factor, to);
+    group_.loss[token] = ignored ? 0.0f : loss;
+    if (ignored && matrices_) std::fill_n(d + row * V, V, X{0});
+  }
+  if (!matrices_) return;
+  product_nn({mine.size(), C_, V}, Matrix<const X>{d, V}, matrix_of<X>(wte, C_),
+             {buffers_.narrow_NC + (begin + mine.begin) * C_, C_}, Into::kReplace);
+  crew_.meet();
+  const auto part = crew_.share(V);
+  product_tn({part.size(), C_, end - begin}, Matrix<const X>{buffers_.dlogits_KV + part.begin, V},
+             Matrix<const X>{buffers_.norm_NC + begin * C_, C_},
+             {matrices_ + wte.gradient + part.begin * C_, C_}, Into::kAdd);
+  crew_.meet();
+}
+
+template class CpuPass<float>;
+template class CpuPass<Bf16>;
+
+}  // namespace gpt

@@ -1,0 +1,109 @@
+// One pass of a group of sequences through the model, by a crew: one thread, or several that meet
+// at barriers. Rows of tokens are shared out for forward and for the gradients of activations, rows
+// of weights for the gradients of weights.
+#pragma once
+
+#include <barrier>
+#include <cstdint>
+
+#include "gpt/model/dropout_state.h"
+
+#include "cpu_buffers.h"
+#include "cpu_weights.h"
+
+namespace gpt {
+
+struct Crew {
+  int rank = 0, size = 1;
+  std::barrier<>* barrier = nullptr;
+
+  void meet() const {
+    if (size > 1) barrier->arrive_and_wait();
+  }
+  struct Share {
+    std::int64_t begin, end;
+    std::int64_t size() const { return end - begin; }
+  };
+  // This thread's share of `count` things.
+  Share share(std::int64_t count) const { return {count * rank / size, count * (rank + 1) / size}; }
+};
+
+// The sequences of a group and what is wanted of them.
+struct Group {
+  const std::int64_t *x, *y;               // tokens and targets, (sequences, T)
+  const std::int64_t* sequence;            // dropout's index of each; null without dropout
+  float* loss;                             // of each token
+  std::int64_t sequences = 0, tokens = 0;  // tokens: sequences * T
+  float factor = 0;                        // of a token's gradient
+};
+
+struct CpuModel {
+  CpuShape shape;
+  bool tanh_gelu = false;
+  const CpuWeights* weights = nullptr;
+  DropoutState dropout;
+};
+
+template <class X>
+class CpuPass {
+ public:
+  // matrices, vectors: where this thread adds gradients, at CpuWeight::gradient; null if none are
+  // wanted.
+  CpuPass(const CpuModel& model, const CpuBuffers<X>& buffers, const Group& group, Crew crew,
+          float* matrices, float* vectors);
+
+  void forward();   // up to the last LayerNorm
+  void head();      // the losses, and with gradients that of the last LayerNorm's output
+  void backward();  // the rest of the gradients
+
+ private:
+  using Layer = LayerBuffers<X>;
+
+  void embed();
+  void block(std::int64_t index);
+  void head_chunk(std::int64_t begin, std::int64_t end);
+  void mlp_backward(std::int64_t index);
+  void attention_backward_of(std::int64_t index);
+  void embed_backward();
+
+  AttentionHead<X> attention_head(std::int64_t index, std::int64_t unit) const;
+  const X* attention_dy() const;
+  void attend(std::int64_t index);
+  void attend_backward(std::int64_t index);
+  // sum = x + dropout(branch + bias) in this thread's rows.
+  void residual(const float* x, float* branch, const CpuWeight& bias, std::int64_t layer, int site,
+                float* sum);
+  void norm(const float* x, const CpuWeight& gamma, const CpuWeight& beta, float* stats, X* y);
+  void norm_backward(const float* x, const CpuWeight& gamma, const CpuWeight& beta,
+                     const float* stats);
+  // The gradient of a branch's last product, whose bias gets its part.
+  const X* branch_gradient(std::int64_t layer, int site, const CpuWeight& bias);
+  void bias_gradient(const CpuWeight& bias, const X* dy, std::int64_t width);
+  // weight (rows, columns): += dy^T x over all tokens.
+  void weight_gradient(const CpuWeight& weight, std::int64_t rows, std::int64_t columns,
+                       const X* dy, const X* x);
+  void linear(const X* x, std::int64_t in, const CpuWeight& weight, std::int64_t out, float* y);
+  void linear_backward(const X* dy, std::int64_t out, const CpuWeight& weight, std::int64_t in,
+                       float* dx);
+  void drop(float* row, std::int64_t token, std::int64_t layer, int site) const;
+
+  const Layer& layer(std::int64_t index) const {
+    return buffers_.layer[model_.shape.gradients ? static_cast<std::size_t>(index) : 0];
+  }
+  float* output_of(std::int64_t index) const;  // the residual stream after block `index`
+  bool drops() const { return group_.sequence != nullptr; }
+
+  const CpuModel& model_;
+  const CpuBuffers<X>& buffers_;
+  const Group& group_;
+  Crew crew_;
+  float *matrices_, *vectors_;
+  const VectorKernels& vector_;
+  const std::int64_t C_, T_;
+  const Crew::Share rows_;  // of tokens, this thread's
+};
+
+extern template class CpuPass<float>;
+extern template class CpuPass<Bf16>;
+
+}  // namespace gpt

@@ -1,0 +1,144 @@
+// The backward pass: block_backward turns dx_NC, the gradient of a block's output, into that of its
+// input, and adds to the weights' gradients on the way.
+#include <algorithm>
+
+#include "cpu_pass.h"
+#include "cpu_pass_types.h"
+
+namespace gpt {
+
+template <class X>
+void CpuPass<X>::backward() {
+  std::fill(buffers_.dx_NC + rows_.begin * C_, buffers_.dx_NC + rows_.end * C_, 0.0f);
+  norm_backward(buffers_.x_NC, model_.weights->norm_f, model_.weights->norm_f_bias,
+                buffers_.stats_N2);
+  for (std::int64_t index = model_.shape.layers; index-- > 0;) {
+    mlp_backward(index);
+    attention_backward_of(index);
+  }
+  embed_backward();
+}
+
+// Others read this thread's rows of dy in weight_gradient, hence the meetings: rows are complete
+// before it, and not written again before the next one.
+template <class X>
+void CpuPass<X>::mlp_backward(std::int64_t index) {
+  const Layer& l = layer(index);
+  const CpuLayerWeights& w = model_.weights->layers[static_cast<std::size_t>(index)];
+  const X* dy_NC = branch_gradient(index, kMlpOutput, w.proj2_bias);
+  crew_.meet();
+  weight_gradient(w.proj2, C_, 4 * C_, dy_NC, l.gelu_N4C);
+  linear_backward(dy_NC, C_, w.proj2, 4 * C_, buffers_.wide_N4C);
+  for (std::int64_t row = rows_.begin; row < rows_.end; ++row) {
+    const std::int64_t at = row * 4 * C_;
+    const float* fc = nullptr;
+    const Bf16* fc_low = nullptr;
+    if constexpr (kLow<X>)
+      fc_low = l.fc_N4C + at;
+    else
+      fc = l.fc_N4C + at;
+    vector_.gelu_backward(buffers_.wide_N4C + at, fc, fc_low, 4 * C_, model_.tanh_gelu,
+                          operand(buffers_.low_wide_N4C + at));
+  }
+  bias_gradient(w.fc_bias, buffers_.low_wide_N4C, 4 * C_);
+  crew_.meet();
+  weight_gradient(w.fc, 4 * C_, C_, buffers_.low_wide_N4C, l.norm2_NC);
+  linear_backward(buffers_.low_wide_N4C, 4 * C_, w.fc, C_, buffers_.narrow_NC);
+  norm_backward(l.middle_NC, w.norm2, w.norm2_bias, l.stats2_N2);
+}
+
+template <class X>
+void CpuPass<X>::attention_backward_of(std::int64_t index) {
+  const Layer& l = layer(index);
+  const CpuLayerWeights& w = model_.weights->layers[static_cast<std::size_t>(index)];
+  const X* dy_NC = branch_gradient(index, kAttentionOutput, w.proj_bias);
+  crew_.meet();
+  weight_gradient(w.proj, C_, C_, dy_NC, l.attention_NC);
+  linear_backward(dy_NC, C_, w.proj, C_, buffers_.narrow_NC);
+  crew_.meet();
+  if constexpr (kLow<X>) {
+    vector_.to_operand(buffers_.narrow_NC + rows_.begin * C_, rows_.size() * C_,
+                       operand(buffers_.low_NC + rows_.begin * C_));
+    crew_.meet();
+  }
+  attend_backward(index);
+  crew_.meet();
+  bias_gradient(w.qkv_bias, buffers_.low_wide_N4C, 3 * C_);
+  weight_gradient(w.qkv, 3 * C_, C_, buffers_.low_wide_N4C, l.norm1_NC);
+  linear_backward(buffers_.low_wide_N4C, 3 * C_, w.qkv, C_, buffers_.narrow_NC);
+  norm_backward(l.x_NC, w.norm1, w.norm1_bias, l.stats1_N2);
+}
+
+template <class X>
+void CpuPass<X>::attend_backward(std::int64_t index) {
+  const SequenceDropout dropout(
+      model_.dropout.p, {model_.dropout.seed, model_.dropout.step, index, kAttentionWeights});
+  const auto [begin, end] = crew_.share(group_.sequences * model_.shape.heads);
+  for (std::int64_t unit = begin; unit < end; ++unit) {
+    AttentionHead<X> head = attention_head(index, unit);
+    if (drops()) head.dropout = &dropout;
+    attention_backward(head, buffers_.attention[static_cast<std::size_t>(crew_.rank)]);
+  }
+}
+
+// Each thread adds to columns of its own: several tokens may be the same.
+template <class X>
+void CpuPass<X>::embed_backward() {
+  for (std::int64_t token = rows_.begin; drops() && token < rows_.end; ++token)
+    drop(buffers_.dx_NC + token * C_, token, /*layer=*/-1, kEmbedding);
+  crew_.meet();
+  const auto columns = crew_.share(C_);
+  float* wte = matrices_ + model_.weights->wte.gradient + columns.begin;
+  float* wpe = matrices_ + model_.weights->wpe.gradient + columns.begin;
+  for (std::int64_t token = 0; token < group_.tokens; ++token) {
+    const float* row = buffers_.dx_NC + token * C_ + columns.begin;
+    vector_.add(wte + group_.x[token] * C_, row, columns.size());
+    vector_.add(wpe + token % T_ * C_, row, columns.size());
+  }
+  crew_.meet();
+}
+
+template <class X>
+const X* CpuPass<X>::branch_gradient(std::int64_t index, int site, const CpuWeight& bias) {
+  const bool as_it_is = !kLow<X> && !drops();
+  for (std::int64_t token = rows_.begin; token < rows_.end; ++token) {
+    float* row = buffers_.dx_NC + token * C_;
+    if (drops()) {
+      float* dropped = buffers_.narrow_NC + token * C_;
+      std::copy_n(row, C_, dropped);
+      drop(dropped, token, index, site);
+      row = dropped;
+    }
+    if (bias.f32) vector_.add(vectors_ + bias.gradient, row, C_);
+    if (!as_it_is) vector_.to_operand(row, C_, operand(buffers_.low_NC + token * C_));
+  }
+  if constexpr (!kLow<X>)
+    if (as_it_is) return buffers_.dx_NC;
+  return buffers_.low_NC;
+}
+
+template <class X>
+void CpuPass<X>::bias_gradient(const CpuWeight& bias, const X* dy, std::int64_t width) {
+  if (!bias.f32) return;
+  float* sum = vectors_ + bias.gradient;
+  for (std::int64_t row = rows_.begin; row < rows_.end; ++row) {
+    if constexpr (kLow<X>)
+      vector_.add_bf16(sum, dy + row * width, width);
+    else
+      vector_.add(sum, dy + row * width, width);
+  }
+}
+
+template <class X>
+void CpuPass<X>::weight_gradient(const CpuWeight& weight, std::int64_t rows, std::int64_t columns,
+                                 const X* dy, const X* x) {
+  const auto mine = crew_.share(rows);
+  product_tn({mine.size(), columns, group_.tokens}, Matrix<const X>{dy + mine.begin, rows},
+             Matrix<const X>{x, columns},
+             {matrices_ + weight.gradient + mine.begin * columns, columns}, Into::kAdd);
+}
+
+template class CpuPass<float>;
+template class CpuPass<Bf16>;
+
+}  // namespace gpt

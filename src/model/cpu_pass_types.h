@@ -1,0 +1,28 @@
+// What differs between float32 and bfloat16 products in a pass.
+#pragma once
+
+#include "cpu_pass.h"
+
+namespace gpt {
+
+inline Operand operand(float* to) {
+  return {.f32 = to};
+}
+inline Operand operand(Bf16* to) {
+  return {.bf16 = to};
+}
+
+template <class X>
+Matrix<const X> matrix_of(const CpuWeight& weight, std::int64_t stride) {
+  if constexpr (std::is_same_v<X, float>)
+    return {weight.f32, stride};
+  else
+    return {weight.bf16, stride};
+}
+
+template <class X>
+constexpr bool kLow = !std::is_same_v<X, float>;
+
+enum CpuDropoutSite { kAttentionWeights, kAttentionOutput, kMlpOutput, kEmbedding };
+
+}  // namespace gpt

@@ -1,0 +1,101 @@
+#include "cpu_weights.h"
+
+#include <ATen/ATen.h>
+
+#include "gpt/kernels/team.h"
+
+namespace gpt {
+
+namespace {
+
+// Every piece begins on a cache line.
+std::int64_t rounded(std::int64_t size) {
+  return (size + 15) / 16 * 16;
+}
+
+bool has_bias(const Gpt& model) {
+  return model.parameters().back().name.ends_with(".bias");
+}
+
+}  // namespace
+
+CpuWeights::CpuWeights(const Gpt& model, bool low) : model_(model) {
+  lay_out();
+  if (low) low_ = at::empty({vectors_begin_}, at::kBFloat16);
+  const bool bias = has_bias(model);
+  const auto bias_if_any = [&] { return bias ? next() : CpuWeight{}; };
+  wte = next();
+  wpe = next();
+  const std::size_t per_layer = bias ? 12 : 6, outside = bias ? 4 : 3;
+  layers.resize((pieces_.size() - outside) / per_layer);
+  for (CpuLayerWeights& layer : layers) {
+    for (auto [weight, its_bias] : {std::pair{&layer.norm1, &layer.norm1_bias},
+                                    {&layer.qkv, &layer.qkv_bias},
+                                    {&layer.proj, &layer.proj_bias},
+                                    {&layer.norm2, &layer.norm2_bias},
+                                    {&layer.fc, &layer.fc_bias},
+                                    {&layer.proj2, &layer.proj2_bias}}) {
+      *weight = next();
+      *its_bias = bias_if_any();
+    }
+  }
+  norm_f = next();
+  norm_f_bias = bias_if_any();
+}
+
+void CpuWeights::lay_out() {
+  pieces_.resize(model_.parameters().size());
+  for (const bool matrices : {true, false}) {
+    if (!matrices) vectors_begin_ = size_;
+    for (std::size_t i = 0; i < pieces_.size(); ++i) {
+      const at::Tensor& tensor = model_.parameters()[i].tensor;
+      if ((tensor.dim() >= 2) != matrices) continue;
+      pieces_[i] = {size_, matrices ? size_ : -1};
+      size_ += rounded(tensor.numel());
+    }
+  }
+}
+
+CpuWeight CpuWeights::next() {
+  const at::Tensor& tensor = model_.parameters()[at_].tensor;
+  const Piece& piece = pieces_[at_++];
+  CpuWeight weight{.f32 = tensor.const_data_ptr<float>(), .gradient = piece.gradient};
+  if (low_.defined() && piece.low >= 0)
+    weight.bf16 = static_cast<const Bf16*>(low_.const_data_ptr()) + piece.low;
+  return weight;
+}
+
+void CpuWeights::refresh() {
+  if (!low_.defined()) return;
+  Team& workers = team();
+  workers.run([&](int rank) {
+    for (std::size_t i = 0; i < pieces_.size(); ++i) {
+      if (pieces_[i].low < 0) continue;
+      const at::Tensor& tensor = model_.parameters()[i].tensor;
+      const auto [begin, end] = workers.share(tensor.numel(), rank, 16);
+      Bf16* to = static_cast<Bf16*>(low_.mutable_data_ptr()) + pieces_[i].low;
+      vector_kernels().to_operand(tensor.const_data_ptr<float>() + begin, end - begin,
+                                  {.bf16 = to + begin});
+    }
+  });
+}
+
+void CpuWeights::attach_gradients(const at::Tensor& flat) const {
+  for (std::size_t i = 0; i < pieces_.size(); ++i) {
+    const at::Tensor& tensor = model_.parameters()[i].tensor;
+    tensor.mutable_grad() =
+        flat.narrow(0, pieces_[i].gradient, tensor.numel()).view(tensor.sizes());
+  }
+}
+
+bool CpuWeights::gradients_attached(const at::Tensor& flat) const {
+  for (std::size_t i = 0; i < pieces_.size(); ++i) {
+    const at::Tensor& gradient = model_.parameters()[i].tensor.grad();
+    if (!gradient.defined() ||
+        gradient.const_data_ptr<float>() != flat.const_data_ptr<float>() + pieces_[i].gradient)
+      return false;
+  }
+  return true;
+}
+
+}  // namespace gpt

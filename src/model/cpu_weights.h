@@ -1,0 +1,58 @@
+// A model's weights and gradients as the CPU engine's loops see them: plain pointers.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "gpt/kernels/vector_kernels.h"
+#include "gpt/model/gpt.h"
+
+namespace gpt {
+
+// A matrix or vector of the model. Gradients are float32 and are added to.
+struct CpuWeight {
+  const float* f32 = nullptr;  // null: the model has no such bias
+  const Bf16* bf16 = nullptr;  // the copy for products, of matrices in bfloat16 runs
+  std::int64_t gradient = 0;   // where its gradient begins, in floats
+};
+
+struct CpuLayerWeights {
+  CpuWeight norm1, norm1_bias, qkv, qkv_bias, proj, proj_bias;
+  CpuWeight norm2, norm2_bias, fc, fc_bias, proj2, proj2_bias;
+};
+
+class CpuWeights {
+ public:
+  // `model` must outlive it. With `low`, products read bfloat16 copies, made by refresh().
+  CpuWeights(const Gpt& model, bool low);
+
+  // Copies the matrices again, on all threads.
+  void refresh();
+
+  CpuWeight wte, wpe, norm_f, norm_f_bias;
+  std::vector<CpuLayerWeights> layers;
+
+  // Gradients lie in one stretch of floats: matrices first, then vectors.
+  std::int64_t gradient_size() const { return size_; }
+  std::int64_t vectors_begin() const { return vectors_begin_; }
+
+  // The parameters' .grad() become views of `flat`, which is of gradient_size().
+  void attach_gradients(const at::Tensor& flat) const;
+  // Do they all have a gradient, and is it the view of `flat`?
+  bool gradients_attached(const at::Tensor& flat) const;
+
+ private:
+  struct Piece {
+    std::int64_t gradient, low;  // offsets; low: -1 for vectors
+  };
+  CpuWeight next();
+  void lay_out();
+
+  const Gpt& model_;
+  at::Tensor low_;
+  std::vector<Piece> pieces_;  // in the order of model.parameters()
+  std::size_t at_ = 0;
+  std::int64_t size_ = 0, vectors_begin_ = 0;
+};
+
+}  // namespace gpt

@@ -1,0 +1,260 @@
+// The CPU's fused engine against the eager one, in float32 and float64.
+#include "../../src/model/cpu_engine.h"
+
+#include <gtest/gtest.h>
+
+#include "../../src/model/eager_engine.h"
+#include "support/tensor_near.h"
+
+namespace gpt {
+namespace {
+
+struct Case {
+  const char* name;
+  std::int64_t layers = 2, heads = 2, width = 16, vocab = 23, block = 12, batch = 5, tokens = 12;
+  bool bias = false;
+  const char* gelu = "exact";
+  double dropout = 0;
+  std::int64_t head_chunk = 0;  // 0: all tokens
+};
+
+ModelConfig config_of(const Case& c) {
+  ModelConfig config;
+  config.n_layer = c.layers;
+  config.n_head = c.heads;
+  config.n_embd = c.width;
+  config.bias = c.bias;
+  config.gelu = c.gelu;
+  config.dropout = c.dropout;
+  return config;
+}
+
+EnginePlan plan_of(const Case& c) {
+  return {.head_chunk = c.head_chunk ? c.head_chunk : 1000};
+}
+
+// Weights as a trained model has them: LayerNorms away from 1, biases away from 0, larger scores.
+Gpt model_of(const Case& c) {
+  auto generator = testing::generator(3);
+  Gpt model(config_of(c), c.vocab, c.block, generator);
+  const at::NoGradGuard no_grad;
+  for (const Parameter& p : model.parameters()) {
+    p.tensor.mul_(p.tensor.dim() >= 2 ? 4.0 : 1.0);
+    p.tensor.add_(at::randn(p.tensor.sizes(), generator), p.tensor.dim() >= 2 ? 0.0 : 0.2);
+  }
+  return model;
+}
+
+struct Batch {
+  at::Tensor x, y;
+  DropoutState dropout;
+};
+
+Batch batch_of(const Case& c) {
+  auto generator = testing::generator(5);
+  Batch batch{at::randint(0, c.vocab, {c.batch, c.tokens}, generator, at::kLong),
+              at::randint(0, c.vocab, {c.batch, c.tokens}, generator, at::kLong),
+              {}};
+  batch.y[0][c.tokens - 1] = -1;  // ignored
+  batch.dropout = {.on = c.dropout > 0,
+                   .p = c.dropout,
+                   .seed = 1337,
+                   .step = 7,
+                   .sequence_B = at::arange(40, 40 + c.batch)};
+  return batch;
+}
+
+struct Result {
+  at::Tensor loss, evaluation;
+  std::vector<at::Tensor> gradients;
+};
+
+Result result_of(Engine& engine, const Gpt& model, const Batch& batch) {
+  for (const Parameter& p : model.parameters()) p.tensor.mutable_grad() = at::Tensor();
+  Result result;
+  result.evaluation = engine.token_losses(batch.x, batch.y);
+  result.loss =
+      engine.accumulate(batch.x, batch.y, {.per_token = 1.0 / 100, .gradient = 2.0}, batch.dropout);
+  for (const Parameter& p : model.parameters()) result.gradients.push_back(p.tensor.grad().clone());
+  return result;
+}
+
+// ||a - b|| / ||b||
+double relative(const at::Tensor& a, const at::Tensor& b) {
+  const at::Tensor x = a.to(at::kDouble), y = b.to(at::kDouble);
+  const double norm = y.norm().item<double>();
+  return (x - y).norm().item<double>() / (norm > 0 ? norm : 1);
+}
+
+Result eager(const Case& c, at::ScalarType weights, at::ScalarType products) {
+  Gpt model = model_of(c);
+  model.to(weights);
+  EagerEngine engine(model, {c10::kCPU, products}, plan_of(c));
+  return result_of(engine, model, batch_of(c));
+}
+
+Result fused(const Case& c, at::ScalarType products, CpuEngine::Crews crews) {
+  const Gpt model = model_of(c);
+  CpuEngine engine(config_of(c), model, {c10::kCPU, products}, plan_of(c), crews);
+  return result_of(engine, model, batch_of(c));
+}
+
+std::vector<std::string> names_of(const Case& c) {
+  const Gpt model = model_of(c);
+  std::vector<std::string> names;
+  for (const Parameter& p : model.parameters()) names.push_back(p.name);
+  return names;
+}
+
+const Case kCases[] = {
+    {.name = "plain"},
+    {.name = "bias", .bias = true},
+    {.name = "tanh", .bias = true, .gelu = "tanh"},
+    {.name = "dropout", .dropout = 0.3},
+    {.name = "dropout_bias", .bias = true, .dropout = 0.2},
+    {.name = "odd_sizes",
+     .layers = 3,
+     .heads = 3,
+     .width = 21,
+     .vocab = 17,
+     .block = 19,
+     .batch = 7,
+     .tokens = 13,
+     .bias = true,
+     .dropout = 0.1,
+     .head_chunk = 10},
+    {.name = "long",
+     .layers = 1,
+     .heads = 2,
+     .width = 24,
+     .vocab = 40,
+     .block = 200,
+     .batch = 2,
+     .tokens = 150},
+    {.name = "one_token", .batch = 3, .tokens = 1},
+    {.name = "one_sequence", .batch = 1, .bias = true},
+    {.name = "wide_head", .heads = 1, .width = 80, .vocab = 300, .head_chunk = 7},
+};
+
+class CpuEngineOn : public ::testing::TestWithParam<Case> {};
+
+constexpr CpuEngine::Crews kBothWays[] = {CpuEngine::Crews::kEachItsOwn,
+                                          CpuEngine::Crews::kTogether};
+
+TEST_P(CpuEngineOn, Float32IsTheEagerEngines) {
+  const Case& c = GetParam();
+  const Result exact = eager(c, at::kDouble, at::kFloat);
+  const Result plain = eager(c, at::kFloat, at::kFloat);
+  const auto names = names_of(c);
+  for (const auto crews : kBothWays) {
+    const Result ours = fused(c, at::kFloat, crews);
+    EXPECT_TRUE(testing::near(ours.loss, exact.loss, 2e-6));
+    EXPECT_TRUE(testing::near(ours.evaluation, exact.evaluation, 2e-6));
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      EXPECT_LE(relative(ours.gradients[i], exact.gradients[i]), 1e-5) << names[i];
+      EXPECT_LE(relative(ours.gradients[i], plain.gradients[i]), 1e-5) << names[i];
+    }
+  }
+}
+
+TEST_P(CpuEngineOn, BFloat16IsAsNearToFloat64AsTheEagerEngines) {
+  const Case& c = GetParam();
+  const Result exact = eager(c, at::kDouble, at::kFloat);
+  const Result plain = eager(c, at::kFloat, at::kBFloat16);
+  const auto names = names_of(c);
+  for (const auto crews : kBothWays) {
+    const Result ours = fused(c, at::kBFloat16, crews);
+    EXPECT_LE(relative(ours.loss, exact.loss), 1.2 * relative(plain.loss, exact.loss) + 1e-6);
+    // Of a tensor of 16 elements either error is a small sample, so they are compared all together,
+    // and one by one only coarsely.
+    double our_errors = 0, plain_errors = 0;
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      const double mine = relative(ours.gradients[i], exact.gradients[i]);
+      const double other = relative(plain.gradients[i], exact.gradients[i]);
+      EXPECT_LE(mine, 2 * other) << names[i];
+      our_errors += mine * mine;
+      plain_errors += other * other;
+    }
+    EXPECT_LE(std::sqrt(our_errors), 1.1 * std::sqrt(plain_errors));
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Models, CpuEngineOn, ::testing::ValuesIn(kCases),
+                         [](const auto& test) { return std::string(test.param.name); });
+
+TEST(CpuEngine, GradientsOfMicroBatchesAddUp) {
+  const Case c{.name = "", .dropout = 0.2};
+  const Batch batch = batch_of(c);
+  for (const auto crews : kBothWays) {
+    const Gpt model = model_of(c);
+    CpuEngine engine(config_of(c), model, {c10::kCPU, at::kFloat}, plan_of(c), crews);
+    const Result whole = result_of(engine, model, batch);
+    for (const Parameter& p : model.parameters()) p.tensor.mutable_grad() = at::Tensor();
+    for (const auto& [first, count] :
+         {std::pair<std::int64_t, std::int64_t>{0, 2}, {2, 1}, {3, 2}}) {
+      DropoutState dropout = batch.dropout;
+      dropout.sequence_B = dropout.sequence_B.narrow(0, first, count);
+      engine.accumulate(batch.x.narrow(0, first, count), batch.y.narrow(0, first, count),
+                        {.per_token = 1.0 / 100, .gradient = 2.0}, dropout);
+    }
+    for (std::size_t i = 0; i < whole.gradients.size(); ++i)
+      EXPECT_LE(relative(model.parameters()[i].tensor.grad(), whole.gradients[i]), 2e-6)
+          << model.parameters()[i].name;
+  }
+}
+
+TEST(CpuEngine, AddsToGradientsThatAreNotItsOwn) {
+  const Case c{.name = ""};
+  const Gpt model = model_of(c);
+  CpuEngine engine(config_of(c), model, {c10::kCPU, at::kFloat}, plan_of(c));
+  const Result alone = result_of(engine, model, batch_of(c));
+  for (const Parameter& p : model.parameters()) p.tensor.mutable_grad() = at::ones_like(p.tensor);
+  engine.accumulate(batch_of(c).x, batch_of(c).y, {.per_token = 1.0 / 100, .gradient = 2.0}, {});
+  for (std::size_t i = 0; i < alone.gradients.size(); ++i)
+    EXPECT_TRUE(testing::near(model.parameters()[i].tensor.grad(), alone.gradients[i] + 1, 1e-6));
+}
+
+TEST(CpuEngine, SeesNewWeightsOnceItIsTold) {
+  const Case c{.name = ""};
+  const Gpt model = model_of(c);
+  const Batch batch = batch_of(c);
+  CpuEngine engine(config_of(c), model, {c10::kCPU, at::kBFloat16}, plan_of(c));
+  const at::Tensor before = engine.token_losses(batch.x, batch.y);
+  {
+    const at::NoGradGuard no_grad;
+    for (const Parameter& p : model.parameters()) p.tensor.mul_(0.5);
+  }
+  engine.weights_changed();
+  const at::Tensor after = engine.token_losses(batch.x, batch.y);
+  CpuEngine fresh(config_of(c), model, {c10::kCPU, at::kBFloat16}, plan_of(c));
+  EXPECT_FALSE(at::equal(before, after));
+  EXPECT_TRUE(at::equal(fresh.token_losses(batch.x, batch.y), after));
+}
+
+TEST(CpuEngine, TheSameBitsEveryTime) {
+  const Case c{.name = "", .batch = 9, .bias = true, .dropout = 0.1};
+  for (const auto crews : kBothWays) {
+    const Result first = fused(c, at::kFloat, crews);
+    for (int again = 0; again < 5; ++again) {
+      const Result other = fused(c, at::kFloat, crews);
+      for (std::size_t i = 0; i < first.gradients.size(); ++i)
+        EXPECT_TRUE(at::equal(first.gradients[i], other.gradients[i])) << i;
+    }
+  }
+}
+
+TEST(CpuEngine, TokensOutsideTheVocabularyAreErrors) {
+  const Case c{.name = ""};
+  const Gpt model = model_of(c);
+  CpuEngine engine(config_of(c), model, {c10::kCPU, at::kFloat}, plan_of(c));
+  Batch batch = batch_of(c);
+  batch.y[1][2] = 23;
+  EXPECT_THROW(engine.token_losses(batch.x, batch.y), c10::IndexError);
+  batch.y[1][2] = -2;
+  EXPECT_THROW(engine.accumulate(batch.x, batch.y, {}, {}), c10::IndexError);
+  const at::Tensor long_T = at::zeros({1, 13}, at::kLong);
+  EXPECT_THROW(engine.token_losses(long_T, long_T), c10::Error);
+}
+
+}  // namespace
+}  // namespace gpt
