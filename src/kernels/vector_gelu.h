@@ -21,11 +21,11 @@ struct ExactGelu {
 struct TanhGelu {
   static constexpr float kRoot = 0.797884561f, kCube = 0.044715f;  // sqrt(2 / pi)
   static float value(float x) {
-    return 0.5f * x * (1.0f + tangent_hyperbolic(kRoot * (x + kCube * x * x * x)));
+    return 0.5f * x * (1.0f + tangent_hyperbolic(kRoot * (x + kCube * x * x * x)).value);
   }
   static float slope(float x) {
-    const float t = tangent_hyperbolic(kRoot * (x + kCube * x * x * x));
-    return 0.5f * (1.0f + t) + 0.5f * x * (1.0f - t * t) * kRoot * (1.0f + 3.0f * kCube * x * x);
+    const Tanh t = tangent_hyperbolic(kRoot * (x + kCube * x * x * x));
+    return 0.5f * (1.0f + t.value) + 0.5f * x * t.slope * kRoot * (1.0f + 3.0f * kCube * x * x);
   }
 };
 

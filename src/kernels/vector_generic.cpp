@@ -1,4 +1,4 @@
-// The vector kernels for any CPU. Vector.cmake gives this file its instruction set.
+// The vector kernels for any CPU. Room.cmake gives this file its instructions.
 #define GPT_ISA generic
 
 #include "vector_gelu.h"

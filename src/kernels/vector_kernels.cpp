@@ -9,7 +9,7 @@ std::vector<const VectorKernels*> runnable_vector_kernels() {
   std::vector<const VectorKernels*> list{&kVectorGeneric};
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) list.push_back(&kVectorAvx2);
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
+      __builtin_cpu_supports("avx512vl"))
     list.push_back(&kVectorAvx512);
   return list;
 }

@@ -83,10 +83,15 @@ inline Normal normal(float x) {
   return {0.398942280f * e, 0.5f * e * p * s};
 }
 
-inline float tangent_hyperbolic(float x) {
+// tanh(x) and its derivative, 4 e^-2x / (1 + e^-2x)^2 rather than the small difference 1 - tanh^2.
+struct Tanh {
+  float value, slope;
+};
+
+inline Tanh tangent_hyperbolic(float x) {
   const float e = exponential(-2.0f * (x < 0.0f ? -x : x));
-  const float t = (1.0f - e) / (1.0f + e);
-  return x < 0.0f ? -t : t;
+  const float inverse = 1.0f / (1.0f + e), t = (1.0f - e) * inverse;
+  return {x < 0.0f ? -t : t, 4.0f * e * inverse * inverse};
 }
 
 // Where a kernel's result goes.

@@ -1,0 +1,165 @@
+// Every set of vector kernels that this CPU can run, against ATen in float64.
+#include "gpt/kernels/vector_kernels.h"
+
+#include <gtest/gtest.h>
+
+#include "support/tensor_near.h"
+
+namespace gpt {
+namespace {
+
+using testing::near;
+
+class VectorKernelsOn : public ::testing::TestWithParam<const VectorKernels*> {
+ protected:
+  const VectorKernels& kernels = *GetParam();
+};
+
+constexpr std::int64_t kSizes[] = {1, 5, 16, 33, 384, 1001};
+
+float* data(const at::Tensor& tensor) {
+  return tensor.mutable_data_ptr<float>();
+}
+
+TEST_P(VectorKernelsOn, NormAndItsGradients) {
+  for (const std::int64_t size : kSizes) {
+    auto x = (at::randn({1, size}) * 3 + 2).requires_grad_();
+    auto gamma = at::randn({size}).requires_grad_(), beta = at::randn({size}).requires_grad_();
+    const at::Tensor dy = at::randn({1, size});
+    auto exact_x = x.detach().to(at::kDouble).requires_grad_();
+    auto exact_g = gamma.detach().to(at::kDouble).requires_grad_();
+    auto exact_b = beta.detach().to(at::kDouble).requires_grad_();
+    const at::Tensor exact = at::layer_norm(exact_x, {size}, exact_g, exact_b, 1e-5);
+    exact.backward(dy.to(at::kDouble));
+    at::Tensor y = at::empty({1, size}), dx = at::zeros({1, size});
+    at::Tensor dgamma = at::zeros({size}), dbeta = at::zeros({size});
+    float stats[2];
+    kernels.norm(data(x), data(gamma), data(beta), size, stats, {.f32 = data(y)});
+    kernels.norm_backward(data(dy), data(x), stats, data(gamma), size, data(dx), data(dgamma),
+                          data(dbeta));
+    EXPECT_TRUE(near(y, exact, 2e-6)) << size;
+    // A row of one value has no variance: its gradient is rounding times 1/sqrt(1e-5).
+    EXPECT_TRUE(near(dx, exact_x.grad(), size == 1 ? 1e-4 : 2e-6)) << size;
+    EXPECT_TRUE(near(dgamma, exact_g.grad(), 2e-6)) << size;
+    EXPECT_TRUE(near(dbeta, exact_b.grad(), 1e-7)) << size;
+  }
+}
+
+TEST_P(VectorKernelsOn, GeluAndItsSlope) {
+  at::Tensor x = at::cat({at::linspace(-12, 12, 4001), at::tensor({-40.0f, 40.0f, 0.0f, 1e-6f})});
+  const std::int64_t size = x.numel();
+  for (const bool tanh : {false, true}) {
+    auto exact_x = x.to(at::kDouble).requires_grad_();
+    const at::Tensor exact = at::gelu(exact_x, tanh ? "tanh" : "none");
+    exact.sum().backward();
+    at::Tensor u = x.clone(), y = at::empty_like(x), slope = at::ones_like(x);
+    kernels.gelu(data(u), nullptr, size, tanh, {}, {.f32 = data(y)});
+    kernels.gelu_backward(data(slope), data(u), nullptr, size, tanh, {.f32 = data(slope)});
+    EXPECT_LE((y - exact).abs().max().item<double>(), 6e-7) << tanh;
+    EXPECT_LE((slope - exact_x.grad()).abs().max().item<double>(), 6e-7) << tanh;
+    // Near 0 the result is small: relative there.
+    const at::Tensor small = x.abs().lt(1).logical_and(x.ne(0));
+    EXPECT_LE((y / exact - 1).masked_select(small).abs().max().item<double>(), 1e-6) << tanh;
+  }
+}
+
+TEST_P(VectorKernelsOn, GeluAddsTheBiasAndRoundsToBFloat16) {
+  const std::int64_t size = 333;
+  const at::Tensor x = at::randn({size}), bias = at::randn({size});
+  at::Tensor u = x.clone(), kept = at::empty({size}, at::kBFloat16), y = at::empty_like(kept);
+  const auto low = [](const at::Tensor& t) { return static_cast<Bf16*>(t.mutable_data_ptr()); };
+  kernels.gelu(data(u), data(bias), size, false, {.bf16 = low(kept)}, {.bf16 = low(y)});
+  EXPECT_TRUE(at::equal(kept, (x + bias).to(at::kBFloat16)));
+  EXPECT_TRUE(near(y, at::gelu(x + bias), 4e-3));
+}
+
+TEST_P(VectorKernelsOn, RoundsAsATenDoes) {
+  at::Tensor x = at::randn({1000});
+  x[3] = std::numeric_limits<float>::infinity();
+  x[5] = 1.00390625f;  // between two bfloat16 numbers: to even
+  x[6] = 1.01171875f;
+  at::Tensor y = at::empty({1000}, at::kBFloat16);
+  kernels.to_operand(data(x), 1000, {.bf16 = static_cast<Bf16*>(y.mutable_data_ptr())});
+  EXPECT_TRUE(at::equal(y, x.to(at::kBFloat16)));
+  x[7] = std::numeric_limits<float>::quiet_NaN();
+  kernels.to_operand(data(x), 1000, {.bf16 = static_cast<Bf16*>(y.mutable_data_ptr())});
+  EXPECT_TRUE(y[7].isnan().item<bool>());
+}
+
+TEST_P(VectorKernelsOn, SoftmaxAndItsGradient) {
+  for (const std::int64_t size : kSizes) {
+    const at::Tensor s = at::randn({size}) * 20, dp = at::randn({size});
+    auto exact_s = s.to(at::kDouble).requires_grad_();
+    const at::Tensor exact = at::softmax(exact_s * 0.25, 0);
+    exact.backward(dp.to(at::kDouble));
+    at::Tensor p = s.clone(), again = s.clone(), ds = dp.clone();
+    const float lse = kernels.softmax(data(p), size, 0.25f);
+    kernels.softmax_again(data(again), size, 0.25f, lse);
+    kernels.softmax_backward(data(ds), data(p), size, 0.25f, kernels.dot(data(p), data(dp), size));
+    EXPECT_TRUE(near(p, exact, 1e-6));
+    EXPECT_TRUE(near(again, exact, 3e-6));
+    EXPECT_TRUE(near(ds, exact_s.grad(), 1e-6));
+    EXPECT_NEAR(lse, at::logsumexp(exact_s * 0.25, 0).item<double>(), 2e-6 * std::abs(lse) + 1e-6);
+  }
+}
+
+TEST_P(VectorKernelsOn, CrossEntropyAndItsGradient) {
+  for (const std::int64_t size : kSizes) {
+    const at::Tensor logits = at::randn({size}) * 5;
+    auto exact_x = logits.to(at::kDouble).requires_grad_();
+    const at::Tensor exact = -at::log_softmax(exact_x, 0)[size / 2];
+    exact.backward();
+    at::Tensor x = logits.clone();
+    const float loss = kernels.cross_entropy(data(x), size, size / 2, 0.5f, {.f32 = data(x)});
+    EXPECT_NEAR(loss, exact.item<double>(), 2e-6 * (1 + loss));
+    EXPECT_TRUE(near(x, exact_x.grad() * 0.5, 5e-7));
+  }
+}
+
+TEST_P(VectorKernelsOn, ANotANumberReachesTheResult) {
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  at::Tensor x = at::randn({40});
+  x[17] = nan;
+  EXPECT_TRUE(std::isnan(kernels.sum_of_squares(data(x), 40)));
+  at::Tensor logits = x.clone(), y = at::empty({40});
+  EXPECT_TRUE(std::isnan(kernels.cross_entropy(data(logits), 40, 3, 1, {})));
+  at::Tensor scores = x.clone();
+  kernels.softmax(data(scores), 40, 1);
+  EXPECT_TRUE(scores.isnan().all().item<bool>());
+  for (const bool tanh : {false, true}) {
+    at::Tensor u = x.clone();
+    kernels.gelu(data(u), nullptr, 40, tanh, {}, {.f32 = data(y)});
+    EXPECT_TRUE(y[17].isnan().item<bool>());
+  }
+}
+
+TEST_P(VectorKernelsOn, SumsAndAdamW) {
+  const std::int64_t size = 9001;
+  const at::Tensor g = at::randn({size});
+  EXPECT_NEAR(kernels.sum_of_squares(data(g), size),
+              g.to(at::kDouble).square().sum().item<double>(), 1e-6 * size);
+  at::Tensor p = at::randn({size}), m = at::randn({size}) * 0.1, v = at::rand({size}) * 0.1;
+  const AdamWStep step{.learning_rate = 1e-2f,
+                       .beta1 = 0.9f,
+                       .beta2 = 0.95f,
+                       .weight_decay = 0.1f,
+                       .epsilon = 1e-8f,
+                       .correction1 = 1 - 0.9f * 0.9f,
+                       .correction2_root = std::sqrt(1 - 0.95f * 0.95f),
+                       .gradient_scale = 0.5f};
+  const at::Tensor gd = g.to(at::kDouble) * 0.5, md = m.to(at::kDouble) * 0.9 + gd * 0.1,
+                   vd = v.to(at::kDouble) * 0.95 + gd * gd * 0.05;
+  const at::Tensor expected =
+      p.to(at::kDouble) * (1 - 1e-3) -
+      1e-2 * (md / step.correction1) / (vd.sqrt() / step.correction2_root + 1e-8);
+  kernels.adamw(data(p), data(g), data(m), data(v), size, step);
+  EXPECT_TRUE(near(p, expected, 1e-6));
+  EXPECT_TRUE(near(m, md, 1e-6));
+  EXPECT_TRUE(near(v, vd, 1e-6));
+}
+
+INSTANTIATE_TEST_SUITE_P(Sets, VectorKernelsOn, ::testing::ValuesIn(runnable_vector_kernels()),
+                         [](const auto& test) { return std::string(test.param->name); });
+
+}  // namespace
+}  // namespace gpt
