@@ -35,7 +35,7 @@ void CpuPass<X>::embed() {
   for (std::int64_t token = rows_.begin; token < rows_.end; ++token) {
     float* row = layer(0).x_NC + token * C_;
     vector_.add3(wte + group_.x[token] * C_, wpe + token % T_ * C_, nullptr, C_, row);
-    if (drops()) drop(row, token, /*layer=*/-1, kEmbedding);
+    if (drops()) drop(row, token, /*layer=*/-1, kEmbeddingDropout);
   }
 }
 

@@ -85,7 +85,7 @@ void CpuPass<X>::attend_backward(std::int64_t index) {
 template <class X>
 void CpuPass<X>::embed_backward() {
   for (std::int64_t token = rows_.begin; drops() && token < rows_.end; ++token)
-    drop(buffers_.dx_NC + token * C_, token, /*layer=*/-1, kEmbedding);
+    drop(buffers_.dx_NC + token * C_, token, /*layer=*/-1, kEmbeddingDropout);
   crew_.meet();
   const auto columns = crew_.share(C_);
   float* wte = matrices_ + model_.weights->wte.gradient + columns.begin;

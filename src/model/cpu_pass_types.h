@@ -1,6 +1,8 @@
 // What differs between float32 and bfloat16 products in a pass.
 #pragma once
 
+#include "gpt/model/layers.h"
+
 #include "cpu_pass.h"
 
 namespace gpt {
@@ -23,6 +25,6 @@ Matrix<const X> matrix_of(const CpuWeight& weight, std::int64_t stride) {
 template <class X>
 constexpr bool kLow = !std::is_same_v<X, float>;
 
-enum CpuDropoutSite { kAttentionWeights, kAttentionOutput, kMlpOutput, kEmbedding };
+constexpr int kEmbeddingDropout = 3;  // after the sites of a block, see layers.h
 
 }  // namespace gpt
