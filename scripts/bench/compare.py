@@ -11,8 +11,15 @@ import sys
 
 import sides
 
-# Iterations at the start that are not counted: caches, frequency, first allocations.
-WARM_UP = 20
+# What is trained, for how many iterations a round, and how many of them at the start do not count:
+# caches, frequency, first allocations, compilation.
+SETTINGS = {
+    "readme": (sides.README_CPU, 200, 20),
+    "shakespeare": ({**sides.README_CPU, "n_layer": 6, "n_head": 6, "n_embd": 384,
+                     "block_size": 256, "batch_size": 64}, 4, 1),
+    "gpt2": ({**sides.README_CPU, "n_layer": 12, "n_head": 12, "n_embd": 768, "block_size": 256,
+              "batch_size": 4, "vocab_size": 50304}, 4, 1),
+}  # fmt: skip
 
 
 def cpu_model():
@@ -21,93 +28,116 @@ def cpu_model():
     return names[0] if names else platform.processor() or "unknown"
 
 
-def gemm_rate(options):
+def gemm_rate(options, dtype):
     script = pathlib.Path(__file__).with_name("gemm_rate.py")
-    command = [options.python, "-B", script, options.dtype, str(options.threads)]
+    command = [options.python, "-B", script, dtype, str(options.threads)]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         raise sides.Failure(f"{done.stderr}gemm_rate.py failed (see above)")
     return float(done.stdout)
 
 
-def contenders(both, keys, compiled):
-    """Name and run of each side, the first being what the others are measured against."""
-    runs = {"PyTorch": lambda: both.reference(keys),
-            "gpttrain": lambda: both.gpttrain(keys)}
-    if compiled:
-        runs["PyTorch compiled"] = lambda: both.reference({**keys, "compile": True})
-    return runs
+def contenders(both, keys, options):
+    """Name, type and run of each side, the first being what the others are measured against."""
+    for dtype in options.dtypes:
+        mine = {**keys, "dtype": dtype}
+        yield f"PyTorch {dtype}", dtype, lambda k=mine: both.reference(k)
+        if options.compiled:
+            yield (f"PyTorch compiled {dtype}", dtype,
+                   lambda k=mine: both.reference({**k, "compile": True}))
+        if options.eager:
+            yield (f"gpttrain eager {dtype}", dtype,
+                   lambda k=mine: both.gpttrain({**k, "compile": False}))
+        yield f"gpttrain {dtype}", dtype, lambda k=mine: both.gpttrain({**k, "compile": True})
 
 
 def measure(options):
     """Interleaved rounds, so that a slow spell of the machine hits every side."""
-    keys = {**sides.README_CPU, "max_iters": options.iters, "dtype": options.dtype,
-            "eval_interval": options.iters + 1, "eval_iters": 1}
+    setting, iterations, warm_up = SETTINGS[options.setting]
+    iterations = options.iters or iterations
+    keys = {**setting, "max_iters": iterations, "eval_interval": iterations + 1, "eval_iters": 1}
     both = sides.Sides(options.program, options.python, options.work, "text", options.work,
                        options.threads)
-    runs = contenders(both, keys, options.compiled)
-    rounds, rates, facts = [], [], {}
+    rounds, facts = [], {"peaks": {}, "first_step_ms": {}, "types": {}}
+    rates = {dtype: [] for dtype in options.dtypes}
     for number in range(1, options.rounds + 1):
-        rates.append(gemm_rate(options))
-        sides.tell(f"round {number} of {options.rounds}: product {rates[-1] / 1e9:.0f} GFLOP/s")
+        for dtype in options.dtypes:
+            rates[dtype].append(gemm_rate(options, dtype))
+            sides.tell(f"round {number} of {options.rounds}: {dtype} product "
+                       f"{rates[dtype][-1] / 1e9:.0f} GFLOP/s")
         times = {}
-        for name, run in runs.items():
+        for name, dtype, run in contenders(both, keys, options):
             record = run()
-            times[name] = [entry["ms"] for entry in record["iterations"][WARM_UP:]]
-            facts = {**facts, **{k: record[k] for k in ("torch", "threads", "flops_per_token")
-                                 if k in record}}
+            times[name] = [entry["ms"] for entry in record["iterations"][warm_up:]]
+            facts["types"][name] = dtype
+            facts["peaks"][name] = both.peak_bytes
+            facts["first_step_ms"][name] = record["iterations"][0]["ms"]
+            facts.update({k: record[k] for k in ("torch", "threads", "flops_per_token")
+                          if k in record})
             sides.tell(f"  {name}: {statistics.median(times[name]):.2f} ms")
         rounds.append(times)
     facts["flops_per_iteration"] = (
         facts.pop("flops_per_token") * keys["batch_size"] * keys["block_size"])
-    return keys, rounds, rates, facts
+    return keys, rounds, {dtype: statistics.median(r) for dtype, r in rates.items()}, facts
 
 
 def summarise(options, keys, rounds, rates, facts):
-    rate = statistics.median(rates)
+    flops = facts["flops_per_iteration"]
     summary = {
-        "cpu": cpu_model(), "cores": os.cpu_count(), **facts, "dtype": options.dtype, "keys": keys,
-        "warm_up_iterations": WARM_UP, "gemm_flops_per_second": rate,
-        "bound_ms": facts["flops_per_iteration"] / rate * 1e3, "sides": {}, "rounds": rounds,
+        "cpu": cpu_model(), "cores": os.cpu_count(), "torch": facts["torch"],
+        "threads": facts["threads"], "setting": options.setting, "keys": keys,
+        "flops_per_iteration": flops, "gemm_flops_per_second": rates, "sides": {},
+        "rounds": rounds,
     }  # fmt: skip
+    first = next(iter(rounds[0]))
     for name in rounds[0]:
         pooled = [ms for times in rounds for ms in times[name]]
-        ratios = [statistics.median(times["PyTorch"]) / statistics.median(times[name])
+        ratios = [statistics.median(times[first]) / statistics.median(times[name])
                   for times in rounds]
+        median = statistics.median(pooled)
         summary["sides"][name] = {
-            "median_ms": statistics.median(pooled), "min_ms": min(pooled),
-            "iterations": len(pooled), "ratio_of_each_round": ratios,
-            "ratio": statistics.median(ratios),
+            "median_ms": median, "min_ms": min(pooled), "iterations": len(pooled),
+            "ratio_of_each_round": ratios, "ratio": statistics.median(ratios),
+            "flops_per_second": flops / median * 1e3,
+            "share_of_product": flops / median * 1e3 / rates[facts["types"][name]],
+            "peak_bytes": facts["peaks"][name], "first_step_ms": facts["first_step_ms"][name],
         }  # fmt: skip
     return summary
 
 
 def table(s):
-    yield (f"{s['cpu']}, {s['cores']} cores, {s['threads']} threads, PyTorch {s['torch']}, "
-           f"{s['dtype']}")
-    yield f"{'':<18}{'median':>10}{'fastest':>10}{'speed-up':>10}   of each round"
+    yield f"{s['cpu']}, {s['cores']} cores, {s['threads']} threads, PyTorch {s['torch']}"
+    yield (f"{'':<26}{'median':>11}{'fastest':>11}{'speed-up':>10}{'GFLOP/s':>9}{'of peak':>9}"
+           f"{'memory':>10}{'first step':>12}   of each round")
     for name, side in s["sides"].items():
         ratios = " ".join(f"{ratio:.2f}" for ratio in side["ratio_of_each_round"])
-        yield (f"{name:<18}{side['median_ms']:>7.2f} ms{side['min_ms']:>7.2f} ms"
-               f"{side['ratio']:>9.2f}x   {ratios}")
-    yield (f"an iteration is {s['flops_per_iteration'] / 1e9:.2f} GFLOP; at the "
-           f"{s['gemm_flops_per_second'] / 1e9:.0f} GFLOP/s of a {s['dtype']} product of 1024^3 "
-           f"here that takes {s['bound_ms']:.2f} ms")
+        yield (f"{name:<26}{side['median_ms']:>8.2f} ms{side['min_ms']:>8.2f} ms"
+               f"{side['ratio']:>9.2f}x{side['flops_per_second'] / 1e9:>9.0f}"
+               f"{100 * side['share_of_product']:>7.0f} %{side['peak_bytes'] / 2**20:>6.0f} MiB"
+               f"{side['first_step_ms']:>9.0f} ms   {ratios}")
+    for dtype, rate in s["gemm_flops_per_second"].items():
+        yield (f"an iteration is {s['flops_per_iteration'] / 1e9:.2f} GFLOP; at the "
+               f"{rate / 1e9:.0f} GFLOP/s of a {dtype} product of 1024^3 here that takes "
+               f"{s['flops_per_iteration'] / rate * 1e3:.2f} ms")
 
 
 def parse(arguments):
     parser = argparse.ArgumentParser()
     for name in ("program", "python", "work"):
         parser.add_argument(f"--{name}", required=True, type=pathlib.Path)
+    parser.add_argument("--setting", choices=SETTINGS, default="readme")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--iters", type=int, default=200)
+    parser.add_argument("--iters", type=int, default=0)
     parser.add_argument("--threads", type=int, default=0)
-    parser.add_argument("--dtype", choices=("float32", "bfloat16"), default="float32")
+    parser.add_argument("--dtype", choices=("float32", "bfloat16", "both"), default="float32")
     parser.add_argument("--compiled", action="store_true")
+    parser.add_argument("--eager", action="store_true")
     parser.add_argument("--json", type=pathlib.Path)
     options = parser.parse_args(arguments)
-    if options.iters <= WARM_UP or options.rounds < 1 or options.threads < 0:
-        parser.error(f"expected --iters above {WARM_UP}, --rounds from 1 on, --threads from 0 on")
+    warm_up = SETTINGS[options.setting][2]
+    if (options.iters and options.iters <= warm_up) or options.rounds < 1 or options.threads < 0:
+        parser.error(f"expected --iters above {warm_up}, --rounds from 1 on, --threads from 0 on")
+    options.dtypes = ["float32", "bfloat16"] if options.dtype == "both" else [options.dtype]
     return options
 
 

@@ -90,6 +90,7 @@ def parse(arguments):
     parser.add_argument("--iters", type=int)
     parser.add_argument("--every", type=int)
     parser.add_argument("--full-size", action="store_true")
+    parser.add_argument("--fused", action="store_true")
     return parser.parse_args(arguments)
 
 
@@ -107,7 +108,7 @@ def main(arguments):
         sides.tell(f"PyTorch trains for {keys['max_iters']} iterations ...")
         pytorch = both.reference(keys)
         sides.tell("gpttrain trains the same ...")
-        gpttrain = both.gpttrain(keys)
+        gpttrain = both.gpttrain({**keys, "compile": options.fused})
     except sides.Failure as failure:
         sides.tell(str(failure))
         return 1

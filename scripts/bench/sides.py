@@ -38,8 +38,11 @@ class Sides:
         flags = [f"--{key}={value}" for key, value in {**self.data, **self.threads, **keys}.items()]
         log = self.work / f"{name}.log"
         with log.open("w") as output:
-            code = subprocess.call([*command, *flags], env=self.environment, stdout=output,
-                                   stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+            child = subprocess.Popen([*command, *flags], env=self.environment, stdout=output,
+                                     stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+            _, status, usage = os.wait4(child.pid, 0)
+        code = child.returncode = os.waitstatus_to_exitcode(status)
+        self.peak_bytes = usage.ru_maxrss * 1024  # of the last run, from its start to its end
         if code:
             words = log.read_text(errors="replace").splitlines()[-15:]
             raise Failure("\n".join([*words, f"{name} failed with exit code {code} (see above)"]))

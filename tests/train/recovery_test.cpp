@@ -203,7 +203,8 @@ TEST_P(Recovered, AFailureAnywhereInAnEvaluationChangesNothing) {
   const auto [draws, loss, never] = run_with(0);
   EXPECT_FALSE(never);
   int replanned = 0;
-  for (std::int64_t n = 1; n < 150; n += 11) {
+  // The fused engine has few allocations to fail, all early.
+  for (std::int64_t n = 1; n < 150; n += n < 40 && GetParam() ? 3 : 11) {
     const auto [again, val, failed] = run_with(n);
     EXPECT_EQ(again, draws) << n;
     EXPECT_NEAR(val, loss, 1e-5) << n;
