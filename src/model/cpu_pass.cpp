@@ -130,7 +130,6 @@ void CpuPass<X>::head() {
   const std::int64_t chunk = model_.shape.head_chunk;
   for (std::int64_t begin = 0; begin < group_.tokens; begin += chunk)
     head_chunk(begin, std::min(begin + chunk, group_.tokens));
-  crew_.meet();
 }
 
 template <class X>
@@ -153,7 +152,9 @@ void CpuPass<X>::head_chunk(std::int64_t begin, std::int64_t end) {
     group_.loss[token] = ignored ? 0.0f : loss;
     if (ignored && matrices_) std::fill_n(d + row * V, V, X{0});
   }
-  if (!matrices_) return;
+  // The next chunk writes where this one's rows are, and shares them out otherwise if it is
+  // shorter.
+  if (!matrices_) return crew_.meet();
   product_nn({mine.size(), C_, V}, Matrix<const X>{d, V}, matrix_of<X>(wte, C_),
              {buffers_.narrow_NC + (begin + mine.begin) * C_, C_}, Into::kReplace);
   crew_.meet();
