@@ -49,7 +49,8 @@ void CpuPass<X>::block(std::int64_t index) {
   const Layer& l = layer(index);
   const CpuLayerWeights& w = model_.weights->layers[static_cast<std::size_t>(index)];
   norm(l.x_NC, w.norm1, w.norm1_bias, l.stats1_N2, l.norm1_NC);
-  float* qkv = buffers_.wide_N4C;
+  // Within this thread's rows of 4 C: another may still be at the layer before.
+  float* qkv = buffers_.wide_N4C + rows_.begin * C_;
   if constexpr (!kLow<X>) qkv = l.qkv_N3C;
   linear(l.norm1_NC, C_, w.qkv, 3 * C_, qkv);
   for (std::int64_t row = rows_.begin; row < rows_.end; ++row) {
