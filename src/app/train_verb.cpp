@@ -13,6 +13,7 @@
 #include "gpt/exchange/pretrained.h"
 #include "gpt/kernels/device.h"
 #include "gpt/kernels/device_memory.h"
+#include "gpt/kernels/device_watch.h"
 #include "gpt/train/trainer.h"
 
 #include "app/import_run.h"
@@ -92,6 +93,8 @@ ExitCode train(TrainConfig config, const Settings& asked) {
   set_up_allocator(config.memory, asked);
   check_evaluation_device(config.memory, asked);
   const Compute compute = set_up_machine(config.system);
+  if (const std::string holders = other_holders(compute.device); !holders.empty())
+    log_warning(holders + "; the run must do with the rest");
   if (config.system.compile && !fused_engine_covers(compute))
     log_info(concat("compile=True: there is no fused engine for ", config.system.device, " in ",
                     config.system.dtype, " yet, the eager engine runs"));

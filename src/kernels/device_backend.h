@@ -11,6 +11,8 @@ void add_cuda_facts(DeviceFacts& facts, int index);
 void synchronize_cuda(int index);
 MemoryUse cuda_memory_use(int index);
 std::string cuda_device_name(int index);
+// As NVML names it: "00000000:01:00.0".
+std::string cuda_pci_bus_id(int index);
 void reset_cuda_peak_memory(int index);
 std::uint64_t cuda_total_memory(int index);
 std::uint64_t cuda_free_memory(int index);

@@ -8,6 +8,8 @@
 #include <c10/cuda/CUDAFunctions.h>
 #include <c10/cuda/CUDAGuard.h>
 
+#include "gpt/base/strings.h"
+
 #include "device_backend.h"
 
 namespace gpt {
@@ -49,6 +51,13 @@ MemoryUse cuda_memory_use(int index) {
 
 std::string cuda_device_name(int index) {
   return at::cuda::getDeviceProperties(index)->name;
+}
+
+std::string cuda_pci_bus_id(int index) {
+  const cudaDeviceProp* device = at::cuda::getDeviceProperties(device_index(index));
+  return format("%08x:%02x:%02x.0", static_cast<unsigned>(device->pciDomainID),
+                static_cast<unsigned>(device->pciBusID),
+                static_cast<unsigned>(device->pciDeviceID));
 }
 
 void reset_cuda_peak_memory(int index) {

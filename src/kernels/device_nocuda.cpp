@@ -18,6 +18,9 @@ std::string cuda_device_name(int) {
   TORCH_CHECK(false, "this gpttrain was built without CUDA");
 }
 
+std::string cuda_pci_bus_id(int) {
+  TORCH_CHECK(false, "this gpttrain was built without CUDA");
+}
 void reset_cuda_peak_memory(int) {
   TORCH_CHECK(false, "this gpttrain was built without CUDA");
 }

@@ -71,7 +71,7 @@ void Recovery::run(const std::string& what, WorkPlan& plan, bool backward,
     engine_.release_memory();
     release_cached_memory(device_);
     if (!next)
-      throw Error(
+      throw MemoryError(
           concat("out of memory in ", what, ": ", missing(device_), ", and nothing is left ",
                  "to make smaller (", described(plan), "): ", *why,
                  "; `gpttrain plan` shows what fits, `gpttrain doctor` what holds the ", "memory"));

@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <utility>
+#include <vector>
 
 #include "gpt/base/log.h"
 #include "gpt/base/strings.h"
@@ -16,11 +17,35 @@ double mebibytes(std::uint64_t bytes) {
   return static_cast<double>(bytes) / (1 << 20);
 }
 
+// All that the device holds, as far as it can be told.
+void add_reading(const c10::Device& device, const std::optional<DeviceReading>& reading,
+                 std::string& line, std::vector<Metrics::Entry>& entries) {
+  if (!reading) return;
+  const DeviceReading& now = *reading;
+  if (device.is_cuda()) {
+    constexpr double kGiB = 1 << 30;
+    line += format(", card %.2f/%.2fGiB", static_cast<double>(now.used + now.reserved) / kGiB,
+                   static_cast<double>(now.total) / kGiB);
+    if (now.others.value_or(0) > 0) line += format(" (others %.0fMiB)", mebibytes(*now.others));
+    entries.emplace_back("device_used_mib", mebibytes(now.used));
+    entries.emplace_back("device_reserved_mib", mebibytes(now.reserved));
+    entries.emplace_back("device_free_mib", mebibytes(now.free));
+    if (now.others) entries.emplace_back("device_others_mib", mebibytes(*now.others));
+  } else {
+    entries.emplace_back("system_available_mib", mebibytes(now.free));
+  }
+  if (now.own) entries.emplace_back("process_mib", mebibytes(*now.own));
+}
+
 }  // namespace
 
 Report::Report(const TrainConfig& config, const c10::Device& device, Metrics& metrics,
                Throughput throughput)
-    : config_(config), device_(device), metrics_(metrics), throughput_(throughput) {}
+    : config_(config),
+      device_(device),
+      metrics_(metrics),
+      throughput_(throughput),
+      watch_(device) {}
 
 void Report::started(std::int64_t step, bool resumed) {
   metrics_.write(resumed ? "resume" : "start", {{"iter", step}});
@@ -79,18 +104,20 @@ void Report::step(std::int64_t step, const StepResult& result) {
   // nanoGPT prints the loss of the last batch only; with accumulation the mean says more.
   if (config_.data.gradient_accumulation_steps > 1)
     line += format(", mean loss %.4f", result.mean_loss);
+  std::vector<Metrics::Entry> entries{{"iter", step},
+                                      {"loss", result.last_loss},
+                                      {"mean_loss", result.mean_loss},
+                                      {"lr", result.learning_rate},
+                                      {"grad_norm", result.gradient_norm},
+                                      {"ms", speed.milliseconds},
+                                      {"tok_per_sec", speed.tokens_per_second},
+                                      {"mfu", 100 * speed.mfu},
+                                      {"memory_mib", mebibytes(memory.now)},
+                                      {"peak_memory_mib", mebibytes(memory.peak)}};
+  add_reading(device_, watch_.read(), line, entries);
   print_line(line);
   progress_->update(done_, format("loss %.4f", result.last_loss));
-  metrics_.write("train", {{"iter", step},
-                           {"loss", result.last_loss},
-                           {"mean_loss", result.mean_loss},
-                           {"lr", result.learning_rate},
-                           {"grad_norm", result.gradient_norm},
-                           {"ms", speed.milliseconds},
-                           {"tok_per_sec", speed.tokens_per_second},
-                           {"mfu", 100 * speed.mfu},
-                           {"memory_mib", mebibytes(memory.now)},
-                           {"peak_memory_mib", mebibytes(memory.peak)}});
+  metrics_.write("train", entries);
 }
 
 void Report::evaluating(std::int64_t done, std::int64_t total) {

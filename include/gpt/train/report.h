@@ -9,6 +9,7 @@
 
 #include "gpt/base/terminal.h"
 #include "gpt/config/train_config.h"
+#include "gpt/kernels/device_watch.h"
 #include "gpt/train/evaluator.h"
 #include "gpt/train/metrics.h"
 #include "gpt/train/throughput.h"
@@ -47,6 +48,7 @@ class Report {
   void compare_peak(std::int64_t step, const char* what, std::int64_t& expected);
 
   std::int64_t expected_train_ = 0, expected_eval_ = 0;
+  DeviceWatch watch_;
   std::optional<ProgressLine> progress_;
   double done_ = 0;  // iterations finished
 };

@@ -1,0 +1,152 @@
+#include "app/doctor_facts.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <fstream>
+#include <gnu/libc-version.h>
+#include <sstream>
+#include <sys/resource.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "gpt/base/error.h"
+#include "gpt/base/files.h"
+#include "gpt/base/strings.h"
+#include "gpt/kernels/device_memory.h"
+#include "gpt/kernels/device_watch.h"
+
+#include "app/version.h"
+
+namespace gpt {
+
+namespace {
+
+std::string first_line(const fs::path& file) {
+  std::ifstream in(file);
+  std::string line;
+  std::getline(in, line);
+  return line;
+}
+
+// The value of a line "KEY<separator>VALUE".
+std::string value_in(const fs::path& file, const std::string& key, char separator) {
+  std::ifstream in(file);
+  for (std::string line; std::getline(in, line);) {
+    const auto at = line.find(separator);
+    if (at == std::string::npos || !line.starts_with(key)) continue;
+    std::string value = line.substr(at + 1);
+    std::erase(value, '"');
+    return value;
+  }
+  return "";
+}
+
+// Of those that a kernel of the program or of its libraries asks for.
+std::vector<std::string> cpu_features() {
+  constexpr std::array kAsked{"avx2",     "fma",         "f16c",        "avx512f",  "avx512bw",
+                              "avx512vl", "avx512_vnni", "avx512_bf16", "amx_tile", "amx_bf16"};
+  std::istringstream words(value_in("/proc/cpuinfo", "flags", ':'));
+  std::vector<std::string> there, found;
+  for (std::string word; words >> word;) there.push_back(word);
+  for (const char* name : kAsked)
+    if (std::find(there.begin(), there.end(), name) != there.end()) found.emplace_back(name);
+  return found;
+}
+
+int nvidia_on_bus() {
+  int count = 0;
+  std::error_code ignored;
+  for (const auto& device : fs::directory_iterator("/sys/bus/pci/devices", ignored))
+    if (first_line(device.path() / "vendor") == "0x10de" &&
+        first_line(device.path() / "class").starts_with("0x03"))
+      ++count;
+  return count;
+}
+
+std::optional<std::uint64_t> memory_limit_of_group() {
+  for (const char* file :
+       {"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"}) {
+    const std::string text = first_line(file);
+    constexpr std::uint64_t kNoLimit = std::uint64_t{1} << 60;  // cgroup v1's way to say so
+    if (text.empty() || text == "max") continue;
+    if (const std::uint64_t bytes = std::strtoull(text.c_str(), nullptr, 10); bytes < kNoLimit)
+      return bytes;
+  }
+  return std::nullopt;
+}
+
+std::optional<std::uint64_t> limit_of(__rlimit_resource resource) {
+  rlimit limit{};
+  if (getrlimit(resource, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return std::nullopt;
+  return limit.rlim_cur;
+}
+
+DiskFacts disk(const std::string& what, const std::string& path) {
+  DiskFacts facts{.what = what, .path = path, .free = std::nullopt};
+  try {
+    facts.free = free_bytes(path);
+  } catch (const Error&) {  // shown as unknown
+  }
+  fs::path there = fs::absolute(path);
+  std::error_code ignored;
+  while (!fs::exists(there, ignored) && there.has_relative_path()) there = there.parent_path();
+  facts.writable = access(there.c_str(), W_OK) == 0;
+  return facts;
+}
+
+std::string cache_folder() {
+  if (const char* cache = std::getenv("GPTTRAIN_CACHE")) return cache;
+  const char* home = std::getenv("HOME");
+  return concat(home ? home : "", "/.cache/gpttrain");
+}
+
+void add_driver(DoctorFacts& facts) {
+  const auto nvml = Nvml::load("libnvidia-ml.so.1", &facts.no_driver);
+  facts.nvidia_on_bus = nvidia_on_bus();
+  if (!nvml) return;
+  facts.driver = nvml->driver_version();
+  facts.driver_cuda = nvml->cuda_version();
+  for (int i = 0; i < nvml->cards(); ++i)
+    if (auto card = nvml->card(i)) facts.cards.push_back(std::move(*card));
+}
+
+void add_environment(DoctorFacts& facts) {
+  for (const char* name :
+       {"CUDA_VISIBLE_DEVICES", "PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF",
+        "CUBLAS_WORKSPACE_CONFIG", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "ATEN_CPU_CAPABILITY",
+        "LD_LIBRARY_PATH", "LD_PRELOAD", "WORLD_SIZE", "GPTTRAIN_LOG"})
+    if (const char* value = std::getenv(name)) facts.environment.emplace_back(name, value);
+}
+
+}  // namespace
+
+DoctorFacts machine_facts(const TrainConfig& config) {
+  DoctorFacts facts;
+  facts.program = version_details();
+  facts.libraries = library_versions();
+  facts.device = device_facts();
+  add_driver(facts);
+
+  utsname name{};
+  uname(&name);
+  facts.system = value_in("/etc/os-release", "PRETTY_NAME", '=');
+  facts.kernel = concat(name.sysname, " ", name.release, " ", name.machine);
+  facts.libc = concat("glibc ", gnu_get_libc_version());
+  facts.cpu_features = cpu_features();
+  const c10::Device cpu(c10::kCPU);
+  facts.ram = total_memory(cpu);
+  facts.ram_available = free_memory(cpu);
+  facts.ram_limit = memory_limit_of_group();
+  facts.own = DeviceWatch(cpu).read()->own.value_or(0);
+  facts.disks = {disk("out_dir", config.io.out_dir), disk("data_dir", config.data.data_dir),
+                 disk("cache", cache_folder())};
+  facts.memlock = limit_of(RLIMIT_MEMLOCK);
+  facts.open_files = limit_of(RLIMIT_NOFILE);
+  std::error_code ignored;
+  if (fs::is_directory("/dev/shm", ignored)) facts.shm_free = disk("", "/dev/shm").free;
+  add_environment(facts);
+  return facts;
+}
+
+}  // namespace gpt

@@ -1,0 +1,59 @@
+// What `gpttrain doctor` knows of program, machine and run. Plain data, so that verdicts can be
+// tested on machines that are not here.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "gpt/config/train_config.h"
+#include "gpt/kernels/device.h"
+#include "gpt/kernels/library_versions.h"
+#include "gpt/kernels/nvml.h"
+
+#include "app/machine_plan.h"
+
+namespace gpt {
+
+struct DiskFacts {
+  std::string what;  // "out_dir"
+  std::string path;
+  std::optional<std::uint64_t> free;  // bytes
+  bool writable = false;              // it, or the folder that it would be made in
+};
+
+// Sizes in bytes.
+struct DoctorFacts {
+  std::string program;  // version_details(), lines
+  LibraryVersions libraries;
+
+  DeviceFacts device;
+  std::string driver;     // "" without one
+  std::string no_driver;  // why not
+  int driver_cuda = 0;    // newest CUDA that the driver runs: 13000
+  std::vector<GpuCard> cards;
+  int nvidia_on_bus = 0;  // NVIDIA's display devices on the PCI bus, with or without a driver
+
+  std::string system, kernel, libc;
+  std::vector<std::string> cpu_features;
+  std::uint64_t ram = 0, ram_available = 0;
+  std::optional<std::uint64_t> ram_limit;  // of the control group
+  std::uint64_t own = 0;                   // of this process
+  std::vector<DiskFacts> disks;
+  std::optional<std::uint64_t> memlock, open_files;              // nothing: unlimited
+  std::optional<std::uint64_t> shm_free;                         // nothing: there is no /dev/shm
+  std::vector<std::pair<std::string, std::string>> environment;  // of what changes a run
+
+  bool asked_config = false;  // is there a config to judge?
+  std::string config_error;   // "" if it is fine
+  std::string missing_data;   // the token file that a run would ask for first; "" if it is there
+  std::optional<TrainConfig> config;  // with device, dtype and vocab_size settled
+  std::optional<Planned> planned;
+};
+
+// All but what depends on the config; disks are the folders that `config` names.
+DoctorFacts machine_facts(const TrainConfig& config);
+
+}  // namespace gpt

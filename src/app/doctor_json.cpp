@@ -1,0 +1,98 @@
+#include <nlohmann/json.hpp>
+
+#include "gpt/config/printing.h"
+
+#include "app/doctor_report.h"
+#include "app/plan_json.h"
+
+namespace gpt {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+template <class T>
+Json or_null(const std::optional<T>& value) {
+  return value ? Json(*value) : Json();
+}
+
+Json or_null(const std::string& text) {
+  return text.empty() ? Json() : Json(text);
+}
+
+Json gpu(const DoctorFacts& facts) {
+  Json cards = Json::array();
+  for (const GpuCard& card : facts.cards) {
+    Json processes = Json::array();
+    for (const GpuProcess& process : card.processes)
+      processes.push_back({{"pid", process.pid},
+                           {"name", or_null(process.name)},
+                           {"bytes", or_null(process.bytes)}});
+    cards.push_back(
+        {{"name", card.name},
+         {"compute_capability", std::to_string(card.major) + "." + std::to_string(card.minor)},
+         {"bf16", card.major >= 8},
+         {"total", card.total},
+         {"used", card.used},
+         {"reserved", card.reserved},
+         {"free", card.free},
+         {"processes", card.lists_processes ? processes : Json()}});
+  }
+  return {{"built_with_cuda", facts.device.built_with_cuda},
+          {"usable", facts.device.cuda_devices},
+          {"on_bus", facts.nvidia_on_bus},
+          {"driver", or_null(facts.driver)},
+          {"no_driver", or_null(facts.no_driver)},
+          {"driver_cuda", facts.driver_cuda ? Json(cuda_version_text(facts.driver_cuda)) : Json()},
+          {"cards", cards}};
+}
+
+Json config(const DoctorFacts& facts) {
+  if (!facts.config_error.empty()) return {{"error", facts.config_error}};
+  if (!facts.config) return nullptr;
+  TrainConfig copy = *facts.config;
+  return Json::parse(to_json(knobs(copy)));
+}
+
+}  // namespace
+
+Json to_json(const DoctorFacts& facts, const std::vector<Finding>& findings) {
+  const LibraryVersions& libraries = facts.libraries;
+  Json json;
+  json["program"] = facts.program;
+  json["libraries"] = {
+      {"libtorch", libraries.libtorch},      {"cuda", or_null(libraries.cuda)},
+      {"cudnn", or_null(libraries.cudnn)},   {"cudnn_compiled", or_null(libraries.cudnn_compiled)},
+      {"cublas", or_null(libraries.cublas)}, {"nccl", or_null(libraries.nccl)}};
+  json["gpu"] = gpu(facts);
+  json["system"] = {{"name", facts.system}, {"kernel", facts.kernel}, {"libc", facts.libc}};
+  json["cpu"] = {{"name", facts.device.cpu_name},
+                 {"cores", facts.device.cores},
+                 {"features", facts.cpu_features},
+                 {"bf16", facts.device.cpu_bf16},
+                 {"libtorch_uses", libraries.cpu_capability}};
+  json["memory"] = {{"total", facts.ram},
+                    {"available", facts.ram_available},
+                    {"limit", or_null(facts.ram_limit)},
+                    {"own", facts.own}};
+  json["disk"] = Json::object();
+  for (const DiskFacts& disk : facts.disks)
+    json["disk"][disk.what] = {
+        {"path", disk.path}, {"free", or_null(disk.free)}, {"writable", disk.writable}};
+  json["limits"] = {{"memlock", or_null(facts.memlock)},
+                    {"open_files", or_null(facts.open_files)},
+                    {"shm_free", or_null(facts.shm_free)}};
+  json["environment"] = Json::object();
+  for (const auto& [name, value] : facts.environment) json["environment"][name] = value;
+  json["config"] = config(facts);
+  json["plan"] = facts.planned ? to_json(*facts.planned) : Json();
+  Json list = Json::array();
+  for (const Finding& finding : findings)
+    list.push_back({{"level", level_name(finding.level)},
+                    {"what", finding.what},
+                    {"next", or_null(finding.next)}});
+  json["verdict"] = {{"findings", list}, {"next", next_step(findings)}};
+  return json;
+}
+
+}  // namespace gpt

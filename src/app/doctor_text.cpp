@@ -1,0 +1,99 @@
+#include "gpt/base/strings.h"
+#include "gpt/memory/plan_text.h"
+
+#include "app/doctor_report.h"
+
+namespace gpt {
+
+namespace {
+
+std::string line(const std::string& name, const std::string& value) {
+  return format("  %-14s %s\n", name.c_str(), value.c_str());
+}
+
+std::string or_none(const std::string& text, const char* none = "none") {
+  return text.empty() ? none : text;
+}
+
+std::string bytes_or(const std::optional<std::uint64_t>& bytes, const char* otherwise) {
+  return bytes ? human_bytes(*bytes) : otherwise;
+}
+
+std::string program(const DoctorFacts& facts) {
+  std::string text = "program\n";
+  for (std::size_t begin = 0; begin < facts.program.size();) {
+    const std::size_t end = std::min(facts.program.find('\n', begin), facts.program.size());
+    text += "  " + facts.program.substr(begin, end - begin) + "\n";
+    begin = end + 1;
+  }
+  const LibraryVersions& libraries = facts.libraries;
+  if (libraries.cuda.empty()) return text + line("CUDA", "not in this build");
+  return text + line("CUDA", libraries.cuda) +
+         line("cuDNN", libraries.cudnn + " (LibTorch was compiled with " +
+                           or_none(libraries.cudnn_compiled, "none") + ")") +
+         line("cuBLAS", or_none(libraries.cublas)) + line("NCCL", or_none(libraries.nccl));
+}
+
+std::string gpu(const DoctorFacts& facts) {
+  std::string text = "gpu\n";
+  if (facts.driver.empty())
+    text += line("driver", "none (" + facts.no_driver + ")");
+  else
+    text += line("driver",
+                 concat(facts.driver, ", runs CUDA up to ", cuda_version_text(facts.driver_cuda)));
+  text += line("usable cards", std::to_string(facts.device.cuda_devices));
+  for (const GpuCard& card : facts.cards) {
+    text += line("card", concat(card.name, ", compute capability ", card.major, ".", card.minor,
+                                card.major >= 8 ? ", bf16" : ", no bf16"));
+    text += line("memory", concat(human_bytes(card.total), ": ", human_bytes(card.used), " used, ",
+                                  human_bytes(card.reserved), " reserved, ", human_bytes(card.free),
+                                  " free"));
+    for (const GpuProcess& process : card.processes)
+      text += line("process", concat(process.pid, " ", or_none(process.name, "(not visible)"), ": ",
+                                     bytes_or(process.bytes, "unknown")));
+    if (!card.lists_processes) text += line("processes", "not listed by the driver");
+  }
+  return text;
+}
+
+std::string machine(const DoctorFacts& facts) {
+  std::string text = "machine\n";
+  text += line("system", concat(facts.system, ", ", facts.kernel, ", ", facts.libc));
+  text += line("CPU", concat(facts.device.cpu_name, ", ", facts.device.cores, " core(s), ",
+                             facts.device.cpu_bf16 ? "bf16" : "no bf16"));
+  text += line("CPU features", concat(or_none(join(facts.cpu_features, " ")), " (LibTorch uses ",
+                                      facts.libraries.cpu_capability, ")"));
+  text += line("memory", concat(human_bytes(facts.ram), ", ", human_bytes(facts.ram_available),
+                                " available, this process ", human_bytes(facts.own),
+                                facts.ram_limit ? ", limited to " : "",
+                                facts.ram_limit ? human_bytes(*facts.ram_limit) : ""));
+  for (const DiskFacts& disk : facts.disks)
+    text += line(disk.what, concat(disk.path, ": ", bytes_or(disk.free, "unknown"), " free",
+                                   disk.writable ? "" : ", not writable"));
+  text += line("limits", concat("memlock ", bytes_or(facts.memlock, "unlimited"), ", open files ",
+                                facts.open_files ? std::to_string(*facts.open_files) : "unlimited",
+                                ", /dev/shm ", bytes_or(facts.shm_free, "missing"),
+                                facts.shm_free ? " free" : ""));
+  for (const auto& [name, value] : facts.environment)
+    text += line("environment", name + "=" + value);
+  return text;
+}
+
+std::string plan(const DoctorFacts& facts) {
+  if (!facts.asked_config) return "plan\n  none: no config was given\n";
+  if (!facts.planned) return "plan\n  none: see the verdict\n";
+  const Planned& planned = *facts.planned;
+  return "plan\n" + plan_text(planned.problem, planned.rates, planned.chosen, planned.limit);
+}
+
+}  // namespace
+
+std::string doctor_text(const DoctorFacts& facts, const std::vector<Finding>& findings) {
+  std::string text = program(facts) + gpu(facts) + machine(facts) + plan(facts) + "verdict\n";
+  for (const Finding& finding : findings)
+    text += concat("  ", level_name(finding.level), ": ", finding.what,
+                   finding.next.empty() ? "" : "; ", finding.next, "\n");
+  return text + "next: " + next_step(findings) + "\n";
+}
+
+}  // namespace gpt

@@ -1,0 +1,81 @@
+#include <algorithm>
+#include <unistd.h>
+
+#include <nlohmann/json.hpp>
+
+#include "gpt/base/files.h"
+#include "gpt/base/log.h"
+#include "gpt/config/command_line.h"
+#include "gpt/config/validate.h"
+
+#include "app/doctor_report.h"
+#include "app/setup.h"
+#include "app/verbs.h"
+
+namespace gpt {
+
+namespace {
+
+constexpr const char* kUsage =
+    "Usage: gpttrain doctor [CONFIG.py|CONFIG.json...] [--key=value...] [--json]\n"
+    "What a bug report needs: program, libraries, driver, cards and who holds them, the\n"
+    "machine, the memory plan of the config if there is one, and what to do next. Exit\n"
+    "code 1 if the run cannot work here, 2 if the config is wrong.\n";
+
+// The config error is part of the report, not the end of it.
+bool read_config(const Arguments& arguments, TrainConfig& config, DoctorFacts& facts) {
+  Settings settings(knobs(config));
+  try {
+    if (read_command_line(arguments, settings, /*inputs_allowed=*/false).help) return false;
+    validate(config, settings);
+    if (facts.asked_config) settle_vocabulary(config);
+  } catch (const InputError& error) {
+    facts.config_error = error.what();
+  }
+  return true;
+}
+
+void plan_config(TrainConfig& config, DoctorFacts& facts) {
+  if (!facts.asked_config || !facts.config_error.empty()) return;
+  try {
+    const Compute compute = set_up_machine(config.system);
+    facts.config = config;
+    const fs::path tokens = fs::path(config.data.data_dir) / config.data.dataset / "train.bin";
+    std::error_code ignored;
+    if (config.data.train_files.empty() && !fs::exists(tokens, ignored))
+      facts.missing_data = tokens;
+    facts.planned = plan_for(config, compute);
+  } catch (const InputError& error) {  // such as a card that is not there
+    facts.config_error = error.what();
+  }
+}
+
+}  // namespace
+
+ExitCode doctor_verb(const Arguments& arguments) {
+  Arguments rest = arguments;
+  const bool json = std::erase(rest, "--json") > 0;
+  TrainConfig config;
+  DoctorFacts asked;
+  asked.asked_config = !rest.empty();
+  if (!read_config(rest, config, asked)) {
+    print_text(kUsage);
+    return kExitDone;
+  }
+  // Before the plan: what it takes itself is none of the machine's.
+  DoctorFacts facts = machine_facts(config);
+  facts.asked_config = asked.asked_config;
+  facts.config_error = asked.config_error;
+  plan_config(config, facts);
+  const auto findings = verdict(facts, static_cast<unsigned>(getpid()));
+  print_text(
+      json
+          ? to_json(facts, findings).dump(2, ' ', false, nlohmann::json::error_handler_t::replace) +
+                "\n"
+          : doctor_text(facts, findings));
+  if (!facts.config_error.empty()) return kExitBadInput;
+  return !findings.empty() && findings.front().level == Finding::kProblem ? kExitFailure
+                                                                          : kExitDone;
+}
+
+}  // namespace gpt

@@ -1,0 +1,172 @@
+#include "app/doctor_verdict.h"
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "gpt/base/strings.h"
+#include "gpt/kernels/device_watch.h"
+#include "gpt/memory/plan_text.h"
+
+namespace gpt {
+
+namespace {
+
+constexpr std::uint64_t kGiB = std::uint64_t{1} << 30;
+using Findings = std::vector<Finding>;
+
+void judge_config(const DoctorFacts& facts, Findings& findings) {
+  if (!facts.config_error.empty())
+    findings.push_back({Finding::kProblem, "the config is wrong: " + facts.config_error,
+                        "correct that, then run doctor again"});
+  if (!facts.missing_data.empty())
+    findings.push_back({Finding::kWarning, facts.missing_data + " is not there",
+                        "make the dataset with `gpttrain prepare`, or set --dataset, --data_dir"});
+  if (!facts.planned) return;
+  const Planned& planned = *facts.planned;
+  if (planned.chosen.best) {
+    findings.push_back(
+        {Finding::kNote,
+         "the config fits: " + plan_line(planned.problem, *planned.chosen.best, planned.limit),
+         ""});
+    return;
+  }
+  const std::string flags =
+      nearest_that_fits(planned.problem, planned.fixed, planned.rates, planned.limit);
+  findings.push_back(
+      {Finding::kProblem, shortfall_text(planned.problem, planned.chosen, planned.limit),
+       flags.empty() ? "take a smaller model, or a device with more memory" : "add " + flags});
+}
+
+// A build with CUDA, and no card that it can use: why?
+void judge_missing_gpu(const DoctorFacts& facts, Findings& findings) {
+  const auto visible =
+      std::find_if(facts.environment.begin(), facts.environment.end(),
+                   [](const auto& variable) { return variable.first == "CUDA_VISIBLE_DEVICES"; });
+  if (facts.driver.empty() && facts.nvidia_on_bus > 0)
+    findings.push_back({Finding::kWarning,
+                        concat("an NVIDIA card is here, but no driver that answers (",
+                               facts.no_driver, "): runs use the CPU"),
+                        "install NVIDIA's driver, 580 or later, and restart the machine"});
+  else if (facts.driver.empty())
+    findings.push_back({Finding::kNote, "no NVIDIA card and no driver: runs use the CPU", ""});
+  else if (visible != facts.environment.end())
+    findings.push_back({Finding::kWarning,
+                        "CUDA_VISIBLE_DEVICES='" + visible->second + "' hides every card",
+                        "unset CUDA_VISIBLE_DEVICES"});
+  else if (facts.cards.empty())
+    findings.push_back({Finding::kWarning, "the driver runs, but reports no card",
+                        "see `dmesg | grep -i nvrm`; in a container, start it with --gpus=all"});
+  else
+    findings.push_back({Finding::kWarning,
+                        "the driver has a card, but CUDA does not start on it: runs use the CPU",
+                        "update the driver to 580 or later; in a container, start it with "
+                        "--gpus=all"});
+}
+
+// "13.0" -> 13000, as the driver counts.
+int cuda_number(const std::string& text) {
+  const auto dot = text.find('.');
+  if (dot == std::string::npos) return 0;
+  return std::atoi(text.c_str()) * 1000 + std::atoi(text.c_str() + dot + 1) * 10;
+}
+
+void judge_versions(const DoctorFacts& facts, Findings& findings) {
+  const LibraryVersions& libraries = facts.libraries;
+  // A driver runs all of CUDA's minor versions from its own major version on.
+  if (const int needed = cuda_number(libraries.cuda);
+      facts.driver_cuda > 0 && facts.driver_cuda / 1000 < needed / 1000)
+    findings.push_back(
+        {Finding::kWarning,
+         concat("driver ", facts.driver, " runs CUDA up to ", cuda_version_text(facts.driver_cuda),
+                ", this program needs ", libraries.cuda, ": runs use the CPU"),
+         "update the driver to 580 or later"});
+  if (libraries.cudnn != libraries.cudnn_compiled && !libraries.cudnn.empty() &&
+      !libraries.cudnn_compiled.empty())
+    findings.push_back({Finding::kWarning,
+                        concat("cuDNN ", libraries.cudnn, " is loaded, LibTorch was compiled with ",
+                               libraries.cudnn_compiled),
+                        "unset LD_LIBRARY_PATH, or take another cuDNN off it"});
+}
+
+void judge_cards(const DoctorFacts& facts, unsigned own_pid, Findings& findings) {
+  for (const GpuCard& card : facts.cards) {
+    if (const std::string holders = other_holders(card, own_pid); !holders.empty())
+      findings.push_back({Finding::kWarning, holders,
+                          "end them, or choose another card with CUDA_VISIBLE_DEVICES"});
+    if (facts.device.built_with_cuda && card.major > 0 && card.major < 8)
+      findings.push_back(
+          {Finding::kWarning,
+           concat("the ", card.name, " has compute capability ", card.major, ".", card.minor,
+                  ": the fused engine's kernels begin at 8.0, and ", "bfloat16 is missing"),
+           "train with --compile=False --dtype=float16"});
+  }
+}
+
+void judge_machine(const DoctorFacts& facts, Findings& findings) {
+  const std::uint64_t available =
+      std::min(facts.ram_available, facts.ram_limit.value_or(facts.ram_available));
+  if (available < kGiB)
+    findings.push_back({Finding::kWarning,
+                        concat("only ", human_bytes(available), " of memory are available"),
+                        "end other programs, or give the container more"});
+  for (const DiskFacts& disk : facts.disks) {
+    if (disk.what == "out_dir" && !disk.writable)
+      findings.push_back({Finding::kProblem, "out_dir cannot be written: " + disk.path,
+                          "choose another --out_dir"});
+    // Weights and AdamW's state in float32; two checkpoints stay, a third is being written.
+    const std::uint64_t needed =
+        facts.planned ? 3 * 12 * static_cast<std::uint64_t>(facts.planned->problem.parameters())
+                      : 0;
+    if (disk.what == "out_dir" && disk.free && *disk.free < std::max(needed, kGiB / 4))
+      findings.push_back(
+          {Finding::kWarning,
+           concat(human_bytes(*disk.free), " are free for out_dir, checkpoints need ",
+                  human_bytes(std::max(needed, kGiB / 4))),
+           "make room, or choose another --out_dir"});
+  }
+  const bool offload =
+      facts.planned && facts.planned->chosen.best && facts.planned->chosen.best->choice.offload;
+  const std::uint64_t host =
+      offload ? static_cast<std::uint64_t>(facts.planned->chosen.best->host) : 0;
+  if (offload && facts.planned->problem.cuda && host > available)
+    findings.push_back(
+        {Finding::kWarning,
+         concat("optimizer_offload needs ", human_bytes(host), " of the machine's memory, ",
+                human_bytes(available), " are available"),
+         "end other programs, or set --optimizer_offload=off"});
+  if (std::find(facts.cpu_features.begin(), facts.cpu_features.end(), "avx2") ==
+      facts.cpu_features.end())
+    findings.push_back({Finding::kNote, "the CPU has no AVX2: training on it is slow", ""});
+}
+
+}  // namespace
+
+const char* level_name(Finding::Level level) {
+  return level == Finding::kProblem ? "problem" : level == Finding::kWarning ? "warning" : "note";
+}
+
+std::vector<Finding> verdict(const DoctorFacts& facts, unsigned own_pid) {
+  Findings findings;
+  judge_config(facts, findings);
+  judge_versions(facts, findings);
+  if (!facts.device.built_with_cuda) {
+    const bool card = facts.nvidia_on_bus > 0 || !facts.cards.empty();
+    findings.push_back({card ? Finding::kWarning : Finding::kNote, "this build is for the CPU only",
+                        card ? "install the CUDA 13 toolkit and build again to use the card" : ""});
+  } else if (facts.device.cuda_devices == 0) {
+    judge_missing_gpu(facts, findings);
+  }
+  judge_cards(facts, own_pid, findings);
+  judge_machine(facts, findings);
+  std::stable_sort(findings.begin(), findings.end(),
+                   [](const Finding& a, const Finding& b) { return a.level < b.level; });
+  return findings;
+}
+
+std::string next_step(const std::vector<Finding>& findings) {
+  for (const Finding& finding : findings)
+    if (!finding.next.empty()) return finding.next;
+  return "nothing is in the way; start the run";
+}
+
+}  // namespace gpt

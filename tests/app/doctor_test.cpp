@@ -1,0 +1,262 @@
+#include <cstdlib>
+#include <regex>
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "gpt/config/settings.h"
+
+#include "app/child.h"
+#include "app/doctor_report.h"
+
+namespace gpt {
+namespace {
+
+using testing::Finished;
+using testing::run;
+using testing::TempDir;
+
+constexpr std::uint64_t kMiB = 1 << 20, kGiB = 1 << 30;
+constexpr unsigned kOwnPid = 77;
+
+// A machine on which nothing is in the way.
+DoctorFacts healthy() {
+  DoctorFacts facts;
+  facts.program = "gpttrain 0.0\nLibTorch 2.11.0";
+  facts.libraries = {"2.11.0", "13.0", "9.19.0", "9.19.0", "13.1.0", "2.28.9", "AVX2"};
+  facts.device.cuda_devices = 1;
+  facts.device.built_with_cuda = facts.device.cuda_bf16 = true;
+  facts.driver = "580.95.05";
+  facts.driver_cuda = 13000;
+  facts.nvidia_on_bus = 1;
+  GpuCard& card = facts.cards.emplace_back();
+  card.name = "RTX 3060";
+  card.major = 8, card.minor = 6;
+  card.total = 12 * kGiB, card.free = 12 * kGiB;
+  facts.cpu_features = {"avx2"};
+  facts.ram = 32 * kGiB, facts.ram_available = 30 * kGiB;
+  facts.disks = {{"out_dir", "out", 100 * kGiB, true}};
+  return facts;
+}
+
+// The one finding that differs from a healthy machine's.
+Finding only(const DoctorFacts& facts) {
+  const auto findings = verdict(facts, kOwnPid);
+  EXPECT_EQ(findings.size(), 1u);
+  for (const Finding& finding : findings) SCOPED_TRACE(finding.what);
+  return findings.empty() ? Finding{} : findings.front();
+}
+
+bool has(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+TEST(DoctorVerdict, NothingIsInTheWay) {
+  EXPECT_TRUE(verdict(healthy(), kOwnPid).empty());
+  EXPECT_EQ(next_step({}), "nothing is in the way; start the run");
+}
+
+TEST(DoctorVerdict, AConfigErrorIsAProblem) {
+  DoctorFacts facts = healthy();
+  facts.config_error = "x.json: unknown key 'batch'";
+  const Finding finding = only(facts);
+  EXPECT_EQ(finding.level, Finding::kProblem);
+  EXPECT_TRUE(has(finding.what, facts.config_error));
+}
+
+TEST(DoctorVerdict, MissingDataAreNamed) {
+  DoctorFacts facts = healthy();
+  facts.missing_data = "data/x/train.bin";
+  EXPECT_EQ(only(facts).what, "data/x/train.bin is not there");
+  EXPECT_TRUE(has(only(facts).next, "gpttrain prepare"));
+}
+
+TEST(DoctorVerdict, WhyThereIsNoGpu) {
+  DoctorFacts facts = healthy();
+  facts.device.cuda_devices = 0;
+  EXPECT_TRUE(has(only(facts).what, "CUDA does not start on it"));
+  facts.environment = {{"CUDA_VISIBLE_DEVICES", ""}};
+  EXPECT_EQ(only(facts).next, "unset CUDA_VISIBLE_DEVICES");
+  facts.environment.clear();
+  facts.cards.clear();
+  EXPECT_TRUE(has(only(facts).what, "reports no card"));
+  facts.driver.clear();
+  facts.driver_cuda = 0;
+  facts.no_driver = "not there";
+  EXPECT_TRUE(has(only(facts).next, "install NVIDIA's driver"));
+  facts.nvidia_on_bus = 0;
+  EXPECT_EQ(only(facts).level, Finding::kNote);
+  EXPECT_EQ(only(facts).next, "");
+}
+
+TEST(DoctorVerdict, ACpuOnlyBuildMattersWhereThereIsACard) {
+  DoctorFacts facts = healthy();
+  facts.device = {};
+  EXPECT_EQ(only(facts).level, Finding::kWarning);
+  EXPECT_TRUE(has(only(facts).next, "CUDA 13 toolkit"));
+  facts.cards.clear();
+  facts.nvidia_on_bus = 0;
+  EXPECT_EQ(only(facts).level, Finding::kNote);
+}
+
+TEST(DoctorVerdict, VersionsThatDoNotFit) {
+  DoctorFacts facts = healthy();
+  facts.driver_cuda = 12080;
+  EXPECT_TRUE(has(only(facts).what, "runs CUDA up to 12.8, this program needs 13.0"));
+  facts.driver_cuda = 13010;
+  EXPECT_TRUE(verdict(facts, kOwnPid).empty());
+  facts.libraries.cudnn = "9.1.0";
+  EXPECT_TRUE(has(only(facts).what, "cuDNN 9.1.0 is loaded"));
+}
+
+TEST(DoctorVerdict, OldCardsAndBusyOnes) {
+  DoctorFacts facts = healthy();
+  facts.cards[0].major = 7, facts.cards[0].minor = 5;
+  EXPECT_TRUE(has(only(facts).next, "--compile=False --dtype=float16"));
+  facts = healthy();
+  facts.cards[0].processes = {{kOwnPid, "gpttrain", kGiB}};
+  EXPECT_TRUE(verdict(facts, kOwnPid).empty());
+  facts.cards[0].processes.push_back({5, "python", 512 * kMiB});
+  EXPECT_EQ(only(facts).what,
+            "1 other process(es) hold 512.00 MiB of the RTX 3060 (5 python 512.00 MiB)");
+}
+
+TEST(DoctorVerdict, ThePlan) {
+  DoctorFacts facts = healthy();
+  TrainConfig config;
+  config.data.batch_size = 64;
+  facts.planned = plan_for_gpu(config, "rtx3060");
+  EXPECT_EQ(only(facts).level, Finding::kNote);
+  EXPECT_TRUE(has(only(facts).what, "the config fits"));
+
+  config.memory.memory_limit = "1GiB";
+  facts.planned = plan_for_gpu(config, "rtx3060");
+  EXPECT_EQ(only(facts).level, Finding::kProblem);
+  EXPECT_TRUE(has(only(facts).what, "nothing fits"));
+  EXPECT_FALSE(only(facts).next.empty());
+}
+
+TEST(DoctorVerdict, MemoryDiskAndProcessor) {
+  DoctorFacts facts = healthy();
+  facts.ram_limit = 512 * kMiB;  // of a container
+  EXPECT_TRUE(has(only(facts).what, "only 512.00 MiB of memory"));
+  facts = healthy();
+  facts.disks[0].free = kMiB;
+  EXPECT_TRUE(has(only(facts).what, "1.00 MiB are free for out_dir"));
+  facts = healthy();
+  facts.disks[0].writable = false;
+  EXPECT_EQ(only(facts).level, Finding::kProblem);
+  facts = healthy();
+  facts.cpu_features.clear();
+  EXPECT_EQ(only(facts).level, Finding::kNote);
+}
+
+TEST(DoctorVerdict, TheGravestComesFirst) {
+  DoctorFacts facts = healthy();
+  facts.cpu_features.clear();
+  facts.disks[0].free = kMiB;
+  facts.config_error = "wrong";
+  const auto findings = verdict(facts, kOwnPid);
+  ASSERT_EQ(findings.size(), 3u);
+  EXPECT_EQ(findings[0].level, Finding::kProblem);
+  EXPECT_EQ(findings[1].level, Finding::kWarning);
+  EXPECT_EQ(findings[2].level, Finding::kNote);
+  EXPECT_EQ(next_step(findings), findings[0].next);
+}
+
+TEST(DoctorReport, UnknownAndUnlimitedAreNull) {
+  DoctorFacts facts = healthy();
+  facts.cards[0].processes = {{5, "", std::nullopt}};
+  facts.environment = {{"OMP_NUM_THREADS", "\xff"}};
+  const auto json = to_json(facts, verdict(facts, kOwnPid));
+  EXPECT_TRUE(json.at("limits").at("memlock").is_null());
+  EXPECT_TRUE(json.at("gpu").at("cards").at(0).at("processes").at(0).at("bytes").is_null());
+  EXPECT_TRUE(json.at("plan").is_null());
+  EXPECT_EQ(json.at("gpu").at("cards").at(0).at("compute_capability"), "8.6");
+  const std::string text = doctor_text(facts, verdict(facts, kOwnPid));
+  EXPECT_TRUE(has(text, "5 (not visible): unknown")) << text;
+  EXPECT_TRUE(has(text, "memlock unlimited")) << text;
+}
+
+const std::vector<std::string> kSections{"program",     "libraries", "gpu",  "system",
+                                         "cpu",         "memory",    "disk", "limits",
+                                         "environment", "config",    "plan", "verdict"};
+
+TEST(Doctor, ReportsThisMachineAsJson) {
+  const TempDir dir;
+  const Finished plain = run(dir, {"doctor", "--json"});
+  ASSERT_EQ(plain.code, 0) << plain.err;
+  const auto json = nlohmann::json::parse(plain.out);
+  for (const std::string& section : kSections) EXPECT_TRUE(json.contains(section)) << section;
+  EXPECT_TRUE(json.at("config").is_null());
+  EXPECT_GT(json.at("memory").at("total").get<std::uint64_t>(), kGiB);
+  EXPECT_GT(json.at("cpu").at("cores").get<int>(), 0);
+  EXPECT_TRUE(json.at("disk").at("out_dir").at("writable").get<bool>());
+
+  const Finished planned = run(dir, {"doctor", "--json", "--device=cpu", "--n_layer=2",
+                                     "--n_embd=64", "--n_head=2", "--block_size=64"});
+  ASSERT_EQ(planned.code, 0) << planned.err;
+  const auto plan = nlohmann::json::parse(planned.out);
+  EXPECT_TRUE(plan.at("plan").at("fits").get<bool>());
+  EXPECT_EQ(plan.at("config").at("n_layer"), 2);
+}
+
+TEST(Doctor, AWrongConfigIsInTheReport) {
+  const TempDir dir;
+  dir.write("x.json", "{\"batch_sise\": 3}");
+  const Finished text = run(dir, {"doctor", "x.json"});
+  EXPECT_EQ(text.code, 2);
+  EXPECT_TRUE(has(text.out, "problem: the config is wrong: x.json")) << text.out;
+  EXPECT_TRUE(has(text.out, "next: correct that")) << text.out;
+  const Finished json = run(dir, {"doctor", "--json", "x.json"});
+  EXPECT_EQ(json.code, 2);
+  EXPECT_TRUE(has(nlohmann::json::parse(json.out).at("config").at("error"), "batch_sise"));
+}
+
+TEST(Doctor, ExitsWith1WhereNothingFits) {
+  const TempDir dir;
+  const Finished finished = run(dir, {"doctor", "--device=cpu", "--memory_limit=1MiB"});
+  EXPECT_EQ(finished.code, 1);
+  EXPECT_TRUE(has(finished.out, "problem: nothing fits")) << finished.out;
+}
+
+TEST(Doctor, AsksTheDriver) {
+  const TempDir dir;
+  setenv("LD_LIBRARY_PATH", fs::path(GPT_FAKE_NVML).parent_path().c_str(), 1);
+  const Finished finished = run(dir, {"doctor"});
+  unsetenv("LD_LIBRARY_PATH");
+  EXPECT_EQ(finished.code, 0) << finished.err;
+  EXPECT_TRUE(has(finished.out, "580.95.05, runs CUDA up to 13.0")) << finished.out;
+  EXPECT_TRUE(has(finished.out, "NVIDIA GeForce RTX 3060, compute capability 8.6, bf16"));
+  EXPECT_TRUE(has(finished.out, "2.50 GiB used, 318.00 MiB reserved")) << finished.out;
+  EXPECT_TRUE(has(finished.out, "warning: 2 other process(es) hold 512.00 MiB")) << finished.out;
+}
+
+// The hint of every out-of-memory error is a verb that is there.
+TEST(Doctor, IsListed) {
+  const TempDir dir;
+  EXPECT_TRUE(has(run(dir, {"--help"}).out, "doctor"));
+  EXPECT_TRUE(has(run(dir, {"doctor", "--help"}).out, "Usage: gpttrain doctor"));
+  EXPECT_TRUE(std::regex_search(run(dir, {"--version"}).out, std::regex("build \\w+")));
+}
+
+TEST(Program, MetricsTellWhatTheMachineHolds) {
+  const TempDir dir;
+  testing::prepare_tiny(dir);
+  const Finished trained =
+      run(dir, testing::tiny_training({"--out_dir=out", "--max_iters=1", "--device=cpu"}));
+  ASSERT_EQ(trained.code, 0) << trained.err;
+  std::istringstream lines(read_file(dir / "out/metrics.jsonl"));
+  int found = 0;
+  for (std::string line; std::getline(lines, line);) {
+    const auto json = nlohmann::json::parse(line);
+    if (json.at("event") != "train") continue;
+    ++found;
+    EXPECT_GT(json.at("process_mib").get<double>(), 10);
+    EXPECT_GT(json.at("system_available_mib").get<double>(), 10);
+  }
+  EXPECT_EQ(found, 2);
+}
+
+}  // namespace
+}  // namespace gpt
