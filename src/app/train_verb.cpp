@@ -78,6 +78,19 @@ std::unique_ptr<WeightSource> open_source(TrainConfig& config, const Settings& a
   return source;
 }
 
+// Device, type and allocator, with what the user should know of them before a long run.
+Compute start_machine(TrainConfig& config, const Settings& asked) {
+  set_up_allocator(config.memory, asked);
+  check_evaluation_device(config.memory, asked);
+  const Compute compute = set_up_machine(config.system);
+  if (const std::string holders = other_holders(compute.device); !holders.empty())
+    log_warning(holders + "; the run must do with the rest");
+  if (config.system.compile && !fused_engine_covers(compute))
+    log_info(concat("compile=True: there is no fused engine for ", config.system.device, " in ",
+                    config.system.dtype, " yet, the eager engine runs"));
+  return compute;
+}
+
 // Everything between a checked config and a finished run.
 ExitCode train(TrainConfig config, const Settings& asked) {
   const FileLock lock = lock_out_dir(config.io.out_dir);
@@ -90,15 +103,7 @@ ExitCode train(TrainConfig config, const Settings& asked) {
   std::unique_ptr<WeightSource> source = checkpoint ? nullptr : open_source(config, asked);
   const Dataset dataset = open_dataset(config);
   config.model.vocab_size.value = dataset.vocab_size;
-  set_up_allocator(config.memory, asked);
-  check_evaluation_device(config.memory, asked);
-  const Compute compute = set_up_machine(config.system);
-  if (const std::string holders = other_holders(compute.device); !holders.empty())
-    log_warning(holders + "; the run must do with the rest");
-  if (config.system.compile && !fused_engine_covers(compute))
-    log_info(concat("compile=True: there is no fused engine for ", config.system.device, " in ",
-                    config.system.dtype, " yet, the eager engine runs"));
-
+  const Compute compute = start_machine(config, asked);
   const Planned planned = set_up_memory(config, checkpoint, compute);
   at::Generator generator =
       at::detail::createCPUGenerator(static_cast<std::uint64_t>(config.system.seed));

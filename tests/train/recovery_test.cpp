@@ -159,6 +159,30 @@ TEST_P(Recovered, TheLastWordNamesTheShortfallAndLosesNothing) {
   EXPECT_EQ(run.checksum(), clean.checksum());
 }
 
+TEST_P(Recovered, TheLastWordComesAfterACheckpoint) {
+  TrainConfig short_run = config();
+  short_run.optimizer.max_iters = 4;
+  TinyRun clean(short_run);
+  EXPECT_EQ(clean.go(), kExitDone);
+
+  short_run.io.out_dir = (dir_ / "starved").string();
+  TinyRun run(short_run);
+  int steps = 0;
+  run.trainer.after_backward = [&] {
+    // The rest of this step allocates nothing; the next one finds no room.
+    if (++steps == 3) set_cpu_memory_limit(cpu_memory_now() + 4096);
+  };
+  EXPECT_THROW(run.go(), MemoryError);
+  set_cpu_memory_limit(0);
+  const auto saved = run.store.newest_good();
+  ASSERT_TRUE(saved);
+  EXPECT_EQ(saved->step, 3);
+  EXPECT_EQ(saved->manifest.reason, "out of memory");
+  const auto resumed = TinyRun::resumed(short_run, *saved);
+  EXPECT_EQ(resumed->go(), kExitDone);
+  EXPECT_EQ(resumed->checksum(), clean.checksum());
+}
+
 TEST_P(Recovered, AFlushedCacheCountsAsAFailedPlan) {
   TinyRun run(config());
   std::int64_t flushes = 0;
