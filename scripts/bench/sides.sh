@@ -1,15 +1,15 @@
-# Sourced by scripts/parity and scripts/bench/compare: gpttrain, a Python with PyTorch, and a text.
+# Sourced by scripts/parity, scripts/memory_story and scripts/bench/compare: gpttrain, a Python with PyTorch, and a text.
 source "$(dirname "${BASH_SOURCE[0]}")/../common.sh"
 
 program=${GPTTRAIN_PROGRAM:-$root/build/release/gpttrain}
 python=${GPTTRAIN_PYTHON:-$venv/bin/python}
 
-# Installs and builds only what is not there yet.
+# Installs what is missing and brings the program up to date: a stale one would be measured unnoticed.
 make_sides_ready() {
   [[ -z ${GPTTRAIN_PYTHON:-} || -x $python ]] || fail 2 "GPTTRAIN_PYTHON=$python is no program"
   [[ -z ${GPTTRAIN_PROGRAM:-} || -x $program ]] || fail 2 "GPTTRAIN_PROGRAM=$program is no program"
-  [[ -x $python && -x $program ]] || "$root/scripts/setup"
-  if [[ ! -x $program ]]; then
+  [[ -x $python && -n ${GPTTRAIN_PROGRAM:-} ]] || "$root/scripts/setup"
+  if [[ -z ${GPTTRAIN_PROGRAM:-} ]]; then
     configure release
     build release gpttrain
   fi
