@@ -24,6 +24,7 @@ int text_of(std::uint64_t bytes, pid_t& pid) {
     close(ends[1]);
     return ends[0];
   }
+  close(ends[0]);  // or it would never hear that its reader is gone
   std::string block;
   for (int i = 0; block.size() < 1000000; ++i)
     block += std::string(1 + static_cast<std::size_t>(i % 90), static_cast<char>('a' + i % 26)) +
