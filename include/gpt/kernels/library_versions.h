@@ -5,7 +5,8 @@
 
 namespace gpt {
 
-// "" where a library is not loaded, as CUDA's in a CPU-only build.
+// "" where a library is not loaded, as cuDNN, cuBLAS and NCCL in a CPU-only build. CUDA's runtime
+// is there too: LibTorch's CPU library loads it.
 struct LibraryVersions {
   std::string libtorch;        // that the program was compiled with
   std::string cuda;            // CUDA's runtime
