@@ -21,7 +21,8 @@ struct PythonResult {
 inline PythonResult run_python(const std::string& python, const std::string& script,
                                const std::vector<std::string>& arguments) {
   const auto quoted = [](const std::string& text) { return " '" + text + "'"; };
-  std::string command = python + " -B" + quoted(std::string(GPT_SOURCE_DIR) + "/" + script);
+  std::string command =
+      python + " -B" + quoted((std::filesystem::path(GPT_SOURCE_DIR) / script).string());
   for (const std::string& argument : arguments) command += quoted(argument);
   PythonResult result;
   std::FILE* pipe = popen((command + " 2>&1").c_str(), "r");
@@ -37,9 +38,11 @@ inline PythonResult run_python(const std::string& python, const std::string& scr
 // The interpreter of the virtual environment `name` in the cache folder; "" if it is not there.
 inline std::string venv_python(const std::string& name = "venv") {
   const char* cache = std::getenv("GPTTRAIN_CACHE");
+  const char* xdg = std::getenv("XDG_CACHE_HOME");
   const char* home = std::getenv("HOME");
   const std::filesystem::path folder =
       cache ? std::filesystem::path(cache)
+      : xdg ? std::filesystem::path(xdg) / "gpttrain"
             : std::filesystem::path(home ? home : "/root") / ".cache/gpttrain";
   const std::filesystem::path python = folder / name / "bin/python";
   std::error_code ignored;
