@@ -256,8 +256,8 @@ ExitCode eval_verb(const Arguments& arguments) {
   for (const std::string& input : line.inputs)
     if (!fs::is_regular_file(input, ignored))
       throw InputError(input + ": no such file; expected a text, a .bin or a .jsonl");
-  OpenModel model =
-      open_model({config.init_from, config.out_dir, config.checkpoint, config.pretrained_dir});
+  OpenModel model = open_model({config.init_from, config.out_dir, config.checkpoint,
+                                config.pretrained_dir, config.data_dir});
   const Compute compute = set_up_machine(config.device, config.dtype, config.threads, false);
   const Decoder decoder(model.weights, model.config, compute);
   model.weights.clear();

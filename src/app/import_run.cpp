@@ -16,6 +16,7 @@
 #include "gpt/corpus/dataset_meta.h"
 #include "gpt/exchange/hf_folder.h"
 #include "gpt/exchange/nanogpt_checkpoint.h"
+#include "gpt/text/tokenizer_files.h"
 
 #include "app/run_start.h"
 #include "app/version.h"
@@ -82,8 +83,27 @@ void adopt_sizes(const ModelShape& shape, TrainConfig& config) {
   config.io.init_from = "scratch";
 }
 
+// As a meta.json, for a folder that has a tokenizer beside its weights; "" stands for GPT-2's.
+std::string vocabulary_beside(const WeightSource& weights) {
+  const fs::path folder = weights.tokenizer_folder();
+  if (folder.empty()) return "";
+  try {
+    const auto tokenizer = open_tokenizer(folder.string());
+    DatasetMeta meta;
+    describe_tokenizer(*tokenizer, meta);
+    std::error_code no_such_place;
+    if (meta.tokenizer != "gpt2")
+      meta.tokenizer_file = fs::absolute(folder, no_such_place).string();
+    return meta.tokenizer == "gpt2" ? "" : to_json(meta);
+  } catch (const InputError& error) {
+    log_warning(std::string(error.what()) + "; sample will need --tokenizer");
+    return "";
+  }
+}
+
 std::string vocabulary(const ImportConfig& config, const TrainConfig& trained,
-                       std::int64_t vocab_size) {
+                       const WeightSource& weights) {
+  const std::int64_t vocab_size = weights.shape().vocab_size;
   const std::string dataset = config.dataset.empty() ? trained.data.dataset : config.dataset;
   const fs::path folder = fs::path(config.data_dir) / dataset;
   const auto meta = read_dataset_meta(folder);
@@ -91,7 +111,7 @@ std::string vocabulary(const ImportConfig& config, const TrainConfig& trained,
     throw InputError(concat(meta->origin.string(), ": has ", meta->vocab_size,
                             " tokens, the model ", vocab_size,
                             "; name the model's own dataset with --dataset"));
-  return meta ? meta->json : "";
+  return meta ? meta->json : vocabulary_beside(weights);
 }
 
 // AdamW before its first step, over one stretch of zeros.
@@ -149,7 +169,7 @@ fs::path import_run(const fs::path& source, const ImportConfig& config,
   adopt_sizes(weights->shape(), trained);
   for (const ParameterShape& parameter : parameter_shapes(weights->shape()))
     parts.add_weight(parameter.name, weights->weight(parameter.name));
-  manifest.vocabulary_json = vocabulary(config, trained, weights->shape().vocab_size);
+  manifest.vocabulary_json = vocabulary(config, trained, *weights);
   manifest.config_json = to_json(knobs(trained));
   if (!replaced.empty()) move_aside(config.out_dir, replaced);
   CheckpointStore(config.out_dir, 2).save(manifest, parts.parts());

@@ -19,8 +19,11 @@ constexpr const char* kUsage =
     "Writes a checkpoint from nanoGPT's ckpt.pt (weights, optimizer, iteration) or a\n"
     "Hugging Face GPT-2 folder (weights); --init_from=resume goes on from it.\n\n";
 
-fs::path source_of(const std::string& input) {
-  if (is_pretrained_name(input)) return find_pretrained(input, "");
+fs::path source_of(const std::string& input, const std::string& pretrained_dir) {
+  if (is_pretrained_name(input)) {
+    open_weights(input, pretrained_dir);  // for its check that this is the model of that name
+    return find_pretrained(input, pretrained_dir);
+  }
   std::error_code ignored;
   if (!fs::exists(input, ignored))
     throw InputError(input + ": no such file or folder; expected nanoGPT's ckpt.pt or a Hugging " +
@@ -41,7 +44,7 @@ ExitCode import_verb(const Arguments& arguments) {
   if (line.inputs.size() != 1)
     throw InputError(
         concat("command line: expected one ckpt.pt or folder to import, got ", line.inputs.size()));
-  const fs::path source = source_of(line.inputs[0]);
+  const fs::path source = source_of(line.inputs[0], config.pretrained_dir);
   std::error_code ignored;
   if (config.out_dir.empty()) {
     if (fs::is_directory(source, ignored))

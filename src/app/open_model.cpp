@@ -5,6 +5,7 @@
 #include "gpt/base/error.h"
 #include "gpt/base/strings.h"
 #include "gpt/checkpoint/run_state.h"
+#include "gpt/corpus/dataset_meta.h"
 #include "gpt/exchange/pretrained.h"
 #include "gpt/text/tokenizer_files.h"
 
@@ -50,13 +51,21 @@ CheckpointInfo choose_checkpoint(const ModelChoice& choice) {
   return found ? *found : *newest;
 }
 
-OpenModel from_source(std::shared_ptr<const WeightSource> source) {
+// As nanoGPT's sample.py: a ckpt.pt names its dataset, whose folder says what the tokens mean.
+std::string vocabulary_json(const WeightSource& source, const std::string& data_dir) {
+  if (source.dataset().empty()) return "";
+  const auto meta = read_dataset_meta(fs::path(data_dir) / source.dataset());
+  return meta ? meta->json : "";
+}
+
+OpenModel from_source(std::shared_ptr<const WeightSource> source, const std::string& data_dir) {
   const ModelShape& shape = source->shape();
   OpenModel model{.name = source->origin(),
                   .config = shape.config,
                   .block_size = shape.block_size,
                   .weights = {},
-                  .vocabulary_json = "",
+                  .vocabulary_json = vocabulary_json(*source, data_dir),
+                  .tokenizer = source->tokenizer_folder().string(),
                   .source = source};
   for (const ParameterShape& parameter : parameter_shapes(shape))
     model.weights.push_back({parameter.name, source->weight(parameter.name)});
@@ -67,12 +76,12 @@ OpenModel from_source(std::shared_ptr<const WeightSource> source) {
 
 OpenModel open_model(const ModelChoice& choice) {
   if (choice.init_from != "resume")
-    return from_source(open_weights(choice.init_from, choice.pretrained_dir));
+    return from_source(open_weights(choice.init_from, choice.pretrained_dir), choice.data_dir);
   const fs::path nanogpt = fs::path(choice.out_dir) / kNanogptFile;
   std::error_code ignored;
   if (choice.checkpoint == "auto" && fs::is_regular_file(nanogpt, ignored) &&
       CheckpointStore(choice.out_dir, 2).list().empty())
-    return from_source(open_weights(nanogpt.string(), ""));
+    return from_source(open_weights(nanogpt.string(), ""), choice.data_dir);
   const CheckpointInfo checkpoint = choose_checkpoint(choice);
   const TrainConfig saved = saved_config(checkpoint);
   return {.name = checkpoint.path.string(),
@@ -80,8 +89,21 @@ OpenModel open_model(const ModelChoice& choice) {
           .block_size = saved.data.block_size,
           .weights = load_parameters(checkpoint.path),
           .vocabulary_json = checkpoint.manifest.vocabulary_json,
+          .tokenizer = "",
           .source = nullptr};
 }
+
+namespace {
+
+// A character vocabulary has no file but its dataset's meta.json or meta.pkl.
+std::unique_ptr<Tokenizer> asked_tokenizer(const fs::path& asked) {
+  const bool named = asked.filename() == "meta.json" || asked.filename() == "meta.pkl";
+  const auto meta = read_dataset_meta(named ? asked.parent_path() : asked);
+  return meta ? tokenizer_of_meta(meta->json, meta->origin.string())
+              : open_tokenizer(asked.string());
+}
+
+}  // namespace
 
 std::int64_t vocabulary_of(const OpenModel& model) {
   for (const Parameter& parameter : model.weights)
@@ -95,16 +117,17 @@ std::unique_ptr<Tokenizer> tokenizer_for(const OpenModel& model, const std::stri
   constexpr std::int64_t kGpt2 = 50257;
   std::unique_ptr<Tokenizer> tokenizer;
   if (!asked.empty())
-    tokenizer = open_tokenizer(asked);
+    tokenizer = asked_tokenizer(asked);
   else if (!model.vocabulary_json.empty())
-    tokenizer =
-        tokenizer_of_meta(model.vocabulary_json, model.name + "/manifest.json (vocabulary)");
+    tokenizer = tokenizer_of_meta(model.vocabulary_json, model.name + ", its dataset's meta.json");
+  else if (!model.tokenizer.empty())
+    tokenizer = open_tokenizer(model.tokenizer);
   else if (model_vocab_size >= kGpt2)
     tokenizer = open_tokenizer("gpt2");
   else
     throw InputError(concat(model.name, ": its dataset had no meta.json, and ", model_vocab_size,
-                            " tokens are too few for GPT-2's; say with --tokenizer=FILE how its "
-                            "tokens read"));
+                            " tokens are too few for GPT-2's; say with --tokenizer=FILE or the "
+                            "dataset's folder how its tokens read"));
   if (tokenizer->vocab_size() > model_vocab_size)
     throw InputError(concat("the tokenizer ", tokenizer->name(), " has ", tokenizer->vocab_size(),
                             " tokens, but the model of ", model.name, " has ", model_vocab_size,

@@ -17,6 +17,7 @@ struct ModelChoice {
   std::string out_dir;         // of the run
   std::string checkpoint;      // auto, latest, best, or a checkpoint's folder
   std::string pretrained_dir;  // see find_pretrained
+  std::string data_dir;        // where the dataset is that a ckpt.pt names
 };
 
 struct OpenModel {
@@ -25,6 +26,7 @@ struct OpenModel {
   std::int64_t block_size = 0;  // of training
   ParameterList weights;        // float32, on the CPU; not to be written
   std::string vocabulary_json;  // its dataset's meta.json, or "" if there was none
+  std::string tokenizer;        // where a vocabulary lies beside its weights, or ""
   std::shared_ptr<const WeightSource> source = nullptr;  // whose file the weights may look into
 };
 
@@ -35,8 +37,9 @@ OpenModel open_model(const ModelChoice& choice);
 // Tokens that the model knows, padding included: the rows of its embedding.
 std::int64_t vocabulary_of(const OpenModel& model);
 
-// `asked` (see open_tokenizer) if it is not empty; else the dataset's; else GPT-2's, as nanoGPT has
-// it for datasets without a meta.json. InputError if the model has fewer tokens than it.
+// `asked` (see open_tokenizer; or a dataset's folder) if it is not empty; else the dataset's; else
+// the one beside the weights; else GPT-2's, as nanoGPT has it for datasets without a meta.json.
+// InputError if the model has fewer tokens than it.
 std::unique_ptr<Tokenizer> tokenizer_for(const OpenModel& model, const std::string& asked,
                                          std::int64_t model_vocab_size);
 

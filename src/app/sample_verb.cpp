@@ -149,8 +149,8 @@ ExitCode sample_verb(const Arguments& arguments) {
     print_text("Usage: gpttrain sample [--key=value...]\n\n" + help_text(knobs(config)));
     return kExitDone;
   }
-  OpenModel model =
-      open_model({config.init_from, config.out_dir, config.checkpoint, config.pretrained_dir});
+  OpenModel model = open_model({config.init_from, config.out_dir, config.checkpoint,
+                                config.pretrained_dir, config.data_dir});
   const std::int64_t vocab_size = vocabulary_of(model);
   const auto tokenizer = tokenizer_for(model, config.tokenizer, vocab_size);
   const std::string start = start_text(config.start);

@@ -9,6 +9,7 @@
 #include "gpt/base/checksum.h"
 #include "gpt/base/error.h"
 #include "gpt/base/files.h"
+#include "gpt/base/small_file.h"
 #include "gpt/base/strings.h"
 #include "gpt/checkpoint/store.h"
 
@@ -50,6 +51,12 @@ std::string size_problem(const fs::path& directory, const Manifest& manifest) {
   return "";
 }
 
+Manifest read_manifest(const fs::path& directory) {
+  constexpr std::uint64_t kLargest = 64 << 20;  // nearly all of it the dataset's vocabulary
+  return parse_manifest(read_small_file(directory / "manifest.json", kLargest, "a manifest"),
+                        "manifest.json");
+}
+
 CheckpointInfo glance(const fs::path& directory, std::int64_t step, bool every_byte) {
   CheckpointInfo info{
       .path = directory, .step = step, .good = false, .problem = "", .manifest = {}};
@@ -57,8 +64,7 @@ CheckpointInfo glance(const fs::path& directory, std::int64_t step, bool every_b
     info.problem = CheckpointStore::verify(directory, &info.manifest);
   } else {
     try {
-      const fs::path file = directory / "manifest.json";
-      info.manifest = parse_manifest(read_file(file), "manifest.json");
+      info.manifest = read_manifest(directory);
       info.problem = size_problem(directory, info.manifest);
     } catch (const Error& error) {
       info.problem = error.what();
@@ -85,7 +91,7 @@ std::int64_t step_of(const std::string& name, bool* old) {
 
 std::string CheckpointStore::verify(const fs::path& directory, Manifest* manifest) {
   try {
-    const Manifest read = parse_manifest(read_file(directory / "manifest.json"), "manifest.json");
+    const Manifest read = read_manifest(directory);
     if (manifest) *manifest = read;
     if (std::string problem = size_problem(directory, read); !problem.empty()) return problem;
     for (const FileRecord& file : read.files) {

@@ -6,6 +6,7 @@
 
 #include "gpt/base/error.h"
 #include "gpt/base/files.h"
+#include "gpt/base/small_file.h"
 #include "gpt/base/strings.h"
 #include "gpt/text/char_tokenizer.h"
 #include "gpt/text/utf8.h"
@@ -19,6 +20,7 @@ namespace {
 using nlohmann::json;
 
 constexpr std::int64_t kSixteenBits = 65536;
+constexpr std::uint64_t kLargest = 64 << 20;  // every character of Unicode takes 11 MiB
 
 // Reads the keys that are there and holds each to its type.
 class MetaReader {
@@ -125,7 +127,7 @@ void read_vocabulary(const std::string& text, const json& parsed, const MetaRead
 DatasetMeta parse_meta(const std::filesystem::path& path) {
   DatasetMeta meta;
   meta.origin = path;
-  meta.json = read_file(path);
+  meta.json = read_small_file(path, kLargest, "a meta.json");
   const json parsed = json::parse(meta.json, nullptr, /*allow_exceptions=*/false);
   const MetaReader reader(parsed.is_object() ? parsed : json::object(), path.string());
   read_vocabulary(meta.json, parsed, reader, meta);

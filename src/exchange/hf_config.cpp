@@ -4,6 +4,7 @@
 
 #include "gpt/base/error.h"
 #include "gpt/base/files.h"
+#include "gpt/base/small_file.h"
 #include "gpt/base/strings.h"
 #include "gpt/base/terminal.h"
 
@@ -17,8 +18,7 @@ constexpr std::int64_t kGpt2Tokens = 50257;
 
 Json read_json(const std::filesystem::path& path) {
   constexpr std::size_t kLargest = 64 << 20;  // an index of 100,000 tensors has 10 MB
-  const std::string text = read_file(path);
-  if (text.size() > kLargest) throw InputError(path.string() + ": too large for a JSON file");
+  const std::string text = read_small_file(path, kLargest, "a JSON file");
   Json json;
   try {
     json = Json::parse(text, [](int depth, Json::parse_event_t, const Json&) {

@@ -97,6 +97,13 @@ void HfFolder::index_tensors() {
                      " is not one of GPT2LMHeadModel's");
 }
 
+std::filesystem::path HfFolder::tokenizer_folder() const {
+  std::error_code ignored;
+  for (const char* name : {"tokenizer.json", "merges.txt", "vocab.bpe"})
+    if (fs::exists(folder_ / name, ignored)) return folder_;
+  return {};
+}
+
 at::Tensor HfFolder::stored(const std::string& name) const {
   const auto found = tensors_.find(name);
   if (found == tensors_.end())

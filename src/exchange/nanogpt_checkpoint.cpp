@@ -119,6 +119,14 @@ void NanogptCheckpoint::read_run() {
   }
 }
 
+std::string NanogptCheckpoint::dataset() const {
+  for (const Setting& setting : config_)
+    if (const auto* name = std::get_if<std::string>(&setting.value);
+        name && setting.key == "dataset")
+      return *name;
+  return "";
+}
+
 at::Tensor NanogptCheckpoint::tensor(const PickleValue& value, const std::string& where) const {
   const StridedTensor strided = file_.tensor(value, where);
   std::vector<std::byte> buffer;

@@ -8,6 +8,7 @@
 
 #include "gpt/base/error.h"
 #include "gpt/base/files.h"
+#include "gpt/base/small_file.h"
 #include "gpt/base/strings.h"
 #include "gpt/exchange/hf_folder.h"
 #include "gpt/exchange/nanogpt_checkpoint.h"
@@ -51,7 +52,7 @@ fs::path hub_cache() {
 std::optional<fs::path> cached_model(const fs::path& model) {
   std::error_code error;
   if (fs::exists(model / "refs/main", error)) {
-    std::string revision = read_file(model / "refs/main");
+    std::string revision = read_small_file(model / "refs/main", 4096, "the name of a revision");
     while (!revision.empty() && std::isspace(static_cast<unsigned char>(revision.back())))
       revision.pop_back();
     if (fs::path(revision).filename() == revision && holds_model(model / "snapshots" / revision))

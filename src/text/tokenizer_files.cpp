@@ -49,6 +49,19 @@ std::string text_of(const json& meta, const char* key, const std::string& origin
   return value.get<std::string>();
 }
 
+// A dataset or a checkpoint may come from someone else: what it names is opened only if it is a
+// file or a folder, for a pipe could make us wait for ever.
+std::string tokenizer_file(const json& meta, const std::string& origin) {
+  std::string file = text_of(meta, "tokenizer_file", origin);
+  std::error_code ignored;
+  const auto type = fs::status(file, ignored).type();
+  if (type == fs::file_type::regular || type == fs::file_type::directory) return file;
+  throw InputError(
+      concat(origin, ": tokenizer_file: ", shown_json(file),
+             type == fs::file_type::not_found ? " is not there" : " is neither a file nor a folder",
+             "; give the vocabulary with --tokenizer=FILE"));
+}
+
 }  // namespace
 
 fs::path gpt2_vocabulary_file() {
@@ -79,7 +92,7 @@ std::unique_ptr<Tokenizer> tokenizer_of_meta(std::string_view meta_json,
   if (name != "gpt2" && name != "bpe")
     throw InputError(concat(origin, ": tokenizer: expected \"char\", \"gpt2\" or \"bpe\", found ",
                             shown_json(name)));
-  auto tokenizer = open_tokenizer(name == "gpt2" ? name : text_of(meta, "tokenizer_file", origin));
+  auto tokenizer = open_tokenizer(name == "gpt2" ? name : tokenizer_file(meta, origin));
   if (const json size = meta.value("vocab_size", json()); size != tokenizer->vocab_size())
     throw InputError(concat(origin, ": vocab_size: expected ", tokenizer->vocab_size(),
                             " as the tokenizer has, found ", shown_json(size)));

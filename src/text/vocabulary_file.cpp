@@ -2,14 +2,14 @@
 
 #include "gpt/base/error.h"
 #include "gpt/base/files.h"
-#include "gpt/base/strings.h"
+#include "gpt/base/small_file.h"
 #include "gpt/text/bpe_vocabulary.h"
 
 namespace gpt {
 
 namespace {
 
-constexpr std::uintmax_t kLargestMiB = 64;  // GPT-2's take one or two
+constexpr std::uint64_t kLargest = 64 << 20;  // GPT-2's take one or two MiB
 
 // The first of these in the folder; nothing if none is there.
 std::optional<fs::path> first_of(const fs::path& folder, std::initializer_list<const char*> names) {
@@ -29,13 +29,8 @@ fs::path file_in(const fs::path& folder) {
   return *found;
 }
 
-std::string read_small_file(const fs::path& path) {
-  std::error_code error;
-  const std::uintmax_t size = fs::file_size(path, error);
-  if (!error && size > kLargestMiB << 20)
-    throw InputError(concat(path.string(), ": ", human_bytes(size),
-                            "; expected a vocabulary of at most ", kLargestMiB, " MiB"));
-  return read_file(path);
+std::string vocabulary_text(const fs::path& path) {
+  return read_small_file(path, kLargest, "a vocabulary");
 }
 
 // A token in base64 has a multiple of four letters, and its id follows.
@@ -51,7 +46,7 @@ bool looks_like_tiktoken(std::string_view text) {
 BpeVocabulary read_bpe_vocabulary(const fs::path& path) {
   std::error_code ignored;
   const fs::path file = fs::is_directory(path, ignored) ? file_in(path) : path;
-  const std::string text = read_small_file(file);
+  const std::string text = vocabulary_text(file);
   const std::string name = file.string();
   const std::size_t first = text.find_first_not_of(" \t\r\n");
   const bool json = first != text.npos && text[first] == '{';
@@ -61,12 +56,12 @@ BpeVocabulary read_bpe_vocabulary(const fs::path& path) {
     const auto merges = first_of(file.parent_path(), {"vocab.bpe", "merges.txt"});
     if (!merges)
       throw InputError(name + ": has the ids only; expected vocab.bpe or merges.txt beside it");
-    return parse_merges(read_small_file(*merges), merges->string(), text, name);
+    return parse_merges(vocabulary_text(*merges), merges->string(), text, name);
   }
   if (looks_like_tiktoken(text)) return parse_tiktoken_vocabulary(text, name);
   const auto ids = first_of(file.parent_path(), {"encoder.json", "vocab.json"});
   if (!ids) return parse_merges(text, name);
-  return parse_merges(text, name, read_small_file(*ids), ids->string());
+  return parse_merges(text, name, vocabulary_text(*ids), ids->string());
 }
 
 }  // namespace gpt

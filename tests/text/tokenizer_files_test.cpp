@@ -1,6 +1,7 @@
 #include "gpt/text/tokenizer_files.h"
 
 #include <cstdlib>
+#include <sys/stat.h>
 
 #include <gtest/gtest.h>
 
@@ -115,6 +116,26 @@ TEST(TokenizerFiles, MetaNamesTheTokenizer) {
             "d/meta.json: tokenizer: expected \"char\", \"gpt2\" or \"bpe\", found \"wordpiece\"");
   EXPECT_EQ(meta_error(R"({"tokenizer": "bpe"})"),
             "d/meta.json: tokenizer_file: expected a text, found nothing");
+}
+
+// Reading a pipe without a writer would never end, and a device would fill the memory.
+TEST(TokenizerFiles, MetaMayNameOnlyFilesAndFolders) {
+  const TempDir dir;
+  ASSERT_EQ(mkfifo((dir / "pipe").c_str(), 0600), 0);
+  const auto error = [&](const std::string& file) {
+    return meta_error(R"({"tokenizer": "bpe", "vocab_size": 259, "tokenizer_file": ")" + file +
+                      "\"}");
+  };
+  EXPECT_EQ(error(dir / "pipe"), "d/meta.json: tokenizer_file: \"" + (dir / "pipe").string() +
+                                     "\" is neither a file nor a folder; give the vocabulary with "
+                                     "--tokenizer=FILE");
+  EXPECT_NE(error("/dev/zero").find("is neither a file nor a folder"), std::string::npos);
+  EXPECT_NE(error(dir / "none").find("none\" is not there; give"), std::string::npos);
+}
+
+TEST(TokenizerFiles, AVocabularyHasItsSize) {
+  EXPECT_EQ(error_text([] { open_tokenizer("/dev/zero"); }),
+            "/dev/zero: is too large; expected a vocabulary of at most 64.00 MiB");
 }
 
 }  // namespace

@@ -18,6 +18,9 @@ struct EvalConfig {
   FIELD(std::string, pretrained_dir,
         "Folder with OpenAI's weights as NAME/model.safetensors. Empty: the Hugging Face cache.",
         anything()) = "";
+  FIELD(std::string, data_dir,
+        "Folder that holds the datasets: there is the vocabulary of the one that a ckpt.pt names.",
+        not_empty()) = "data";
   FIELD(std::string, out_dir, "Folder of the run.", not_empty()) = "out";
   FIELD(std::string, checkpoint,
         "latest, best, or a checkpoint's folder. auto: what nanoGPT's ckpt.pt would hold.",
@@ -41,9 +44,11 @@ struct EvalConfig {
         auto_or_at_least(1)) = {};
   FIELD(AutoInt, head_chunk, "Tokens whose logits exist at once. auto: chosen for the vocabulary.",
         auto_or_at_least(1)) = {};
-  FIELD(std::string, tokenizer,
-        "gpt2, or a vocabulary file or folder. Empty: the run's own, GPT-2's where it names none.",
-        anything()) = "";
+  FIELD(
+      std::string, tokenizer,
+      "gpt2, or a vocabulary file or folder, or a dataset's folder. Empty: the run's own, GPT-2's "
+      "where it names none.",
+      anything()) = "";
   FIELD(bool, json, "Print a JSON object for each input.", anything()) = false;
   FIELD(std::string, device, "Where to compute; without a GPU the CPU is used.",
         device_name()) = "cuda";

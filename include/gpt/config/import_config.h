@@ -13,6 +13,9 @@ struct ImportConfig {
   FIELD(std::string, out_dir,
         "Run folder to write the checkpoint to. Empty: where nanoGPT's ckpt.pt is.",
         anything()) = "";
+  FIELD(std::string, pretrained_dir,
+        "Folder with OpenAI's weights as NAME/model.safetensors. Empty: the Hugging Face cache.",
+        anything()) = "";
   FIELD(bool, optimizer, "Take AdamW's state too; False: the weights with a fresh optimizer.",
         anything()) = true;
   FIELD(std::string, data_dir, "Folder that holds the datasets.", not_empty()) = "data";

@@ -18,6 +18,9 @@ struct SampleConfig {
   FIELD(std::string, pretrained_dir,
         "Folder with OpenAI's weights as NAME/model.safetensors. Empty: the Hugging Face cache.",
         anything()) = "";
+  FIELD(std::string, data_dir,
+        "Folder that holds the datasets: there is the vocabulary of the one that a ckpt.pt names.",
+        not_empty()) = "data";
   FIELD(std::string, out_dir, "Folder of the run.", not_empty()) = "out";
   FIELD(std::string, start,
         "Text to continue; FILE:PATH takes it from a file, - from standard input.",
@@ -55,9 +58,11 @@ struct SampleConfig {
   FIELD(std::string, checkpoint,
         "latest, best, or a checkpoint's folder. auto: what nanoGPT's ckpt.pt would hold.",
         not_empty()) = "auto";
-  FIELD(std::string, tokenizer,
-        "gpt2, or a vocabulary file or folder. Empty: the run's own, GPT-2's where it names none.",
-        anything()) = "";
+  FIELD(
+      std::string, tokenizer,
+      "gpt2, or a vocabulary file or folder, or a dataset's folder. Empty: the run's own, GPT-2's "
+      "where it names none.",
+      anything()) = "";
   FIELD(AutoInt, threads, "CPU threads. auto: one per core.", auto_or_between(1, 1024)) = {};
   END_CONFIG;
 };

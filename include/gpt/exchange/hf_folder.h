@@ -22,6 +22,7 @@ class HfFolder : public WeightSource {
   // Conv1D weights, [in, out] in the file, come as [out, in].
   at::Tensor weight(const std::string& name) const override;
   std::string origin() const override { return folder_.string(); }
+  std::filesystem::path tokenizer_folder() const override;
 
  private:
   void open_files();

@@ -23,6 +23,7 @@ class NanogptCheckpoint : public WeightSource {
   const ModelShape& shape() const override { return shape_; }
   at::Tensor weight(const std::string& name) const override;
   std::string origin() const override { return file_.origin(); }
+  std::string dataset() const override;  // that config names
 
   std::int64_t iteration() const { return iteration_; }
   double best_val_loss() const { return best_val_loss_; }

@@ -1,6 +1,7 @@
 // The weights of a GPT-2 that another program saved.
 #pragma once
 
+#include <filesystem>
 #include <string>
 
 #include <ATen/core/Tensor.h>
@@ -21,6 +22,10 @@ class WeightSource {
   // file's tensor is missing, damaged, or not of the shape that shape() implies.
   virtual at::Tensor weight(const std::string& name) const = 0;
   virtual std::string origin() const = 0;  // for messages
+
+  // What its tokens mean, as far as it says so; else empty.
+  virtual std::string dataset() const { return ""; }                     // the name of one
+  virtual std::filesystem::path tokenizer_folder() const { return {}; }  // with a vocabulary in it
 };
 
 // Copies every weight into the parameters of a Gpt, on any device. The positions of a model

@@ -1,0 +1,40 @@
+#include "gpt/base/small_file.h"
+
+#include <gtest/gtest.h>
+
+#include "support/error_text.h"
+#include "support/temp_dir.h"
+
+namespace gpt {
+namespace {
+
+using testing::error_text;
+using testing::TempDir;
+
+TEST(SmallFile, IsReadWholeUpToItsLimit) {
+  const TempDir dir;
+  const std::string text(200'000, 'x');
+  const auto path = dir.write("a", text);
+  EXPECT_EQ(read_small_file(path, 200'000, "a list"), text);
+  EXPECT_EQ(read_small_file(dir.write("empty", ""), 0, "a list"), "");
+  EXPECT_EQ(error_text([&] { read_small_file(path, 199'999, "a list"); }),
+            path.string() + ": is too large; expected a list of at most 195.31 KiB");
+}
+
+TEST(SmallFile, WhatHasNoEndIsLeft) {
+  EXPECT_NE(error_text([] {
+              read_small_file("/dev/zero", 1 << 20, "a list");
+            }).find("expected a list of at most 1.00 MiB"),
+            std::string::npos);
+}
+
+TEST(SmallFile, SaysWhyItCannotBeRead) {
+  const TempDir dir;
+  EXPECT_EQ(error_text([&] { read_small_file(dir / "none", 9, "a list"); }),
+            (dir / "none").string() + ": cannot read: No such file or directory");
+  EXPECT_NE(error_text([&] { read_small_file(dir.path(), 9, "a list"); }).find("Is a directory"),
+            std::string::npos);
+}
+
+}  // namespace
+}  // namespace gpt
