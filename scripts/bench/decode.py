@@ -1,6 +1,7 @@
 """Times text from a 124M model, nanoGPT's way and gpttrain's; see scripts/bench/decode."""
 
 import argparse
+import itertools
 import os
 import pathlib
 import re
@@ -32,21 +33,29 @@ def write_checkpoint(program, work):
     run([program, "train"] + [f"--{k}={v}" for k, v in keys.items()], work)
 
 
-def nanogpt(prompt, count):
-    """Seconds after each token of nanoGPT's generate: the whole window anew for each of them."""
+def nanogpt(prompt, count, every):
+    """Seconds of nanoGPT's generate, which reads the whole window anew for each token, and of its
+    last token. Of each `every` tokens one is timed and the others lie on the line between."""
     model = nanogpt_model.Gpt(nanogpt_model.Shape(**SHAPE)).eval()
-    tokens = torch.zeros((1, prompt), dtype=torch.long)
-    times, start = [], time.perf_counter()
+    tokens = torch.zeros((1, prompt + count), dtype=torch.long)
+    timed_at = sorted({*range(0, count, every), count - 1})
+    times = []
     with torch.no_grad():
-        for _ in range(count):
-            window = tokens[:, -SHAPE["block_size"]:]
-            logits = last_logits(model, window) / TEMPERATURE
-            top, _ = torch.topk(logits, TOP_K)
-            logits[logits < top[:, [-1]]] = -float("inf")
-            drawn = torch.multinomial(torch.softmax(logits, dim=-1), num_samples=1)
-            tokens = torch.cat((tokens, drawn), dim=1)
-            times.append(time.perf_counter() - start)
-    return times
+        next_token(model, tokens[:, :prompt])  # what the first call costs once is not counted
+        for i in timed_at:
+            window = tokens[:, :prompt + i][:, -SHAPE["block_size"]:]
+            times.append(min(timed(lambda: next_token(model, window)) for _ in range(min(every, 2))))
+    whole = times[0]
+    for (a, at_a), (b, at_b) in itertools.pairwise(zip(timed_at, times)):
+        whole += (b - a) * at_a + (at_b - at_a) * (b - a + 1) / 2  # those after a, up to b
+    return whole, times[-1]
+
+
+def next_token(model, window):
+    logits = last_logits(model, window) / TEMPERATURE
+    top, _ = torch.topk(logits, TOP_K)
+    logits[logits < top[:, [-1]]] = -float("inf")
+    return torch.multinomial(torch.softmax(logits, dim=-1), num_samples=1)
 
 
 def last_logits(model, x_BT):
@@ -90,7 +99,7 @@ def main(arguments):
     for name in ("program", "work"):
         parser.add_argument(f"--{name}", required=True, type=pathlib.Path)
     for name, value in (("tokens", 500), ("prompt", 16), ("samples", 10), ("threads", 0),
-                        ("reference-tokens", 0)):
+                        ("reference-every", 1)):
         parser.add_argument(f"--{name}", type=int, default=value)
     options = parser.parse_args(arguments)
     if options.threads:
@@ -99,12 +108,9 @@ def main(arguments):
     program = options.program.resolve()
     write_checkpoint(program, options.work)
     count = options.tokens
-    done = min(options.reference_tokens or count, count)
-    times = nanogpt(options.prompt, done)
-    # A token costs more the more come before it, so what is left is no cheaper than the last ones.
-    last = (times[-1] - times[-11]) / 10 if done > 10 else times[-1] / done
-    reference = times[-1] + (count - done) * last
-    note = "" if done == count else f" (at least; {done} measured, the rest as the last ten)"
+    every = options.reference_every
+    reference, last = nanogpt(options.prompt, count, every)
+    note = "" if every == 1 else f" (one token in {every} timed)"
     print(f"{torch.get_num_threads()} threads, {torch.backends.cpu.get_cpu_capability()}; "
           f"{count} tokens after {options.prompt}")
     print(f"nanoGPT's generate in PyTorch, float32: {reference:.1f} s{note}, "
