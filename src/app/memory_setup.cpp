@@ -50,7 +50,6 @@ Planned set_up_memory(TrainConfig& config, const std::optional<CheckpointInfo>& 
   Planned planned = plan_run(config, saved ? &*saved : nullptr, compute);
   adopt_plan(config, planned);
   const Plan& plan = *planned.chosen.best;
-  print_line(plan_line(planned.problem, plan, planned.limit));
   // CUDA's context is outside of what the allocator can hold to a limit.
   if (limited)
     limit_memory(compute.device,

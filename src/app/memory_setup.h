@@ -17,7 +17,7 @@ namespace gpt {
 // allocator=...; before anything touches a GPU. InputError if LibTorch does not know the words.
 void set_up_allocator(const MemoryConfig& memory, const Settings& asked);
 
-// Chooses and prints the plan, writes it into `config`, and sets memory_limit. `checkpoint`: what
+// Chooses the plan, writes it into `config`, and sets memory_limit. `checkpoint`: what
 // the run goes on from, if anything. Error if nothing fits.
 Planned set_up_memory(TrainConfig& config, const std::optional<CheckpointInfo>& checkpoint,
                       const Compute& compute);

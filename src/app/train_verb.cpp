@@ -14,6 +14,8 @@
 #include "gpt/kernels/device.h"
 #include "gpt/kernels/device_memory.h"
 #include "gpt/kernels/device_watch.h"
+#include "gpt/memory/plan_text.h"
+#include "gpt/train/step_trace.h"
 #include "gpt/train/trainer.h"
 
 #include "app/import_run.h"
@@ -105,6 +107,7 @@ ExitCode train(TrainConfig config, const Settings& asked) {
   config.model.vocab_size.value = dataset.vocab_size;
   const Compute compute = start_machine(config, asked);
   const Planned planned = set_up_memory(config, checkpoint, compute);
+  print_line(plan_line(planned.problem, *planned.chosen.best, planned.limit));
   at::Generator generator =
       at::detail::createCPUGenerator(static_cast<std::uint64_t>(config.system.seed));
   Gpt model(config.model, dataset.vocab_size, config.data.block_size, generator);
@@ -144,6 +147,10 @@ ExitCode train(TrainConfig config, const Settings& asked) {
   Trainer trainer({config, compute, model, *engine, optimizer, scaler, dataset, batches, generator,
                    store, report, config_json},
                   state);
+  std::optional<StepTrace> trace;
+  if (config.system.profile)
+    trace.emplace(fs::path(config.io.out_dir) / "trace.json", compute.device,
+                  config.optimizer.max_iters - state.step + 1);
   return trainer.run(signals);
 }
 

@@ -30,6 +30,7 @@ constexpr Verb kVerbs[] = {
     {"export", export_verb, "take a model: gpttrain export --out_dir=DIR --format=nanogpt|hf"},
     {"checkpoint", checkpoint_verb, "look at checkpoints: gpttrain checkpoint list|verify DIR"},
     {"plan", plan_verb, "what a run will take of memory: gpttrain plan CONFIG [--gpu=rtx3060]"},
+    {"bench", bench_verb, "where a step's time goes: gpttrain bench [CONFIG] [--json]"},
     {"doctor", doctor_verb, "what is here, and what is in the way: gpttrain doctor [CONFIG]"},
     {"keys", keys_verb, ""},
 };

@@ -22,6 +22,7 @@ ExitCode import_verb(const Arguments& arguments);
 ExitCode export_verb(const Arguments& arguments);
 ExitCode checkpoint_verb(const Arguments& arguments);
 ExitCode plan_verb(const Arguments& arguments);
+ExitCode bench_verb(const Arguments& arguments);
 ExitCode doctor_verb(const Arguments& arguments);
 // The README's table of keys; scripts/update_readme and a test use it.
 ExitCode keys_verb(const Arguments& arguments);

@@ -31,6 +31,12 @@ std::vector<Knob> knobs(TrainConfig& config) {
   return list;
 }
 
+std::vector<Knob> knobs(BenchConfig& config) {
+  std::vector<Knob> list;
+  add(list, "Measuring", config);
+  return list;
+}
+
 std::vector<Knob> knobs(SampleConfig& config) {
   std::vector<Knob> list;
   add(list, "Sampling", config);

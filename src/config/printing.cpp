@@ -106,14 +106,15 @@ std::string key_table(const std::vector<Knob>& knobs) {
 
 std::string key_tables() {
   TrainConfig train;
+  BenchConfig bench;
   SampleConfig sample;
   EvalConfig eval;
   PrepareConfig prepare;
   ImportConfig import;
   ExportConfig export_;
   std::string out;
-  for (const auto& list :
-       {knobs(train), knobs(sample), knobs(eval), knobs(prepare), knobs(import), knobs(export_)})
+  for (const auto& list : {knobs(train), knobs(bench), knobs(sample), knobs(eval), knobs(prepare),
+                           knobs(import), knobs(export_)})
     out += key_table(list);
   return out;
 }

@@ -5,6 +5,7 @@
 
 #include <ATen/ATen.h>
 
+#include "gpt/base/span.h"
 #include "gpt/kernels/team.h"
 #include "gpt/model/engines.h"
 
@@ -195,6 +196,7 @@ void CpuEngine::prepare_gradients(int threads) {
 // Ranks in their order, whichever was done first.
 void CpuEngine::gather_gradients(int threads) {
   if (threads == 1) return;
+  const Span span("gradients");
   Team& workers = team();
   const std::int64_t first = together_ ? weights_.vectors_begin() : 0;
   workers.run([&](int rank) {

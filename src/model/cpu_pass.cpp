@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "gpt/base/span.h"
+
 #include "cpu_pass_types.h"
 
 namespace gpt {
@@ -23,6 +25,7 @@ CpuPass<X>::CpuPass(const CpuModel& model, const CpuBuffers<X>& buffers, const G
 
 template <class X>
 void CpuPass<X>::forward() {
+  const Span span("forward");
   embed();
   for (std::int64_t index = 0; index < model_.shape.layers; ++index) block(index);
   norm(buffers_.x_NC, model_.weights->norm_f, model_.weights->norm_f_bias, buffers_.stats_N2,
@@ -127,6 +130,7 @@ void CpuPass<X>::attend(std::int64_t index) {
 // Logits of a few tokens at a time, shared out by rows; then the weight's gradient by rows of it.
 template <class X>
 void CpuPass<X>::head() {
+  const Span span("head");
   crew_.meet();
   const std::int64_t chunk = model_.shape.head_chunk;
   for (std::int64_t begin = 0; begin < group_.tokens; begin += chunk)

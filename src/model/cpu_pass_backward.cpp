@@ -2,6 +2,8 @@
 // input, and adds to the weights' gradients on the way.
 #include <algorithm>
 
+#include "gpt/base/span.h"
+
 #include "cpu_pass.h"
 #include "cpu_pass_types.h"
 
@@ -9,6 +11,7 @@ namespace gpt {
 
 template <class X>
 void CpuPass<X>::backward() {
+  const Span span("backward");
   std::fill(buffers_.dx_NC + rows_.begin * C_, buffers_.dx_NC + rows_.end * C_, 0.0f);
   norm_backward(buffers_.x_NC, model_.weights->norm_f, model_.weights->norm_f_bias,
                 buffers_.stats_N2);

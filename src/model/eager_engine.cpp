@@ -1,5 +1,6 @@
 #include "eager_engine.h"
 
+#include "gpt/base/span.h"
 #include "gpt/kernels/autocast.h"
 #include "gpt/model/engines.h"
 
@@ -8,9 +9,11 @@ namespace gpt {
 at::Tensor EagerEngine::accumulate(const at::Tensor& x_BT, const at::Tensor& y_BT,
                                    const LossScale& scale, const DropoutState& dropout) {
   const LmHeadLoss loss = [&] {
+    const Span forward("forward");
     const AutocastGuard autocast(compute_.device.type(), compute_.type);
     return model_.loss(x_BT, y_BT, head_options(scale), dropout, plan_.recompute);
   }();
+  const Span backward("backward");
   loss.loss.backward();
   return loss.token_N;
 }

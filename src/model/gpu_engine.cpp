@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include "gpt/base/span.h"
 #include "gpt/kernels/embedding.h"
 #include "gpt/kernels/lm_head.h"
 #include "gpt/model/engines.h"
@@ -44,6 +45,7 @@ GpuPass GpuEngine::make_pass(const at::Tensor& x_BT, const DropoutState& dropout
 }
 
 GpuEngine::Activations GpuEngine::forward(const GpuPass& pass, const at::Tensor& x_BT, bool keep) {
+  const Span span("forward");
   Activations activations;
   if (keep) activations.block.resize(weights_.h.size());
   at::Tensor x_NC = embed(x_BT, weights_.wte.master, weights_.wpe.master,
@@ -69,6 +71,7 @@ GpuEngine::Activations GpuEngine::forward(const GpuPass& pass, const at::Tensor&
 
 at::Tensor GpuEngine::head(const at::Tensor& y_NC, const at::Tensor& target_BT, double scale,
                            const at::Tensor& dy_NC) const {
+  const Span span("head");
   at::Tensor token_N =
       at::empty({target_BT.numel()}, y_NC.options().dtype(weights_.wte.master.scalar_type()));
   lm_head_pass({.x_NC = y_NC,
@@ -84,6 +87,7 @@ at::Tensor GpuEngine::head(const at::Tensor& y_NC, const at::Tensor& target_BT, 
 
 void GpuEngine::backward(const GpuPass& pass, const at::Tensor& x_BT, Activations& activations,
                          const at::Tensor& dy_NC) {
+  const Span span("backward");
   const NormOutput& ln_f = activations.ln_f;
   const auto last = static_cast<std::int64_t>(weights_.h.size()) - 1;
   at::Tensor dx_NC = at::empty_like(ln_f.sum_NC);

@@ -3,10 +3,12 @@
 #include <ATen/ATen.h>
 
 #include "gpt/base/log.h"
+#include "gpt/base/span.h"
 
 namespace gpt {
 
 void GpuGraphs::record(Entry& entry, const at::Tensor& x_BT, const Run& run) {
+  const NoSpans quiet;  // their ends may wait for the device, which a recording forbids
   try {
     entry.x_BT = at::empty_like(x_BT);
     entry.y_BT = at::empty_like(x_BT);
@@ -29,6 +31,7 @@ at::Tensor GpuGraphs::run(const at::Tensor& x_BT, const at::Tensor& y_BT, const 
   Entry& entry = entries_[key];
   if (!entry.graph && !entry.failed && ++entry.calls > kPlainCalls) record(entry, x_BT, run);
   if (!entry.graph) return run(x_BT, y_BT);
+  const Span span("forward+backward");
   entry.x_BT.copy_(x_BT);
   entry.y_BT.copy_(y_BT);
   entry.graph->replay();

@@ -6,6 +6,7 @@
 #include <ATen/ATen.h>
 
 #include "gpt/base/log.h"
+#include "gpt/base/span.h"
 #include "gpt/base/strings.h"
 #include "gpt/checkpoint/run_state.h"
 #include "gpt/kernels/device_memory.h"
@@ -38,13 +39,7 @@ ExitCode Trainer::run(const StopSignals& signals) {
     if (config.io.checkpoint_interval > 0 && state_.step > 0 &&
         state_.step % config.io.checkpoint_interval == 0 && state_.last_eval_step != state_.step)
       save("interval");
-
-    if (!queued_) parts_.report.start_step();
-    QueuedStep next = queue_step();
-    settle();
-    queued_ = std::move(next);
-    if (!reads_late) settle();
-
+    advance();
     if (state_.step + 1 > config.optimizer.max_iters) break;
     if (signals.requested()) {
       ++state_.step;
@@ -58,6 +53,15 @@ ExitCode Trainer::run(const StopSignals& signals) {
                "make room and resume from the one before"));
   parts_.report.done(state_.step, state_.best_val_loss);
   return kExitDone;
+}
+
+void Trainer::advance() {
+  const Span iteration("iteration");
+  if (!queued_) parts_.report.start_step();
+  QueuedStep next = queue_step();
+  settle();
+  queued_ = std::move(next);
+  if (!reads_late) settle();
 }
 
 ExitCode Trainer::stop(const StopSignals& signals) {
@@ -189,6 +193,7 @@ at::Tensor Trainer::accumulate() {
 
 // All that may fail comes before the optimizer's step: after it there is no way back.
 Trainer::QueuedStep Trainer::update(const at::Tensor& token_loss) {
+  const Span optimizer("optimizer");
   const TrainConfig& config = parts_.config;
   const std::int64_t tokens = token_loss.numel();
   const std::int64_t last = config.data.batch_size * config.data.block_size;

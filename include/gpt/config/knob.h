@@ -7,6 +7,7 @@
 #include <variant>
 #include <vector>
 
+#include "gpt/config/bench_config.h"
 #include "gpt/config/eval_config.h"
 #include "gpt/config/export_config.h"
 #include "gpt/config/field.h"
@@ -28,6 +29,7 @@ struct Knob {
 
 // In the order of declaration. The config must outlive the list.
 std::vector<Knob> knobs(TrainConfig& config);
+std::vector<Knob> knobs(BenchConfig& config);
 std::vector<Knob> knobs(SampleConfig& config);
 std::vector<Knob> knobs(EvalConfig& config);
 std::vector<Knob> knobs(PrepareConfig& config);

@@ -28,6 +28,9 @@ struct SystemConfig {
   FIELD(bool, deterministic,
         "Only kernels that give the same bits every time (always so on the CPU).",
         anything()) = false;
+  FIELD(bool, profile,
+        "Write out_dir/trace.json, a Chrome trace of a few iterations early in the run.",
+        anything()) = false;
   FIELD(AutoInt, threads, "CPU threads. auto: one per core.", auto_or_between(1, 1024)) = {};
   END_CONFIG;
 };

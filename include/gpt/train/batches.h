@@ -9,6 +9,7 @@
 #include <ATen/core/Generator.h>
 #include <ATen/core/Tensor.h>
 
+#include "gpt/base/span.h"
 #include "gpt/config/train_config.h"
 #include "gpt/data/batch_feed.h"
 #include "gpt/data/batch_sampler.h"
@@ -30,7 +31,10 @@ class Batches {
   void begin_step(bool evaluation_follows);
 
   // The next micro-batch of the step.
-  Batch take() { return feed_.take(); }
+  Batch take() {
+    const Span data("data");
+    return feed_.take();
+  }
 
   // Forgets what is read ahead; begin_step then starts again with the step's first micro-batch, now
   // of `micro_batch` sequences.

@@ -60,6 +60,9 @@ class Trainer {
   // out, the whole batch is done again in smaller pieces; Error if even the smallest do not fit.
   StepResult step();
 
+  // One step as run() takes it: with reads_late, what it did is reported after the next one.
+  void advance();
+
   // Called between backward and the gradient check; for tests that plant faults.
   std::function<void()> after_backward;
 
