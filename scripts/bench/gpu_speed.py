@@ -5,7 +5,6 @@ import json
 import random
 import shutil
 import statistics
-import subprocess
 import sys
 
 import sides
@@ -147,34 +146,48 @@ def speed_medium(bench):
     side_by_side(bench, "350M", GPT2_MEDIUM, 32, ["fused", "PyTorch compiled", "fused"])
 
 
-def kernel_table(trace):
-    """(name, launches, microseconds), the longest first, of a Chrome trace's GPU kernels."""
+def kernel_table(trace, category):
+    """(name, launches, microseconds), the longest first, of a Chrome trace's events of a category:
+    "kernel" are a GPU's, "cpu_op" are LibTorch's operators with those inside them."""
     table = {}
     for event in json.loads(trace.read_text())["traceEvents"]:
-        if event.get("cat") == "kernel" and "dur" in event:
+        if event.get("cat") == category and "dur" in event:
             count, total = table.get(event["name"], (0, 0.0))
             table[event["name"]] = (count + 1, total + event["dur"])
     return sorted(((name, *found) for name, found in table.items()), key=lambda row: -row[2])
 
 
 def profile(bench):
-    """Where a step's time goes, kernel by kernel; needs the key profile=True."""
+    """Where a step's time goes, kernel by kernel (on the CPU: operator by operator)."""
     both = make_sides(bench)
-    words = subprocess.run([bench.program, "train", "--help"], capture_output=True, text=True)
-    if "profile" not in words.stdout:
-        raise bench.skip("this gpttrain has no key profile")
     keys = keys_of(bench, 2 if bench.small else 16, WARM_UP + 10)
     ours(bench, both, {**keys, "profile": True})
-    traces = sorted((bench.work / "out").rglob("*trace*.json"))
-    rows = kernel_table(traces[-1]) if traces else []
+    trace = bench.work / "out" / "trace.json"
+    shutil.copy(trace, bench.logs)
+    what = "kernel" if bench.device == "cuda" else "cpu_op"
+    rows = kernel_table(trace, what)
     if not rows:
-        raise bench.skip("the trace holds no GPU kernels")
+        bench.verdict(False, "profile", f"the trace holds no event of the category {what}")
+        return
     total = sum(row[2] for row in rows)
     with (bench.logs / "kernels.txt").open("w") as file:
         for name, count, time in rows:
             file.write(f"{time / total:7.2%} {time:12.0f} us {count:6d} x {name}\n")
     top = "; ".join(f"{time / total:.1%} {name[:60]}" for name, _, time in rows[:8])
-    bench.say("PASS", "profile", f"{len(rows)} kernels, all in kernels.txt: {top}")
+    bench.say("PASS", "profile", f"{len(rows)} names, all in kernels.txt: {top}")
+
+
+def self_timing(bench):
+    """gpttrain bench: each phase, waited for."""
+    make_sides(bench).run("bench", [bench.program, "bench"], {
+        **keys_of(bench, 2 if bench.small else 16, 1), "json": True,
+        "timed_iters": 5 if bench.small else 25, "untimed_iters": 5})
+    log = (bench.work / "bench.log").read_text()
+    found = json.loads(log[log.index("\n{") + 1:])
+    phases = ", ".join(f"{name} {phase['median_ms']:.2f}" for name, phase in found["phases"].items())
+    bench.say("PASS", "bench", f"iteration {found['median_ms']:.2f} ms, "
+              f"{found['tokens_per_second']:,.0f} tokens/s, {100 * found['share_of_gemm']:.1f} % of "
+              f"{found['gemm_flops_per_second'] / 1e12:.1f} TFLOP/s; phases, ms: {phases}")
 
 
 def step_ms(bench, both, keys):
@@ -202,6 +215,7 @@ STEPS = [
     ("batch64", "training and evaluation at batch 64 x 1024", user_config),
     ("speed", "124M: tokens per second beside PyTorch eager and compiled, in turns", speed),
     ("medium", "the same for 350M", speed_medium),
+    ("bench", "gpttrain bench: the time of each phase of a step", self_timing),
     ("profile", "time of every kernel of a step", profile),
     ("phases", "time of a layer, a micro-batch, and the rest of a step", phases),
 ]

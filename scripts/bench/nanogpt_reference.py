@@ -196,7 +196,7 @@ class Reference:
                 self.record["iterations"].append({
                     "iter": step, "loss": losses[-1], "mean_loss": sum(losses) / len(losses),
                     "lr": rate, "grad_norm": None if norm is None else norm.item(),
-                    "ms": milliseconds})
+                    "ms": milliseconds, "time": time.time()})
         if self.device_type == "cuda":
             self.record["peak_allocated_bytes"] = torch.cuda.max_memory_allocated(config.device)
             self.record["peak_reserved_bytes"] = torch.cuda.max_memory_reserved(config.device)

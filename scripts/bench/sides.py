@@ -1,7 +1,8 @@
 """The two sides of a comparison, gpttrain and nanoGPT in PyTorch, each in a process of its own.
 
-Both get the same keys, and both give a record: {"iterations": [{"iter", "loss", "ms"}...],
-"evaluations": [{"iter", "train", "val"}...]}, losses at full precision, times in milliseconds.
+Both get the same keys, and both give a record: {"iterations": [{"iter", "loss", "ms", "time"}...],
+"evaluations": [{"iter", "train", "val"}...]}, losses at full precision, "ms" an iteration's time and
+"time" its end in seconds since 1970.
 """
 
 import json
@@ -9,6 +10,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import time
 
 # nanoGPT's README for a machine without a GPU: train_shakespeare_char.py with these flags.
 README_CPU = {
@@ -33,10 +35,13 @@ class Sides:
         # Both programs take their number of threads from here unless told otherwise.
         self.environment = {**os.environ, **({"OMP_NUM_THREADS": str(threads)} if threads else {})}
         self.threads = {"threads": threads} if threads else {}
+        # What torch.compile has compiled for an earlier comparison would make its first step look short.
+        self.environment["TORCHINDUCTOR_CACHE_DIR"] = str(self.work / "inductor")
 
     def run(self, name, command, keys):
         flags = [f"--{key}={value}" for key, value in {**self.data, **self.threads, **keys}.items()]
         log = self.work / f"{name}.log"
+        self.started = time.time()
         with log.open("w") as output:
             child = subprocess.Popen([*command, *flags], env=self.environment, stdout=output,
                                      stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
@@ -71,7 +76,7 @@ def read_metrics(path):
     for line in path.read_text("utf-8").splitlines():
         entry = json.loads(line)
         if entry["event"] == "train":
-            record["iterations"].append({key: entry[key] for key in ("iter", "loss", "ms")})
+            record["iterations"].append({key: entry[key] for key in ("iter", "loss", "ms", "time")})
         elif entry["event"] == "eval":
             record["evaluations"].append({"iter": entry["iter"], "train": entry["train/loss"],
                                           "val": entry["val/loss"]})

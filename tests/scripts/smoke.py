@@ -1,0 +1,92 @@
+"""Runs a script that measures at a size that says nothing, and reads what it wrote.
+
+    smoke.py NAME PROGRAM SCRIPT [ARGUMENT...]     exit code 77: skipped
+
+The arguments TEXT, JSON and OUT stand for a small text, the file to read afterwards and a folder.
+"""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+
+def python_with_torch():
+    """Where scripts/setup puts it, or what GPTTRAIN_PYTHON names."""
+    cache = os.environ.get("GPTTRAIN_CACHE")
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    cache = pathlib.Path(cache) if cache else pathlib.Path(base, "gpttrain")
+    return pathlib.Path(os.environ.get("GPTTRAIN_PYTHON") or cache / "venv" / "bin" / "python")
+
+
+def expect(condition, what):
+    if not condition:
+        raise SystemExit(f"smoke: {what}")
+
+
+def check_compare(found, _):
+    expect(len(found["sides"]) == 3, f"three sides, not {list(found['sides'])}")
+    for name, side in found["sides"].items():
+        for key in ("median_ms", "min_ms", "ratio", "flops_per_second", "share_of_product",
+                    "peak_bytes", "first_step_s"):
+            expect(side[key] > 0, f"{name}: {key} above 0")
+        expect(side["min_ms"] <= side["median_ms"], f"{name}: the fastest is no slower")
+
+
+def check_bounds(found, _):
+    # 4 linear layers and the head, each forward and backward; attention; two kinds of bytes.
+    expect(len(found["rows"]) == 18, "18 lines")
+    expect(all(row["ms"] > 0 and row["rate"] > 0 for row in found["rows"]), "all above 0")
+    # N = 16 tokens, C = 16: 12 C^2 for the layer, C V for the head, 6 each; attention causal.
+    flops = sum(row["flops"] for row in found["rows"] if "flops" in row)
+    expect(flops == 6 * 16 * (12 * 16 * 16 + 16 * 32) + 6 * 16 * 8 * 16, f"{flops} FLOPs")
+    expect(found["measured_ms"] > 0, "a measured iteration")
+
+
+def check_scaling(found, _):
+    expect([row["threads"] for row in found] == [1, 2, 1, 2], "two points, one and two threads")
+    expect(all(row["tokens_per_second"] > 0 for row in found), "tokens per second")
+
+
+def check_regression(found, _):
+    expect(found["verdict"] in ("the same", "slower", "faster"), found["verdict"])
+    expect(len(found["ratios"]) == 2, "two rounds")
+
+
+def check_gpu_check(_, out):
+    lines = (out / "verdicts.txt").read_text().splitlines()
+    expect(lines, "verdicts")
+    bad = [line for line in lines if not line.startswith(("PASS ", "SKIP "))]
+    expect(not bad, f"PASS or SKIP: {bad}")
+
+
+CHECKS = {"compare": check_compare, "bounds": check_bounds, "scaling": check_scaling,
+          "regression": check_regression, "gpu_check": check_gpu_check}
+
+
+def main(name, program, script, *arguments):
+    python = python_with_torch()
+    if not python.exists():
+        print(f"SKIP scripts.{name}: there is no {python}; scripts/setup makes it")
+        return 77
+    with tempfile.TemporaryDirectory(prefix="gpttrain-") as folder:
+        folder = pathlib.Path(folder)
+        text, record, out = folder / "text.txt", folder / "found.json", folder / "out"
+        text.write_text("the quick brown fox jumps over the lazy dog\n" * 400)
+        stands_for = {"TEXT": text, "JSON": record, "OUT": out}
+        for word, path in stands_for.items():
+            arguments = [argument.replace(word, str(path)) for argument in arguments]
+        environment = {**os.environ, "GPTTRAIN_PROGRAM": program, "GPTTRAIN_PYTHON": str(python),
+                       "OUT": str(out)}
+        done = subprocess.run([script, *arguments], env=environment, cwd=folder)
+        # On a busy machine either of two equal builds may look slower.
+        if done.returncode and not (name == "regression" and record.exists()):
+            raise SystemExit(f"smoke: {script} failed with exit code {done.returncode}")
+        CHECKS[name](json.loads(record.read_text()) if record.exists() else None, out)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
