@@ -46,9 +46,9 @@ struct DoctorFacts {
   std::optional<std::uint64_t> shm_free;                         // nothing: there is no /dev/shm
   std::vector<std::pair<std::string, std::string>> environment;  // of what changes a run
 
-  bool asked_config = false;  // is there a config to judge?
-  std::string config_error;   // "" if it is fine
-  std::string missing_data;   // the token file that a run would ask for first; "" if it is there
+  bool asked_config = false;          // is there a config to judge?
+  std::string config_error;           // "" if it is fine
+  std::string missing_data;           // as in train/dataset.h
   std::optional<TrainConfig> config;  // with device, dtype and vocab_size settled
   std::optional<Planned> planned;
 };

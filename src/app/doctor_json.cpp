@@ -60,10 +60,13 @@ Json to_json(const DoctorFacts& facts, const std::vector<Finding>& findings) {
   const LibraryVersions& libraries = facts.libraries;
   Json json;
   json["program"] = facts.program;
-  json["libraries"] = {
-      {"libtorch", libraries.libtorch},      {"cuda", or_null(libraries.cuda)},
-      {"cudnn", or_null(libraries.cudnn)},   {"cudnn_compiled", or_null(libraries.cudnn_compiled)},
-      {"cublas", or_null(libraries.cublas)}, {"nccl", or_null(libraries.nccl)}};
+  json["libraries"] = {{"libtorch", libraries.libtorch},
+                       {"cuda", or_null(libraries.cuda)},
+                       {"cudnn", or_null(libraries.cudnn)},
+                       {"cudnn_compiled", or_null(libraries.cudnn_compiled)},
+                       {"cublas", or_null(libraries.cublas)},
+                       {"nccl", or_null(libraries.nccl)},
+                       {"nccl_compiled", or_null(libraries.nccl_compiled)}};
   json["gpu"] = gpu(facts);
   json["system"] = {{"name", facts.system}, {"kernel", facts.kernel}, {"libc", facts.libc}};
   json["cpu"] = {{"name", facts.device.cpu_name},

@@ -31,7 +31,9 @@ std::string program(const DoctorFacts& facts) {
   return text + line("CUDA", libraries.cuda) +
          line("cuDNN", libraries.cudnn + " (LibTorch was compiled with " +
                            or_none(libraries.cudnn_compiled, "none") + ")") +
-         line("cuBLAS", or_none(libraries.cublas)) + line("NCCL", or_none(libraries.nccl));
+         line("cuBLAS", or_none(libraries.cublas)) +
+         line("NCCL", or_none(libraries.nccl) + " (LibTorch was compiled with " +
+                          or_none(libraries.nccl_compiled) + ")");
 }
 
 std::string gpu(const DoctorFacts& facts) {

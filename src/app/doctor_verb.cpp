@@ -3,10 +3,10 @@
 
 #include <nlohmann/json.hpp>
 
-#include "gpt/base/files.h"
 #include "gpt/base/log.h"
 #include "gpt/config/command_line.h"
 #include "gpt/config/validate.h"
+#include "gpt/train/dataset.h"
 
 #include "app/doctor_report.h"
 #include "app/setup.h"
@@ -40,10 +40,7 @@ void plan_config(TrainConfig& config, DoctorFacts& facts) {
   try {
     const Compute compute = set_up_machine(config.system);
     facts.config = config;
-    const fs::path tokens = fs::path(config.data.data_dir) / config.data.dataset / "train.bin";
-    std::error_code ignored;
-    if (config.data.train_files.empty() && !fs::exists(tokens, ignored))
-      facts.missing_data = tokens;
+    facts.missing_data = missing_data(config.data);
     facts.planned = plan_for(config, compute);
   } catch (const InputError& error) {  // such as a card that is not there
     facts.config_error = error.what();

@@ -1,6 +1,7 @@
 #include "gpt/kernels/library_versions.h"
 
 #include <cstddef>
+#include <cstdint>
 #include <dlfcn.h>
 
 #include <ATen/Version.h>
@@ -47,6 +48,12 @@ LibraryVersions library_versions() {
     versions.cublas = dotted(static_cast<long>(of()), 10000, 100);
   if (const auto of = loaded<int(int*)>("libnccl.so.2", "ncclGetVersion"))
     if (of(&number) == 0) versions.nccl = dotted(number, 10000, 100);
+  // torch::cuda::nccl::version(), of a library that a CPU-only build does not link.
+  if (const auto of =
+          loaded<std::uint64_t()>("libtorch_cuda.so", "_ZN5torch4cuda4nccl7versionEv")) {
+    const std::uint64_t packed = of();  // 16 bits of each part
+    versions.nccl_compiled = concat(packed >> 32, ".", packed >> 16 & 0xffff, ".", packed & 0xffff);
+  }
   if (const auto& hooks = at::detail::getCUDAHooks(); hooks.hasCuDNN())
     versions.cudnn_compiled = dotted(hooks.versionCuDNN(), 10000, 100);
   return versions;

@@ -72,4 +72,21 @@ Dataset open_dataset(const TrainConfig& config) {
           .vocabulary_json = meta ? meta->json : std::string()};
 }
 
+std::string missing_data(const DataConfig& data) {
+  std::error_code ignored;
+  if (!data.train_files.empty() || !data.val_files.empty()) {
+    for (const std::string& list : {data.train_files, data.val_files}) {
+      std::istringstream patterns(list);
+      for (std::string pattern; std::getline(patterns, pattern, ',');)
+        if (matching_paths(pattern).empty()) return pattern;
+    }
+    return data.train_files.empty() ? "train_files" : data.val_files.empty() ? "val_files" : "";
+  }
+  for (const char* name : {"train.bin", "val.bin"})
+    if (const fs::path file = fs::path(data.data_dir) / data.dataset / name;
+        !fs::exists(file, ignored))
+      return file;
+  return "";
+}
+
 }  // namespace gpt

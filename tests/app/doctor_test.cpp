@@ -23,7 +23,7 @@ constexpr unsigned kOwnPid = 77;
 DoctorFacts healthy() {
   DoctorFacts facts;
   facts.program = "gpttrain 0.0\nLibTorch 2.11.0";
-  facts.libraries = {"2.11.0", "13.0", "9.19.0", "9.19.0", "13.1.0", "2.28.9", "AVX2"};
+  facts.libraries = {"2.11.0", "13.0", "9.19.0", "9.19.0", "13.1.0", "2.28.9", "2.28.9", "AVX2"};
   facts.device.cuda_devices = 1;
   facts.device.built_with_cuda = facts.device.cuda_bf16 = true;
   facts.driver = "580.95.05";
@@ -107,6 +107,54 @@ TEST(DoctorVerdict, VersionsThatDoNotFit) {
   EXPECT_TRUE(verdict(facts, kOwnPid).empty());
   facts.libraries.cudnn = "9.1.0";
   EXPECT_TRUE(has(only(facts).what, "cuDNN 9.1.0 is loaded"));
+  facts = healthy();
+  for (const char* fits : {"2.28.3", "2.30.1", ""}) {
+    facts.libraries.nccl = fits;
+    EXPECT_TRUE(verdict(facts, kOwnPid).empty()) << fits;
+  }
+  for (const char* does_not : {"2.27.7", "3.0.1"}) {
+    facts.libraries.nccl = does_not;
+    EXPECT_EQ(only(facts).what,
+              std::string("NCCL ") + does_not + " is loaded, LibTorch was compiled with 2.28.9");
+  }
+}
+
+TEST(DoctorVerdict, SeveralCardsNeedSharedAndLockedMemory) {
+  DoctorFacts facts = healthy();
+  facts.shm_free = 64 * kMiB;
+  facts.memlock = 64 * 1024;
+  EXPECT_TRUE(verdict(facts, kOwnPid).empty());  // one card exchanges nothing
+  facts.device.cuda_devices = 2;
+  auto findings = verdict(facts, kOwnPid);
+  ASSERT_EQ(findings.size(), 2u);
+  EXPECT_EQ(findings[0].level, Finding::kWarning);
+  EXPECT_TRUE(has(findings[0].what, "64.00 MiB are free in /dev/shm")) << findings[0].what;
+  EXPECT_TRUE(has(findings[0].next, "--shm-size=1g"));
+  EXPECT_EQ(findings[1].level, Finding::kNote);
+  EXPECT_TRUE(has(findings[1].what, "memlock is 64.00 KiB")) << findings[1].what;
+  facts.shm_free = kGiB;
+  facts.memlock.reset();
+  EXPECT_TRUE(verdict(facts, kOwnPid).empty());
+  facts.shm_free.reset();
+  EXPECT_TRUE(has(only(facts).what, "there is no /dev/shm")) << only(facts).what;
+}
+
+TEST(Doctor, NamesTheDataThatARunWouldMiss) {
+  const TempDir dir;
+  dir.write("a.bin", "12345678");
+  const auto warned = [&](const std::vector<std::string>& flags) {
+    std::vector<std::string> arguments{"doctor", "--json", "--device=cpu"};
+    arguments.insert(arguments.end(), flags.begin(), flags.end());
+    const auto report = nlohmann::json::parse(run(dir, arguments).out);
+    for (const auto& finding : report.at("verdict").at("findings"))
+      if (const std::string what = finding.at("what"); has(what, " is not there")) return what;
+    return std::string();
+  };
+  EXPECT_EQ(warned({"--dataset=none"}), "data/none/train.bin is not there");
+  EXPECT_EQ(warned({"--train_files=a.bin,b_*.bin", "--val_files=a.bin"}), "b_*.bin is not there");
+  EXPECT_EQ(warned({"--train_files=*.bin", "--val_files=c.bin"}), "c.bin is not there");
+  EXPECT_EQ(warned({"--train_files=*.bin"}), "val_files is not there");
+  EXPECT_EQ(warned({"--train_files=*.bin", "--val_files=a.bin"}), "");
 }
 
 TEST(DoctorVerdict, OldCardsAndBusyOnes) {

@@ -105,13 +105,14 @@ TEST(LibraryVersions, AreThoseOfThePinnedWheel) {
   EXPECT_FALSE(versions.cpu_capability.empty());
   EXPECT_EQ(cuda_version_text(12080), "12.8");
   if (!device_facts().built_with_cuda) {  // only the runtime, which LibTorch's CPU library loads
-    EXPECT_EQ(versions.cudnn + versions.cublas + versions.nccl, "");
+    EXPECT_EQ(versions.cudnn + versions.cublas + versions.nccl + versions.nccl_compiled, "");
     return;
   }
   EXPECT_EQ(versions.cuda.find("13."), 0u) << versions.cuda;
   EXPECT_EQ(versions.cudnn.find("9."), 0u) << versions.cudnn;
   EXPECT_EQ(versions.cublas.find("13."), 0u) << versions.cublas;
   EXPECT_EQ(versions.nccl.find("2."), 0u) << versions.nccl;
+  EXPECT_EQ(versions.nccl_compiled, versions.nccl);
 }
 
 }  // namespace

@@ -13,7 +13,8 @@ struct LibraryVersions {
   std::string cudnn;           // loaded
   std::string cudnn_compiled;  // that LibTorch was compiled with
   std::string cublas;
-  std::string nccl;
+  std::string nccl;            // loaded
+  std::string nccl_compiled;   // that LibTorch was compiled with
   std::string cpu_capability;  // what LibTorch's own CPU kernels use: "AVX512"
 };
 LibraryVersions library_versions();

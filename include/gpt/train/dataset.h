@@ -22,4 +22,8 @@ struct Dataset {
 // to make it. A vocab_size in the config that is smaller than the dataset's is an error.
 Dataset open_dataset(const TrainConfig& config);
 
+// The token file, or the pattern, that open_dataset would ask for first and not find; "" if all are
+// there.
+std::string missing_data(const DataConfig& data);
+
 }  // namespace gpt
