@@ -20,7 +20,8 @@ void judge_config(const DoctorFacts& facts, Findings& findings) {
                         "correct that, then run doctor again"});
   if (!facts.missing_data.empty())
     findings.push_back({Finding::kWarning, facts.missing_data + " is not there",
-                        "make the dataset with `gpttrain prepare`, or set --dataset, --data_dir"});
+                        "make the dataset with `gpttrain prepare`, or set --dataset, --data_dir "
+                        "or --train_files and --val_files"});
   if (!facts.planned) return;
   const Planned& planned = *facts.planned;
   if (planned.chosen.best) {
@@ -88,6 +89,40 @@ void judge_versions(const DoctorFacts& facts, Findings& findings) {
                         "unset LD_LIBRARY_PATH, or take another cuDNN off it"});
 }
 
+// "2.28.9" -> 2028: older ones of one major version lack what newer ones have.
+int minor_number(const std::string& text) {
+  return cuda_number(text) > 0 ? std::atoi(text.c_str()) * 1000 + cuda_number(text) % 1000 / 10 : 0;
+}
+
+void judge_libraries(const LibraryVersions& libraries, Findings& findings) {
+  if (libraries.nccl_compiled.empty() || libraries.nccl.empty()) return;
+  const int loaded = minor_number(libraries.nccl), compiled = minor_number(libraries.nccl_compiled);
+  if (loaded < compiled || loaded / 1000 != compiled / 1000)
+    findings.push_back({Finding::kWarning,
+                        concat("NCCL ", libraries.nccl, " is loaded, LibTorch was compiled with ",
+                               libraries.nccl_compiled),
+                        "unset LD_LIBRARY_PATH, or take another NCCL off it"});
+}
+
+// What NCCL's guide asks of containers: it moves data between cards through /dev/shm where they
+// cannot reach each other, and locks memory for network cards.
+void judge_exchange(const DoctorFacts& facts, Findings& findings) {
+  constexpr std::uint64_t kShared = kGiB / 4, kLocked = kGiB / 16;
+  if (facts.device.cuda_devices < 2) return;
+  if (facts.shm_free.value_or(0) < kShared)
+    findings.push_back({Finding::kWarning,
+                        concat("several cards, but ",
+                               facts.shm_free ? human_bytes(*facts.shm_free) + " are free in"
+                                              : std::string("there is no"),
+                               " /dev/shm, through which NCCL may have to move gradients"),
+                        "start the container with --shm-size=1g, or make room in /dev/shm"});
+  if (facts.memlock && *facts.memlock < kLocked)
+    findings.push_back({Finding::kNote,
+                        concat("several cards, and memlock is ", human_bytes(*facts.memlock),
+                               ": NCCL over InfiniBand needs more (ulimit -l unlimited)"),
+                        ""});
+}
+
 void judge_cards(const DoctorFacts& facts, unsigned own_pid, Findings& findings) {
   for (const GpuCard& card : facts.cards) {
     if (const std::string holders = other_holders(card, own_pid); !holders.empty())
@@ -124,8 +159,8 @@ void judge_machine(const DoctorFacts& facts, Findings& findings) {
                   human_bytes(std::max(needed, kGiB / 4))),
            "make room, or choose another --out_dir"});
   }
-  const bool offload =
-      facts.planned && facts.planned->chosen.best && facts.planned->chosen.best->choice.offload;
+  const bool offload = facts.planned && facts.planned->chosen.best &&
+                       facts.planned->chosen.best->choice.offload != Offload::kOff;
   const std::uint64_t host =
       offload ? static_cast<std::uint64_t>(facts.planned->chosen.best->host) : 0;
   if (offload && facts.planned->problem.cuda && host > available)
@@ -149,6 +184,8 @@ std::vector<Finding> verdict(const DoctorFacts& facts, unsigned own_pid) {
   Findings findings;
   judge_config(facts, findings);
   judge_versions(facts, findings);
+  judge_libraries(facts.libraries, findings);
+  judge_exchange(facts, findings);
   if (!facts.device.built_with_cuda) {
     const bool card = facts.nvidia_on_bus > 0 || !facts.cards.empty();
     findings.push_back({card ? Finding::kWarning : Finding::kNote, "this build is for the CPU only",

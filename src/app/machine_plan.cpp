@@ -108,7 +108,7 @@ void adopt_plan(TrainConfig& config, const Planned& planned) {
   config.data.eval_batch_size.value = choice.eval_batch;
   config.model.head_chunk.value = choice.head_chunk;
   config.memory.recompute = recompute_name(choice.recompute);
-  config.memory.optimizer_offload = choice.offload ? "on" : "off";
+  config.memory.optimizer_offload = offload_name(choice.offload);
 }
 
 }  // namespace gpt

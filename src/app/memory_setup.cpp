@@ -48,12 +48,18 @@ Planned set_up_memory(TrainConfig& config, const std::optional<CheckpointInfo>& 
   if (checkpoint) saved = saved_config(*checkpoint);
   const bool limited = config.memory.memory_limit != "auto";
   Planned planned = plan_run(config, saved ? &*saved : nullptr, compute);
+  const bool all = config.memory.optimizer_offload == offload_name(Offload::kWeights);
   adopt_plan(config, planned);
+  if (all && planned.chosen.best->choice.offload != Offload::kWeights)
+    log_warning(
+        "optimizer_offload=all: only the fused engine of a GPU with a 16-bit dtype computes "
+        "with copies of the weights; on is used instead");
   const Plan& plan = *planned.chosen.best;
   // CUDA's context is outside of what the allocator can hold to a limit.
-  if (limited)
-    limit_memory(compute.device,
-                 static_cast<std::uint64_t>(planned.limit - plan.train.live[Use::kContext]));
+  // Without a limit, too: a refusal is to say how much was missing.
+  limit_memory(
+      compute.device,
+      limited ? static_cast<std::uint64_t>(planned.limit - plan.train.live[Use::kContext]) : 0);
   return planned;
 }
 

@@ -21,7 +21,7 @@ nlohmann::ordered_json to_json(const Problem& problem, const Plan& plan) {
           {"pieces", plan.choice.pieces(problem)},
           {"recompute", recompute_name(plan.choice.recompute)},
           {"head_chunk", plan.choice.head_chunk},
-          {"optimizer_offload", plan.choice.offload ? "on" : "off"},
+          {"optimizer_offload", offload_name(plan.choice.offload)},
           {"eval_batch_size", plan.choice.eval_batch},
           {"needs_bytes", plan.needs()},
           {"host_bytes", plan.host},
@@ -47,6 +47,7 @@ nlohmann::ordered_json to_json(const Planned& planned) {
   add("with_more", chosen.with_more);
   add("with_less", chosen.with_less);
   add("smallest", chosen.smallest);
+  add("fastest", chosen.fastest);
   if (!chosen.best) {
     json["shortfall_bytes"] = chosen.smallest.needs() - planned.limit;
     json["nearest"] =

@@ -50,13 +50,20 @@ std::int64_t evaluation_batch(const Problem& problem, const Fixed& fixed, Choice
   return 1;
 }
 
+std::vector<Offload> offload_levels(const Problem& problem, const Fixed& fixed) {
+  const Offload most = problem.most_offload();
+  if (fixed.offload) return {std::min(*fixed.offload, most)};
+  if (!problem.cuda) return {Offload::kOff};  // to the CPU all memory is the host's
+  std::vector<Offload> levels(kOffloadLevels.begin(), kOffloadLevels.end());
+  std::erase_if(levels, [most](Offload level) { return level > most; });
+  return levels;
+}
+
 std::vector<Plan> all_plans(const Problem& problem, const Fixed& fixed, const DeviceRates& rates) {
   std::vector<Plan> plans;
   for (const Recompute level : kRecomputeLevels) {
     if (fixed.recompute && level != *fixed.recompute) continue;
-    for (const bool offload : {false, true}) {
-      // To the CPU all memory is the host's.
-      if (offload != fixed.offload.value_or(offload && problem.cuda)) continue;
+    for (const Offload offload : offload_levels(problem, fixed)) {
       for (const std::int64_t micro : micro_batches(problem, fixed))
         for (const std::int64_t chunk : head_chunks(problem, fixed, micro * problem.block)) {
           const Choice choice{.recompute = level,
@@ -104,6 +111,7 @@ PlanChoice choose_plan(const Problem& problem, const Fixed& fixed, const DeviceR
   std::vector<Plan> plans = all_plans(problem, fixed, rates);
   std::sort(plans.begin(), plans.end(), better);
   PlanChoice chosen;
+  chosen.fastest = plans.front();
   chosen.smallest = *std::min_element(plans.begin(), plans.end(), [](const Plan& a, const Plan& b) {
     return a.needs() < b.needs();
   });

@@ -47,7 +47,7 @@ std::string choice_text(const Problem& problem, const Choice& choice) {
       "eval_batch_size %ld",
       static_cast<long>(choice.micro_batch), static_cast<long>(choice.pieces(problem)),
       choice.pieces(problem) == 1 ? "" : "s", recompute_name(choice.recompute),
-      static_cast<long>(choice.head_chunk), choice.offload ? "on" : "off",
+      static_cast<long>(choice.head_chunk), offload_name(choice.offload),
       static_cast<long>(choice.eval_batch));
 }
 
@@ -68,6 +68,8 @@ std::string plan_text(const Problem& problem, const DeviceRates& rates, const Pl
   if (chosen.runner_up) out += compared("runner-up", problem, *chosen.runner_up, best);
   if (chosen.with_more) out += compared("with more memory", problem, *chosen.with_more, best);
   if (chosen.with_less) out += compared("with less memory", problem, *chosen.with_less, best);
+  if (chosen.fastest.needs() > limit)
+    out += compared("without a limit", problem, chosen.fastest, best);
   if (chosen.smallest.needs() < best.needs())
     out += compared("the least that works", problem, chosen.smallest, best);
   return out;

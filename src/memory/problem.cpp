@@ -44,7 +44,7 @@ Fixed fixed_by(const TrainConfig& config) {
   Fixed fixed;
   if (config.memory.recompute != "auto") fixed.recompute = recompute_level(config.memory.recompute);
   if (config.memory.optimizer_offload != "auto")
-    fixed.offload = config.memory.optimizer_offload == "on";
+    fixed.offload = offload_level(config.memory.optimizer_offload);
   const std::int64_t effective = config.data.batch_size * config.data.gradient_accumulation_steps;
   if (const auto micro = config.data.micro_batch_size.value)
     fixed.micro_batch = std::min(*micro, effective);

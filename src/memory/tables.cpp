@@ -16,16 +16,21 @@ std::int64_t vector_bytes(const Problem& problem, std::int64_t elements, std::in
   return block_bytes(problem, elements * bytes_each);
 }
 
+std::int64_t weights_on_host(const Problem& problem) {
+  return 4 * problem.layers * problem.block_matrices();
+}
+
 std::int64_t optimizer_bytes(const Problem& problem, const Choice& choice) {
   const std::int64_t tensors_per_block = problem.bias ? 12 : 6;
   const std::int64_t tensors = 2 + problem.layers * tensors_per_block + (problem.bias ? 2 : 1);
   const std::int64_t counts = tensors * block_bytes(problem, 4);
   const std::int64_t moments = 2 * like_parameters(problem, 4);
-  if (!choice.offload) return counts + moments;
-  // Two halves of a buffer for each moment; a CPU's host is itself.
+  if (choice.offload == Offload::kOff) return counts + moments;
+  // Two halves of a buffer for each moment, and for the weights; a CPU's host is itself.
   constexpr std::int64_t kHalf = 4 << 20;
   const std::int64_t half = (std::min(kHalf, problem.parameters()) + 63) / 64 * 64;
-  return counts + 4 * block_bytes(problem, 4 * half) + (problem.cuda ? 0 : moments);
+  const std::int64_t halves = choice.offload == Offload::kWeights ? 6 : 4;
+  return counts + halves * block_bytes(problem, 4 * half) + (problem.cuda ? 0 : moments);
 }
 
 }  // namespace
@@ -64,6 +69,8 @@ std::int64_t embedding_bytes(const Problem& problem) {
 Footprint standing(const Problem& problem, const Choice& choice) {
   Footprint live;
   live[Use::kWeights] = like_parameters(problem, 4);
+  if (choice.offload == Offload::kWeights && problem.cuda)
+    live[Use::kWeights] -= weights_on_host(problem);
   live[Use::kOptimizer] = optimizer_bytes(problem, choice);
   if (problem.cuda) live[Use::kContext] = kCudaContext;
   return live;
@@ -79,7 +86,9 @@ std::int64_t batch_bytes(const Problem& problem, std::int64_t sequences, std::in
 }
 
 std::int64_t host_bytes(const Problem& problem, const Choice& choice) {
-  return choice.offload ? 8 * problem.parameters() : 0;
+  if (choice.offload == Offload::kOff) return 0;
+  return 8 * problem.parameters() +
+         (choice.offload == Offload::kWeights ? weights_on_host(problem) : 0);
 }
 
 namespace {

@@ -58,6 +58,15 @@ struct Costs {
   }
 };
 
+// Bytes between the host and the device in one update: what it streams there and back at once, and
+// the weights once more, for the copies.
+double transfers(const Problem& problem, const Choice& choice) {
+  const auto parameters = static_cast<double>(problem.parameters());
+  if (choice.offload == Offload::kOff) return 0;
+  if (choice.offload == Offload::kMoments) return 16 * parameters;
+  return (24 + 4) * parameters;
+}
+
 }  // namespace
 
 DeviceRates cpu_rates(int cores) {
@@ -100,11 +109,10 @@ double step_seconds(const Problem& problem, const Choice& choice, const DeviceRa
   const double piece = std::max(blocks + costs.head(real(choice.head_chunk)), launches);
   // Once a piece, gradients are read and written, and half types cast the weights anew.
   const double weights = costs.traffic((8 + (problem.type_bytes == 4 ? 0 : 6)) * costs.parameters);
-  const double update = costs.traffic(30 * costs.parameters);
-  const double moments = 16 * costs.parameters / rates.host_bytes;  // there and back
   return piece * real(problem.effective()) / real(choice.micro_batch) +
          weights * real(choice.pieces(problem)) +
-         (choice.offload ? std::max(update, moments) : update);
+         std::max(costs.traffic(30 * costs.parameters),
+                  transfers(problem, choice) / rates.host_bytes);
 }
 
 }  // namespace gpt

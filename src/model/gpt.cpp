@@ -4,6 +4,7 @@
 
 #include "gpt/base/span.h"
 #include "gpt/base/strings.h"
+#include "gpt/kernels/device_memory.h"
 
 #include "block_node.h"
 
@@ -85,6 +86,20 @@ at::Tensor Gpt::next_logits(const at::Tensor& tokens_BT) const {
 
 void Gpt::to(const c10::Device& device) {
   for (Parameter& parameter : parameters_) parameter.tensor.set_data(parameter.tensor.to(device));
+}
+
+void Gpt::to_host_and(const c10::Device& device) {
+  for (std::size_t i = 0; i < parameters_.size(); ++i) {
+    at::Tensor& tensor = parameters_[i].tensor;
+    const bool embedding = i < 2;
+    if (embedding || tensor.dim() < 2) {
+      tensor.set_data(tensor.to(device));
+      continue;
+    }
+    at::Tensor host = host_zeros(tensor.sizes(), device);
+    host.copy_(tensor.detach());
+    tensor.set_data(host);
+  }
 }
 
 void Gpt::to(at::ScalarType type) {

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include "gpt/base/span.h"
+#include "gpt/config/offload.h"
 #include "gpt/kernels/embedding.h"
 #include "gpt/kernels/lm_head.h"
 #include "gpt/model/engines.h"
@@ -17,7 +18,8 @@ GpuEngine::GpuEngine(const TrainConfig& config, const Gpt& model, const Compute&
       model_(model),
       compute_(compute),
       plan_(engine_plan(config.model, config.memory, model.vocab_size())),
-      weights_(model.parameters(), config.model.n_layer, config.model.bias, compute.type) {}
+      weights_(model.parameters(), config.model.n_layer, config.model.bias, compute.type,
+               offload_level(config.memory.optimizer_offload) == Offload::kWeights) {}
 
 GpuPass GpuEngine::make_pass(const at::Tensor& x_BT, const DropoutState& dropout) const {
   TORCH_CHECK(x_BT.size(1) <= model_.block_size(), "a sequence of ", x_BT.size(1),

@@ -18,8 +18,11 @@ std::int64_t padded(std::int64_t elements) {
 
 // The order is that of Gpt::parameters(), which its own tests hold.
 GpuWeights::GpuWeights(const ParameterList& parameters, std::int64_t layers, bool bias,
-                       at::ScalarType type)
-    : h(static_cast<std::size_t>(layers)), parameters_(parameters), type_(type) {
+                       at::ScalarType type, bool from_host)
+    : h(static_cast<std::size_t>(layers)),
+      parameters_(parameters),
+      type_(type),
+      from_host_(from_host) {
   all_ = {&wte, &wpe};
   const auto add = [&](auto& pair) {
     all_.push_back(&pair.weight);
@@ -47,12 +50,35 @@ void GpuWeights::refresh_copies() {
       weight->copy = weight->master;
       continue;
     }
-    if (!weight->copy.defined()) weight->copy = at::empty_like(weight->master, type_);
+    if (!weight->copy.defined())
+      weight->copy = at::empty(weight->master.sizes(), wte.master.options().dtype(type_));
+    if (through_buffer(*weight)) continue;
     copies.push_back(weight->copy);
     masters.push_back(weight->master);
   }
   if (!copies.empty()) at::_foreach_copy_(copies, masters);
+  if (from_host_) copy_from_host();
   stale_ = false;
+}
+
+bool GpuWeights::through_buffer(const GpuWeight& weight) const {
+  return from_host_ && &weight != &wte && &weight != &wpe && weight.master.dim() == 2;
+}
+
+// Converted on the device, which is faster at it; the stream keeps transfers and conversions apart.
+void GpuWeights::copy_from_host() {
+  constexpr std::int64_t kElements = std::int64_t{4} << 20;
+  const at::Tensor buffer = at::empty({kElements}, wte.master.options());
+  for (const GpuWeight* weight : all_) {
+    if (!through_buffer(*weight)) continue;
+    const at::Tensor from = weight->master.view({-1}), to = weight->copy.view({-1});
+    for (std::int64_t first = 0; first < from.numel(); first += kElements) {
+      const std::int64_t count = std::min(kElements, from.numel() - first);
+      const at::Tensor passing = buffer.narrow(0, 0, count);
+      passing.copy_(from.narrow(0, first, count), /*non_blocking=*/true);
+      to.narrow(0, first, count).copy_(passing);
+    }
+  }
 }
 
 void GpuWeights::take_gradients() {

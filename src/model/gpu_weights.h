@@ -32,7 +32,10 @@ struct GpuBlockWeights {
 
 class GpuWeights {
  public:
-  GpuWeights(const ParameterList& parameters, std::int64_t layers, bool bias, at::ScalarType type);
+  // `from_host`: the blocks' matrices are in the host's memory (Gpt::to_host_and); their copies
+  // are made through a buffer on the device.
+  GpuWeights(const ParameterList& parameters, std::int64_t layers, bool bias, at::ScalarType type,
+             bool from_host);
 
   GpuWeight wte, wpe;
   std::vector<GpuBlockWeights> h;
@@ -52,9 +55,13 @@ class GpuWeights {
   void release();
 
  private:
+  bool through_buffer(const GpuWeight& weight) const;
+  void copy_from_host();
+
   std::vector<GpuWeight*> all_;  // in the order of the parameters
   ParameterList parameters_;
   at::ScalarType type_;
+  bool from_host_;
   bool stale_ = true;
   at::Tensor flat_;                 // all gradients, end to end
   std::vector<at::Tensor> slices_;  // of flat_, one per parameter

@@ -17,38 +17,35 @@ at::Tensor scalar(const at::Tensor& like, double value) {
   return at::full({}, value, like.options().dtype(at::kFloat).requires_grad(false));
 }
 
-// Moments beside the parameter; with a StreamedUpdate they are the host's instead.
+// Moments beside the parameter; with a StreamedUpdate they are the host's instead. `first` is on
+// the device that computes.
 void add(AdamW::Group& group, std::size_t index, const at::Tensor& parameter,
-         StreamedUpdate* streamed) {
+         StreamedUpdate* streamed, const at::Tensor& first) {
   group.index.push_back(index);
   group.parameter.push_back(parameter);
   group.exp_avg.push_back(streamed ? streamed->add_moment(parameter) : at::zeros_like(parameter));
   group.exp_avg_sq.push_back(streamed ? streamed->add_moment(parameter)
                                       : at::zeros_like(parameter));
-  group.step.push_back(scalar(parameter, 0));
+  group.step.push_back(scalar(first, 0));
 }
 
 }  // namespace
 
-Moments moments_of(const MemoryConfig& config) {
-  return config.optimizer_offload == "on" ? Moments::kOnHost : Moments::kOnDevice;
-}
-
-AdamW::AdamW(std::vector<at::Tensor> parameters, const OptimizerConfig& config, Moments moments,
+AdamW::AdamW(std::vector<at::Tensor> parameters, const OptimizerConfig& config, Offload offload,
              std::int64_t buffer)
     : config_(config) {
   const at::NoGradGuard no_grad;
   TORCH_CHECK(!parameters.empty(), "AdamW: no parameters");
   std::int64_t all = 0;
   for (const at::Tensor& parameter : parameters) all += parameter.numel();
-  if (moments == Moments::kOnHost)
-    streamed_ =
-        std::make_unique<StreamedUpdate>(parameters.front().device(), std::min(buffer, 2 * all));
+  if (offload != Offload::kOff)
+    streamed_ = std::make_unique<StreamedUpdate>(
+        parameters.front().device(), std::min(buffer, 2 * all), offload == Offload::kWeights);
   decay_.weight_decay = config.weight_decay;
   for (std::size_t i = 0; i < parameters.size(); ++i) {
     Group& group = parameters[i].dim() >= 2 ? decay_ : no_decay_;
     place_.emplace_back(&group, group.parameter.size());
-    add(group, i, parameters[i], streamed_.get());
+    add(group, i, parameters[i], streamed_.get(), parameters.front());
   }
   one_ = scalar(parameters.front(), 1);
   counts_ = scalar(parameters.front(), 0);

@@ -5,6 +5,7 @@
 #include <c10/core/StreamGuard.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 
+#include "gpt/kernels/device.h"
 #include "gpt/kernels/device_memory.h"
 
 namespace gpt {
@@ -38,13 +39,16 @@ void record(std::optional<c10::Event>& event, const std::optional<c10::Stream>& 
 
 }  // namespace
 
-StreamedUpdate::StreamedUpdate(const c10::Device& device, std::int64_t buffer)
-    : device_(device), half_elements_(rounded_up(std::max<std::int64_t>(buffer / 2, 1))) {
+StreamedUpdate::StreamedUpdate(const c10::Device& device, std::int64_t buffer, bool weights)
+    : device_(device),
+      half_elements_(rounded_up(std::max<std::int64_t>(buffer / 2, 1))),
+      weights_(weights) {
   const auto options = at::TensorOptions().device(device).dtype(at::kFloat);
   const bool streams = !device.is_cpu();
   for (Half& half : halves_) {
     half.exp_avg = at::empty({half_elements_}, options);
     half.exp_avg_sq = at::empty({half_elements_}, options);
+    if (weights) half.parameter = at::empty({half_elements_}, options);
     if (!streams) continue;
     half.filled.emplace(device.type());
     half.computed.emplace(device.type());
@@ -92,16 +96,25 @@ void StreamedUpdate::run(const AdamWTensors& tensors, const AdamWRates& rates,
   finish();
 }
 
+void StreamedUpdate::copy(const Half& half, const std::vector<Piece>& pieces,
+                          const AdamWTensors& tensors, bool home) const {
+  const auto one = [home](const at::Tensor& there, const at::Tensor& here, const Piece& piece) {
+    const at::Tensor outer = part(there, piece.first, piece.count),
+                     inner = part(here, piece.at, piece.count);
+    (home ? outer : inner).copy_(home ? inner : outer, /*non_blocking=*/true);
+  };
+  for (const Piece& piece : pieces) {
+    one(tensors.exp_avg[piece.tensor], half.exp_avg, piece);
+    one(tensors.exp_avg_sq[piece.tensor], half.exp_avg_sq, piece);
+    if (weights_) one(tensors.parameter[piece.tensor].detach(), half.parameter, piece);
+  }
+}
+
 void StreamedUpdate::fill(Half& half, const std::vector<Piece>& pieces,
                           const AdamWTensors& tensors) {
   wait(half.emptied, in_);
   const c10::OptionalStreamGuard guard(in_);
-  for (const Piece& piece : pieces) {
-    part(half.exp_avg, piece.at, piece.count)
-        .copy_(part(tensors.exp_avg[piece.tensor], piece.first, piece.count), true);
-    part(half.exp_avg_sq, piece.at, piece.count)
-        .copy_(part(tensors.exp_avg_sq[piece.tensor], piece.first, piece.count), true);
-  }
+  copy(half, pieces, tensors, /*home=*/false);
   record(half.filled, in_);
 }
 
@@ -112,7 +125,8 @@ void StreamedUpdate::compute(Half& half, const std::vector<Piece>& pieces,
   AdamWTensors on_device;
   for (const Piece& piece : pieces) {
     const auto& [tensor, first, count, at] = piece;
-    on_device.parameter.push_back(part(tensors.parameter[tensor], first, count));
+    on_device.parameter.push_back(weights_ ? part(half.parameter, at, count)
+                                           : part(tensors.parameter[tensor], first, count));
     on_device.gradient.push_back(part(tensors.gradient[tensor], first, count));
     on_device.exp_avg.push_back(part(half.exp_avg, at, count));
     on_device.exp_avg_sq.push_back(part(half.exp_avg_sq, at, count));
@@ -126,17 +140,13 @@ void StreamedUpdate::empty(Half& half, const std::vector<Piece>& pieces,
                            const AdamWTensors& tensors) {
   wait(half.computed, out_);
   const c10::OptionalStreamGuard guard(out_);
-  for (const Piece& piece : pieces) {
-    part(tensors.exp_avg[piece.tensor], piece.first, piece.count)
-        .copy_(part(half.exp_avg, piece.at, piece.count), true);
-    part(tensors.exp_avg_sq[piece.tensor], piece.first, piece.count)
-        .copy_(part(half.exp_avg_sq, piece.at, piece.count), true);
-  }
+  copy(half, pieces, tensors, /*home=*/true);
   record(half.emptied, out_);
 }
 
 void StreamedUpdate::finish() {
   for (const Half& half : halves_) wait(half.emptied, current());
+  if (weights_) synchronize(device_);
 }
 
 std::optional<c10::Stream> StreamedUpdate::current() const {

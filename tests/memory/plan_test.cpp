@@ -71,13 +71,13 @@ TEST(Plan, MoreMemoryIsNeverSlower) {
 TEST(Plan, WhatIsFixedByHandStays) {
   const DeviceRates rates = gpu_rates("rtx3060");
   const Fixed fixed{.recompute = Recompute::kMlp,
-                    .offload = true,
+                    .offload = Offload::kMoments,
                     .micro_batch = 27,
                     .head_chunk = 1000,
                     .eval_batch = 5};
   const PlanChoice chosen = choose_plan(users_problem(), fixed, rates, kUsersCard);
   ASSERT_TRUE(chosen.best);
-  EXPECT_EQ(chosen.best->choice, (Choice{Recompute::kMlp, true, 27, 1000, 5}));
+  EXPECT_EQ(chosen.best->choice, (Choice{Recompute::kMlp, Offload::kMoments, 27, 1000, 5}));
   EXPECT_EQ(chosen.best->choice.pieces(users_problem()), 3);  // 27 + 27 + 10
   EXPECT_FALSE(chosen.runner_up);
   EXPECT_EQ(chosen.best->host, 8 * users_problem().parameters());
@@ -117,7 +117,49 @@ TEST(Plan, ACpuKeepsNanoGptsPieces) {
   ASSERT_TRUE(chosen.best);
   EXPECT_EQ(chosen.best->choice.micro_batch, 64);
   EXPECT_EQ(chosen.best->choice.recompute, Recompute::kNone);
-  EXPECT_FALSE(chosen.best->choice.offload);
+  EXPECT_EQ(chosen.best->choice.offload, Offload::kOff);
+}
+
+Problem gpt2(std::int64_t layers, std::int64_t heads, std::int64_t width) {
+  Problem problem = users_problem();
+  problem.layers = layers, problem.heads = heads, problem.width = width;
+  problem.engine = EngineKind::kGpu;
+  problem.accumulation = 8;
+  return problem;
+}
+
+TEST(Plan, TheLargeModelsFitACardOf12GB) {
+  for (const Problem& problem : {gpt2(36, 20, 1280), gpt2(48, 25, 1600)}) {
+    const PlanChoice chosen = choose_plan(problem, {}, gpu_rates("rtx3060"), kUsersCard);
+    ASSERT_TRUE(chosen.best) << problem.parameters();
+    EXPECT_NE(chosen.best->choice.offload, Offload::kOff);
+    EXPECT_LE(chosen.best->needs(), kUsersCard);
+  }
+  EXPECT_TRUE(choose_plan(gpt2(36, 20, 1280), {}, gpu_rates("rtx4060"),
+                          static_cast<std::int64_t>(7.78 * kGibi))
+                  .best);
+}
+
+// Weights, copies and gradients alone: 10 bytes a parameter, or 6.
+TEST(Plan, WeightsGoToTheHostOnlyWhereCopiesOfThemCompute) {
+  Problem problem = gpt2(48, 25, 1600);
+  const Choice moments{.offload = Offload::kMoments, .head_chunk = 512};
+  Choice weights = moments;
+  weights.offload = Offload::kWeights;
+  const DeviceRates rates = gpu_rates("rtx3060");
+  const Plan a = plan_of(problem, moments, rates), b = plan_of(problem, weights, rates);
+  const std::int64_t matrices = 4 * problem.layers * problem.block_matrices();
+  EXPECT_EQ(a.train.live[Use::kWeights] - b.train.live[Use::kWeights], matrices);
+  EXPECT_EQ(b.host - a.host, matrices);
+  EXPECT_GT(b.seconds, a.seconds);
+
+  const Fixed all{.offload = Offload::kWeights};
+  EXPECT_EQ(choose_plan(problem, all, rates, 80 * kGibi).best->choice.offload, Offload::kWeights);
+  problem.type_bytes = 4;
+  EXPECT_EQ(choose_plan(problem, all, rates, 80 * kGibi).best->choice.offload, Offload::kMoments);
+  problem.type_bytes = 2;
+  problem.engine = EngineKind::kEager;
+  EXPECT_EQ(choose_plan(problem, all, rates, 80 * kGibi).best->choice.offload, Offload::kMoments);
 }
 
 TEST(Plan, AnUnknownGpuIsAnErrorThatListsTheKnown) {

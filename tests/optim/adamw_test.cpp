@@ -82,10 +82,13 @@ std::vector<at::Tensor> odd_parameters() {
   return list;
 }
 
-TEST(AdamW, MomentsOnTheHostGiveTheSameBits) {
+class OffloadedAdamW : public ::testing::TestWithParam<Offload> {};
+
+TEST_P(OffloadedAdamW, GivesTheSameBits) {
+  const Offload offload = GetParam();
   for (const std::int64_t buffer : {1, 200, 2048, 1 << 20}) {
     const auto a = odd_parameters(), b = odd_parameters();
-    AdamW resident(a, {}), streamed(b, {}, Moments::kOnHost, buffer);
+    AdamW resident(a, {}), streamed(b, {}, offload, buffer);
     for (int i = 0; i < 5; ++i) {
       auto g = testing::generator(static_cast<std::uint64_t>(i));
       for (std::size_t p = 0; p < a.size(); ++p) {
@@ -106,12 +109,16 @@ TEST(AdamW, MomentsOnTheHostGiveTheSameBits) {
   }
 }
 
+INSTANTIATE_TEST_SUITE_P(Levels, OffloadedAdamW,
+                         ::testing::Values(Offload::kMoments, Offload::kWeights),
+                         [](const auto& level) { return offload_name(level.param); });
+
 // Half an update cannot be taken back, so nothing in it may ask for memory.
 TEST(AdamW, AStepAllocatesNothing) {
   install_cpu_memory();
-  for (const Moments moments : {Moments::kOnDevice, Moments::kOnHost}) {
+  for (const Offload offload : kOffloadLevels) {
     const auto parameters = odd_parameters();
-    AdamW optimizer(parameters, {}, moments, 300);
+    AdamW optimizer(parameters, {}, offload, 300);
     for (const at::Tensor& parameter : parameters)
       parameter.mutable_grad() = at::ones_like(parameter);
     const at::Tensor skip = at::zeros({});

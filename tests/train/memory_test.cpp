@@ -20,7 +20,7 @@ struct Case {
   const char* dtype;
   Recompute recompute;
   std::int64_t micro, chunk;
-  bool offload;
+  Offload offload;
 };
 
 std::ostream& operator<<(std::ostream& out, const Case& c) {
@@ -40,7 +40,7 @@ TrainConfig config_of(const Case& c, const testing::TempDir& dir) {
   config.data.micro_batch_size.value = c.micro;
   config.data.eval_batch_size.value = c.micro;
   config.memory.recompute = recompute_name(c.recompute);
-  config.memory.optimizer_offload = c.offload ? "on" : "off";
+  config.memory.optimizer_offload = offload_name(c.offload);
   config.system.dtype = c.dtype;
   config.system.compile = false;
   config.io.eval_iters = 1;
@@ -90,25 +90,25 @@ TEST_P(PredictedPeak, IsWithinThreePercentOfTheMeasured) {
 INSTANTIATE_TEST_SUITE_P(
     Configs, PredictedPeak,
     ::testing::Values(Case{"deep, small vocab", 6, 4, 64, 64, 12, 1, 65, false, 0, "float32",
-                           Recompute::kNone, 12, 768, false},
+                           Recompute::kNone, 12, 768, Offload::kOff},
                       Case{"wide, uneven pieces", 2, 6, 192, 96, 7, 2, 1000, true, 0, "float32",
-                           Recompute::kGelu, 5, 200, false},
+                           Recompute::kGelu, 5, 200, Offload::kOff},
                       Case{"bfloat16", 4, 4, 128, 128, 8, 1, 512, false, 0, "bfloat16",
-                           Recompute::kNorm, 8, 256, false},
+                           Recompute::kNorm, 8, 256, Offload::kOff},
                       Case{"large vocab", 2, 2, 64, 100, 6, 1, 20000, true, 0, "float32",
-                           Recompute::kMlp, 3, 128, false},
+                           Recompute::kMlp, 3, 128, Offload::kOff},
                       Case{"dropout", 3, 4, 64, 128, 4, 3, 61, false, 0.2, "float32",
-                           Recompute::kNone, 4, 128, false},
+                           Recompute::kNone, 4, 128, Offload::kOff},
                       Case{"long, whole blocks", 8, 2, 96, 256, 4, 1, 300, false, 0, "float32",
-                           Recompute::kBlock, 2, 512, false},
+                           Recompute::kBlock, 2, 512, Offload::kOff},
                       Case{"bfloat16, none", 3, 3, 96, 64, 16, 2, 4000, true, 0, "bfloat16",
-                           Recompute::kNone, 16, 300, false},
+                           Recompute::kNone, 16, 300, Offload::kOff},
                       Case{"bfloat16, blocks", 5, 4, 128, 64, 16, 1, 61, false, 0, "bfloat16",
-                           Recompute::kBlock, 16, 64, false},
+                           Recompute::kBlock, 16, 64, Offload::kOff},
                       Case{"offloaded", 4, 4, 128, 64, 8, 1, 65, false, 0, "float32",
-                           Recompute::kMlp, 8, 512, true},
+                           Recompute::kMlp, 8, 512, Offload::kMoments},
                       Case{"dropout, norms", 3, 4, 64, 128, 6, 1, 61, true, 0.1, "float32",
-                           Recompute::kNorm, 6, 128, false}));
+                           Recompute::kNorm, 6, 128, Offload::kOff}));
 
 }  // namespace
 }  // namespace gpt

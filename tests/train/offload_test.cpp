@@ -1,6 +1,8 @@
-// AdamW's moments in the host's memory: the run is the same, and so are its checkpoints.
+// Optimizer state in the host's memory: the run is the same, and so are its checkpoints.
 #include <ATen/Parallel.h>
 #include <gtest/gtest.h>
+
+#include "gpt/model/engines.h"
 
 #include "train/tiny_run.h"
 
@@ -42,6 +44,46 @@ TEST(Offload, NeitherARunNorItsCheckpointsShowWhereTheMomentsWere) {
   EXPECT_EQ(trained("on", "off", 13), resident);
   EXPECT_EQ(trained("off", "on", 13), resident);
   at::set_num_threads(threads);
+}
+
+// Losses of five steps of the GPU's engine in bfloat16, then the weights, all in one row.
+at::Tensor trained_by_gpu_engine(Offload offload) {
+  TrainConfig config;
+  config.model.n_layer = 2, config.model.n_head = 2, config.model.n_embd = 48;
+  config.model.bias = true;
+  config.memory.optimizer_offload = offload_name(offload);
+  at::Generator generator = at::detail::createCPUGenerator(5);
+  Gpt model(config.model, /*vocab_size=*/61, /*block_size=*/16, generator);
+  const c10::Device cpu(c10::kCPU);
+  offload == Offload::kWeights ? model.to_host_and(cpu) : model.to(cpu);
+  std::vector<at::Tensor> weights;
+  for (const Parameter& parameter : model.parameters()) weights.push_back(parameter.tensor);
+  AdamW optimizer(weights, config.optimizer, offload, /*buffer=*/3000);
+  const auto engine = make_gpu_engine(config, model, {cpu, at::kBFloat16});
+  std::vector<at::Tensor> row;
+  for (int step = 0; step < 5; ++step) {
+    for (const Parameter& parameter : model.parameters())
+      parameter.tensor.mutable_grad() = at::Tensor();
+    const at::Tensor x_BT = at::randint(61, {4, 16}, generator, at::kLong);
+    const at::Tensor y_BT = at::randint(61, {4, 16}, generator, at::kLong);
+    row.push_back(engine->accumulate(x_BT, y_BT, {.per_token = 1.0 / 64}, {}));
+    const at::Tensor norm = optimizer.gradient_norm();
+    row.push_back(norm.view({1}));
+    optimizer.step(1e-2, at::full({}, step == 3 ? 1.0 : 0.0), 1 / norm);
+    engine->weights_changed();
+    row.push_back(engine->token_losses(x_BT, y_BT));
+    if (step == 1) engine->release_memory();  // as after a failed allocation
+  }
+  for (const at::Tensor& weight : weights) row.push_back(weight.detach().flatten());
+  return at::cat(row);
+}
+
+TEST(Offload, TheGpuEngineGivesTheSameBitsWithItsWeightsOnTheHost) {
+  const at::Tensor resident = trained_by_gpu_engine(Offload::kOff);
+  EXPECT_TRUE(at::isfinite(resident).all().item<bool>());
+  EXPECT_FALSE(at::equal(resident.narrow(0, 0, 64), resident.narrow(0, 2 * 129, 64)));
+  EXPECT_TRUE(at::equal(trained_by_gpu_engine(Offload::kMoments), resident));
+  EXPECT_TRUE(at::equal(trained_by_gpu_engine(Offload::kWeights), resident));
 }
 
 }  // namespace

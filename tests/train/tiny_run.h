@@ -40,7 +40,7 @@ struct TinyRun {
         compute{c10::Device(c10::kCPU), type},
         generator(at::detail::createCPUGenerator(static_cast<std::uint64_t>(c.system.seed))),
         model(config.model, dataset.vocab_size, config.data.block_size, generator),
-        optimizer(tensors(model), config.optimizer, moments_of(config.memory)),
+        optimizer(tensors(model), config.optimizer, offload_level(config.memory.optimizer_offload)),
         engine(make_engine(config, model, compute)),
         scaler(type == at::kHalf),
         store(config.io.out_dir, static_cast<int>(config.io.keep_checkpoints)),

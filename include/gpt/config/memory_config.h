@@ -19,8 +19,10 @@ struct MemoryConfig {
         "What backward computes again instead of keeping, each with those before it: GELU's "
         "output, the LayerNorms', the MLP's, the whole block.",
         one_of("auto", "none", "gelu", "norm", "mlp", "block")) = "auto";
-  FIELD(std::string, optimizer_offload, "Keep AdamW's moments in the host's memory.",
-        one_of("auto", "off", "on")) = "auto";
+  FIELD(std::string, optimizer_offload,
+        "Keep AdamW's moments in the host's memory; all: the float32 weights of the blocks' "
+        "products as well, where a GPU computes with 16-bit copies of them.",
+        one_of("auto", "off", "on", "all")) = "auto";
   FIELD(std::string, eval_device, "Where evaluations compute. auto: device.",
         device_name()) = "auto";
   FIELD(std::string, empty_cache,

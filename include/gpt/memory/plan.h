@@ -30,6 +30,7 @@ struct PlanChoice {
   std::optional<Plan> with_more;  // the next faster one, given the memory that it needs
   std::optional<Plan> with_less;  // the fastest one that needs less
   Plan smallest;                  // needs the least of all
+  Plan fastest;                   // if memory were no matter
 };
 
 // Plans for `problem` within `limit` bytes of its device, respecting what is fixed.

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "gpt/config/offload.h"
 #include "gpt/config/recompute.h"
 #include "gpt/config/train_config.h"
 
@@ -30,6 +31,11 @@ struct Problem {
   std::int64_t parameters() const;
   std::int64_t block_parameters() const;
   std::int64_t block_matrices() const;  // weights of the four products of one block
+
+  // What can be offloaded: the weights only where products are computed from copies of them.
+  Offload most_offload() const {
+    return engine == EngineKind::kGpu && type_bytes != 4 ? Offload::kWeights : Offload::kMoments;
+  }
 };
 
 // vocab_size and dtype must be settled ("bfloat16", not "auto"); `cuda`: the device is a GPU.
@@ -38,7 +44,7 @@ Problem problem_of(const TrainConfig& config, bool cuda, std::int64_t threads);
 // One way to do it.
 struct Choice {
   Recompute recompute = Recompute::kNone;
-  bool offload = false;          // AdamW's moments live on the host
+  Offload offload = Offload::kOff;
   std::int64_t micro_batch = 1;  // sequences in one forward and backward
   std::int64_t head_chunk = 1;   // tokens whose logits exist at once
   std::int64_t eval_batch = 1;
@@ -48,11 +54,11 @@ struct Choice {
   bool operator==(const Choice&) const = default;
 };
 
-// What the user fixed by hand.
+// What the user fixed by hand; of offloading, as far as the problem can go.
 struct Fixed {
-  std::optional<Recompute> recompute;
-  std::optional<bool> offload;
-  std::optional<std::int64_t> micro_batch, head_chunk, eval_batch;
+  std::optional<Recompute> recompute = {};
+  std::optional<Offload> offload = {};
+  std::optional<std::int64_t> micro_batch = {}, head_chunk = {}, eval_batch = {};
 };
 Fixed fixed_by(const TrainConfig& config);
 

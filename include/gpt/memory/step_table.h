@@ -14,7 +14,7 @@ Phases step_phases(const Problem& problem, const Choice& choice);
 // One piece of an evaluation, on the device that trains: what training holds stays.
 Phases evaluation_phases(const Problem& problem, const Choice& choice);
 
-// Bytes of AdamW's moments that live in the host's memory; 0 without offload.
+// Bytes of AdamW's moments and of weights that live in the host's memory; 0 without offload.
 std::int64_t host_bytes(const Problem& problem, const Choice& choice);
 
 }  // namespace gpt

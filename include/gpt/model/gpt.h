@@ -41,6 +41,9 @@ class Gpt {
   const ParameterList& parameters() const { return parameters_; }
   // Moves the weights; only before anything refers to parameters().
   void to(const c10::Device& device);
+  // The blocks' matrices stay in the host's memory, pinned for `device`; the rest moves there. Only
+  // for an engine that computes with copies (optimizer_offload=all).
+  void to_host_and(const c10::Device& device);
   void to(at::ScalarType type);
 
   std::int64_t vocab_size() const { return wte_VC_.size(0); }

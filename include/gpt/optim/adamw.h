@@ -8,6 +8,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "gpt/config/offload.h"
 #include "gpt/config/train_config.h"
 #include "gpt/kernels/parameter_update.h"
 
@@ -15,19 +16,15 @@ namespace gpt {
 
 class StreamedUpdate;
 
-// Where the moments live: beside the parameters, or in the host's memory, from which a step streams
-// them through two buffers on the device. The same comes out; on the CPU, the same bits.
-enum class Moments { kOnDevice, kOnHost };
-// Of optimizer_offload; an auto that nothing has resolved means the device.
-Moments moments_of(const MemoryConfig& config);
-
 class AdamW {
  public:
-  // `parameters` are contiguous leaves on their final device; moments are float32, made here with
-  // all that a step needs, so that step() allocates nothing. `buffer`: elements of one moment that
-  // are on the device at once with kOnHost.
+  // `parameters` are contiguous leaves where they are to stay, the first one on the device that
+  // computes, as all gradients are; moments are float32, made here with all that a step needs, so
+  // that step() allocates nothing. What `offload` puts into the host's memory (the moments; with
+  // kWeights any of the parameters) a step streams through buffers of `buffer` elements each. The
+  // same comes out; on the CPU, the same bits.
   AdamW(std::vector<at::Tensor> parameters, const OptimizerConfig& config,
-        Moments moments = Moments::kOnDevice, std::int64_t buffer = std::int64_t{8} << 20);
+        Offload offload = Offload::kOff, std::int64_t buffer = std::int64_t{8} << 20);
   ~AdamW();
 
   AdamW(const AdamW&) = delete;  // place_ points into this object
@@ -65,7 +62,7 @@ class AdamW {
   Group decay_, no_decay_;
   at::Tensor one_, counts_;                            // float32 scalars: 1, and 1 - skip
   std::vector<std::pair<Group*, std::size_t>> place_;  // of each parameter
-  std::unique_ptr<StreamedUpdate> streamed_;           // only with kOnHost
+  std::unique_ptr<StreamedUpdate> streamed_;           // not with Offload::kOff
   ParameterTable table_;                               // where there are kernels for it
 };
 
