@@ -69,7 +69,7 @@ struct Bench {
         compute(where),
         generator(at::detail::createCPUGenerator(static_cast<std::uint64_t>(c.system.seed))),
         model(placed(c, data, where, generator)),
-        optimizer(weights_of(model), c.optimizer, moments_of(c.memory)),
+        optimizer(weights_of(model), c.optimizer, offload_level(c.memory.optimizer_offload)),
         scaler(where.type == at::kHalf),
         store(c.io.out_dir, 2),
         metrics(fs::path(c.io.out_dir) / "metrics.jsonl"),
@@ -89,7 +89,7 @@ struct Bench {
   static Gpt placed(const TrainConfig& c, const Dataset& data, const Compute& where,
                     at::Generator& generator) {
     Gpt model(c.model, data.vocab_size, c.data.block_size, generator);
-    model.to(where.device);
+    model.to(where.device, offload_level(c.memory.optimizer_offload));
     return model;
   }
 

@@ -17,6 +17,7 @@
 #include "gpt/eval/lambada.h"
 #include "gpt/eval/perplexity.h"
 
+#include "app/decoder_setup.h"
 #include "app/model_scorer.h"
 #include "app/open_model.h"
 #include "app/setup.h"
@@ -256,13 +257,13 @@ ExitCode eval_verb(const Arguments& arguments) {
   for (const std::string& input : line.inputs)
     if (!fs::is_regular_file(input, ignored))
       throw InputError(input + ": no such file; expected a text, a .bin or a .jsonl");
+  expect_memory_limit(config.memory_limit);
   OpenModel model = open_model({config.init_from, config.out_dir, config.checkpoint,
                                 config.pretrained_dir, config.data_dir});
   const Compute compute = set_up_machine(config.device, config.dtype, config.threads, false);
-  const Decoder decoder(model.weights, model.config, compute);
-  model.weights.clear();
-  const Scorer scorer = model_scorer(decoder, config.head_chunk.or_else(0));
-  const Job job = settled_job(config, settings, decoder, scorer, model);
+  const auto decoder = set_up_decoder(model, compute, config.memory_limit);
+  const Scorer scorer = model_scorer(*decoder, config.head_chunk.or_else(0));
+  const Job job = settled_job(config, settings, *decoder, scorer, model);
   for (const std::string& input : line.inputs) evaluate(job, input);
   return kExitDone;
 }

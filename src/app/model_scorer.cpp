@@ -1,9 +1,16 @@
 #include "app/model_scorer.h"
 
 #include <algorithm>
+#include <iterator>
+#include <limits>
 
 #include <ATen/ATen.h>
 
+#include "gpt/base/log.h"
+#include "gpt/base/strings.h"
+#include "gpt/kernels/device_memory.h"
+#include "gpt/kernels/lm_head.h"
+#include "gpt/kernels/memory_failure.h"
 #include "gpt/kernels/token_scores.h"
 
 namespace gpt {
@@ -44,12 +51,55 @@ std::vector<std::vector<TokenScore>> score(const Decoder& decoder, std::int64_t 
   return all;
 }
 
+// What has proved to fit: at first, everything.
+class PatientScorer {
+ public:
+  PatientScorer(const Decoder& decoder, std::int64_t head_chunk)
+      : decoder_(decoder),
+        chunk_(head_chunk > 0 ? head_chunk : default_head_chunk(decoder.vocab_size())) {}
+
+  std::vector<std::vector<TokenScore>> operator()(std::span<const ScoreRequest> requests) {
+    std::vector<std::vector<TokenScore>> all;
+    while (all.size() < requests.size()) {
+      const auto some = requests.subspan(all.size(), std::min(most_, requests.size() - all.size()));
+      std::vector<std::vector<TokenScore>> scores;
+      if (const auto why = out_of_memory([&] { scores = score(decoder_, chunk_, some); }))
+        shrink(some, *why);
+      all.insert(all.end(), std::make_move_iterator(scores.begin()),
+                 std::make_move_iterator(scores.end()));
+    }
+    return all;
+  }
+
+ private:
+  void shrink(std::span<const ScoreRequest> some, const std::string& why) {
+    constexpr std::int64_t kLeast = 64;
+    const std::size_t failed = some.size();
+    std::int64_t tokens = 0;
+    for (const ScoreRequest& request : some) tokens += std::ssize(request.tokens);
+    chunk_ = std::min(chunk_, std::max(kLeast, tokens));
+    const std::string pieces = concat(failed, " text(s) at a time, head_chunk=", chunk_);
+    if (failed == 1 && chunk_ <= kLeast)
+      throw_memory_error("the evaluation", decoder_.device(), pieces, why);
+    if (failed > 1)
+      most_ = (failed + 1) / 2;
+    else
+      chunk_ = std::max(kLeast, chunk_ / 2);
+    release_cached_memory(decoder_.device());
+    log_warning(concat("out of memory in the evaluation (", missing_memory(decoder_.device()),
+                       ") with ", pieces, "; it goes on with ", std::min(most_, failed),
+                       " text(s) at a time, head_chunk=", chunk_));
+  }
+
+  const Decoder& decoder_;
+  std::int64_t chunk_;
+  std::size_t most_ = std::numeric_limits<std::size_t>::max();
+};
+
 }  // namespace
 
 Scorer model_scorer(const Decoder& decoder, std::int64_t head_chunk) {
-  return [&decoder, head_chunk](std::span<const ScoreRequest> requests) {
-    return score(decoder, head_chunk, requests);
-  };
+  return PatientScorer(decoder, head_chunk);
 }
 
 }  // namespace gpt

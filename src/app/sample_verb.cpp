@@ -3,9 +3,6 @@
 #include <iostream>
 #include <iterator>
 
-#include <ATen/ATen.h>
-#include <ATen/CPUGeneratorImpl.h>
-
 #include "gpt/base/files.h"
 #include "gpt/base/log.h"
 #include "gpt/base/strings.h"
@@ -13,9 +10,10 @@
 #include "gpt/config/command_line.h"
 #include "gpt/config/printing.h"
 #include "gpt/model/generate.h"
-#include "gpt/model/generator_steps.h"
 
+#include "app/decoder_setup.h"
 #include "app/open_model.h"
+#include "app/sample_run.h"
 #include "app/sample_screen.h"
 #include "app/setup.h"
 #include "app/verbs.h"
@@ -55,32 +53,6 @@ void show(const std::string& text) {
   print_text(stdout_is_terminal() ? terminal_safe(text) : text);
 }
 
-// nanoGPT draws the discarded weights, then its samples, all from one generator; ours start where
-// those would. Or each sample has a seed of its own.
-class Generators {
- public:
-  Generators(const SampleConfig& config, const OpenModel& model, std::int64_t vocab_size)
-      : config_(config), vocab_size_(vocab_size), one_(seeded(config.seed)) {
-    if (config.draws == "nanogpt") skip_init(one_, model.config, vocab_size, model.block_size);
-  }
-
-  at::Generator next() {
-    const std::int64_t sample = count_++;
-    if (config_.draws != "nanogpt") return seeded(config_.seed + sample);
-    if (sample > 0) skip_draws(one_, vocab_size_, config_.max_new_tokens);
-    return one_.clone();
-  }
-
- private:
-  static at::Generator seeded(std::int64_t seed) {
-    return at::detail::createCPUGenerator(static_cast<std::uint64_t>(seed));
-  }
-
-  const SampleConfig& config_;
-  std::int64_t vocab_size_, count_ = 0;
-  at::Generator one_;
-};
-
 std::int64_t samples_at_once(const SampleConfig& config, const Decoder& decoder,
                              std::size_t prompt) {
   constexpr std::int64_t kBytes = std::int64_t{1} << 30, kMost = 32;
@@ -112,28 +84,11 @@ void write_samples(const SampleConfig& config, const OpenModel& model, const Dec
                    const Tokenizer& tokenizer, const std::string& start,
                    const std::vector<std::int64_t>& prompt, const GenerateOptions& options) {
   SampleScreen screen(tokenizer, start, config.num_samples, show);
-  Generators generators(config, model, decoder.vocab_size());
-  const std::int64_t step = samples_at_once(config, decoder, prompt.size());
-  GenerateTimes all;
-  for (std::int64_t first = 0; first < config.num_samples; first += step) {
-    std::vector<at::Generator> some;
-    for (std::int64_t i = first; i < std::min(first + step, config.num_samples); ++i)
-      some.push_back(generators.next());
-    const GenerateTimes times = generate(
-        decoder, prompt, options, std::move(some),
-        [&](std::int64_t row, std::int64_t token) {
-          screen.add(first + row, token);
-          return true;
-        },
-        [&](std::int64_t row) { screen.end(first + row); });
-    all.prefill += times.prefill;
-    all.prompt_tokens += times.prompt_tokens;
-    all.decode += times.decode;
-    all.new_tokens += times.new_tokens;
-  }
+  SampleRun run(config, model, decoder, screen, samples_at_once(config, decoder, prompt.size()));
+  const GenerateTimes all = run.write(prompt, options);
   log_info("prompt: " + rate(all.prompt_tokens, all.prefill) +
            "; new: " + rate(all.new_tokens, all.decode) +
-           (step > 1 ? concat(", ", step, " samples at a time") : ""));
+           (run.at_once() > 1 ? concat(", ", run.at_once(), " samples at a time") : ""));
 }
 
 }  // namespace
@@ -149,6 +104,7 @@ ExitCode sample_verb(const Arguments& arguments) {
     print_text("Usage: gpttrain sample [--key=value...]\n\n" + help_text(knobs(config)));
     return kExitDone;
   }
+  expect_memory_limit(config.memory_limit);
   OpenModel model = open_model({config.init_from, config.out_dir, config.checkpoint,
                                 config.pretrained_dir, config.data_dir});
   const std::int64_t vocab_size = vocabulary_of(model);
@@ -160,9 +116,8 @@ ExitCode sample_verb(const Arguments& arguments) {
   const GenerateOptions options = generate_options(config, *tokenizer, settings.origin("stop"));
 
   const Compute compute = set_up_machine(config.device, config.dtype, config.threads, false);
-  const Decoder decoder(model.weights, model.config, compute);
-  model.weights.clear();  // the decoder shares or has converted them
-  write_samples(config, model, decoder, *tokenizer, start, prompt, options);
+  const auto decoder = set_up_decoder(model, compute, config.memory_limit);
+  write_samples(config, model, *decoder, *tokenizer, start, prompt, options);
   return kExitDone;
 }
 

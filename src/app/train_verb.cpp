@@ -15,6 +15,7 @@
 #include "gpt/kernels/device_memory.h"
 #include "gpt/kernels/device_watch.h"
 #include "gpt/memory/plan_text.h"
+#include "gpt/train/replanner.h"
 #include "gpt/train/step_trace.h"
 #include "gpt/train/trainer.h"
 
@@ -62,8 +63,8 @@ void restore(const CheckpointInfo& checkpoint, const Gpt& model, const AdamW& op
   load_model(checkpoint.path, model);
   load_optimizer(checkpoint.path, model, optimizer);
   const Manifest& manifest = checkpoint.manifest;
-  // nanoGPT saves neither: its resumed runs begin with the seed and a fresh scale, and so do those
-  // that come from it.
+  // nanoGPT saves neither: its resumed runs begin with the seed and a fresh scale, and so do
+  // those that come from it.
   if (manifest.generator_state.empty()) return;
   scaler.restore({manifest.loss_scale, manifest.scale_growth_steps});
   const std::string& bytes = manifest.generator_state;
@@ -113,10 +114,11 @@ ExitCode train(TrainConfig config, const Settings& asked) {
   Gpt model(config.model, dataset.vocab_size, config.data.block_size, generator);
   if (source) load_weights(*source, model.parameters());
   source.reset();
-  model.to(compute.device);
+  const Offload offload = offload_level(config.memory.optimizer_offload);
+  model.to(compute.device, offload);
   std::vector<at::Tensor> weights;
   for (const Parameter& parameter : model.parameters()) weights.push_back(parameter.tensor);
-  AdamW optimizer(weights, config.optimizer, moments_of(config.memory));
+  AdamW optimizer(weights, config.optimizer, offload);
   GradScaler scaler(compute.type == at::kHalf);
   Manifest state;
   state.program_version = version();
@@ -151,6 +153,8 @@ ExitCode train(TrainConfig config, const Settings& asked) {
   if (config.system.profile)
     trace.emplace(fs::path(config.io.out_dir) / "trace.json", compute.device,
                   config.optimizer.max_iters - state.step + 1);
+  trainer.recovery().replan =
+      replanner(planned.problem, planned.fixed, planned.rates, offload, compute.device);
   return trainer.run(signals);
 }
 

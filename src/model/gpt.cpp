@@ -84,15 +84,11 @@ at::Tensor Gpt::next_logits(const at::Tensor& tokens_BT) const {
   return at::linear(x_BTC.select(1, x_BTC.size(1) - 1), wte_VC_);
 }
 
-void Gpt::to(const c10::Device& device) {
-  for (Parameter& parameter : parameters_) parameter.tensor.set_data(parameter.tensor.to(device));
-}
-
-void Gpt::to_host_and(const c10::Device& device) {
+void Gpt::to(const c10::Device& device, Offload offload) {
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
     at::Tensor& tensor = parameters_[i].tensor;
     const bool embedding = i < 2;
-    if (embedding || tensor.dim() < 2) {
+    if (offload != Offload::kWeights || embedding || tensor.dim() < 2) {
       tensor.set_data(tensor.to(device));
       continue;
     }

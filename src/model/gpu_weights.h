@@ -32,7 +32,7 @@ struct GpuBlockWeights {
 
 class GpuWeights {
  public:
-  // `from_host`: the blocks' matrices are in the host's memory (Gpt::to_host_and); their copies
+  // `from_host`: the blocks' matrices are in the host's memory (Gpt::to); their copies
   // are made through a buffer on the device.
   GpuWeights(const ParameterList& parameters, std::int64_t layers, bool bias, at::ScalarType type,
              bool from_host);

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include <c10/util/Exception.h>
-
 #include "gpt/base/strings.h"
 #include "gpt/kernels/device_memory.h"
 
@@ -13,24 +11,6 @@ namespace gpt {
 namespace {
 
 constexpr std::int64_t kSmallestChunk = 64;
-
-// Why `work` ran out of memory; nothing if it did not. The exception is gone when this returns:
-// while it lives, it may keep tensors alive.
-std::optional<std::string> out_of_memory(const std::function<void()>& work) {
-  try {
-    work();
-  } catch (const std::exception& error) {
-    if (!is_out_of_memory(error)) throw;
-    const auto* torch = dynamic_cast<const c10::Error*>(&error);
-    return torch ? torch->what_without_backtrace() : error.what();
-  }
-  return std::nullopt;
-}
-
-std::string missing(const c10::Device& device) {
-  const auto bytes = static_cast<double>(memory_shortfall(device));
-  return format("%.1f MiB were missing", bytes / (1 << 20));
-}
 
 }  // namespace
 
@@ -65,20 +45,24 @@ Recovery::Recovery(const c10::Device& device, Engine& engine,
 void Recovery::run(const std::string& what, WorkPlan& plan, bool backward,
                    const std::function<void()>& work,
                    const std::function<void(const WorkPlan&)>& retreat) {
-  while (const auto why = out_of_memory(work)) {
-    const auto next = smaller(plan, backward);
-    retreat(next.value_or(plan));
+  for (int failures = 1;; ++failures) {
+    const auto why = out_of_memory(work);
+    if (!why) return;
+    const auto less = next(plan, backward, failures);
+    retreat(less.value_or(plan));
     engine_.release_memory();
     release_cached_memory(device_);
-    if (!next)
-      throw MemoryError(
-          concat("out of memory in ", what, ": ", missing(device_), ", and nothing is left ",
-                 "to make smaller (", described(plan), "): ", *why,
-                 "; `gpttrain plan` shows what fits, `gpttrain doctor` what holds the ", "memory"));
-    say_(concat("out of memory in ", what, " (", missing(device_), "); it starts again with ",
-                described(*next)));
-    plan = *next;
+    if (!less) throw_memory_error(what, device_, described(plan), *why);
+    say_(concat("out of memory in ", what, " (", missing_memory(device_),
+                "); it starts again with ", described(*less)));
+    plan = *less;
   }
+}
+
+std::optional<WorkPlan> Recovery::next(const WorkPlan& failed, bool backward, int failures) const {
+  if (backward && replan)
+    if (auto plan = replan(failed, failures)) return plan;
+  return smaller(failed, backward);
 }
 
 bool Recovery::thrashed() {

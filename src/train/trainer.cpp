@@ -143,7 +143,7 @@ Trainer::QueuedStep Trainer::queue_step() {
   }
   parts_.batches.finish_step();
   if (recovery_.thrashed())
-    if (const auto next = smaller(plan_, /*backward=*/true)) {
+    if (const auto next = recovery_.next(plan_, /*backward=*/true, /*failures=*/1)) {
       parts_.report.replanned(state_.step,
                               "memory is so short that the allocator flushed its "
                               "cache; from here on " +

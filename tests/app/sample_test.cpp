@@ -58,6 +58,33 @@ TEST_F(Sample, TogetherOrOneByOneTheTextsAreTheSame) {
   }
 }
 
+// Limits from ample to impossible: the texts are the same as long as one sample fits.
+TEST_F(Sample, ALimitIsMetWithFewerSamplesAndInTheEndNamed) {
+  const auto within = [&](const char* limit) {
+    return sample({"--num_samples=32", "--max_new_tokens=28", "--start=the ",
+                   std::string("--memory_limit=") + limit});
+  };
+  const Finished ample = within("auto");
+  ASSERT_EQ(ample.code, 0) << ample.err;
+  int met = 0, refused = 0;
+  for (const char* limit : {"4MiB", "2MiB", "1MiB", "700K", "500K", "350K", "1K"}) {
+    const Finished finished = within(limit);
+    const bool smaller = finished.err.find("; it goes on with ") != std::string::npos;
+    if (finished.code == 0) {
+      EXPECT_EQ(finished.out, ample.out) << limit;
+      met += smaller;
+      continue;
+    }
+    ++refused;
+    EXPECT_EQ(finished.code, 1) << limit;
+    EXPECT_NE(finished.err.find(" MiB were missing, and nothing is left to make smaller"),
+              std::string::npos)
+        << finished.err;
+  }
+  EXPECT_GT(met, 0);
+  EXPECT_GT(refused, 0);
+}
+
 TEST_F(Sample, PromptFromAFileStopTokenAndTopP) {
   dir_.write("prompt.txt", "the lazy");
   const Finished filed = sample({"--start=FILE:prompt.txt", "--num_samples=1"});

@@ -55,7 +55,7 @@ at::Tensor trained_by_gpu_engine(Offload offload) {
   at::Generator generator = at::detail::createCPUGenerator(5);
   Gpt model(config.model, /*vocab_size=*/61, /*block_size=*/16, generator);
   const c10::Device cpu(c10::kCPU);
-  offload == Offload::kWeights ? model.to_host_and(cpu) : model.to(cpu);
+  model.to(cpu, offload);
   std::vector<at::Tensor> weights;
   for (const Parameter& parameter : model.parameters()) weights.push_back(parameter.tensor);
   AdamW optimizer(weights, config.optimizer, offload, /*buffer=*/3000);

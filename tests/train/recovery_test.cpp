@@ -1,12 +1,11 @@
 // Memory that runs out anywhere in a run, and the run that goes on.
-#include "gpt/train/recovery.h"
-
 #include <fstream>
 
 #include <ATen/Parallel.h>
 #include <gtest/gtest.h>
 
 #include "gpt/kernels/cpu_memory.h"
+#include "gpt/train/replanner.h"
 
 #include "support/error_text.h"
 #include "support/file_fault.h"
@@ -136,6 +135,34 @@ TEST_P(Recovered, ALimitThatOnlySmallPiecesMeetIsFoundOnTheWay) {
   set_cpu_memory_limit(0);
   clean.trainer.set_plan(run.trainer.plan());
   clean.trainer.step();
+  EXPECT_EQ(run.checksum(), clean.checksum());
+}
+
+// With a planner, what follows a failure is the fastest smaller plan.
+TEST_P(Recovered, ThePlannerChoosesWhatToGoOnWith) {
+  TrainConfig large = config();
+  large.data.batch_size = 12;
+  large.data.gradient_accumulation_steps = 1;
+  large.data.micro_batch_size.value = 12;
+  TinyRun run(large), clean(large);
+  run.trainer.recovery().replan = replanner(problem_of(large, /*cuda=*/false, 1), {}, cpu_rates(1),
+                                            Offload::kOff, run.compute.device);
+  std::vector<WorkPlan> used;
+  for (int failures : {1, 2}) {
+    int attempts = 0;
+    run.trainer.after_backward = [&] {
+      if (++attempts <= failures) fail_cpu_allocations(1);
+    };
+    run.trainer.step();
+    used.push_back(run.trainer.plan());
+  }
+  // Not half the sequences: the planner knows how little has to go.
+  EXPECT_GT(used[0].sequences, 6) << described(used[0]);
+  EXPECT_NE(used[1], used[0]);
+  for (const WorkPlan& plan : used) {
+    clean.trainer.set_plan(plan);
+    clean.trainer.step();
+  }
   EXPECT_EQ(run.checksum(), clean.checksum());
 }
 

@@ -40,7 +40,8 @@ struct EvalConfig {
         auto_or_at_least(1)) = {};
   FIELD(bool, score_first, "Score a text's first token too, after <|endoftext|>, as lm-eval does.",
         anything()) = false;
-  FIELD(AutoInt, eval_batch_size, "Texts or windows at a time. auto: about 8192 tokens of them.",
+  FIELD(AutoInt, eval_batch_size,
+        "Texts or windows at a time. auto: about 8192 tokens of them, fewer if memory runs out.",
         auto_or_at_least(1)) = {};
   FIELD(AutoInt, head_chunk, "Tokens whose logits exist at once. auto: chosen for the vocabulary.",
         auto_or_at_least(1)) = {};
@@ -54,6 +55,10 @@ struct EvalConfig {
         device_name()) = "cuda";
   FIELD(std::string, dtype, "Compute type. auto: as in train.",
         one_of("auto", "float32", "bfloat16", "float16")) = "auto";
+  FIELD(std::string, memory_limit,
+        "Most memory to take of the device; what does not fit is done in smaller pieces. auto: all "
+        "that is there.",
+        memory_size()) = "auto";
   FIELD(AutoInt, threads, "CPU threads. auto: one per core.", auto_or_between(1, 1024)) = {};
   END_CONFIG;
 };

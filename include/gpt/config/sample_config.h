@@ -63,6 +63,10 @@ struct SampleConfig {
       "gpt2, or a vocabulary file or folder, or a dataset's folder. Empty: the run's own, GPT-2's "
       "where it names none.",
       anything()) = "";
+  FIELD(std::string, memory_limit,
+        "Most memory to take of the device; what does not fit is done in smaller pieces. auto: all "
+        "that is there.",
+        memory_size()) = "auto";
   FIELD(AutoInt, threads, "CPU threads. auto: one per core.", auto_or_between(1, 1024)) = {};
   END_CONFIG;
 };

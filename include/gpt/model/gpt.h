@@ -8,6 +8,7 @@
 #include <ATen/core/Generator.h>
 #include <ATen/core/Tensor.h>
 
+#include "gpt/config/offload.h"
 #include "gpt/config/recompute.h"
 #include "gpt/config/train_config.h"
 #include "gpt/kernels/lm_head.h"
@@ -40,10 +41,9 @@ class Gpt {
   // may be copied into them in place, nothing else.
   const ParameterList& parameters() const { return parameters_; }
   // Moves the weights; only before anything refers to parameters().
-  void to(const c10::Device& device);
-  // The blocks' matrices stay in the host's memory, pinned for `device`; the rest moves there. Only
-  // for an engine that computes with copies (optimizer_offload=all).
-  void to_host_and(const c10::Device& device);
+  // With Offload::kWeights the blocks' matrices stay in the host's memory, pinned for `device`:
+  // only for an engine that computes with copies of them.
+  void to(const c10::Device& device, Offload offload = Offload::kOff);
   void to(at::ScalarType type);
 
   std::int64_t vocab_size() const { return wte_VC_.size(0); }

@@ -8,7 +8,7 @@
 
 #include <c10/core/Device.h>
 
-#include "gpt/base/error.h"
+#include "gpt/kernels/memory_failure.h"
 #include "gpt/model/engine.h"
 
 namespace gpt {
@@ -21,15 +21,11 @@ struct WorkPlan {
   bool operator==(const WorkPlan&) const = default;
 };
 
-// The next smaller plan: half the sequences; one at a time, the next level of recompute (`backward`
-// only) and half the head's chunk, down to 64 tokens. Nothing if there is none.
+// The next smaller plan, whatever it costs: half the sequences; one at a time, the next level of
+// recompute (`backward` only) and half the head's chunk, down to 64 tokens. Nothing if there is
+// none.
 std::optional<WorkPlan> smaller(const WorkPlan& plan, bool backward);
 std::string described(const WorkPlan& plan);
-
-// The last word: not even the smallest plan fits. Names the shortfall.
-class MemoryError : public Error {
-  using Error::Error;
-};
 
 class Recovery {
  public:
@@ -38,13 +34,21 @@ class Recovery {
 
   // Runs `work` until memory suffices. After each failure everything that can be freed is freed and
   // `retreat` called, which undoes what the attempt began and goes on with the plan it is given.
-  // `plan` is what `work` runs with. MemoryError if no smaller plan is left.
+  // `plan` is what `work` runs with. Each plan is smaller than the one before, so that this ends;
+  // MemoryError if none is left.
   void run(const std::string& what, WorkPlan& plan, bool backward,
            const std::function<void()>& work, const std::function<void(const WorkPlan&)>& retreat);
 
   // Has the caching allocator flushed its cache since the last call? Then the plan does not fit,
   // even though nothing failed: each flush stops the device.
   bool thrashed();
+
+  // The plan after `failed`, the `failures`-th in a row: replan's if there is one, else
+  // smaller()'s.
+  std::optional<WorkPlan> next(const WorkPlan& failed, bool backward, int failures) const;
+  // Chooses for training what is fastest and smaller than `failed`; nothing if it knows none, or no
+  // planner is there.
+  std::function<std::optional<WorkPlan>(const WorkPlan& failed, int failures)> replan;
 
   // How often it has; for tests.
   std::function<std::int64_t()> flushes;

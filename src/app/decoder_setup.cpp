@@ -1,0 +1,27 @@
+#include "app/decoder_setup.h"
+
+#include "gpt/config/memory_limit.h"
+#include "gpt/kernels/cpu_memory.h"
+#include "gpt/kernels/device_memory.h"
+#include "gpt/kernels/memory_failure.h"
+
+namespace gpt {
+
+void expect_memory_limit(const std::string& memory_limit) {
+  if (memory_limit != "auto") install_cpu_memory();
+}
+
+std::unique_ptr<Decoder> set_up_decoder(OpenModel& model, const Compute& compute,
+                                        const std::string& memory_limit) {
+  const std::uint64_t total = total_memory(compute.device);
+  if (const auto bytes = parse_memory_limit(memory_limit)->of(total))
+    limit_memory(compute.device, *bytes);
+  std::unique_ptr<Decoder> decoder;
+  if (const auto why = out_of_memory(
+          [&] { decoder = std::make_unique<Decoder>(model.weights, model.config, compute); }))
+    throw_memory_error("loading " + model.name, compute.device, "the weights alone", *why);
+  model.weights.clear();  // the decoder shares or has converted them
+  return decoder;
+}
+
+}  // namespace gpt

@@ -1,0 +1,116 @@
+#include "app/sample_run.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <ATen/CPUGeneratorImpl.h>
+
+#include "gpt/base/log.h"
+#include "gpt/base/strings.h"
+#include "gpt/kernels/device_memory.h"
+#include "gpt/kernels/memory_failure.h"
+#include "gpt/model/generator_steps.h"
+
+namespace gpt {
+
+namespace {
+
+// nanoGPT draws the discarded weights, then its samples, all from one generator; ours start where
+// those would. Or each sample has a seed of its own.
+class Generators {
+ public:
+  Generators(const SampleConfig& config, const OpenModel& model, std::int64_t vocab_size)
+      : config_(config), vocab_size_(vocab_size), one_(seeded(config.seed)) {
+    if (config.draws == "nanogpt") skip_init(one_, model.config, vocab_size, model.block_size);
+  }
+
+  at::Generator next() {
+    const std::int64_t sample = count_++;
+    if (config_.draws != "nanogpt") return seeded(config_.seed + sample);
+    if (sample > 0) skip_draws(one_, vocab_size_, config_.max_new_tokens);
+    return one_.clone();
+  }
+
+ private:
+  static at::Generator seeded(std::int64_t seed) {
+    return at::detail::createCPUGenerator(static_cast<std::uint64_t>(seed));
+  }
+
+  const SampleConfig& config_;
+  std::int64_t vocab_size_, count_ = 0;
+  at::Generator one_;
+};
+
+}  // namespace
+
+SampleRun::SampleRun(const SampleConfig& config, const OpenModel& model, const Decoder& decoder,
+                     SampleScreen& screen, std::int64_t at_once)
+    : config_(config),
+      model_(model),
+      decoder_(decoder),
+      screen_(screen),
+      at_once_(at_once),
+      shown_(static_cast<std::size_t>(config.num_samples)),
+      ended_(static_cast<std::size_t>(config.num_samples)) {}
+
+GenerateTimes SampleRun::write(const std::vector<std::int64_t>& prompt,
+                               const GenerateOptions& options) {
+  Generators source(config_, model_, decoder_.vocab_size());
+  std::vector<at::Generator> waiting;  // of the samples from `first` on
+  GenerateTimes all;
+  for (std::int64_t first = 0; first < config_.num_samples;) {
+    const std::int64_t rows = std::min(at_once_, config_.num_samples - first);
+    std::vector<at::Generator> some;
+    if (const auto why = out_of_memory([&] {
+          while (std::ssize(waiting) < rows) waiting.push_back(source.next());
+          for (std::int64_t i = 0; i < rows; ++i)
+            some.push_back(waiting[static_cast<std::size_t>(i)].clone());
+        }))
+      throw_memory_error("sampling", decoder_.device(), "the generators' states", *why);
+    GenerateTimes times;
+    const auto why =
+        out_of_memory([&] { times = write_group(first, std::move(some), prompt, options); });
+    if (why) {
+      shrink(rows, *why);
+      continue;
+    }
+    waiting.erase(waiting.begin(), waiting.begin() + rows);
+    first += rows;
+    all.prefill += times.prefill;
+    all.prompt_tokens += times.prompt_tokens;
+    all.decode += times.decode;
+    all.new_tokens += times.new_tokens;
+  }
+  return all;
+}
+
+GenerateTimes SampleRun::write_group(std::int64_t first, std::vector<at::Generator> generators,
+                                     const std::vector<std::int64_t>& prompt,
+                                     const GenerateOptions& options) {
+  std::vector<std::int64_t> drawn(generators.size());
+  return generate(
+      decoder_, prompt, options, std::move(generators),
+      [&](std::int64_t row, std::int64_t token) {
+        std::int64_t& shown = shown_[static_cast<std::size_t>(first + row)];
+        if (++drawn[static_cast<std::size_t>(row)] > shown) {
+          screen_.add(first + row, token);
+          ++shown;
+        }
+        return true;
+      },
+      [&](std::int64_t row) {
+        if (!ended_[static_cast<std::size_t>(first + row)]) screen_.end(first + row);
+        ended_[static_cast<std::size_t>(first + row)] = true;
+      });
+}
+
+void SampleRun::shrink(std::int64_t rows, const std::string& why) {
+  const c10::Device& device = decoder_.device();
+  if (rows == 1) throw_memory_error("sampling", device, "1 sample at a time", why);
+  at_once_ = (rows + 1) / 2;
+  release_cached_memory(device);
+  log_warning(concat("out of memory in sampling (", missing_memory(device), ") with ", rows,
+                     " samples at a time; it goes on with ", at_once_));
+}
+
+}  // namespace gpt

@@ -1,0 +1,44 @@
+// All samples of `gpttrain sample`, several at a time, and fewer where memory runs out.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "gpt/config/sample_config.h"
+#include "gpt/model/decoder.h"
+#include "gpt/model/generate.h"
+
+#include "app/open_model.h"
+#include "app/sample_screen.h"
+
+namespace gpt {
+
+class SampleRun {
+ public:
+  // `at_once`: samples that grow together. All that is given must outlive the run.
+  SampleRun(const SampleConfig& config, const OpenModel& model, const Decoder& decoder,
+            SampleScreen& screen, std::int64_t at_once);
+
+  // Times and tokens of what has been shown. A group that runs out of memory begins again, with
+  // half as many at once from then on; what the screen has of it is not shown twice. MemoryError if
+  // there is not even room for one.
+  GenerateTimes write(const std::vector<std::int64_t>& prompt, const GenerateOptions& options);
+
+  std::int64_t at_once() const { return at_once_; }
+
+ private:
+  GenerateTimes write_group(std::int64_t first, std::vector<at::Generator> generators,
+                            const std::vector<std::int64_t>& prompt,
+                            const GenerateOptions& options);
+  void shrink(std::int64_t rows, const std::string& why);
+
+  const SampleConfig& config_;
+  const OpenModel& model_;
+  const Decoder& decoder_;
+  SampleScreen& screen_;
+  std::int64_t at_once_;
+  std::vector<std::int64_t> shown_;  // tokens of each sample
+  std::vector<bool> ended_;
+};
+
+}  // namespace gpt
