@@ -63,8 +63,8 @@ void restore(const CheckpointInfo& checkpoint, const Gpt& model, const AdamW& op
   load_model(checkpoint.path, model);
   load_optimizer(checkpoint.path, model, optimizer);
   const Manifest& manifest = checkpoint.manifest;
-  // nanoGPT saves neither: its resumed runs begin with the seed and a fresh scale, and so do
-  // those that come from it.
+  // nanoGPT saves neither: its resumed runs begin with the seed and a fresh scale, and so do those
+  // that come from it.
   if (manifest.generator_state.empty()) return;
   scaler.restore({manifest.loss_scale, manifest.scale_growth_steps});
   const std::string& bytes = manifest.generator_state;

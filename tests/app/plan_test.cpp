@@ -1,0 +1,157 @@
+// `gpttrain plan`: the JSON for programs says what the text for people does.
+#include <algorithm>
+#include <set>
+#include <sstream>
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "gpt/base/strings.h"
+#include "gpt/memory/footprint.h"
+
+#include "app/child.h"
+
+namespace gpt {
+namespace {
+
+using nlohmann::json;
+using testing::Finished;
+using testing::run;
+using testing::TempDir;
+
+// The config of the story, whose logits alone are 6.14 GiB.
+std::vector<std::string> story(const std::vector<std::string>& more) {
+  std::vector<std::string> arguments{
+      "plan", std::string(GPT_SOURCE_DIR) + "/configs/train_openwebtext.json", "--gpu=rtx3060"};
+  arguments.insert(arguments.end(), more.begin(), more.end());
+  return arguments;
+}
+
+struct Answer {
+  Finished text;
+  json data;
+};
+
+Answer ask(const std::vector<std::string>& more) {
+  const TempDir dir;
+  std::vector<std::string> as_json = more;
+  as_json.emplace_back("--json");
+  const Finished finished = run(dir, story(as_json));
+  const Finished text = run(dir, story(more));
+  EXPECT_EQ(finished.code, text.code) << finished.err;
+  return {text, json::parse(finished.out)};
+}
+
+std::set<std::string> keys(const json& object) {
+  std::set<std::string> names;
+  for (const auto& item : object.items()) names.insert(item.key());
+  return names;
+}
+
+// Columns of the line that begins with `name`.
+std::vector<std::string> columns(const std::string& text, const std::string& name) {
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    if (!line.starts_with("  " + name + " ")) continue;
+    std::istringstream words(line.substr(2 + name.size()));
+    std::vector<std::string> found;
+    for (std::string word; words >> word;) found.push_back(word);
+    return found;
+  }
+  return {};
+}
+
+std::string mebibytes(const json& bytes) {
+  return format("%.1f", bytes.get<double>() / (1 << 20));
+}
+
+TEST(PlanVerb, JsonHasTheNumbersOfTheText) {
+  const auto [text, data] = ask({"--memory_limit=11.69GiB"});
+  ASSERT_EQ(text.code, 0) << text.err;
+  EXPECT_EQ(keys(data), (std::set<std::string>{"device", "limit_bytes", "limit_is", "parameters",
+                                               "fits", "plan", "runner_up", "with_more",
+                                               "with_less", "smallest", "fastest"}));
+  EXPECT_EQ(data.at("device"), "RTX 3060");
+  EXPECT_EQ(data.at("limit_bytes"), 12552041922);  // 11.69 * 2^30, rounded down
+  EXPECT_EQ(data.at("limit_is"), "memory_limit");
+  EXPECT_EQ(data.at("parameters"), 124373760);
+  EXPECT_EQ(data.at("fits"), true);
+
+  const json& plan = data.at("plan");
+  std::set<std::string> of_peak{"peak_in", "total", "tensors"};
+  for (std::size_t i = 0; i < kUses; ++i) of_peak.insert(use_name(static_cast<Use>(i)));
+  for (const char* moment : {"train", "eval"}) {
+    EXPECT_EQ(keys(plan.at(moment)), of_peak);
+    const std::size_t column = moment == std::string("eval");
+    std::int64_t sum = 0;
+    for (std::size_t i = 0; i < kUses; ++i) {
+      const char* name = use_name(static_cast<Use>(i));
+      const json& bytes = plan.at(moment).at(name);
+      sum += bytes.get<std::int64_t>();
+      const auto shown = columns(text.out, name);
+      if (bytes == 0 && shown.empty()) continue;
+      ASSERT_EQ(shown.size(), 2u) << name;
+      EXPECT_EQ(shown[column], mebibytes(bytes)) << name;
+    }
+    EXPECT_EQ(plan.at(moment).at("total"), sum);
+    EXPECT_EQ(columns(text.out, "needed").at(column), mebibytes(plan.at(moment).at("total")));
+    EXPECT_NE(text.out.find(plan.at(moment).at("peak_in").get<std::string>()), std::string::npos);
+  }
+  EXPECT_EQ(columns(text.out, "limit").at(0), mebibytes(data.at("limit_bytes")));
+  EXPECT_EQ(plan.at("needs_bytes"), std::max(plan.at("train").at("total").get<std::int64_t>(),
+                                             plan.at("eval").at("total").get<std::int64_t>()));
+}
+
+TEST(PlanVerb, EveryPlanOfTheJsonIsInTheText) {
+  const auto [text, data] = ask({"--memory_limit=11.69GiB"});
+  for (const auto& [key, title] : {std::pair{"plan", "plan: "},
+                                   {"runner_up", "runner-up: needs "},
+                                   {"with_more", "with more memory: needs "},
+                                   {"with_less", "with less memory: needs "},
+                                   {"fastest", "without a limit: needs "},
+                                   {"smallest", "the least that works: needs "}}) {
+    const json& plan = data.at(key);
+    const std::string choice = format(
+        "micro_batch_size %ld (%ld piece%s), recompute %s, head_chunk %ld, optimizer_offload %s, "
+        "eval_batch_size %ld",
+        plan.at("micro_batch_size").get<long>(), plan.at("pieces").get<long>(),
+        plan.at("pieces") == 1 ? "" : "s", plan.at("recompute").get<std::string>().c_str(),
+        plan.at("head_chunk").get<long>(), plan.at("optimizer_offload").get<std::string>().c_str(),
+        plan.at("eval_batch_size").get<long>());
+    const auto at = text.out.find(title);
+    ASSERT_NE(at, std::string::npos) << title;
+    const std::string line = text.out.substr(at, text.out.find('\n', at) - at);
+    EXPECT_TRUE(line.ends_with(choice)) << line << "\n" << choice;
+    if (key == std::string("plan")) continue;
+    EXPECT_NE(line.find(format("needs %.0f MiB", plan.at("needs_bytes").get<double>() / (1 << 20))),
+              std::string::npos)
+        << line;
+  }
+  EXPECT_GT(data.at("with_more").at("needs_bytes"), data.at("limit_bytes"));
+  EXPECT_LE(data.at("runner_up").at("needs_bytes"), data.at("limit_bytes"));
+  EXPECT_LE(data.at("fastest").at("seconds"), data.at("plan").at("seconds"));
+}
+
+TEST(PlanVerb, TheImpossibleCaseNamesTheShortfallAndWhatFits) {
+  const auto [text, data] = ask({"--memory_limit=1GiB"});
+  EXPECT_EQ(text.code, 1);
+  EXPECT_EQ(data.at("fits"), false);
+  EXPECT_TRUE(data.at("plan").is_null());
+  EXPECT_TRUE(data.at("runner_up").is_null());
+  const std::int64_t short_of = data.at("shortfall_bytes");
+  EXPECT_EQ(short_of, data.at("smallest").at("needs_bytes").get<std::int64_t>() - (1 << 30));
+  EXPECT_NE(text.out.find(format("%ld MiB more than the limit of 1024 MiB",
+                                 static_cast<long>((short_of + (1 << 20) - 1) >> 20))),
+            std::string::npos)
+      << text.out;
+  const std::string nearest = data.at("nearest");
+  EXPECT_NE(text.out.find("this fits: " + nearest), std::string::npos) << text.out;
+  std::vector<std::string> flags{"--memory_limit=1GiB"};
+  std::istringstream words(nearest);
+  for (std::string flag; words >> flag;) flags.push_back(flag);
+  ASSERT_GT(flags.size(), 1u);
+  EXPECT_EQ(ask(flags).data.at("fits"), true) << nearest;
+}
+
+}  // namespace
+}  // namespace gpt
