@@ -13,9 +13,10 @@ import torch
 import gpu_build
 import gpu_runs
 import gpu_speed
+import gpu_story
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-STEPS = [*gpu_build.STEPS, *gpu_runs.STEPS, *gpu_speed.STEPS]
+STEPS = [*gpu_build.STEPS, *gpu_runs.STEPS, *gpu_story.STEPS, *gpu_speed.STEPS]
 
 
 class Skip(Exception):
