@@ -56,6 +56,7 @@ def main():
     parser.add_argument("--iters", type=int, default=10)
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--compiled", action="store_true")
+    parser.add_argument("--json", type=pathlib.Path)
     options = parser.parse_args()
     write_tokens(options.work / "random")
     both = sides.Sides(options.program, sys.executable, options.work, "random", options.work,
@@ -68,11 +69,15 @@ def main():
             found, peaks[name] = measured(both, {**common, **keys})
             times[name] += found
     model = {name: modelled(options, both, {**common, **keys}) for name, keys in CASES.items()}
+    middle = {name: statistics.median(found) for name, found in times.items()}
+    rows = [{"name": name, "ms": middle[name], "ratio": middle[name] / middle["none"],
+             "model": model[name] / model["none"], "mib": peaks[name]} for name in CASES]
     print(f"{'recompute':<18} {'ms':>8} {'ratio':>6} {'model':>6} {'MiB':>8}")
-    for name in CASES:
-        middle = statistics.median(times[name])
-        print(f"{name:<18} {middle:8.1f} {middle / statistics.median(times['none']):6.3f} "
-              f"{model[name] / model['none']:6.3f} {peaks[name]:8.1f}")
+    for row in rows:
+        print(f"{row['name']:<18} {row['ms']:8.1f} {row['ratio']:6.3f} {row['model']:6.3f} "
+              f"{row['mib']:8.1f}")
+    if options.json:
+        options.json.write_text(json.dumps(rows))
 
 
 main()

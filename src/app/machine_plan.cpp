@@ -49,7 +49,7 @@ Planned plan_for(const TrainConfig& config, const Compute& compute) {
   // A machine that gives its last page to tensors swaps or kills.
   const std::uint64_t free = free_memory(compute.device);
   set_limit(planned, config.memory.memory_limit, total_memory(compute.device),
-            cuda ? free : free / 10 * 9, cuda ? "free now" : "nine tenths of what is available");
+            cuda ? free : free / 10 * 8, cuda ? "free now" : "four fifths of what is available");
   choose(planned);
   return planned;
 }

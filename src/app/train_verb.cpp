@@ -113,6 +113,7 @@ ExitCode train(TrainConfig config, const Settings& asked) {
   const Dataset dataset = open_dataset(config);
   config.model.vocab_size.value = dataset.vocab_size;
   const Compute compute = start_machine(config, asked);
+  const PeakRate peak = peak_rate(compute.device, compute.type);  // not within memory_limit
   const Planned planned = set_up_memory(config, checkpoint, compute);
   print_line(plan_line(planned.problem, *planned.chosen.best, planned.limit));
   at::Generator generator =
@@ -135,7 +136,6 @@ ExitCode train(TrainConfig config, const Settings& asked) {
                       static_cast<long>(state.step)));
   }
 
-  const PeakRate peak = peak_rate(compute.device, compute.type);
   print_model_facts(config, model, optimizer, peak);
   if (!start.replaced.empty()) move_aside(config.io.out_dir, start.replaced);
   const std::string config_json = to_json(knobs(config));

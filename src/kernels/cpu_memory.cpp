@@ -1,6 +1,7 @@
 #include "gpt/kernels/cpu_memory.h"
 
 #include <atomic>
+#include <malloc.h>
 
 #include <c10/core/Allocator.h>
 #include <c10/core/CPUAllocator.h>
@@ -93,7 +94,12 @@ struct CountingAllocator final : c10::Allocator {
 void install_cpu_memory() {
   // Never destroyed: static tensors may outlive everything here.
   static auto* const allocator = new CountingAllocator;
-  if (c10::GetCPUAllocator() != allocator) c10::SetCPUAllocator(allocator, /*priority=*/255);
+  if (c10::GetCPUAllocator() == allocator) return;
+  c10::SetCPUAllocator(allocator, /*priority=*/255);
+  // glibc maps a large block anew for every tensor, and the kernel clears its pages each time: of a
+  // small model's step a fifth. In the heap they stay; release_cached_memory gives them back.
+  mallopt(M_MMAP_MAX, 0);
+  mallopt(M_TRIM_THRESHOLD, -1);
 }
 
 std::uint64_t cpu_memory_now() {

@@ -55,6 +55,13 @@ def check_regression(found, _):
     expect(len(found["ratios"]) == 2, "two rounds")
 
 
+def check_memory_cost(found, _):
+    mib = [row["mib"] for row in found]
+    expect(mib[:5] == sorted(mib[:5], reverse=True), f"each level keeps less: {mib[:5]}")
+    expect(mib[5] > mib[0], "on the CPU offloaded moments count, and so do their buffers")
+    expect(all(row["ms"] > 0 for row in found), "times above 0")
+
+
 def check_gpu_check(_, out):
     lines = (out / "verdicts.txt").read_text().splitlines()
     expect(lines, "verdicts")
@@ -63,7 +70,8 @@ def check_gpu_check(_, out):
 
 
 CHECKS = {"compare": check_compare, "bounds": check_bounds, "scaling": check_scaling,
-          "regression": check_regression, "gpu_check": check_gpu_check}
+          "regression": check_regression, "memory_cost": check_memory_cost,
+          "gpu_check": check_gpu_check}
 
 
 def main(name, program, script, *arguments):

@@ -15,7 +15,8 @@ constexpr std::uint64_t cpu_block_bytes(std::uint64_t bytes) {
   return bytes == 0 ? 0 : (bytes + kAlignment - 1) / kAlignment * kAlignment + kAlignment;
 }
 
-// Makes the counting allocator c10's allocator of CPU tensors; once is enough.
+// Makes the counting allocator c10's allocator of CPU tensors, and lets the heap keep what they
+// free; once is enough.
 void install_cpu_memory();
 
 // Bytes of the tensors that live now, and the most since the start or the last reset.
