@@ -72,7 +72,9 @@ TEST_F(NvmlTest, WatchesACard) {
   DeviceWatch watch(fake(), kBus);
   const auto reading = watch.read();
   ASSERT_TRUE(reading);
+  EXPECT_EQ(reading->total, reading->used + reading->reserved + reading->free);
   EXPECT_EQ(reading->used, 2560 * kMiB);
+  EXPECT_EQ(reading->reserved, 318 * kMiB);
   EXPECT_EQ(reading->own, 2048 * kMiB);
   EXPECT_EQ(reading->others, 512 * kMiB);
   DeviceWatch blind(Nvml::load("libnvidia-ml-of-nobody.so.1"), kBus);
