@@ -47,9 +47,11 @@ Planned plan_for(const TrainConfig& config, const Compute& compute) {
   planned.rates = cuda ? rates_of(device_facts(compute.device.index()).cuda_name)
                        : cpu_rates(at::get_num_threads());
   // A machine that gives its last page to tensors swaps or kills.
-  const std::uint64_t free = free_memory(compute.device);
+  const std::uint64_t host = free_memory(c10::kCPU) / 10 * 8;
+  planned.problem.host_memory = static_cast<std::int64_t>(host);
   set_limit(planned, config.memory.memory_limit, total_memory(compute.device),
-            cuda ? free : free / 10 * 8, cuda ? "free now" : "four fifths of what is available");
+            cuda ? free_memory(compute.device) : host,
+            cuda ? "free now" : "four fifths of what is available");
   choose(planned);
   return planned;
 }

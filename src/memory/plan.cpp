@@ -55,7 +55,9 @@ std::vector<Offload> offload_levels(const Problem& problem, const Fixed& fixed) 
   if (fixed.offload) return {std::min(*fixed.offload, most)};
   if (!problem.cuda) return {Offload::kOff};  // to the CPU all memory is the host's
   std::vector<Offload> levels(kOffloadLevels.begin(), kOffloadLevels.end());
-  std::erase_if(levels, [most](Offload level) { return level > most; });
+  std::erase_if(levels, [&](Offload level) {
+    return level > most || host_bytes(problem, {.offload = level}) > problem.host_memory;
+  });
   return levels;
 }
 

@@ -162,6 +162,23 @@ TEST(Plan, WeightsGoToTheHostOnlyWhereCopiesOfThemCompute) {
   EXPECT_EQ(choose_plan(problem, all, rates, 80 * kGibi).best->choice.offload, Offload::kMoments);
 }
 
+// 774M's moments take 5.8 GiB, with the weights 8.4 GiB.
+TEST(Plan, OffloadsNoMoreThanTheHostHasRoomFor) {
+  Problem problem = gpt2(36, 20, 1280);
+  const DeviceRates rates = gpu_rates("rtx3060");
+  for (const auto& [gib, expected] : {std::pair{9, Offload::kWeights}, {6, Offload::kMoments}}) {
+    problem.host_memory = gib * kGibi;
+    const PlanChoice chosen = choose_plan(problem, {}, rates, kUsersCard);
+    ASSERT_TRUE(chosen.best) << gib;
+    EXPECT_EQ(chosen.best->choice.offload, expected) << gib;
+    EXPECT_LE(chosen.best->host, problem.host_memory);
+  }
+  problem.host_memory = 5 * kGibi;
+  EXPECT_FALSE(choose_plan(problem, {}, rates, kUsersCard).best);
+  // What the user asks for is not judged here; doctor does.
+  EXPECT_TRUE(choose_plan(problem, {.offload = Offload::kMoments}, rates, kUsersCard).best);
+}
+
 TEST(Plan, AnUnknownGpuIsAnErrorThatListsTheKnown) {
   const std::string error = testing::error_text([] { gpu_rates("rtx9999"); });
   EXPECT_NE(error.find("'rtx9999' is unknown"), std::string::npos) << error;

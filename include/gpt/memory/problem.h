@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <optional>
 
 #include "gpt/config/offload.h"
@@ -23,6 +24,8 @@ struct Problem {
   bool evaluates_elsewhere = false;  // eval_device is another device
   EngineKind engine = EngineKind::kEager;
   std::int64_t threads = 1;
+  // Bytes that a GPU's offloading may take of the host's memory.
+  std::int64_t host_memory = std::numeric_limits<std::int64_t>::max();
 
   // Training writes the scores out for dropout as well.
   bool writes_out_scores() const { return plain_attention || dropout; }
