@@ -10,7 +10,7 @@ namespace gpt {
 
 namespace {
 
-constexpr const char* kUsage =
+constexpr const char* kCheckpointUsage =
     "Usage: gpttrain checkpoint list DIR     what is there, newest first\n"
     "       gpttrain checkpoint verify DIR   the same, reading every byte; exit code 1\n"
     "                                        if one is damaged\n"
@@ -48,7 +48,7 @@ std::vector<CheckpointInfo> find(const fs::path& folder, bool every_byte) {
 
 ExitCode checkpoint_verb(const Arguments& arguments) {
   if (arguments.size() == 1 && (arguments[0] == "--help" || arguments[0] == "-h")) {
-    print_text(kUsage);
+    print_text(kCheckpointUsage);
     return kExitDone;
   }
   if (arguments.size() != 2 || (arguments[0] != "list" && arguments[0] != "verify"))

@@ -20,7 +20,7 @@ Json or_null(const std::string& text) {
   return text.empty() ? Json() : Json(text);
 }
 
-Json gpu(const DoctorFacts& facts) {
+Json gpu_json(const DoctorFacts& facts) {
   Json cards = Json::array();
   for (const GpuCard& card : facts.cards) {
     Json processes = Json::array();
@@ -47,7 +47,7 @@ Json gpu(const DoctorFacts& facts) {
           {"cards", cards}};
 }
 
-Json config(const DoctorFacts& facts) {
+Json config_json(const DoctorFacts& facts) {
   if (!facts.config_error.empty()) return {{"error", facts.config_error}};
   if (!facts.config) return nullptr;
   TrainConfig copy = *facts.config;
@@ -67,7 +67,7 @@ Json to_json(const DoctorFacts& facts, const std::vector<Finding>& findings) {
                        {"cublas", or_null(libraries.cublas)},
                        {"nccl", or_null(libraries.nccl)},
                        {"nccl_compiled", or_null(libraries.nccl_compiled)}};
-  json["gpu"] = gpu(facts);
+  json["gpu"] = gpu_json(facts);
   json["system"] = {{"name", facts.system}, {"kernel", facts.kernel}, {"libc", facts.libc}};
   json["cpu"] = {{"name", facts.device.cpu_name},
                  {"cores", facts.device.cores},
@@ -87,7 +87,7 @@ Json to_json(const DoctorFacts& facts, const std::vector<Finding>& findings) {
                     {"shm_free", or_null(facts.shm_free)}};
   json["environment"] = Json::object();
   for (const auto& [name, value] : facts.environment) json["environment"][name] = value;
-  json["config"] = config(facts);
+  json["config"] = config_json(facts);
   json["plan"] = facts.planned ? to_json(*facts.planned) : Json();
   Json list = Json::array();
   for (const Finding& finding : findings)

@@ -16,7 +16,7 @@ namespace gpt {
 
 namespace {
 
-constexpr const char* kUsage =
+constexpr const char* kDoctorUsage =
     "Usage: gpttrain doctor [CONFIG.py|CONFIG.json...] [--key=value...] [--json]\n"
     "What a bug report needs: program, libraries, driver, cards and who holds them, the\n"
     "machine, the memory plan of the config if there is one, and what to do next. Exit\n"
@@ -56,7 +56,7 @@ ExitCode doctor_verb(const Arguments& arguments) {
   DoctorFacts asked;
   asked.asked_config = !rest.empty();
   if (!read_config(rest, config, asked)) {
-    print_text(kUsage);
+    print_text(kDoctorUsage);
     return kExitDone;
   }
   // Before the plan: what it takes itself is none of the machine's.

@@ -29,7 +29,7 @@ namespace {
 
 using nlohmann::ordered_json;
 
-constexpr const char* kUsage =
+constexpr const char* kEvalUsage =
     "Usage: gpttrain eval --out_dir=DIR FILE... [--key=value...]\n\n"
     "FILE is a text, a .bin of tokens, HellaSwag (hellaswag_val.jsonl, or llm.c's\n"
     "hellaswag_val.bin) or, with --task=lambada, lambada_test.jsonl.\n\n"
@@ -248,7 +248,7 @@ ExitCode eval_verb(const Arguments& arguments) {
   Settings settings(knobs(config));
   const CommandLine line = read_command_line(arguments, settings, /*inputs_allowed=*/true);
   if (line.help) {
-    print_text(kUsage + help_text(knobs(config)));
+    print_text(kEvalUsage + help_text(knobs(config)));
     return kExitDone;
   }
   if (line.inputs.empty())

@@ -15,7 +15,7 @@ namespace gpt {
 
 namespace {
 
-constexpr const char* kUsage =
+constexpr const char* kExportUsage =
     "Usage: gpttrain export --out_dir=RUN --format=nanogpt|hf [--to=PATH]\n"
     "nanogpt: one ckpt.pt, which nanoGPT's sample.py and --init_from=resume load.\n"
     "hf:      a folder that transformers loads as a GPT2LMHeadModel.\n\n";
@@ -98,7 +98,7 @@ ExitCode export_verb(const Arguments& arguments) {
   Settings settings(knobs(config));
   const CommandLine line = read_command_line(arguments, settings, /*inputs_allowed=*/false);
   if (line.help) {
-    print_text(kUsage + help_text(knobs(config)));
+    print_text(kExportUsage + help_text(knobs(config)));
     return kExitDone;
   }
   const bool nanogpt = config.format == "nanogpt";

@@ -13,7 +13,7 @@ namespace gpt {
 
 namespace {
 
-constexpr const char* kUsage =
+constexpr const char* kImportUsage =
     "Usage: gpttrain import ckpt.pt [--out_dir=DIR] [--key=value...]\n"
     "       gpttrain import FOLDER|gpt2|gpt2-medium|gpt2-large|gpt2-xl --out_dir=DIR\n"
     "Writes a checkpoint from nanoGPT's ckpt.pt (weights, optimizer, iteration) or a\n"
@@ -38,7 +38,7 @@ ExitCode import_verb(const Arguments& arguments) {
   Settings settings(knobs(config));
   const CommandLine line = read_command_line(arguments, settings, /*inputs_allowed=*/true);
   if (line.help) {
-    print_text(kUsage + help_text(knobs(config)));
+    print_text(kImportUsage + help_text(knobs(config)));
     return kExitDone;
   }
   if (line.inputs.size() != 1)

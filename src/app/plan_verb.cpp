@@ -16,7 +16,7 @@ namespace gpt {
 
 namespace {
 
-constexpr const char* kUsage =
+constexpr const char* kPlanUsage =
     "Usage: gpttrain plan [CONFIG.py|CONFIG.json...] [--key=value...]\n"
     "                     [--gpu=NAME] [--json]\n"
     "How a run will fit into memory, without starting it. --gpu=rtx3060 plans for a\n"
@@ -44,7 +44,7 @@ ExitCode plan_verb(const Arguments& arguments) {
   }
   const CommandLine line = read_command_line(rest, settings, /*inputs_allowed=*/false);
   if (line.help) {
-    print_text(kUsage);
+    print_text(kPlanUsage);
     return kExitDone;
   }
   validate(config, settings);

@@ -9,13 +9,13 @@ namespace gpt {
 
 namespace {
 
-constexpr std::uint32_t kPolynomial = 0x82F63B78u;  // Castagnoli, bit-reversed
+constexpr std::uint32_t kCastagnoli = 0x82F63B78u;  // bit-reversed
 
 constexpr std::array<std::uint32_t, 256> make_table() {
   std::array<std::uint32_t, 256> table{};
   for (std::uint32_t byte = 0; byte < 256; ++byte) {
     std::uint32_t value = byte;
-    for (int bit = 0; bit < 8; ++bit) value = (value >> 1) ^ ((value & 1) ? kPolynomial : 0);
+    for (int bit = 0; bit < 8; ++bit) value = (value >> 1) ^ ((value & 1) ? kCastagnoli : 0);
     table[byte] = value;
   }
   return table;

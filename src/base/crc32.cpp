@@ -7,7 +7,7 @@ namespace gpt {
 
 namespace {
 
-constexpr std::uint32_t kPolynomial = 0xEDB88320u;
+constexpr std::uint32_t kIeee = 0xEDB88320u;
 
 // table[k][b]: the CRC of byte b with k zero bytes behind it, for eight bytes at a time (Kounavis
 // and Berry 2005).
@@ -15,7 +15,7 @@ constexpr auto kTables = [] {
   std::array<std::array<std::uint32_t, 256>, 8> table{};
   for (std::uint32_t b = 0; b < 256; ++b) {
     std::uint32_t crc = b;
-    for (int bit = 0; bit < 8; ++bit) crc = (crc >> 1) ^ (crc & 1 ? kPolynomial : 0);
+    for (int bit = 0; bit < 8; ++bit) crc = (crc >> 1) ^ (crc & 1 ? kIeee : 0);
     table[0][b] = crc;
   }
   for (std::size_t k = 1; k < 8; ++k)

@@ -47,9 +47,10 @@ bool reads_as_bool(const std::string& text) {
          text == "0";
 }
 
-class Reader {
+class CommandLineReader {
  public:
-  Reader(const std::vector<std::string>& arguments, Settings& settings, bool inputs_allowed)
+  CommandLineReader(const std::vector<std::string>& arguments, Settings& settings,
+                    bool inputs_allowed)
       : arguments_(arguments), settings_(settings), inputs_allowed_(inputs_allowed) {}
 
   CommandLine read() {
@@ -116,7 +117,7 @@ class Reader {
 
 CommandLine read_command_line(const std::vector<std::string>& arguments, Settings& settings,
                               bool inputs_allowed) {
-  CommandLine result = Reader(arguments, settings, inputs_allowed).read();
+  CommandLine result = CommandLineReader(arguments, settings, inputs_allowed).read();
   if (!result.help) settings.check_ranges();
   return result;
 }

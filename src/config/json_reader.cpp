@@ -53,9 +53,9 @@ class CountingIterator {
   std::size_t* lines_;
 };
 
-class Reader final : public nlohmann::json_sax<nlohmann::json> {
+class JsonSettings final : public nlohmann::json_sax<nlohmann::json> {
  public:
-  Reader(std::string_view text, const std::string& name) : text_(text), name_(name) {}
+  JsonSettings(std::string_view text, const std::string& name) : text_(text), name_(name) {}
 
   std::vector<Setting> read() {
     const CountingIterator first(text_.data(), &lines_);
@@ -163,7 +163,7 @@ class Reader final : public nlohmann::json_sax<nlohmann::json> {
 }  // namespace
 
 std::vector<Setting> parse_json_config(std::string_view text, const std::string& name) {
-  return Reader(text, name).read();
+  return JsonSettings(text, name).read();
 }
 
 std::vector<Setting> read_json_config(const std::filesystem::path& file) {

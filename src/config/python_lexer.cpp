@@ -13,9 +13,6 @@ namespace {
 
 constexpr std::size_t kLongestFile = 1 << 20;
 
-bool is_digit(char c) {
-  return c >= '0' && c <= '9';
-}
 bool is_newline(char c) {
   return c == '\n' || c == '\r';
 }

@@ -9,10 +9,6 @@ namespace gpt {
 
 namespace {
 
-bool is_digit(char c) {
-  return c >= '0' && c <= '9';
-}
-
 bool has_prefix(std::string_view digits) {
   return digits.size() > 1 && digits[0] == '0' &&
          std::string_view("xXoObB").find(digits[1]) != std::string_view::npos;

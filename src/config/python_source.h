@@ -7,6 +7,10 @@
 
 namespace gpt {
 
+inline bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
+
 struct PythonSource {
   std::string_view text;
   std::string_view name;  // as errors show it

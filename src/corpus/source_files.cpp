@@ -32,8 +32,8 @@ Layout layout_of(const SourceFile& file, const InputRules& rules) {
   if (rules.document == "jsonl") return Layout::kJson;
   const bool packed = file.packing == Packing::kGzip || file.packing == Packing::kZstd;
   const fs::path extension = packed ? file.path.stem().extension() : file.path.extension();
-  const bool json = extension == ".jsonl" || extension == ".ndjson";
-  return json && rules.document == "auto" ? Layout::kJson : Layout::kWhole;
+  const bool lines = extension == ".jsonl" || extension == ".ndjson";
+  return lines && rules.document == "auto" ? Layout::kJson : Layout::kWhole;
 }
 
 // Of the path, or of standard input for "-".

@@ -10,6 +10,7 @@
 #include "gpt/base/strings.h"
 #include "gpt/base/terminal.h"
 
+#include "gpt2_names.h"
 #include "hf_config.h"
 
 namespace gpt {
@@ -19,11 +20,6 @@ namespace {
 constexpr const char* kSingle = "model.safetensors";
 constexpr const char* kIndex = "model.safetensors.index.json";
 constexpr std::string_view kPrefix = "transformer.";
-constexpr const char* kHead = "lm_head.weight";
-
-bool is_mask(const std::string& name) {
-  return name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias");
-}
 
 }  // namespace
 

@@ -6,17 +6,13 @@
 #include "gpt/base/strings.h"
 #include "gpt/base/terminal.h"
 
+#include "gpt2_names.h"
+
 namespace gpt {
 
 namespace {
 
 constexpr std::string_view kCompiled = "_orig_mod.";
-constexpr const char* kHead = "lm_head.weight";
-
-// Buffers of nanoGPT's attention where PyTorch had no fused one: the causal mask.
-bool is_mask(const std::string& name) {
-  return name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias");
-}
 
 std::string quoted(const std::string& section, const std::string& key) {
   return ": " + section + "[" + quoted_name(key) + "]";

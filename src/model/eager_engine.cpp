@@ -1,5 +1,7 @@
 #include "eager_engine.h"
 
+#include <ATen/core/grad_mode.h>
+
 #include "gpt/base/span.h"
 #include "gpt/kernels/autocast.h"
 #include "gpt/model/engines.h"

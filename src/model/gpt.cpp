@@ -12,8 +12,6 @@ namespace gpt {
 
 namespace {
 
-constexpr int kEmbeddingSite = 3;
-
 at::Tensor embedding(std::int64_t rows, std::int64_t width, at::Generator& generator) {
   return at::empty({rows, width}).normal_(0.0, 1.0, generator);
 }
@@ -60,7 +58,7 @@ at::Tensor Gpt::forward(const at::Tensor& tokens_BT, const DropoutState& dropout
               block_size());
   const at::Tensor position_T = at::arange(T, tokens_BT.options());
   at::Tensor x_BTC = at::embedding(wte_VC_, tokens_BT) + at::embedding(wpe_TC_, position_T);
-  x_BTC = apply_dropout(x_BTC, dropout, /*layer=*/-1, kEmbeddingSite);
+  x_BTC = apply_dropout(x_BTC, dropout, /*layer=*/-1, kEmbedding);
   for (std::size_t i = 0; i < h_.size(); ++i) {
     const auto layer = static_cast<std::int64_t>(i);
     x_BTC = recompute == Recompute::kNone ? h_[i](x_BTC, layer, dropout)

@@ -5,6 +5,7 @@
 #include "gpt/kernels/column_sum.h"
 #include "gpt/kernels/gelu.h"
 #include "gpt/kernels/matmul.h"
+#include "gpt/model/layers.h"
 
 namespace gpt {
 
@@ -57,7 +58,7 @@ AttentionInput GpuBlock::attention_input(const at::Tensor& qkv_NK) const {
   const at::Tensor qkv = qkv_NK.view({pass_.B, pass_.T, 3, pass_.heads, D});
   const auto by_head = [&](std::int64_t part) { return qkv.select(2, part).transpose(1, 2); };
   AttentionInput in{.q_BHTD = by_head(0), .k_BHTD = by_head(1), .v_BHTD = by_head(2)};
-  const RowDropout dropout = pass_.row_dropout(layer_, kWeightsSite);
+  const RowDropout dropout = pass_.row_dropout(layer_, kAttentionWeights);
   in.p = dropout.p;
   in.sequence_B = dropout.sequence_B;
   in.place = dropout.place;
@@ -76,7 +77,7 @@ void GpuBlock::complete_mlp(GpuBlockState& state) const {
     complete_attention(state);
     const at::Tensor branch_NC = gpu_linear(by_token(state.attention.y_BHTD), weights_.c_attn_proj);
     state.ln_2 =
-        norm(state.x_NC, branch_NC, pass_.row_dropout(layer_, kAttentionSite), weights_.ln_2);
+        norm(state.x_NC, branch_NC, pass_.row_dropout(layer_, kAttentionOutput), weights_.ln_2);
     state.middle_NC = state.ln_2.sum_NC;
   } else if (!state.ln_2.y_NC.defined()) {
     state.ln_2 = norm(state.middle_NC, {}, {}, weights_.ln_2);
@@ -86,7 +87,8 @@ void GpuBlock::complete_mlp(GpuBlockState& state) const {
 }
 
 GpuStream GpuBlock::forward(const GpuStream& in, Recompute level, GpuBlockState& state) const {
-  state.ln_1 = norm(in.x_NC, in.branch_NC, pass_.row_dropout(layer_ - 1, kMlpSite), weights_.ln_1);
+  state.ln_1 =
+      norm(in.x_NC, in.branch_NC, pass_.row_dropout(layer_ - 1, kMlpOutput), weights_.ln_1);
   state.x_NC = state.ln_1.sum_NC;
   complete_mlp(state);
   const GpuStream out{state.middle_NC, gpu_linear(state.gelu_NK, weights_.c_mlp_proj)};
@@ -150,11 +152,11 @@ at::Tensor GpuBlock::backward(GpuBlockState& state, const at::Tensor& dx_NC,
                               at::Tensor dbranch_NC) const {
   at::Tensor dy_NC = mlp_backward(state, dbranch_NC);
   dbranch_NC = norm_backward(state.ln_2, state.middle_NC, dy_NC, dx_NC, weights_.ln_2,
-                             kAttentionSite, layer_);
+                             kAttentionOutput, layer_);
   state.middle_NC = at::Tensor();
   dy_NC = attention_backward(state, dbranch_NC);
   dbranch_NC =
-      norm_backward(state.ln_1, state.x_NC, dy_NC, dx_NC, weights_.ln_1, kMlpSite, layer_ - 1);
+      norm_backward(state.ln_1, state.x_NC, dy_NC, dx_NC, weights_.ln_1, kMlpOutput, layer_ - 1);
   state = {};
   return dbranch_NC;
 }

@@ -79,7 +79,4 @@ at::Tensor gpu_linear(const at::Tensor& x_NI, const GpuLinear& weights);
 at::Tensor gpu_linear_backward(const at::Tensor& x_NI, const at::Tensor& dy_NO,
                                const GpuLinear& weights);
 
-// The layers' dropout sites as the eager engine numbers them.
-enum GpuDropoutSite { kWeightsSite, kAttentionSite, kMlpSite, kEmbeddingSite };
-
 }  // namespace gpt

@@ -1,12 +1,14 @@
 #include "gpu_engine.h"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include "gpt/base/span.h"
 #include "gpt/config/offload.h"
 #include "gpt/kernels/embedding.h"
 #include "gpt/kernels/lm_head.h"
 #include "gpt/model/engines.h"
+#include "gpt/model/layers.h"
 
 namespace gpt {
 
@@ -51,7 +53,7 @@ GpuEngine::Activations GpuEngine::forward(const GpuPass& pass, const at::Tensor&
   Activations activations;
   if (keep) activations.block.resize(weights_.h.size());
   at::Tensor x_NC = embed(x_BT, weights_.wte.master, weights_.wpe.master,
-                          pass.row_dropout(/*layer=*/-1, kEmbeddingSite));
+                          pass.row_dropout(/*layer=*/-1, kEmbedding));
   at::Tensor branch_NC;
   for (std::size_t layer = 0; layer < weights_.h.size(); ++layer) {
     GpuBlockState passing;
@@ -64,7 +66,7 @@ GpuEngine::Activations GpuEngine::forward(const GpuPass& pass, const at::Tensor&
   activations.ln_f = add_layer_norm(
       {.x_NC = x_NC,
        .branch_NC = branch_NC,
-       .dropout = pass.row_dropout(static_cast<std::int64_t>(weights_.h.size()) - 1, kMlpSite),
+       .dropout = pass.row_dropout(static_cast<std::int64_t>(weights_.h.size()) - 1, kMlpOutput),
        .weight_C = weights_.ln_f.weight.master,
        .bias_C = weights_.ln_f.bias.master,
        .type = pass.type});
@@ -103,14 +105,14 @@ void GpuEngine::backward(const GpuPass& pass, const at::Tensor& x_BT, Activation
                                                 .dbias_C = weights_.ln_f.bias.gradient,
                                                 .accumulate = false,
                                                 .branch = true,
-                                                .dropout = pass.row_dropout(last, kMlpSite)});
+                                                .dropout = pass.row_dropout(last, kMlpOutput)});
   activations.ln_f = {};
   for (std::int64_t layer = last; layer >= 0; --layer) {
     const auto at = static_cast<std::size_t>(layer);
     const GpuBlock block(pass, weights_.h[at], layer);
     dbranch_NC = block.backward(activations.block[at], dx_NC, dbranch_NC);
   }
-  const RowDropout dropout = pass.row_dropout(/*layer=*/-1, kEmbeddingSite);
+  const RowDropout dropout = pass.row_dropout(/*layer=*/-1, kEmbedding);
   if (dropout.p > 0)
     dx_NC = keyed_dropout(dx_NC.view({pass.B, pass.T, pass.C}), dropout.p, dropout.sequence_B,
                           dropout.place)

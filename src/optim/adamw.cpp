@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include <ATen/core/grad_mode.h>
+
 #include "gpt/kernels/device.h"
 #include "gpt/optim/gradients.h"
 

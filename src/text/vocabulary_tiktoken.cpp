@@ -60,28 +60,28 @@ std::vector<std::uint32_t> merge_all(std::string_view bytes, const FlatMap& merg
   return parts;
 }
 
-struct Token {
+struct TokenLine {
   std::string bytes;
   std::uint32_t id;
 };
 
-Token parse_line(std::string_view line, const EntryPlace& place) {
+TokenLine parse_token_line(std::string_view line, const EntryPlace& place) {
   const std::size_t space = line.find(' ');
   const auto bytes = from_base64(line.substr(0, space));
   const std::string_view number = space == line.npos ? "" : line.substr(space + 1);
-  Token token{bytes.value_or(""), 0};
+  TokenLine token{bytes.value_or(""), 0};
   const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), token.id);
   if (!bytes || number.empty() || error != std::errc() || end != number.data() + number.size())
     throw InputError(place.text() + ": expected a token in base64 and its id");
   return token;
 }
 
-std::vector<Token> parse_lines(std::string_view text, const std::string& origin,
-                               VocabularyBuilder& builder) {
-  std::vector<Token> tokens;
+std::vector<TokenLine> parse_token_lines(std::string_view text, const std::string& origin,
+                                         VocabularyBuilder& builder) {
+  std::vector<TokenLine> tokens;
   for_each_line(text, [&](std::string_view line, std::int64_t number) {
     const EntryPlace place{origin, "line", number};
-    tokens.push_back(parse_line(line, place));
+    tokens.push_back(parse_token_line(line, place));
     builder.add_token(tokens.back().bytes, tokens.back().id, place);
   });
   return tokens;
@@ -91,11 +91,11 @@ std::vector<Token> parse_lines(std::string_view text, const std::string& origin,
 
 BpeVocabulary parse_tiktoken_vocabulary(std::string_view text, const std::string& origin) {
   VocabularyBuilder builder;
-  std::vector<Token> tokens = parse_lines(text, origin, builder);
+  std::vector<TokenLine> tokens = parse_token_lines(text, origin, builder);
   const std::array<std::int32_t, 256> byte_ids = builder.byte_ids(origin);
-  std::erase_if(tokens, [](const Token& token) { return token.bytes.size() == 1; });
+  std::erase_if(tokens, [](const TokenLine& token) { return token.bytes.size() == 1; });
   std::sort(tokens.begin(), tokens.end(),
-            [](const Token& a, const Token& b) { return a.id < b.id; });
+            [](const TokenLine& a, const TokenLine& b) { return a.id < b.id; });
   FlatMap merged;
   for (const auto& [bytes, id] : tokens) {
     const std::vector<std::uint32_t> parts = merge_all(bytes, merged, byte_ids);

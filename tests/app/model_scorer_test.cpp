@@ -1,5 +1,6 @@
 #include "app/model_scorer.h"
 
+#include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
 
 #include "gpt/kernels/cpu_memory.h"

@@ -1,6 +1,7 @@
 #include "gpt/model/gpt.h"
 
 #include <ATen/CPUGeneratorImpl.h>
+#include <ATen/core/grad_mode.h>
 
 #include "gpt/kernels/autocast.h"
 #include "gpt/optim/adamw.h"

@@ -1,5 +1,6 @@
 #include "gpt/kernels/lm_head.h"
 
+#include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
 
 #include "support/peak_memory.h"

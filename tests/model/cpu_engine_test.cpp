@@ -1,6 +1,7 @@
 // The CPU's fused engine against the eager one, in float32 and float64.
 #include "../../src/model/cpu_engine.h"
 
+#include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
 
 #include "../../src/model/eager_engine.h"

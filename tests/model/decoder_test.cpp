@@ -1,5 +1,6 @@
 #include "gpt/model/decoder.h"
 
+#include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
 
 #include "gpt/base/strings.h"

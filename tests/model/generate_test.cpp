@@ -1,5 +1,6 @@
 #include "gpt/model/generate.h"
 
+#include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
 
 #include "gpt/model/generator_steps.h"

@@ -1,6 +1,7 @@
 // Loss and every gradient of a small model against PyTorch's, in float64.
 #include "support/golden.h"
 
+#include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 

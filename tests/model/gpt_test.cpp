@@ -1,5 +1,6 @@
 #include "gpt/model/gpt.h"
 
+#include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
 
 #include "support/tensor_near.h"

@@ -1,4 +1,6 @@
 // The GPU engine on the CPU, by the kernels' ATen references, against the eager engine.
+#include <ATen/core/grad_mode.h>
+
 #include "gpt/model/engines.h"
 
 #include "support/engine_cases.h"

@@ -68,8 +68,8 @@ struct Block {
   void init_gpt(at::Generator& generator);
 };
 
-// The dropouts of a block.
-enum Site { kAttentionWeights, kAttentionOutput, kMlpOutput };
+// The dropouts of a block; the last is that of the embedding, whose layer is -1.
+enum Site { kAttentionWeights, kAttentionOutput, kMlpOutput, kEmbedding };
 
 // x through dropout number `site` of `layer`; x itself if dropout is off.
 at::Tensor apply_dropout(const at::Tensor& x, const DropoutState& dropout, std::int64_t layer,
