@@ -40,8 +40,23 @@ configure() {
   sed -n "s/^-- gpttrain: /${0##*\/}: $preset: /p" "$log"
 }
 
-# build PRESET [TARGET]: through cmake, so that CMAKE_BUILD_PARALLEL_LEVEL is heard.
+# Where there is no driver, no kernel can run: compiling them for four architectures would only be waited for.
+configure_release() {
+  local file
+  for file in /proc/driver/nvidia/version /dev/nvidiactl /dev/dxg; do
+    if [[ -e $file ]]; then
+      configure release -DGPTTRAIN_CUDA=AUTO
+      return
+    fi
+  done
+  say "no NVIDIA driver is here, so the program is built for the CPU alone; start again once there is one"
+  configure release -DGPTTRAIN_CUDA=OFF
+}
+
+# build PRESET [TARGET...]: through cmake, so that CMAKE_BUILD_PARALLEL_LEVEL is heard.
 build() {
-  (cd "$root" && cmake --build --preset "$1" --target "${2:-all}") ||
-    fail 1 "the preset '$1' does not build (the compiler's words are above)"
+  local preset=$1
+  shift
+  (cd "$root" && cmake --build --preset "$preset" --target "${@:-all}") ||
+    fail 1 "the preset '$preset' does not build (the compiler's words are above)"
 }

@@ -10,7 +10,7 @@ make_sides_ready() {
   [[ -z ${GPTTRAIN_PROGRAM:-} || -x $program ]] || fail 2 "GPTTRAIN_PROGRAM=$program is no program"
   [[ -x $python && -n ${GPTTRAIN_PROGRAM:-} ]] || "$root/scripts/setup"
   if [[ -z ${GPTTRAIN_PROGRAM:-} ]]; then
-    configure release
+    configure_release
     build release gpttrain
   fi
   work=$(mktemp -d)

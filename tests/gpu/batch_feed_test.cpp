@@ -11,7 +11,7 @@ using GpuBatchFeed = testing::Gpu;
 // and their memory must not be given away while it reads.
 TEST_F(GpuBatchFeed, BatchesArriveWholeWhileTheDeviceIsBusy) {
   const testing::TempDir dir;
-  testing::write_tokens(dir / "tokens.bin", 0, 200000);
+  testing::write_tokens(dir / "tokens.bin", testing::made_up_tokens(0, 200000));
   const TokenFile file(dir / "tokens.bin", 1024, 61);
   BatchFeed feed(1024, cuda_);
   const at::Tensor busy = at::ones({4096, 4096}, at::TensorOptions().device(cuda_));

@@ -5,9 +5,9 @@
 namespace gpt {
 namespace {
 
-using testing::GpuRun;
 using testing::small_config;
 using testing::TempDir;
+using testing::TinyRun;
 
 class GpuResume : public testing::Gpu {
  protected:
@@ -27,19 +27,16 @@ class GpuResume : public testing::Gpu {
   static std::uint32_t in_two_parts(TrainConfig config, const Compute& compute) {
     config.optimizer.max_iters = 1;
     {
-      GpuRun first(config, compute);
-      EXPECT_EQ(first.trainer.run(StopSignals()), kExitDone);
+      TinyRun first(config, {}, compute);
+      EXPECT_EQ(first.go(), kExitDone);
     }
     const auto checkpoint = CheckpointStore(config.io.out_dir, 2).newest_good();
     EXPECT_TRUE(checkpoint && checkpoint->step == 2);
     if (!checkpoint) return 0;
     config.optimizer.max_iters = 3;
-    GpuRun second(config, compute, checkpoint->manifest);
-    load_model(checkpoint->path, second.model);
-    load_optimizer(checkpoint->path, second.model, second.optimizer);
-    second.engine->weights_changed();
-    EXPECT_EQ(second.trainer.run(StopSignals()), kExitDone);
-    return second.checksum();
+    const auto second = TinyRun::resumed(config, *checkpoint, compute);
+    EXPECT_EQ(second->go(), kExitDone);
+    return second->checksum();
   }
 };
 
@@ -50,8 +47,8 @@ TEST_F(GpuResume, IsBitwiseWithDeterministicKernels) {
     TrainConfig config = small_config(dir, "whole");
     config.model.dropout = 0.1;
     config.optimizer.max_iters = 3;
-    GpuRun whole(config, {cuda_, type});
-    ASSERT_EQ(whole.trainer.run(StopSignals()), kExitDone);
+    TinyRun whole(config, {}, {cuda_, type});
+    ASSERT_EQ(whole.go(), kExitDone);
     config.io.out_dir = (dir / "parts").string();
     EXPECT_EQ(in_two_parts(config, {cuda_, type}), whole.checksum()) << type;
   }
@@ -65,8 +62,8 @@ TEST_F(GpuResume, AnotherLearningRateGivesOtherBits) {
     TrainConfig config = small_config(dir, "rate" + std::to_string(rate));
     config.optimizer.learning_rate = rate;
     config.optimizer.max_iters = 1;
-    GpuRun run(config, {cuda_, at::kFloat});
-    ASSERT_EQ(run.trainer.run(StopSignals()), kExitDone);
+    TinyRun run(config, {}, {cuda_, at::kFloat});
+    ASSERT_EQ(run.go(), kExitDone);
     seen.insert(run.checksum());
   }
   EXPECT_EQ(seen.size(), 2u);

@@ -58,7 +58,7 @@ TEST_P(PredictedPeak, IsWithinThreePercentOfTheMeasured) {
   const TrainConfig config = config_of(c, dir);
   const bool low = std::string(c.dtype) == "bfloat16";
   const std::uint64_t before = cpu_memory_now();
-  testing::TinyRun run(config, {}, low ? at::kBFloat16 : at::kFloat);
+  testing::TinyRun run(config, {}, {c10::Device(c10::kCPU), low ? at::kBFloat16 : at::kFloat});
   const Problem problem = problem_of(config, /*cuda=*/false, at::get_num_threads());
   const Plan plan =
       plan_of(problem, {c.recompute, c.offload, c.micro, c.chunk, c.micro}, cpu_rates(1));

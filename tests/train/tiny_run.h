@@ -34,15 +34,16 @@ struct TinyRun {
   Trainer trainer;
 
   explicit TinyRun(const TrainConfig& c, const Manifest& start = {},
-                   c10::ScalarType type = at::kFloat)
+                   const Compute& where = {c10::Device(c10::kCPU), at::kFloat})
       : config(c),
         dataset(open_dataset(config)),
-        compute{c10::Device(c10::kCPU), type},
+        compute(where),
         generator(at::detail::createCPUGenerator(static_cast<std::uint64_t>(c.system.seed))),
         model(config.model, dataset.vocab_size, config.data.block_size, generator),
-        optimizer(tensors(model), config.optimizer, offload_level(config.memory.optimizer_offload)),
+        optimizer(moved(model, compute.device), config.optimizer,
+                  offload_level(config.memory.optimizer_offload)),
         engine(make_engine(config, model, compute)),
-        scaler(type == at::kHalf),
+        scaler(compute.type == at::kHalf),
         store(config.io.out_dir, static_cast<int>(config.io.keep_checkpoints)),
         metrics(folder(config) / "metrics.jsonl"),
         batches(config.data, dataset, restored(generator, start), compute.device,
@@ -51,13 +52,16 @@ struct TinyRun {
         trainer({config, compute, model, *engine, optimizer, scaler, dataset, batches, generator,
                  store, report, to_json(knobs(config))},
                 start) {
+    scaler.restore({start.step > 0 ? start.loss_scale : scaler.scale(), start.scale_growth_steps});
     report.started(start.step, start.step > 0);
   }
 
   // A run that goes on from `checkpoint`.
   static std::unique_ptr<TinyRun> resumed(const TrainConfig& config,
-                                          const CheckpointInfo& checkpoint) {
-    auto run = std::make_unique<TinyRun>(config, checkpoint.manifest);
+                                          const CheckpointInfo& checkpoint,
+                                          const Compute& where = {c10::Device(c10::kCPU),
+                                                                  at::kFloat}) {
+    auto run = std::make_unique<TinyRun>(config, checkpoint.manifest, where);
     load_model(checkpoint.path, run->model);
     load_optimizer(checkpoint.path, run->model, run->optimizer);
     run->engine->weights_changed();
@@ -68,7 +72,8 @@ struct TinyRun {
   std::uint32_t checksum() const { return state_checksum(model, optimizer); }
 
  private:
-  static std::vector<at::Tensor> tensors(const Gpt& model) {
+  static std::vector<at::Tensor> moved(Gpt& model, const c10::Device& device) {
+    model.to(device);
     std::vector<at::Tensor> list;
     for (const Parameter& p : model.parameters()) list.push_back(p.tensor);
     return list;

@@ -244,7 +244,7 @@ TEST(Trainer, TheSplitDoesNotMatter) {
 TEST(Trainer, BFloat16StaysNearFloat32) {
   const auto train = [](c10::ScalarType type) {
     const TempDir dir;
-    TinyRun run(tiny_config(dir), {}, type);
+    TinyRun run(tiny_config(dir), {}, {c10::Device(c10::kCPU), type});
     double last = 0;
     for (int i = 0; i < 60; ++i) last = run.trainer.step().mean_loss;
     EXPECT_EQ(run.model.parameters()[0].tensor.scalar_type(), at::kFloat);
@@ -257,7 +257,7 @@ TEST(Trainer, BFloat16StaysNearFloat32) {
 
 TEST(Trainer, Float16ScalesItsGradients) {
   const TempDir dir;
-  TinyRun run(tiny_config(dir), {}, at::kHalf);
+  TinyRun run(tiny_config(dir), {}, {c10::Device(c10::kCPU), at::kHalf});
   EXPECT_EQ(run.scaler.scale(), 65536);
   const double first = run.trainer.step().mean_loss;
   StepResult last;
