@@ -2,7 +2,7 @@
 #pragma once
 
 #include "gpu.h"
-#include "train/tiny_run.h"
+#include "support/tiny_run.h"
 
 namespace gpt::testing {
 

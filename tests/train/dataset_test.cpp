@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "support/error_text.h"
-#include "train/tiny_run.h"
+#include "support/tiny_run.h"
 
 namespace gpt {
 namespace {

@@ -7,7 +7,7 @@
 #include "gpt/kernels/cpu_memory.h"
 #include "gpt/memory/plan.h"
 
-#include "train/tiny_run.h"
+#include "support/tiny_run.h"
 
 namespace gpt {
 namespace {

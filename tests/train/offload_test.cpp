@@ -4,7 +4,7 @@
 
 #include "gpt/model/engines.h"
 
-#include "train/tiny_run.h"
+#include "support/tiny_run.h"
 
 namespace gpt {
 namespace {

@@ -8,7 +8,7 @@
 #include "gpt/data/batch_sampler.h"
 
 #include "support/golden.h"
-#include "train/tiny_run.h"
+#include "support/tiny_run.h"
 
 namespace gpt {
 namespace {

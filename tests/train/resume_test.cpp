@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "support/tensor_near.h"
-#include "train/tiny_run.h"
+#include "support/tiny_run.h"
 
 namespace gpt {
 namespace {

@@ -9,7 +9,7 @@
 
 #include "support/error_text.h"
 #include "support/tensor_near.h"
-#include "train/tiny_run.h"
+#include "support/tiny_run.h"
 
 namespace gpt {
 namespace {

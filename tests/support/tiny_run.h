@@ -13,7 +13,7 @@
 #include "gpt/config/printing.h"
 #include "gpt/train/trainer.h"
 
-#include "train/tiny_config.h"
+#include "support/tiny_config.h"
 
 namespace gpt::testing {
 
