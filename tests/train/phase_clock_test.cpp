@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-#include "train/tiny_run.h"
+#include "support/tiny_run.h"
 
 namespace gpt {
 namespace {

@@ -11,7 +11,7 @@
 #include "gpt/kernels/team.h"
 
 #include "support/temp_dir.h"
-#include "train/tiny_run.h"
+#include "support/tiny_run.h"
 
 namespace gpt {
 namespace {
