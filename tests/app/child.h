@@ -41,19 +41,18 @@ class Child {
   }
 
   pid_t pid() const { return pid_; }
-  std::string out_so_far() const { return read_file(dir_ / (name_ + ".out")); }
+  std::string out_so_far() const { return so_far(".out"); }
 
-  // Waits until the output holds `text`; false if the child ends before, or after two minutes.
-  bool says(const std::string& text) const {
+  // Waits until the output, or with `log` what it says beside it, holds `text`; false if the child
+  // ends before, or after two minutes.
+  bool says(const std::string& text, bool log = false) const {
+    const char* stream = log ? ".err" : ".out";
     for (int i = 0; i < 12000; ++i) {
-      std::error_code ignored;
-      if (fs::exists(dir_ / (name_ + ".out"), ignored) &&
-          out_so_far().find(text) != std::string::npos)
-        return true;
+      if (so_far(stream).find(text) != std::string::npos) return true;
       siginfo_t state{};
       if (waitid(P_PID, static_cast<id_t>(pid_), &state, WEXITED | WNOHANG | WNOWAIT) == 0 &&
           state.si_pid == pid_)
-        return out_so_far().find(text) != std::string::npos;
+        return so_far(stream).find(text) != std::string::npos;
       usleep(10000);
     }
     return false;
@@ -63,10 +62,16 @@ class Child {
     int status = 0;
     waitpid(pid_, &status, 0);
     return {WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status), out_so_far(),
-            read_file(dir_ / (name_ + ".err"))};
+            so_far(".err")};
   }
 
  private:
+  std::string so_far(const char* stream) const {
+    std::error_code ignored;
+    const fs::path file = dir_ / (name_ + stream);
+    return fs::exists(file, ignored) ? read_file(file) : "";
+  }
+
   const TempDir& dir_;
   std::string name_;
   pid_t pid_ = -1;
