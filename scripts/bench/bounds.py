@@ -3,22 +3,18 @@
 import argparse
 import json
 import pathlib
-import subprocess
 import sys
 
 import torch
 
 import gemm_rate
+import own_bench
+import sides
 
 SETTINGS = {
     "tiny": {"n_layer": 1, "n_head": 1, "n_embd": 16, "block_size": 8, "batch_size": 2,
              "vocab_size": 32},
-    "readme": {"n_layer": 4, "n_head": 4, "n_embd": 128, "block_size": 64, "batch_size": 12,
-               "vocab_size": 65},
-    "shakespeare": {"n_layer": 6, "n_head": 6, "n_embd": 384, "block_size": 256, "batch_size": 64,
-                    "vocab_size": 65},
-    "gpt2": {"n_layer": 12, "n_head": 12, "n_embd": 768, "block_size": 256, "batch_size": 4,
-             "vocab_size": 50304},
+    **{name: {"vocab_size": 65, **shape} for name, shape in sides.SHAPES.items()},
 }  # fmt: skip
 
 
@@ -72,18 +68,6 @@ def bandwidth(size, seconds):
     source = torch.ones(max(size // 8, 4096))
     target = torch.empty_like(source)
     return 8 * source.numel() / gemm_rate.best_time(lambda: target.copy_(source), seconds)
-
-
-def measured(options, keys):
-    flags = {"device": "cpu", "gradient_accumulation_steps": 1, "json": True,
-             "dtype": options.dtype, "threads": torch.get_num_threads(), **keys}
-    if options.iters:
-        flags |= {"timed_iters": options.iters, "untimed_iters": 1}
-    command = [options.program, "bench", *(f"--{key}={value}" for key, value in flags.items())]
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        raise RuntimeError(f"{done.stderr}gpttrain bench failed (see above)")
-    return json.loads(done.stdout)
 
 
 def bound(options, keys):
@@ -143,7 +127,8 @@ def main(arguments):
         torch.set_num_threads(options.threads)
     keys = SETTINGS[options.setting]
     rows = bound(options, keys)
-    found = measured(options, keys)
+    found = own_bench.measured(options.program, options.iters, {
+        "device": "cpu", "dtype": options.dtype, "threads": torch.get_num_threads(), **keys})
     summary = {
         "cpu": found["hardware"], "threads": found["threads"], "setting": options.setting,
         "dtype": options.dtype, "engine": found["engine"], "rows": rows,

@@ -16,10 +16,8 @@ import sides
 SETTINGS = {
     "tiny": ({**sides.README_CPU, "n_layer": 1, "n_head": 1, "n_embd": 16, "block_size": 8}, 5, 2),
     "readme": (sides.README_CPU, 200, 20),
-    "shakespeare": ({**sides.README_CPU, "n_layer": 6, "n_head": 6, "n_embd": 384,
-                     "block_size": 256, "batch_size": 64}, 4, 1),
-    "gpt2": ({**sides.README_CPU, "n_layer": 12, "n_head": 12, "n_embd": 768, "block_size": 256,
-              "batch_size": 4, "vocab_size": 50304}, 4, 1),
+    "shakespeare": ({**sides.README_CPU, **sides.SHAPES["shakespeare"]}, 4, 1),
+    "gpt2": ({**sides.README_CPU, **sides.SHAPES["gpt2"]}, 4, 1),
 }  # fmt: skip
 
 

@@ -8,8 +8,8 @@ import sys
 import sides
 
 # train_shakespeare_char.py as it stands, but for dropout, which no two programs draw alike.
-FULL_SIZE = {**sides.README_CPU, "n_layer": 6, "n_head": 6, "n_embd": 384, "block_size": 256,
-             "batch_size": 64, "lr_decay_iters": 5000, "max_iters": 6, "eval_iters": 1}
+FULL_SIZE = {**sides.README_CPU, **sides.SHAPES["shakespeare"], "lr_decay_iters": 5000,
+             "max_iters": 6, "eval_iters": 1}
 
 # Equal to four decimals: apart by less than half of the fourth. The printed digits of two such
 # numbers may still differ where a rounding boundary lies between them; that is counted as well.

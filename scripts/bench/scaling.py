@@ -3,8 +3,9 @@
 import argparse
 import json
 import pathlib
-import subprocess
 import sys
+
+import own_bench
 
 # One key at a time moves away from these: a model that is neither tiny nor slow on two cores.
 BASE = {"n_layer": 4, "n_head": 4, "n_embd": 128, "block_size": 128, "batch_size": 8,
@@ -20,25 +21,15 @@ SWEEPS = {
 }  # fmt: skip
 
 
-def bench(options, keys):
-    flags = {"device": options.device, "gradient_accumulation_steps": 1, "json": True, **keys}
-    if options.iters:
-        flags |= {"timed_iters": options.iters, "untimed_iters": 1}
-    command = [options.program, "bench", *(f"--{key}={value}" for key, value in flags.items())]
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        raise RuntimeError(f"{done.stderr}gpttrain bench failed (see above)")
-    return json.loads(done.stdout)
-
-
 def measure(options):
     for sweep in options.sweeps:
         points = SWEEPS[sweep][:2] if options.small else SWEEPS[sweep]
         for point in points:
             for threads in options.threads:
-                keys = {**(TINY if options.small else BASE), **point, "dtype": options.dtype,
-                        "threads": threads}
-                yield sweep, point, threads, bench(options, keys)
+                keys = {"device": options.device, **(TINY if options.small else BASE), **point,
+                        "dtype": options.dtype, "threads": threads}
+                found = own_bench.measured(options.program, options.iters, keys)
+                yield sweep, point, threads, found
 
 
 def row(point, threads, found):

@@ -12,12 +12,19 @@ import subprocess
 import sys
 import time
 
-# nanoGPT's README for a machine without a GPU: train_shakespeare_char.py with these flags.
+# nanoGPT's README for a machine without a GPU, its train_shakespeare_char.py, and GPT-2 124M at a
+# batch that a CPU can take.
+SHAPES = {
+    "readme": {"n_layer": 4, "n_head": 4, "n_embd": 128, "block_size": 64, "batch_size": 12},
+    "shakespeare": {"n_layer": 6, "n_head": 6, "n_embd": 384, "block_size": 256, "batch_size": 64},
+    "gpt2": {"n_layer": 12, "n_head": 12, "n_embd": 768, "block_size": 256, "batch_size": 4,
+             "vocab_size": 50304},
+}  # fmt: skip
+# train_shakespeare_char.py with the README's flags.
 README_CPU = {
-    "n_layer": 4, "n_head": 4, "n_embd": 128, "block_size": 64, "batch_size": 12, "dropout": 0.0,
-    "bias": False, "gradient_accumulation_steps": 1, "learning_rate": 1e-3, "min_lr": 1e-4,
-    "warmup_iters": 100, "lr_decay_iters": 2000, "max_iters": 2000, "beta2": 0.99,
-    "eval_interval": 250, "eval_iters": 20, "log_interval": 1,
+    **SHAPES["readme"], "dropout": 0.0, "bias": False, "gradient_accumulation_steps": 1,
+    "learning_rate": 1e-3, "min_lr": 1e-4, "warmup_iters": 100, "lr_decay_iters": 2000,
+    "max_iters": 2000, "beta2": 0.99, "eval_interval": 250, "eval_iters": 20, "log_interval": 1,
 }  # fmt: skip
 
 

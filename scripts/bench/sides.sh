@@ -1,4 +1,4 @@
-# Sourced by scripts/parity, scripts/memory_story and scripts/bench/compare: gpttrain, a Python with PyTorch, and a text.
+# Sourced by the scripts that measure: gpttrain, a Python with PyTorch, and a text.
 source "$(dirname "${BASH_SOURCE[0]}")/../common.sh"
 
 program=${GPTTRAIN_PROGRAM:-$root/build/release/gpttrain}

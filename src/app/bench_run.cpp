@@ -26,12 +26,6 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-std::vector<at::Tensor> weights_of(const Gpt& model) {
-  std::vector<at::Tensor> weights;
-  for (const Parameter& parameter : model.parameters()) weights.push_back(parameter.tensor);
-  return weights;
-}
-
 // Nothing that a run does between its steps, nothing printed, all of it in the scratch folder.
 void leave_only_steps(TrainConfig& config, const fs::path& folder) {
   constexpr std::int64_t kNever = std::int64_t{1} << 40;
@@ -69,7 +63,8 @@ struct Bench {
         compute(where),
         generator(at::detail::createCPUGenerator(static_cast<std::uint64_t>(c.system.seed))),
         model(placed(c, data, where, generator)),
-        optimizer(weights_of(model), c.optimizer, offload_level(c.memory.optimizer_offload)),
+        optimizer(tensors_of(model.parameters()), c.optimizer,
+                  offload_level(c.memory.optimizer_offload)),
         scaler(where.type == at::kHalf),
         store(c.io.out_dir, 2),
         metrics(fs::path(c.io.out_dir) / "metrics.jsonl"),

@@ -72,6 +72,14 @@ OpenModel from_source(std::shared_ptr<const WeightSource> source, const std::str
   return model;
 }
 
+// A character vocabulary has no file but its dataset's meta.json or meta.pkl.
+std::unique_ptr<Tokenizer> asked_tokenizer(const fs::path& asked) {
+  const bool named = asked.filename() == "meta.json" || asked.filename() == "meta.pkl";
+  const auto meta = read_dataset_meta(named ? asked.parent_path() : asked);
+  return meta ? tokenizer_of_meta(meta->json, meta->origin.string())
+              : open_tokenizer(asked.string());
+}
+
 }  // namespace
 
 OpenModel open_model(const ModelChoice& choice) {
@@ -92,18 +100,6 @@ OpenModel open_model(const ModelChoice& choice) {
           .tokenizer = "",
           .source = nullptr};
 }
-
-namespace {
-
-// A character vocabulary has no file but its dataset's meta.json or meta.pkl.
-std::unique_ptr<Tokenizer> asked_tokenizer(const fs::path& asked) {
-  const bool named = asked.filename() == "meta.json" || asked.filename() == "meta.pkl";
-  const auto meta = read_dataset_meta(named ? asked.parent_path() : asked);
-  return meta ? tokenizer_of_meta(meta->json, meta->origin.string())
-              : open_tokenizer(asked.string());
-}
-
-}  // namespace
 
 std::int64_t vocabulary_of(const OpenModel& model) {
   for (const Parameter& parameter : model.weights)

@@ -58,12 +58,6 @@ void print_model_facts(const TrainConfig& config, const Gpt& model, const AdamW&
                     model.flops_per_token(), peak.flops / 1e12, peak.source.c_str()));
 }
 
-std::vector<at::Tensor> weights_of(const Gpt& model) {
-  std::vector<at::Tensor> weights;
-  for (const Parameter& parameter : model.parameters()) weights.push_back(parameter.tensor);
-  return weights;
-}
-
 void restore(const CheckpointInfo& checkpoint, const Gpt& model, const AdamW& optimizer,
              GradScaler& scaler, at::Generator& generator) {
   load_model(checkpoint.path, model);
@@ -123,7 +117,7 @@ ExitCode train(TrainConfig config, const Settings& asked) {
   source.reset();
   const Offload offload = offload_level(config.memory.optimizer_offload);
   model.to(compute.device, offload);
-  AdamW optimizer(weights_of(model), config.optimizer, offload);
+  AdamW optimizer(tensors_of(model.parameters()), config.optimizer, offload);
   GradScaler scaler(compute.type == at::kHalf);
   Manifest state;
   state.program_version = version();

@@ -38,7 +38,7 @@ void CpuPass<X>::embed() {
   for (std::int64_t token = rows_.begin; token < rows_.end; ++token) {
     float* row = layer(0).x_NC + token * C_;
     vector_.add3(wte + group_.x[token] * C_, wpe + token % T_ * C_, nullptr, C_, row);
-    if (drops()) drop(row, token, /*layer=*/-1, kEmbeddingDropout);
+    if (drops()) drop(row, token, /*layer=*/-1, kEmbedding);
   }
 }
 
@@ -62,7 +62,7 @@ void CpuPass<X>::block(std::int64_t index) {
       vector_.to_operand(qkv + row * 3 * C_, 3 * C_, operand(l.qkv_N3C + row * 3 * C_));
   }
   crew_.meet();
-  attend(index);
+  attend(index, attention_forward<X>);
   crew_.meet();
   linear(l.attention_NC, C_, w.proj, C_, buffers_.narrow_NC);
   residual(l.x_NC, buffers_.narrow_NC, w.proj_bias, index, kAttentionOutput, l.middle_NC);
@@ -116,14 +116,14 @@ AttentionHead<X> CpuPass<X>::attention_head(std::int64_t index, std::int64_t uni
 }
 
 template <class X>
-void CpuPass<X>::attend(std::int64_t index) {
+void CpuPass<X>::attend(std::int64_t index, AttentionKernel kernel) {
   const SequenceDropout dropout(
       model_.dropout.p, {model_.dropout.seed, model_.dropout.step, index, kAttentionWeights});
   const auto [begin, end] = crew_.share(group_.sequences * model_.shape.heads);
   for (std::int64_t unit = begin; unit < end; ++unit) {
     AttentionHead<X> head = attention_head(index, unit);
     if (drops()) head.dropout = &dropout;
-    attention_forward(head, buffers_.attention[static_cast<std::size_t>(crew_.rank)]);
+    kernel(head, buffers_.attention[static_cast<std::size_t>(crew_.rank)]);
   }
 }
 

@@ -68,8 +68,9 @@ class CpuPass {
 
   AttentionHead<X> attention_head(std::int64_t index, std::int64_t unit) const;
   const X* attention_dy() const;
-  void attend(std::int64_t index);
-  void attend_backward(std::int64_t index);
+  // One of cpu_attention.h's two, for this thread's share of the heads of all sequences.
+  using AttentionKernel = void (*)(const AttentionHead<X>& head, float* workspace);
+  void attend(std::int64_t index, AttentionKernel kernel);
   // sum = x + dropout(branch + bias) in this thread's rows.
   void residual(const float* x, float* branch, const CpuWeight& bias, std::int64_t layer, int site,
                 float* sum);

@@ -64,7 +64,7 @@ void CpuPass<X>::attention_backward_of(std::int64_t index) {
                        operand(buffers_.low_NC + rows_.begin * C_));
     crew_.meet();
   }
-  attend_backward(index);
+  attend(index, attention_backward<X>);
   crew_.meet();
   bias_gradient(w.qkv_bias, buffers_.low_wide_N4C, 3 * C_);
   weight_gradient(w.qkv, 3 * C_, C_, buffers_.low_wide_N4C, l.norm1_NC);
@@ -72,23 +72,11 @@ void CpuPass<X>::attention_backward_of(std::int64_t index) {
   norm_backward(l.x_NC, w.norm1, w.norm1_bias, l.stats1_N2);
 }
 
-template <class X>
-void CpuPass<X>::attend_backward(std::int64_t index) {
-  const SequenceDropout dropout(
-      model_.dropout.p, {model_.dropout.seed, model_.dropout.step, index, kAttentionWeights});
-  const auto [begin, end] = crew_.share(group_.sequences * model_.shape.heads);
-  for (std::int64_t unit = begin; unit < end; ++unit) {
-    AttentionHead<X> head = attention_head(index, unit);
-    if (drops()) head.dropout = &dropout;
-    attention_backward(head, buffers_.attention[static_cast<std::size_t>(crew_.rank)]);
-  }
-}
-
 // Each thread adds to columns of its own: several tokens may be the same.
 template <class X>
 void CpuPass<X>::embed_backward() {
   for (std::int64_t token = rows_.begin; drops() && token < rows_.end; ++token)
-    drop(buffers_.dx_NC + token * C_, token, /*layer=*/-1, kEmbeddingDropout);
+    drop(buffers_.dx_NC + token * C_, token, /*layer=*/-1, kEmbedding);
   crew_.meet();
   const auto columns = crew_.share(C_);
   float* wte = matrices_ + model_.weights->wte.gradient + columns.begin;

@@ -25,6 +25,4 @@ Matrix<const X> matrix_of(const CpuWeight& weight, std::int64_t stride) {
 template <class X>
 constexpr bool kLow = !std::is_same_v<X, float>;
 
-constexpr int kEmbeddingDropout = 3;  // after the sites of a block, see layers.h
-
 }  // namespace gpt

@@ -1,6 +1,5 @@
 // Data and models as other projects leave them, through the program: trained on, sampled from.
 #include <cmath>
-#include <optional>
 #include <sstream>
 
 #include <gtest/gtest.h>
@@ -10,11 +9,13 @@
 #include "gpt/text/tokenizer_files.h"
 
 #include "app/child.h"
+#include "support/environment.h"
 
 namespace gpt {
 namespace {
 
 using nlohmann::json;
+using testing::Environment;
 using testing::Finished;
 using testing::prepare_tiny;
 using testing::run;
@@ -168,19 +169,6 @@ TEST(ForeignData, NanoGptsFolderIsTrainedOnAndItsCheckpointSpeaksItsCharacters) 
   ASSERT_EQ(judged.code, 0) << judged.err;
   EXPECT_EQ(json::parse(judged.out).at("bytes"), 400 * 44 - 1);
 }
-
-class Environment {
- public:
-  Environment(const char* name, const std::string& value) : name_(name) {
-    if (const char* old = std::getenv(name)) old_ = old;
-    setenv(name, value.c_str(), 1);
-  }
-  ~Environment() { old_ ? setenv(name_, old_->c_str(), 1) : unsetenv(name_); }
-
- private:
-  const char* name_;
-  std::optional<std::string> old_;
-};
 
 // A run on GPT-2's tokens, as nanoGPT's openwebtext has them, goes out as a Hugging Face folder and
 // comes in again by path, by name from the cache of the hub, and by name from a folder.

@@ -12,6 +12,7 @@
 #include "gpt/exchange/pretrained.h"
 #include "gpt/model/gpt.h"
 
+#include "support/environment.h"
 #include "support/error_text.h"
 #include "support/file_fault.h"
 #include "support/python.h"
@@ -22,6 +23,7 @@ namespace gpt {
 namespace {
 
 using nlohmann::json;
+using testing::Environment;
 using testing::error_text;
 using testing::TempDir;
 
@@ -248,19 +250,6 @@ TEST(HfFolder, AnIndexMayNameOnlyFilesBesideIt) {
     EXPECT_NE(error(name).find("no safetensors file beside it"), std::string::npos) << name;
   EXPECT_NE(error("absent.safetensors").find("absent.safetensors"), std::string::npos);
 }
-
-class Environment {
- public:
-  Environment(const char* name, const std::string& value) : name_(name) {
-    if (const char* old = std::getenv(name)) old_ = old;
-    setenv(name, value.c_str(), 1);
-  }
-  ~Environment() { old_ ? setenv(name_, old_->c_str(), 1) : unsetenv(name_); }
-
- private:
-  const char* name_;
-  std::optional<std::string> old_;
-};
 
 TEST(Pretrained, FindsLocalCopiesAndElseSaysWhatToDownload) {
   const TempDir dir;

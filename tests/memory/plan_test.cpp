@@ -4,6 +4,7 @@
 
 #include "gpt/memory/step_table.h"
 
+#include "memory/users_problem.h"
 #include "support/error_text.h"
 
 namespace gpt {
@@ -12,15 +13,8 @@ namespace {
 constexpr std::int64_t kGibi = std::int64_t{1} << 30;
 const std::int64_t kUsersCard = static_cast<std::int64_t>(11.69 * static_cast<double>(kGibi));
 
-// GPT-2 124M, batch 64 x 1024, bfloat16 on CUDA.
 Problem users_problem() {
-  Problem problem;
-  problem.layers = 12, problem.heads = 12, problem.width = 768;
-  problem.block = 1024, problem.vocab = 50304;
-  problem.batch = 64;
-  problem.type_bytes = 2;
-  problem.cuda = true;
-  return problem;
+  return testing::users_problem(EngineKind::kEager);
 }
 
 TEST(Plan, CountsTheParametersOfGpt2) {

@@ -2,21 +2,15 @@
 
 #include <gtest/gtest.h>
 
+#include "memory/users_problem.h"
+
 namespace gpt {
 namespace {
 
 constexpr std::int64_t kMebi = std::int64_t{1} << 20;
 
-// GPT-2 124M on the GPU's engine, batch 64 x 1024 in bfloat16.
 Problem users_problem() {
-  Problem problem;
-  problem.layers = 12, problem.heads = 12, problem.width = 768;
-  problem.block = 1024, problem.vocab = 50304;
-  problem.batch = 64;
-  problem.type_bytes = 2;
-  problem.cuda = true;
-  problem.engine = EngineKind::kGpu;
-  return problem;
+  return testing::users_problem(EngineKind::kGpu);
 }
 
 std::int64_t train_needs(const Choice& choice) {

@@ -74,9 +74,7 @@ struct TinyRun {
  private:
   static std::vector<at::Tensor> moved(Gpt& model, const c10::Device& device) {
     model.to(device);
-    std::vector<at::Tensor> list;
-    for (const Parameter& p : model.parameters()) list.push_back(p.tensor);
-    return list;
+    return tensors_of(model.parameters());
   }
   static fs::path folder(const TrainConfig& config) {
     make_directories(config.io.out_dir);

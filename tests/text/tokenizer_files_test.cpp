@@ -8,30 +8,16 @@
 #include "gpt/base/files.h"
 #include "gpt/text/bpe_vocabulary.h"
 
+#include "support/environment.h"
 #include "support/error_text.h"
 #include "support/temp_dir.h"
 
 namespace gpt {
 namespace {
 
+using testing::Environment;
 using testing::error_text;
 using testing::TempDir;
-
-// An environment variable for the time that this object lives.
-class Environment {
- public:
-  Environment(const char* name, const std::string& value) : name_(name) {
-    if (const char* before = std::getenv(name)) before_ = before;
-    setenv(name, value.c_str(), 1);
-  }
-  ~Environment() { before_ ? setenv(name_, before_->c_str(), 1) : unsetenv(name_); }
-  Environment(const Environment&) = delete;
-  Environment& operator=(const Environment&) = delete;
-
- private:
-  const char* name_;
-  std::optional<std::string> before_;
-};
 
 std::string open_error(const std::string& name) {
   return error_text([&] { open_tokenizer(name); });

@@ -56,8 +56,7 @@ at::Tensor trained_by_gpu_engine(Offload offload) {
   Gpt model(config.model, /*vocab_size=*/61, /*block_size=*/16, generator);
   const c10::Device cpu(c10::kCPU);
   model.to(cpu, offload);
-  std::vector<at::Tensor> weights;
-  for (const Parameter& parameter : model.parameters()) weights.push_back(parameter.tensor);
+  const std::vector<at::Tensor> weights = tensors_of(model.parameters());
   AdamW optimizer(weights, config.optimizer, offload, /*buffer=*/3000);
   const auto engine = make_gpu_engine(config, model, {cpu, at::kBFloat16});
   std::vector<at::Tensor> row;

@@ -14,4 +14,11 @@ struct Parameter {
 };
 using ParameterList = std::vector<Parameter>;
 
+inline std::vector<at::Tensor> tensors_of(const ParameterList& parameters) {
+  std::vector<at::Tensor> tensors;
+  tensors.reserve(parameters.size());
+  for (const Parameter& parameter : parameters) tensors.push_back(parameter.tensor);
+  return tensors;
+}
+
 }  // namespace gpt
