@@ -93,6 +93,7 @@ ModelShape read_hf_config(const std::filesystem::path& path) {
 }
 
 std::set<std::string> read_hf_index(const std::filesystem::path& path) {
+  const std::string kind = path.string().ends_with(".bin.index.json") ? ".bin" : ".safetensors";
   const Json json = read_json(path);
   const auto map = json.find("weight_map");
   if (map == json.end() || !map->is_object() || map->empty())
@@ -101,9 +102,9 @@ std::set<std::string> read_hf_index(const std::filesystem::path& path) {
   for (const auto& [tensor, file] : map->items()) {
     const std::string name = file.is_string() ? file.get<std::string>() : "";
     if (name.empty() || name == ".." || fs::path(name).filename() != name ||
-        name.find('\\') != name.npos || !name.ends_with(".safetensors"))
+        name.find('\\') != name.npos || !name.ends_with(kind))
       throw InputError(path.string() + ": " + quoted_name(tensor) + " is in " +
-                       quoted_name(file.dump()) + ", which is no safetensors file beside it");
+                       quoted_name(file.dump()) + ", which is no " + kind + " file beside it");
     shards.insert(name);
   }
   return shards;

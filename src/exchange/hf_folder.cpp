@@ -18,7 +18,8 @@ namespace gpt {
 namespace {
 
 constexpr const char* kSingle = "model.safetensors";
-constexpr const char* kIndex = "model.safetensors.index.json";
+constexpr const char* kPickled = "pytorch_model.bin";
+constexpr const char* kIndex = ".index.json";
 constexpr std::string_view kPrefix = "transformer.";
 
 }  // namespace
@@ -28,6 +29,14 @@ bool is_conv1d(const std::string& name) {
        {".attn.c_attn.weight", ".attn.c_proj.weight", ".mlp.c_fc.weight", ".mlp.c_proj.weight"})
     if (name.ends_with(part)) return true;
   return false;
+}
+
+std::filesystem::path hf_weights_file(const std::filesystem::path& folder) {
+  std::error_code ignored;
+  for (const std::string file : {kSingle, kPickled})
+    for (const fs::path& name : {folder / file, folder / (file + kIndex)})
+      if (fs::exists(name, ignored)) return name;
+  return {};
 }
 
 HfFolder::HfFolder(const std::filesystem::path& folder) : folder_(folder) {
@@ -40,31 +49,25 @@ HfFolder::HfFolder(const std::filesystem::path& folder) : folder_(folder) {
 }
 
 void HfFolder::open_files() {
-  std::error_code ignored;
-  if (fs::exists(folder_ / kSingle, ignored)) {
-    files_.emplace_back(folder_ / kSingle);
-  } else if (fs::exists(folder_ / kIndex, ignored)) {
-    for (const std::string& shard : read_hf_index(folder_ / kIndex))
-      files_.emplace_back(folder_ / shard);
-  } else {
-    const bool pickled = fs::exists(folder_ / "pytorch_model.bin", ignored);
-    throw InputError(concat(
-        folder_.string(), ": has neither ", kSingle, " nor ", kIndex,
-        pickled ? "; pytorch_model.bin is not read: load it with transformers and save_pretrained "
-                  "it again"
-                : "; expected a Hugging Face GPT-2 model"));
-  }
+  const fs::path weights = hf_weights_file(folder_);
+  if (weights.empty())
+    throw InputError(concat(folder_.string(), ": has neither ", kSingle, " nor ", kPickled,
+                            ", nor an index (", kSingle, kIndex,
+                            ") of either; expected a Hugging Face GPT-2 model"));
+  if (!weights.string().ends_with(kIndex)) return files_.push_back(open_tensor_file(weights));
+  for (const std::string& shard : read_hf_index(weights))
+    files_.push_back(open_tensor_file(folder_ / shard));
 }
 
 void HfFolder::index_tensors() {
-  std::map<std::string, const TensorView*> given;
-  for (const SafetensorsFile& file : files_)
-    for (const TensorView& tensor : file.tensors()) {
-      std::string name = tensor.name;
+  std::map<std::string, Place> given;
+  for (const auto& file : files_)
+    for (const std::string& stored_name : file->names()) {
+      std::string name = stored_name;
       if (name != kHead && !name.starts_with(kPrefix)) name.insert(0, kPrefix);
       if (is_mask(name)) continue;
-      if (!given.emplace(name, &tensor).second)
-        throw InputError(folder_.string() + ": tensor " + quoted_name(tensor.name) +
+      if (!given.emplace(name, Place{file.get(), stored_name}).second)
+        throw InputError(folder_.string() + ": tensor " + quoted_name(stored_name) +
                          " comes twice, with and without its prefix or in two shards");
     }
   for (const ParameterShape& parameter : parameter_shapes(shape_)) {
@@ -74,10 +77,10 @@ void HfFolder::index_tensors() {
                        " is missing; expected all of GPT2LMHeadModel's");
     std::vector<std::int64_t> expected = parameter.shape;
     if (is_conv1d(parameter.name)) std::swap(expected[0], expected[1]);
-    if (found->second->shape != expected)
-      throw InputError(concat(folder_.string(), ": tensor ", found->second->name, " is ",
-                              shape_text(found->second->shape), ", config.json asks for ",
-                              shape_text(expected)));
+    const auto& [file, stored_name] = found->second;
+    if (const auto shape = file->shape(stored_name); shape != expected)
+      throw InputError(concat(folder_.string(), ": tensor ", stored_name, " is ", shape_text(shape),
+                              ", config.json asks for ", shape_text(expected)));
     tensors_[parameter.name] = found->second;
     given.erase(found);
   }
@@ -89,7 +92,7 @@ void HfFolder::index_tensors() {
     given.erase(head);
   }
   if (!given.empty())
-    throw InputError(folder_.string() + ": tensor " + quoted_name(given.begin()->second->name) +
+    throw InputError(folder_.string() + ": tensor " + quoted_name(given.begin()->second.name) +
                      " is not one of GPT2LMHeadModel's");
 }
 
@@ -104,7 +107,7 @@ at::Tensor HfFolder::stored(const std::string& name) const {
   const auto found = tensors_.find(name);
   if (found == tensors_.end())
     throw InputError(folder_.string() + ": no tensor " + quoted_name(name));
-  return float_tensor(*found->second, folder_.string() + ": tensor " + found->second->name);
+  return found->second.file->read(found->second.name);
 }
 
 at::Tensor HfFolder::weight(const std::string& name) const {

@@ -10,7 +10,7 @@
 #include "gpt/base/log.h"
 #include "gpt/base/strings.h"
 #include "gpt/exchange/hf_folder.h"
-#include "gpt/exchange/weight_source.h"
+#include "gpt/exchange/tensor_file.h"
 
 #include "hf_config.h"
 

@@ -5,6 +5,7 @@
 #include "gpt/base/error.h"
 #include "gpt/base/strings.h"
 #include "gpt/base/terminal.h"
+#include "gpt/exchange/tensor_file.h"
 
 #include "gpt2_names.h"
 
@@ -124,11 +125,7 @@ std::string NanogptCheckpoint::dataset() const {
 }
 
 at::Tensor NanogptCheckpoint::tensor(const PickleValue& value, const std::string& where) const {
-  const StridedTensor strided = file_.tensor(value, where);
-  std::vector<std::byte> buffer;
-  const auto bytes = row_major(strided, buffer);
-  const at::Tensor result = float_tensor({where, strided.dtype, strided.shape, bytes}, where);
-  return buffer.empty() ? result : result.clone();
+  return float_tensor(file_.tensor(value, where), where);
 }
 
 at::Tensor NanogptCheckpoint::weight(const std::string& name) const {

@@ -32,9 +32,7 @@ const std::map<std::string, Facts>& known_models() {
 
 bool holds_model(const fs::path& folder) {
   std::error_code ignored;
-  return fs::exists(folder / "config.json", ignored) &&
-         (fs::exists(folder / "model.safetensors", ignored) ||
-          fs::exists(folder / "model.safetensors.index.json", ignored));
+  return fs::exists(folder / "config.json", ignored) && !hf_weights_file(folder).empty();
 }
 
 fs::path hub_cache() {

@@ -59,9 +59,49 @@ def make(root):
     rewrite("untied", lambda t: {**t, "lm_head.weight": t["transformer.wte.weight"] + 1})
     rewrite("extra", lambda t: {**t, "score.weight": torch.ones(2, 24)})
     rewrite("lacking", lambda t: {k: v for k, v in t.items() if "h.1.ln_2.bias" not in k})
+    pickles(root, save)
     save("relu", make_model(activation_function="relu"))
     save("inverse", make_model(scale_attn_by_inverse_layer_idx=True))
     save("epsilon", make_model(layer_norm_epsilon=1e-6))
+
+
+def pickles(root, save):
+    """Folders as transformers wrote them before safetensors; its newest no longer does."""
+
+    def pickled(name, *parts, model=make_model(), **options):
+        folder = save(name, model)
+        (folder / "model.safetensors").unlink()
+        files = [f"pytorch_model-{i + 1:05}-of-{len(parts):05}.bin" for i in range(len(parts))]
+        if len(parts) == 1:
+            files = ["pytorch_model.bin"]
+        else:
+            weights = {key: file for file, part in zip(files, parts) for key in part}
+            (folder / "pytorch_model.bin.index.json").write_text(json.dumps({"weight_map": weights}))
+        for file, part in zip(files, parts):
+            torch.save(part, folder / file, **options)
+        return folder
+
+    state = make_model().state_dict()
+    assert "lm_head.weight" in state  # tied: it looks into the storage of wte
+    mask = torch.tril(torch.ones(16, 16, dtype=torch.uint8)).view(1, 1, 16, 16)
+    pickled("pickled", {**state, "transformer.h.0.attn.bias": mask})
+    pickled("pickled_bare", {key.removeprefix("transformer."): value for key, value in state.items()})
+    keys = sorted(state)
+    pickled("pickled_shards", *({key: state[key] for key in keys[i::3]} for i in range(3)))
+    pickled("pickled_turned", {key: value.t().contiguous().t() if value.dim() == 2 else value
+                               for key, value in state.items()})
+    half = make_model().half()
+    folder = pickled("pickled_half", half.state_dict(), model=half)
+    (folder / "logits.json").write_text(json.dumps(logits(half.float())))
+    both = save("both", make_model())
+    (both / "pytorch_model.bin").write_bytes(b"not looked at")
+
+    pickled("old_pickle", state, _use_new_zipfile_serialization=False)
+    pickled("pickled_untied", {**state, "lm_head.weight": state["lm_head.weight"] + 1})
+    pickled("pickled_lacking", {key: value for key, value in state.items() if "h.1.ln_2.bias" not in key})
+    pickled("pickled_short", {**state, "transformer.wpe.weight": torch.ones(15, 24)})
+    pickled("pickled_more", {**state, "epoch": 3})
+    pickled("pickled_code", {**state, "hook": print})
 
 
 def check(folder, text):

@@ -81,7 +81,9 @@ TEST(HfFolder, GivesTransformersLogits) {
   const TempDir dir;
   const auto made = testing::run_python(python, kScript, {"make", dir.path()});
   ASSERT_EQ(made.code, 0) << made.out;
-  for (const std::string name : {"plain", "gelu", "sharded", "bfloat16", "bare", "headed"}) {
+  for (const std::string name :
+       {"plain", "gelu", "sharded", "bfloat16", "bare", "headed", "pickled", "pickled_bare",
+        "pickled_shards", "pickled_turned", "pickled_half", "both"}) {
     const HfFolder source(dir / name);
     EXPECT_EQ(source.shape().config.gelu, name == "gelu" ? "exact" : "tanh");
     const at::Tensor expected =
@@ -101,6 +103,22 @@ TEST(HfFolder, GivesTransformersLogits) {
   EXPECT_NE(error("inverse").find("scale_attn_by_inverse_layer_idx is true"), std::string::npos);
   EXPECT_NE(error("epsilon").find("layer_norm_epsilon is 1e-06"), std::string::npos);
   EXPECT_NE(error("nowhere").find("no such folder"), std::string::npos);
+  EXPECT_NE(error("old_pickle").find("a file of PyTorch before 1.6"), std::string::npos);
+  EXPECT_NE(error("pickled_untied").find("lm_head.weight is not the token"), std::string::npos);
+  EXPECT_NE(error("pickled_lacking").find("transformer.h.1.ln_2.bias is missing"),
+            std::string::npos);
+  EXPECT_NE(error("pickled_short").find("wpe.weight is [15, 24], config.json asks for [16, 24]"),
+            std::string::npos);
+  EXPECT_NE(error("pickled_more").find("'epoch': expected a tensor, found the integer 3"),
+            std::string::npos);
+  EXPECT_NE(error("pickled_code").find("builtins.print"), std::string::npos)
+      << error("pickled_code");
+
+  // Not only near: the same bits as from safetensors.
+  const HfFolder plain(dir / "plain"), pickled(dir / "pickled_shards");
+  for (const ParameterShape& parameter : parameter_shapes(plain.shape()))
+    EXPECT_TRUE(at::equal(plain.weight(parameter.name), pickled.weight(parameter.name)))
+        << parameter.name;
 
   // The two kinds of GELU tell apart: the test above could not pass with the wrong one.
   ModelConfig wrong = HfFolder(dir / "gelu").shape().config;
@@ -247,8 +265,18 @@ TEST(HfFolder, AnIndexMayNameOnlyFilesBesideIt) {
   };
   EXPECT_EQ(error("a.safetensors"), "");
   for (const char* name : {"../a.safetensors", "/etc/passwd", "x/a.safetensors", "", "..", "a.bin"})
-    EXPECT_NE(error(name).find("no safetensors file beside it"), std::string::npos) << name;
+    EXPECT_NE(error(name).find("no .safetensors file beside it"), std::string::npos) << name;
   EXPECT_NE(error("absent.safetensors").find("absent.safetensors"), std::string::npos);
+
+  rename_path(dir / "hf/model.safetensors.index.json", dir / "hf/pytorch_model.bin.index.json");
+  dir.write("hf/pytorch_model.bin.index.json", R"({"weight_map": {"a": "a.safetensors"}})");
+  EXPECT_NE(error_text([&] { const HfFolder folder(dir / "hf"); }).find("no .bin file beside it"),
+            std::string::npos);
+  fs::remove(dir / "hf/pytorch_model.bin.index.json");
+  EXPECT_NE(error_text([&] {
+              const HfFolder folder(dir / "hf");
+            }).find("neither model.safetensors nor pytorch_model.bin"),
+            std::string::npos);
 }
 
 TEST(Pretrained, FindsLocalCopiesAndElseSaysWhatToDownload) {
@@ -277,6 +305,8 @@ TEST(Pretrained, FindsLocalCopiesAndElseSaysWhatToDownload) {
   dir.write("hub/models--openai-community--gpt2/refs/main", "../../../elsewhere");
   EXPECT_EQ(find_pretrained("gpt2", "").filename(), "bbb");
   EXPECT_EQ(find_pretrained("gpt2", put("own/gpt2").parent_path()), dir / "own/gpt2");
+  EXPECT_EQ(find_pretrained("gpt2", dir / "own/gpt2"), dir / "own/gpt2");
+  rename_path(dir / "own/gpt2/model.safetensors", dir / "own/gpt2/pytorch_model.bin");
   EXPECT_EQ(find_pretrained("gpt2", dir / "own/gpt2"), dir / "own/gpt2");
 }
 

@@ -1,12 +1,14 @@
-// A Hugging Face folder of a GPT2LMHeadModel: config.json beside model.safetensors, or beside
-// model.safetensors.index.json and its shards.
+// A Hugging Face folder of a GPT2LMHeadModel: config.json beside model.safetensors or, from older
+// programs, pytorch_model.bin; either whole, or shards and the .index.json that lists them.
 #pragma once
 
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "gpt/exchange/tensor_file.h"
 #include "gpt/exchange/weight_source.h"
 
 namespace gpt {
@@ -29,11 +31,19 @@ class HfFolder : public WeightSource {
   void index_tensors();
   at::Tensor stored(const std::string& name) const;
 
+  struct Place {
+    const TensorFile* file;
+    std::string name;  // in the file
+  };
   std::filesystem::path folder_;
   ModelShape shape_;
-  std::vector<SafetensorsFile> files_;
-  std::map<std::string, const TensorView*> tensors_;  // by our names
+  std::vector<std::unique_ptr<TensorFile>> files_;
+  std::map<std::string, Place> tensors_;  // by our names
 };
+
+// The file in `folder` that holds the weights or lists the files that do: safetensors if both
+// kinds are there. Empty if there is none.
+std::filesystem::path hf_weights_file(const std::filesystem::path& folder);
 
 // Is it a weight that Hugging Face keeps as Conv1D, transposed?
 bool is_conv1d(const std::string& name);

@@ -7,7 +7,6 @@
 #include <ATen/core/Tensor.h>
 
 #include "gpt/exchange/model_shape.h"
-#include "gpt/formats/safetensors.h"
 #include "gpt/model/parameter.h"
 
 namespace gpt {
@@ -32,9 +31,5 @@ class WeightSource {
 // with a smaller block_size are the first ones of the source's, as nanoGPT crops. InputError if the
 // shapes differ otherwise.
 void load_weights(const WeightSource& source, const ParameterList& parameters);
-
-// A tensor's bytes in a file as float32; where they are float32 and aligned, they are not copied.
-// InputError "WHERE: ..." for a dtype that is no floating-point one.
-at::Tensor float_tensor(const TensorView& view, const std::string& where);
 
 }  // namespace gpt

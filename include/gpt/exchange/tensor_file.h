@@ -1,0 +1,38 @@
+// Named tensors in a file that another program saved, whatever its format.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include "gpt/formats/safetensors.h"
+#include "gpt/formats/torch_reader.h"
+
+namespace gpt {
+
+class TensorFile {
+ public:
+  virtual ~TensorFile() = default;
+
+  virtual std::vector<std::string> names() const = 0;  // in the file's order
+  // Of a name that names() has. InputError if the file's tensor is damaged.
+  virtual std::vector<std::int64_t> shape(const std::string& name) const = 0;
+  // float32, row-major, on the CPU. It may look into the file: read it while this lives, and do not
+  // write it. InputError also for values that are no floating-point ones.
+  virtual at::Tensor read(const std::string& name) const = 0;
+};
+
+// A state dict of torch.save if the name ends in .bin, else safetensors. InputError.
+std::unique_ptr<TensorFile> open_tensor_file(const std::filesystem::path& path);
+
+// A tensor's bytes in a file as float32; where they are float32 and aligned, they are not copied.
+// InputError "WHERE: ..." for a dtype that is no floating-point one.
+at::Tensor float_tensor(const TensorView& view, const std::string& where);
+// The same of a tensor in its storage, made row-major.
+at::Tensor float_tensor(const StridedTensor& strided, const std::string& where);
+
+}  // namespace gpt
