@@ -6,11 +6,17 @@
 
 #include "gpt/base/error.h"
 #include "gpt/base/log.h"
+#include "gpt/base/signal.h"
 #include "gpt/kernels/device_memory.h"
 
 #include "app/verbs.h"
 
 namespace {
+
+// LibTorch's initialisers run before main and take half a second, in which a stop signal would end
+// the program without a word; this runs before them.
+[[gnu::used,
+  gnu::section(".preinit_array")]] void (*const kBeforeLibraries)() = gpt::hold_stop_signals;
 
 std::string said(const std::exception& error) {
   const auto* torch = dynamic_cast<const c10::Error*>(&error);
@@ -25,7 +31,9 @@ std::string said(const std::exception& error) {
 
 int main(int argc, char** argv) {
   try {
-    return gpt::run_program({argv + 1, argv + argc});
+    const gpt::ExitCode code = gpt::run_program({argv + 1, argv + argc});
+    gpt::hold_stop_signals();  // all is done: one that comes while libraries close changes nothing
+    return code;
   } catch (const gpt::Error& error) {
     gpt::log_error(error.what());
     return error.exit_code();

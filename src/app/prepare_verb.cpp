@@ -51,6 +51,7 @@ std::string summary(const PrepareResult& result, const std::string& out) {
 }  // namespace
 
 ExitCode prepare_verb(const Arguments& arguments) {
+  const StopSignals signals;  // reading the vocabulary takes a while, too
   PrepareConfig config;
   Settings settings(knobs(config));
   const CommandLine line = read_command_line(arguments, settings, /*inputs_allowed=*/true);
@@ -72,7 +73,6 @@ ExitCode prepare_verb(const Arguments& arguments) {
                      config.out);
 
   PrepareRequest request = request_of(config, line.inputs);
-  const StopSignals signals;
   request.stop = [&] { return signals.requested(); };
   const auto result = prepare(request);
   if (!result) return kExitStopped;

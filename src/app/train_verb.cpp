@@ -95,7 +95,7 @@ Compute start_machine(TrainConfig& config, const Settings& asked) {
 }
 
 // Everything between a checked config and a finished run.
-ExitCode train(TrainConfig config, const Settings& asked) {
+ExitCode train(TrainConfig config, const Settings& asked, const StopSignals& signals) {
   const FileLock lock = lock_out_dir(config.io.out_dir);
   CheckpointStore store(config.io.out_dir, static_cast<int>(config.io.keep_checkpoints));
   store.clean_leftovers();
@@ -139,7 +139,6 @@ ExitCode train(TrainConfig config, const Settings& asked) {
   const auto tokens = static_cast<double>(batches.effective_batch() * config.data.block_size);
   Report report(config, compute.device, metrics,
                 Throughput(model.flops_per_token(), tokens, peak.flops));
-  const StopSignals signals;
   report.started(state.step, checkpoint.has_value());
   report.expect_peaks(planned.train_peak(), planned.eval_peak());
   const auto engine = set_up_engine(config, model, compute);
@@ -159,6 +158,7 @@ ExitCode train(TrainConfig config, const Settings& asked) {
 }  // namespace
 
 ExitCode train_verb(const Arguments& arguments) {
+  const StopSignals signals;  // making a model takes a while: what comes in it counts, too
   TrainConfig config;
   Settings settings(knobs(config));
   const CommandLine line = read_command_line(arguments, settings, /*inputs_allowed=*/false);
@@ -175,7 +175,7 @@ ExitCode train_verb(const Arguments& arguments) {
     return kExitDone;
   }
   refuse_several_processes();
-  return train(config, settings);
+  return train(config, settings, signals);
 }
 
 }  // namespace gpt

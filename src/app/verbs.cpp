@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 
 #include "gpt/base/log.h"
+#include "gpt/base/signal.h"
 #include "gpt/base/strings.h"
 
 #include "app/version.h"
@@ -68,8 +69,11 @@ ExitCode run_program(const Arguments& arguments) {
     app.add_subcommand(verb.name, verb.summary)->group(*verb.summary ? "Verbs" : "");
 
   const std::string first = arguments.empty() ? "--help" : arguments.front();
-  if (const Verb* verb = find_verb(first))
+  if (const Verb* verb = find_verb(first)) {
+    // Those two save and say 75 instead: they begin with StopSignals.
+    if (verb->run != train_verb && verb->run != prepare_verb) release_stop_signals();
     return verb->run(Arguments(arguments.begin() + 1, arguments.end()));
+  }
   if (first == "--help" || first == "-h" || first == "--version") {
     try {
       app.parse(std::vector<std::string>{first});

@@ -6,6 +6,8 @@ namespace {
 
 constexpr int kSignals[] = {SIGINT, SIGTERM, SIGUSR1};
 volatile std::sig_atomic_t received = 0;
+bool held = false;
+sigset_t mask_before;
 
 void note(int signal) {
   if (received == 0) received = signal;
@@ -16,12 +18,26 @@ void note(int signal) {
 
 }  // namespace
 
+void hold_stop_signals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int signal : kSignals) sigaddset(&signals, signal);
+  held = sigprocmask(SIG_BLOCK, &signals, &mask_before) == 0;
+}
+
+void release_stop_signals() {
+  if (!held) return;
+  held = false;
+  sigprocmask(SIG_SETMASK, &mask_before, nullptr);
+}
+
 StopSignals::StopSignals() {
   received = 0;
   struct sigaction action = {};
   action.sa_handler = note;
   action.sa_flags = SA_RESTART;
   for (int i = 0; i < 3; ++i) sigaction(kSignals[i], &action, &before_[i]);
+  release_stop_signals();
 }
 
 StopSignals::~StopSignals() {

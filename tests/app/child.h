@@ -1,6 +1,7 @@
 // The program as its users run it: a child process with its output in files.
 #pragma once
 
+#include <csignal>
 #include <fcntl.h>
 #include <string>
 #include <sys/wait.h>
@@ -54,6 +55,19 @@ class Child {
           state.si_pid == pid_)
         return so_far(stream).find(text) != std::string::npos;
       usleep(10000);
+    }
+    return false;
+  }
+
+  // Waits until it has begun and holds stop signals; false if it never does.
+  bool holds_signals() const {
+    const std::string file = "/proc/" + std::to_string(pid_) + "/status";
+    for (int i = 0; i < 20000; ++i) {
+      const std::string status = read_file(file);
+      const std::size_t line = status.find("SigBlk:");
+      if (line == std::string::npos || status.find("State:\tZ") != std::string::npos) return false;
+      if (std::stoull(status.substr(line + 7), nullptr, 16) & (1ULL << (SIGTERM - 1))) return true;
+      usleep(500);
     }
     return false;
   }

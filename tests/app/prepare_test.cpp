@@ -149,6 +149,38 @@ TEST(PrepareProgram, FilesInterruptedInTheMiddleAndGoneOnWith) {
   expect_same_files(dir, "stopped", "whole");
 }
 
+// The signal comes before main does: LibTorch is still being loaded.
+TEST(PrepareProgram, ASignalInItsFirstMillisecondsIsAStopLikeAnyOther) {
+  REQUIRE_VOCABULARY();
+  const TempDir dir;
+  dir.write("a.txt", some_text(300'000));
+  const std::vector<std::string> command = {"prepare", "--tokenizer=gpt2", "--out=stopped",
+                                            "a.txt"};
+  for (const int signal_number : {SIGINT, SIGTERM}) {
+    const Child child(dir, command);
+    ASSERT_TRUE(child.holds_signals());
+    kill(child.pid(), signal_number);
+    const Finished stopped = child.wait();
+    EXPECT_EQ(stopped.code, 75) << stopped.err;
+    EXPECT_NE(stopped.err.find("the same command goes on"), std::string::npos) << stopped.err;
+  }
+  EXPECT_EQ(run(dir, command).code, 0);
+  EXPECT_EQ(run(dir, {"prepare", "--tokenizer=gpt2", "--out=whole", "a.txt"}).code, 0);
+  expect_same_files(dir, "stopped", "whole");
+
+  // So does one that comes when all is done: then it is too late to stop.
+  const Child late(dir, {"prepare", "--tokenizer=gpt2", "--out=late", "a.txt"});
+  ASSERT_TRUE(late.says("late: "));
+  kill(late.pid(), SIGTERM);
+  EXPECT_EQ(late.wait().code, 0);
+
+  // A verb that has nothing to save ends as any program does.
+  const Child keys(dir, {"keys"});
+  ASSERT_TRUE(keys.holds_signals());
+  kill(keys.pid(), SIGTERM);
+  EXPECT_EQ(keys.wait().code, -SIGTERM);
+}
+
 // nanoGPT's openwebtext (documents) and shakespeare (one text), encoded by tiktoken.
 TEST(PrepareProgram, WritesTheTokensThatTiktokenWould) {
   REQUIRE_VOCABULARY();

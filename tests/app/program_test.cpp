@@ -96,6 +96,20 @@ TEST(Program, ASignalStopsItWith75AndTheSameCommandGoesOnBitForBit) {
               read_file(dir / "whole" / "step_00000301" / file));
 }
 
+TEST(Program, ASignalBeforeTheFirstStepIsAStopLikeAnyOther) {
+  const TempDir dir;
+  prepare_tiny(dir);
+  const auto command = tiny_training({"--out_dir=stopped", "--max_iters=5"});
+  const Child child(dir, command);
+  ASSERT_TRUE(child.holds_signals());
+  kill(child.pid(), SIGTERM);
+  const Finished stopped = child.wait();
+  EXPECT_EQ(stopped.code, 75) << stopped.err;
+  const Finished gone_on = run(dir, command);
+  EXPECT_EQ(gone_on.code, 0) << gone_on.err;
+  EXPECT_NE(gone_on.err.find("going on with the run that SIGTERM stopped"), std::string::npos);
+}
+
 TEST(Program, AKilledRunResumesBitForBit) {
   const TempDir dir;
   prepare_tiny(dir);

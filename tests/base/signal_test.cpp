@@ -47,6 +47,19 @@ TEST(StopSignals, HandlersAreGivenBack) {
   EXPECT_EQ(now.sa_handler, SIG_IGN);
 }
 
+TEST(StopSignals, WhatWasHeldBeforeCounts) {
+  hold_stop_signals();
+  raise(SIGTERM);
+  {
+    const StopSignals signals;
+    EXPECT_TRUE(signals.requested());
+    EXPECT_STREQ(signals.name(), "SIGTERM");
+  }
+  sigset_t blocked;
+  sigprocmask(SIG_BLOCK, nullptr, &blocked);
+  EXPECT_FALSE(sigismember(&blocked, SIGTERM));
+}
+
 TEST(StopSignals, ASecondInterruptKills) {
   const pid_t child = fork();
   if (child == 0) {

@@ -5,8 +5,15 @@
 
 namespace gpt {
 
-// While it lives, SIGINT, SIGTERM and SIGUSR1 only set a flag; the first of them also restores
-// SIGINT's default action, so that a second Ctrl-C ends the process at once. One at a time.
+// Stop signals that come from here on wait until they are released. Usable before main, when
+// nothing is initialised yet.
+void hold_stop_signals();
+// A signal that waited is delivered now. Nothing happens if none were held.
+void release_stop_signals();
+
+// Releases held signals to itself. While it lives, SIGINT, SIGTERM and SIGUSR1 only set a flag; the
+// first of them also restores SIGINT's default action, so that a second Ctrl-C ends the process at
+// once. One at a time.
 class StopSignals {
  public:
   StopSignals();
