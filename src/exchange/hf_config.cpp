@@ -102,7 +102,7 @@ std::set<std::string> read_hf_index(const std::filesystem::path& path) {
   for (const auto& [tensor, file] : map->items()) {
     const std::string name = file.is_string() ? file.get<std::string>() : "";
     if (name.empty() || name == ".." || fs::path(name).filename() != name ||
-        name.find('\\') != name.npos || !name.ends_with(kind))
+        name.find_first_of(std::string_view("\\\0", 2)) != name.npos || !name.ends_with(kind))
       throw InputError(path.string() + ": " + quoted_name(tensor) + " is in " +
                        quoted_name(file.dump()) + ", which is no " + kind + " file beside it");
     shards.insert(name);

@@ -169,10 +169,23 @@ def configs():
     return {"python_config": {"good": good, "more": python}, "json_config": {"good": json.dumps(nested).encode()}}
 
 
+def hugging_face():
+    config = {"architectures": ["GPT2LMHeadModel"], "model_type": "gpt2", "activation_function": "gelu_new",
+              "attn_pdrop": 0.1, "bos_token_id": 0, "eos_token_id": 0, "layer_norm_epsilon": 1e-05, "n_ctx": 16,
+              "n_embd": 24, "n_head": 3, "n_inner": None, "n_layer": 2, "n_positions": 16, "scale_attn_weights": True,
+              "scale_attn_by_inverse_layer_idx": False, "tie_word_embeddings": True, "vocab_size": 61}
+    exact = {"activation_function": "gelu", "n_layer": 1, "n_head": 1, "n_embd": 8, "n_inner": 32, "n_ctx": 4,
+             "vocab_size": 50257}
+    shards = {"metadata": {"total_size": 96}, "weight_map": {
+        f"transformer.h.{i}.attn.c_attn.weight": f"model-{i + 1:05}-of-00002.safetensors" for i in range(2)}}
+    return {"hf_config": {"good": json.dumps(config).encode(), "exact": json.dumps(exact).encode()},
+            "hf_index": {"good": json.dumps(shards).encode()}}
+
+
 def main():
     root = pathlib.Path(sys.argv[1])
     for target, seeds in {**formats(), "manifest": {"good": manifest()}, **tokenizers(), **configs(), **corpora(),
-                          **evaluation()}.items():
+                          **evaluation(), **hugging_face()}.items():
         (root / target).mkdir(parents=True, exist_ok=True)
         for name, content in seeds.items():
             (root / target / name).write_bytes(content)

@@ -67,4 +67,8 @@ void read_prepare_state(std::string_view bytes);
 void read_eval_lines(std::string_view bytes);  // HellaSwag in both styles, LAMBADA
 void read_hellaswag(std::string_view bytes);   // llm.c's file
 
+// exchange_targets.cpp
+void read_hf_config(std::string_view bytes);  // and what is written for it
+void read_hf_index(std::string_view bytes);   // of shards
+
 }  // namespace gpt::fuzz
