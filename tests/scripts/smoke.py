@@ -62,6 +62,16 @@ def check_memory_cost(found, _):
     expect(all(row["ms"] > 0 for row in found), "times above 0")
 
 
+def check_prepare(found, _):
+    # 400 lines of 44 bytes make the text's lines; about a MB of them was asked for.
+    expect(0.5e6 < found["bytes"] < 2e6 and found["tokens"] > found["bytes"] / 6, "a text of a MB")
+    rows = found["rows"]
+    expect([row.get("threads") for row in rows] == [1, 2, None, None], "two runs and two bounds")
+    expect(all(row["mb_per_s"] > 0 and row["tokens_per_s"] > 0 for row in rows), "rates above 0")
+    expect(rows[0]["speed_up"] == 1 and rows[1]["speed_up"] > 0, "a speed-up")
+    expect(min(row["peak_bytes"] for row in rows[:2]) > 1 << 20, "peaks of the memory")
+
+
 def check_gpu_check(_, out):
     lines = (out / "verdicts.txt").read_text().splitlines()
     expect(lines, "verdicts")
@@ -71,7 +81,7 @@ def check_gpu_check(_, out):
 
 CHECKS = {"compare": check_compare, "bounds": check_bounds, "scaling": check_scaling,
           "regression": check_regression, "memory_cost": check_memory_cost,
-          "gpu_check": check_gpu_check}
+          "gpu_check": check_gpu_check, "prepare": check_prepare}
 
 
 def main(name, program, script, *arguments):
