@@ -7,6 +7,7 @@
 
 #include "gpt/base/files.h"
 #include "gpt/base/log.h"
+#include "gpt/base/small_file.h"
 #include "gpt/base/strings.h"
 #include "gpt/base/terminal.h"
 #include "gpt/config/command_line.h"
@@ -46,11 +47,16 @@ struct Job {
   std::int64_t context, stride, batch;
 };
 
+std::string text_of(const std::string& input) {
+  constexpr std::uint64_t kLargest = 256 << 20;  // its tokens take several times as much
+  return read_small_file(input, kLargest, "a text (prepare a larger one and give its .bin)");
+}
+
 std::string settled_task(const std::string& asked, const std::string& input) {
   if (asked != "auto") return asked;
   if (input.ends_with(".bin")) return is_hellaswag_bin(input) ? "hellaswag" : "tokens";
   if (!input.ends_with(".jsonl")) return "text";
-  const std::string text = read_file(input);
+  const std::string text = text_of(input);
   if (text.substr(0, text.find('\n')).find("\"endings\"") != text.npos) return "hellaswag";
   throw InputError(input + ": which task is this? Say --task=hellaswag or --task=lambada");
 }
@@ -129,7 +135,7 @@ ordered_json tokens_result(const Job& job, const std::string& input) {
 
 ordered_json text_result(const Job& job, const std::string& input) {
   const auto tokenizer = tokenizer_for(job.model, job.config.tokenizer, job.decoder.vocab_size());
-  const auto tokens = tokenizer->encode(read_file(input), input);
+  const auto tokens = tokenizer->encode(text_of(input), input);
   const TokenSource source{
       .size = static_cast<std::int64_t>(tokens.size()),
       .copy = [&](std::int64_t begin, std::int64_t count,

@@ -3,8 +3,8 @@
 #include <iostream>
 #include <iterator>
 
-#include "gpt/base/files.h"
 #include "gpt/base/log.h"
+#include "gpt/base/small_file.h"
 #include "gpt/base/strings.h"
 #include "gpt/base/terminal.h"
 #include "gpt/config/command_line.h"
@@ -26,7 +26,9 @@ std::string start_text(const std::string& start) {
   constexpr std::string_view kFile = "FILE:";
   if (start == "-")
     return {std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>()};
-  return start.starts_with(kFile) ? read_file(start.substr(kFile.size())) : start;
+  constexpr std::uint64_t kLargest = 64 << 20;  // a model reads its last block_size tokens
+  if (!start.starts_with(kFile)) return start;
+  return read_small_file(start.substr(kFile.size()), kLargest, "a prompt");
 }
 
 std::optional<std::int64_t> stop_token(const std::string& stop, const Tokenizer& tokenizer,

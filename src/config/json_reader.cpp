@@ -9,7 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "gpt/base/error.h"
-#include "gpt/base/files.h"
+#include "gpt/base/small_file.h"
 #include "gpt/base/strings.h"
 
 namespace gpt {
@@ -167,7 +167,7 @@ std::vector<Setting> parse_json_config(std::string_view text, const std::string&
 }
 
 std::vector<Setting> read_json_config(const std::filesystem::path& file) {
-  return parse_json_config(read_file(file), file.string());
+  return parse_json_config(read_small_file(file, kLargestConfig, "a config"), file.string());
 }
 
 }  // namespace gpt

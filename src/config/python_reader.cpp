@@ -4,7 +4,7 @@
 #include <map>
 
 #include "gpt/base/error.h"
-#include "gpt/base/files.h"
+#include "gpt/base/small_file.h"
 #include "gpt/base/strings.h"
 
 #include "python_parser.h"
@@ -97,7 +97,8 @@ std::vector<Setting> parse_python_config(std::string_view text, const std::strin
 }
 
 std::vector<Setting> read_python_config(const std::filesystem::path& file, const Lookup& defaults) {
-  return parse_python_config(read_file(file), file.string(), defaults);
+  return parse_python_config(read_small_file(file, kLargestConfig, "a config"), file.string(),
+                             defaults);
 }
 
 }  // namespace gpt

@@ -5,6 +5,7 @@
 #include "gpt/base/error.h"
 #include "gpt/base/files.h"
 #include "gpt/base/log.h"
+#include "gpt/base/small_file.h"
 #include "gpt/text/utf8.h"
 
 namespace gpt {
@@ -106,10 +107,11 @@ void save_state(const std::filesystem::path& path, const PrepareState& state) {
 }
 
 std::optional<PrepareState> load_state(const std::filesystem::path& path) {
+  constexpr std::uint64_t kLargest = 256 << 20;  // of 10 TB of text it has 240 MB
   std::error_code ignored;
   if (!fs::exists(path, ignored)) return std::nullopt;
   try {
-    return state_of(json::parse(read_file(path)));
+    return state_of(json::parse(read_small_file(path, kLargest, "a state")));
   } catch (const json::exception& error) {
     log_warning(path.string() + ": cannot be understood (" + error.what() +
                 "); what it belongs to is made anew");

@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "gpt/base/error.h"
-#include "gpt/base/files.h"
+#include "gpt/base/small_file.h"
 #include "gpt/base/strings.h"
 
 namespace gpt {
@@ -34,7 +34,8 @@ const json& member(const json& object, const char* key, const std::string& where
 void for_each_object(
     const std::filesystem::path& path,
     const std::function<void(const json& object, const std::string& where)>& take) {
-  const std::string text = read_file(path);
+  constexpr std::uint64_t kLargest = 256 << 20;  // all of HellaSwag has 70 MB
+  const std::string text = read_small_file(path, kLargest, "JSON lines");
   std::int64_t line = 0, taken = 0;
   for (std::size_t at = 0; at < text.size();) {
     const std::size_t end = std::min(text.find('\n', at), text.size());

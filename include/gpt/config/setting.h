@@ -7,6 +7,9 @@
 
 namespace gpt {
 
+// Bytes of a config file; people write a few thousand.
+inline constexpr std::uint64_t kLargestConfig = 1 << 20;
+
 using Value = std::variant<bool, std::int64_t, double, std::string>;
 
 struct Setting {
