@@ -111,6 +111,26 @@ TEST_F(Eval, PerplexityOfATextByWindows) {
   EXPECT_NEAR(r.at("nats"), nats, 1e-4);
 }
 
+TEST_F(Eval, BytesAreTheTextsNotItsTokens) {
+  const std::string text = "caf\u00e9 \u4f60\u597d \U0001F600 caf\u00e9\n";  // 15 characters
+  std::string much;
+  for (int i = 0; i < 100; ++i) much += text;
+  dir_.write("much.txt", much);
+  dir_.write("a.txt", text);
+  ASSERT_EQ(run(dir_, {"prepare", "--out=data/cafe", "much.txt"}).code, 0);
+  ASSERT_EQ(run(dir_, tiny_training({"--dataset=cafe", "--out_dir=cafe", "--max_iters=2"})).code,
+            0);
+  for (const char* input : {"a.txt", "data/cafe/val.bin"}) {
+    const json r = result({input, "--out_dir=cafe"});
+    EXPECT_GT(r.at("bytes"), r.at("tokens"));
+    EXPECT_NEAR(r.at("bits_per_byte"),
+                r.at("nats").get<double>() / std::log(2.0) / r.at("bytes").get<double>(), 1e-9);
+    if (r.at("task") != "text") continue;
+    EXPECT_EQ(r.at("tokens"), 14);
+    EXPECT_EQ(r.at("bytes"), text.size() - 1);  // nothing is before the first token
+  }
+}
+
 // llm.c's file with one example; see hellaswag.h.
 std::string hellaswag_file(const Tokenizer& tokenizer, const std::string& context,
                            const std::vector<std::string>& endings, std::size_t label) {

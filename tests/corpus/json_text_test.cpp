@@ -79,13 +79,14 @@ TEST(JsonText, SaysWhatIsWrongAndWhere) {
 TEST(JsonText, AgreesWithAnotherReaderOnDamagedLines) {
   const std::string line =
       R"({"id": [1, 2.5e3, {"a": "\u00e9"}], "text": "a\n\ud83d\ude00 b\"", "z": {"k": null}})";
+  constexpr char kOthers[] = "\"\\{}[]:,eu019 \x1f\xc3";  // and the NUL at its end
   std::uint32_t random = 1;
   int taken = 0;
   for (int i = 0; i < 20000; ++i) {
     std::string damaged = line;
     for (int changes = 1 + i % 3; changes > 0; --changes) {
       random = random * 1664525 + 1013904223;
-      damaged[(random >> 8) % damaged.size()] = "\"\\{}[]:,eu019 \x1f\xc3"[(random >> 20) % 18];
+      damaged[(random >> 8) % damaged.size()] = kOthers[(random >> 20) % sizeof kOthers];
     }
     const auto parsed = nlohmann::json::parse(damaged, nullptr, false);
     const bool fits = parsed.is_object() && parsed.contains("text") && parsed["text"].is_string();
