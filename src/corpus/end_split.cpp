@@ -75,13 +75,19 @@ EndSplit cut_text(const std::string& text, std::int64_t character, std::int64_t 
   return split;
 }
 
+// The first mark behind that many characters; the one before it is in front of them.
+std::vector<TextMark>::const_iterator mark_beyond(const std::vector<TextMark>& marks,
+                                                  std::int64_t characters) {
+  return std::upper_bound(
+      marks.begin(), marks.end(), characters,
+      [](std::int64_t value, const TextMark& m) { return value < m.characters; });
+}
+
 // Where `all`, a file of all tokens, is to be cut so that training has the first `characters`
 // characters.
 EndSplit split_at(const fs::path& all, const PrepareState& state, std::int64_t characters,
                   const Tokenizer& tokenizer) {
-  const auto beyond =
-      std::upper_bound(state.marks.begin(), state.marks.end(), characters,
-                       [](std::int64_t value, const TextMark& m) { return value < m.characters; });
+  const auto beyond = mark_beyond(state.marks, characters);
   const TextMark& mark = *(beyond - 1);
   const std::int64_t width = state.token_bytes;
   const std::int64_t end = beyond == state.marks.end()
@@ -129,26 +135,25 @@ void add_mark(std::vector<TextMark>& marks, const TextMark& mark, double val_fra
   if (mark.characters - marks.back().characters < kMarkDistance) return;
   marks.push_back(mark);
   const std::int64_t earliest = train_character_count(mark.characters, val_fraction);
-  const auto beyond =
-      std::upper_bound(marks.begin(), marks.end(), earliest,
-                       [](std::int64_t value, const TextMark& m) { return value < m.characters; });
+  const auto beyond = mark_beyond(marks, earliest);
   if (beyond != marks.begin()) marks.erase(marks.begin(), beyond - 1);
 }
 
 void cut_at_end(PrepareState& state, const fs::path& train, const fs::path& val,
                 double val_fraction, const Tokenizer& tokenizer,
                 const std::function<void()>& save) {
+  const std::int64_t characters = train_character_count(state.text_characters, val_fraction);
   if (!state.cut) {
-    const EndSplit split = split_at(
-        train, state, train_character_count(state.text_characters, val_fraction), tokenizer);
+    const EndSplit split = split_at(train, state, characters, tokenizer);
     write_val(val, split, train, state);
     state.cut = split.train;
     save();
   }
   TokenWriter::Extent kept{.bytes =
                                static_cast<std::uint64_t>(state.cut->keep * state.token_bytes)};
-  Crc32c crc;
-  read_range(train, 0, kept.bytes,
+  const TextMark& mark = *(mark_beyond(state.marks, characters) - 1);
+  Crc32c crc(mark.crc);
+  read_range(train, static_cast<std::uint64_t>(mark.tokens * state.token_bytes), kept.bytes,
              [&](std::string_view chunk) { crc.update(std::as_bytes(std::span(chunk))); });
   kept.crc = crc.value();
   TokenWriter writer(train, kept);

@@ -237,7 +237,7 @@ void Preparation::take(const EncodedUnit& unit, TokenWriter& train, TokenWriter&
   state_.text_characters += unit.characters;
   state_.invalid += unit.invalid;
   if (rules_.split_at_end)
-    add_mark(state_.marks, {state_.text_characters, tokens_in(state_.train)},
+    add_mark(state_.marks, {state_.text_characters, tokens_in(state_.train), state_.train.crc},
              request_.val_fraction);
 }
 

@@ -14,7 +14,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr int kVersion = 1;
+constexpr int kVersion = 2;
 
 json stamps_json(const std::vector<FileStamp>& stamps) {
   json list = json::array();
@@ -69,7 +69,8 @@ json state_json(const PrepareState& state) {
   visit_position(state.position,
                  [&](const char* key, const auto& value) { out["position"][key] = value; });
   out["marks"] = json::array();
-  for (const TextMark& mark : state.marks) out["marks"].push_back({mark.characters, mark.tokens});
+  for (const TextMark& mark : state.marks)
+    out["marks"].push_back({mark.characters, mark.tokens, mark.crc});
   if (state.cut) out["cut"] = {{"keep", state.cut->keep}, {"then", state.cut->then}};
   return out;
 }
@@ -93,7 +94,9 @@ PrepareState state_of(const json& in) {
                  [&](const char* key, auto& value) { in.at("position").at(key).get_to(value); });
   state.marks.clear();
   for (const json& mark : in.at("marks"))
-    state.marks.push_back({mark.at(0).get<std::int64_t>(), mark.at(1).get<std::int64_t>()});
+    state.marks.push_back({mark.at(0).get<std::int64_t>(), mark.at(1).get<std::int64_t>(),
+                           mark.at(2).get<std::uint32_t>()});
+  if (state.marks.empty()) throw InputError("it has no mark");
   if (in.contains("cut"))
     state.cut = TrainCut{in.at("cut").at("keep").get<std::int64_t>(),
                          in.at("cut").at("then").get<std::vector<std::int32_t>>()};

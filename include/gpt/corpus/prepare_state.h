@@ -14,9 +14,11 @@
 
 namespace gpt {
 
-// A place between two units: so many characters and tokens lie before it.
+// A place between two units: so many characters and tokens lie before it, and those tokens' CRC-32C
+// on disk.
 struct TextMark {
   std::int64_t characters = 0, tokens = 0;
+  std::uint32_t crc = 0;
 };
 
 // How train.bin, which holds all tokens at first, is cut: its first `keep` tokens, then `then`.
