@@ -7,6 +7,7 @@
 
 #include "gpt/base/strings.h"
 #include "gpt/text/tokenizer_files.h"
+#include "gpt/text/utf8.h"
 
 #include "app/child.h"
 #include "support/environment.h"
@@ -221,6 +222,9 @@ TEST(ForeignData, AFolderSpeaksWithItsOwnTokenizer) {
   ASSERT_EQ(train(dir, {"--dataset=bpe", "--out_dir=out", "--bias=True"}).code, 0);
   const Finished spoken = sample(dir, {"--out_dir=out", "--start=the "});
   ASSERT_EQ(spoken.code, 0) << spoken.err;
+  // It has learned too little to write UTF-8; what is shown is UTF-8 all the same.
+  EXPECT_NE(spoken.out.find("\uFFFD"), std::string::npos) << spoken.out;
+  EXPECT_EQ(to_utf8(from_utf8(spoken.out)), spoken.out);
   ASSERT_EQ(run(dir, {"export", "--out_dir=out", "--format=hf", "--to=hf"}).code, 0);
   ASSERT_TRUE(fs::exists(dir / "hf/merges.txt"));
   fs::remove(dir / "merges.txt");
