@@ -139,7 +139,7 @@ BenchResult run_bench(TrainConfig config, const BenchConfig& bench) {
   result.process_peak = process_peak_bytes();
   const DeviceFacts facts = device_facts(std::max<int>(compute.device.index(), 0));
   result.hardware = compute.device.is_cuda() ? facts.cuda_name : facts.cpu_name;
-  result.engine = config.system.compile && fused_engine_covers(compute) ? "fused" : "eager";
+  result.engine = engine_name(planned.problem.engine);
   result.threads = at::get_num_threads();
   result.config = config;
   result.parameters = run.model.parameter_count();

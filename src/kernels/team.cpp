@@ -1,6 +1,12 @@
 #include "gpt/kernels/team.h"
 
+#include <atomic>
+#include <cstdlib>
+#include <memory>
+
+#include <ATen/ATen.h>
 #include <ATen/Parallel.h>
+#include <ATen/TensorIterator.h>
 
 #include "gpt/kernels/product.h"
 
@@ -8,68 +14,58 @@ namespace gpt {
 
 namespace {
 
-// A helper that has just finished is needed again within microseconds: it looks for work for a
-// while before it sleeps, as a sleeping one takes 50 us to come.
-constexpr int kLooks = 4000;
-
-void wait_while(const std::atomic<unsigned>& value, unsigned old) {
-  for (int look = 0; look < kLooks; ++look) {
-    if (value.load(std::memory_order_acquire) != old) return;
-    __builtin_ia32_pause();
-  }
-  value.wait(old, std::memory_order_acquire);
+// With OMP_DYNAMIC a later team may be smaller than the one that was tried out.
+bool threads_may_go() {
+  const char* dynamic = std::getenv("OMP_DYNAMIC");
+  return dynamic && (dynamic[0] == 't' || dynamic[0] == 'T');
 }
 
 }  // namespace
 
-Team::Team(int size) : size_(size), errors_(static_cast<std::size_t>(size)) {
-  for (int rank = 1; rank < size; ++rank) helpers_.emplace_back([this, rank] { help(rank); });
+Team::Team(int size) : size_(size), ranks_(at::empty({size}, at::kByte)) {
+  // Ranks meet at barriers, so each needs a thread: there are fewer within another parallel region
+  // or under OMP_THREAD_LIMIT.
+  std::atomic<int> calls{0};
+  spread([&](int, int) { ++calls; });
+  if (calls != size || threads_may_go()) size_ = 1;
+  errors_.resize(static_cast<std::size_t>(size_));
 }
 
-Team::~Team() {
-  over_ = true;
-  round_.fetch_add(1, std::memory_order_release);
-  round_.notify_all();
-  for (std::thread& helper : helpers_) helper.join();
-}
-
-void Team::help(int rank) {
-  const LoneThread alone;
-  for (unsigned seen = 0;;) {
-    wait_while(round_, seen);
-    seen = round_.load(std::memory_order_acquire);
-    if (over_) return;
-    do_share(rank);
-    if (busy_.fetch_sub(1, std::memory_order_acq_rel) == 1) busy_.notify_one();
-  }
-}
-
-void Team::do_share(int rank) {
-  try {
-    (*work_)(rank);
-  } catch (...) {
-    errors_[static_cast<std::size_t>(rank)] = std::current_exception();
-  }
+// LibTorch's loop over a tensor's elements is compiled with OpenMP; what it hands out are
+// addresses, from which the ranks follow.
+void Team::spread(const std::function<void(int, int)>& work) const {
+  if (size_ == 1) return work(0, 1);
+  const auto* base = static_cast<const char*>(ranks_.const_data_ptr());
+  at::Tensor ranks = ranks_;
+  at::TensorIterator iterator = at::TensorIterator::nullary_op(ranks);
+  iterator.for_each(
+      [&](char** data, const std::int64_t*, std::int64_t count, std::int64_t steps) {
+        const auto first = static_cast<int>(data[0] - base);
+        work(first, first + static_cast<int>(count * steps));
+      },
+      /*grain_size=*/1);
 }
 
 void Team::run(const std::function<void(int)>& work) {
-  work_ = &work;
-  busy_.store(static_cast<unsigned>(size_ - 1), std::memory_order_relaxed);
-  round_.fetch_add(1, std::memory_order_release);
-  if (size_ > 1) round_.notify_all();
-  {
+  spread([&](int first, int last) {
     const LoneThread alone;
-    do_share(0);
-  }
-  for (unsigned left; (left = busy_.load(std::memory_order_acquire)) != 0;) wait_while(busy_, left);
+    for (int rank = first; rank < last; ++rank) {
+      try {
+        work(rank);
+      } catch (...) {
+        errors_[static_cast<std::size_t>(rank)] = std::current_exception();
+      }
+    }
+  });
   for (std::exception_ptr& error : errors_)
     if (const auto thrown = std::exchange(error, nullptr)) std::rethrow_exception(thrown);
 }
 
 Team& team() {
   static std::unique_ptr<Team> current;
+  static int wanted = 0;
   const int size = at::get_num_threads();
-  if (!current || current->size() != size) current = std::make_unique<Team>(size);
+  if (!current || wanted != size) current = std::make_unique<Team>(wanted = size);
   return *current;
 }
 

@@ -35,13 +35,21 @@ void gelu_of(float* u, const float* bias, int64_t size, Operand kept, Operand y)
 #pragma omp simd
     for (int64_t i = 0; i < size; ++i) u[i] += bias[i];
   }
+  if (u) {
+    with_store(kept, [=](auto store) {
+#pragma omp simd
+      for (int64_t i = 0; i < size; ++i) store(i, u[i]);
+    });
+  }
   with_store(y, [=](auto store) {
+    if (kept.bf16) {
+      const Bf16* rounded = kept.bf16;
 #pragma omp simd
-    for (int64_t i = 0; i < size; ++i) store(i, Kind::value(u[i]));
-  });
-  with_store(kept, [=](auto store) {
+      for (int64_t i = 0; i < size; ++i) store(i, Kind::value(widen(rounded[i])));
+    } else {
 #pragma omp simd
-    for (int64_t i = 0; i < size; ++i) store(i, u[i]);
+      for (int64_t i = 0; i < size; ++i) store(i, Kind::value(u[i]));
+    }
   });
 }
 

@@ -33,9 +33,8 @@ Problem problem_of(const TrainConfig& config, bool cuda, std::int64_t threads) {
   problem.cuda = cuda;
   const std::string& elsewhere = config.memory.eval_device;
   problem.evaluates_elsewhere = elsewhere != "auto" && elsewhere.starts_with("cuda") != cuda;
-  problem.engine = !config.system.compile ? EngineKind::kEager
-                   : cuda                 ? EngineKind::kGpu
-                                          : EngineKind::kCpu;
+  problem.engine = engine_kind(config.system.compile, cuda,
+                               config.system.dtype == "float16" ? c10::kHalf : c10::kFloat);
   problem.threads = threads;
   return problem;
 }

@@ -93,6 +93,23 @@ std::int64_t host_bytes(const Problem& problem, const Choice& choice) {
 
 namespace {
 
+struct Table {
+  Phases (*step)(const Problem&, const Choice&);
+  Phases (*evaluation)(const Problem&, const Choice&);
+};
+
+Table table_of(EngineKind engine) {
+  switch (engine) {
+    case EngineKind::kCpu:
+      return {cpu_step, cpu_evaluation};
+    case EngineKind::kGpu:
+      return {gpu_step, gpu_evaluation};
+    case EngineKind::kEager:
+      break;
+  }
+  return {eager_step, eager_evaluation};
+}
+
 // What a caching allocator loses: rounding up of large blocks and holes between them.
 Phases with_margin(const Problem& problem, Phases phases) {
   constexpr std::int64_t kLeast = 64 * kMebi;
@@ -106,8 +123,7 @@ Phases with_margin(const Problem& problem, Phases phases) {
 }  // namespace
 
 Phases step_phases(const Problem& problem, const Choice& choice) {
-  return with_margin(problem, problem.engine == EngineKind::kGpu ? gpu_step(problem, choice)
-                                                                 : eager_step(problem, choice));
+  return with_margin(problem, table_of(problem.engine).step(problem, choice));
 }
 
 Phases evaluation_phases(const Problem& problem, const Choice& choice) {
@@ -116,9 +132,7 @@ Phases evaluation_phases(const Problem& problem, const Choice& choice) {
     live[Use::kGradients] = like_parameters(problem, 4);
     return with_margin(problem, {{"evaluation on another device", live}});
   }
-  return with_margin(problem, problem.engine == EngineKind::kGpu
-                                  ? gpu_evaluation(problem, choice)
-                                  : eager_evaluation(problem, choice));
+  return with_margin(problem, table_of(problem.engine).evaluation(problem, choice));
 }
 
 }  // namespace gpt

@@ -24,6 +24,10 @@ std::int64_t batch_bytes(const Problem& problem, std::int64_t sequences, std::in
 Phases eager_step(const Problem& problem, const Choice& choice);
 Phases eager_evaluation(const Problem& problem, const Choice& choice);
 
+// The fused engine of the CPU.
+Phases cpu_step(const Problem& problem, const Choice& choice);
+Phases cpu_evaluation(const Problem& problem, const Choice& choice);
+
 // The fused engine of the GPU.
 Phases gpu_step(const Problem& problem, const Choice& choice);
 Phases gpu_evaluation(const Problem& problem, const Choice& choice);

@@ -1,6 +1,4 @@
-// The memory of the CPU engine: what a group of sequences needs from its forward pass to the end of
-// its backward pass, cut from one arena that is allocated once. Groups follow each other in it, so
-// it does not grow with the batch.
+// The memory of the CPU engine as its loops see it: pieces of a group's arena (cpu_shape.h).
 #pragma once
 
 #include <cstdint>
@@ -9,17 +7,9 @@
 #include <vector>
 
 #include "gpt/kernels/cpu_attention.h"
+#include "gpt/model/cpu_shape.h"
 
 namespace gpt {
-
-struct CpuShape {
-  std::int64_t layers, heads, width, vocab;
-  std::int64_t tokens = 0;      // of a sequence, T
-  std::int64_t group = 0;       // tokens of a group, a multiple of T
-  std::int64_t head_chunk = 0;  // tokens whose logits exist at once
-  int threads = 1;              // that work on a group together
-  bool gradients = true;        // false: the layers share one layer's memory
-};
 
 // Hands out cache-line aligned pieces of a stretch of bytes; with a null base it only counts them.
 class Arena {
@@ -51,13 +41,8 @@ template <class X>
 struct CpuBuffers {
   CpuBuffers(const CpuShape& shape, Arena& arena) {
     const std::int64_t N = shape.group, C = shape.width;
-    layer.resize(static_cast<std::size_t>(shape.gradients ? shape.layers : 1));
-    for (LayerBuffers<X>& l : layer) {
-      l = {arena.take<float>(N * C), arena.take<float>(2 * N), arena.take<X>(N * C),
-           arena.take<X>(3 * N * C), arena.take<X>(N * C),     arena.take<float>(N * shape.heads),
-           arena.take<float>(N * C), arena.take<float>(2 * N), arena.take<X>(N * C),
-           arena.take<X>(4 * N * C), arena.take<X>(4 * N * C)};
-    }
+    for (std::int64_t index = 0; index < shape.layers; ++index)
+      layer.push_back(layer_buffers(shape, arena));
     x_NC = arena.take<float>(N * C);
     stats_N2 = arena.take<float>(2 * N);
     norm_NC = arena.take<X>(N * C);
@@ -86,9 +71,33 @@ struct CpuBuffers {
   float* logits_KV;
   X* dlogits_KV;
   std::vector<float*> attention;  // of each thread
-};
 
-// Bytes of the arena of one group.
-std::int64_t cpu_arena_bytes(const CpuShape& shape, bool low);
+ private:
+  // What a layer does not keep for backward, all of them share.
+  LayerBuffers<X> layer_buffers(const CpuShape& shape, Arena& arena) const {
+    const std::int64_t N = shape.group, C = shape.width;
+    const bool first = layer.empty();
+    LayerBuffers<X> l = first ? LayerBuffers<X>{} : layer.front();
+    const auto own = [&](Recompute last) {
+      return first || (shape.gradients && shape.recompute <= last);
+    };
+    if (own(Recompute::kBlock)) l.x_NC = arena.take<float>(N * C);
+    if (own(Recompute::kMlp)) {
+      l.stats1_N2 = arena.take<float>(2 * N);
+      l.qkv_N3C = arena.take<X>(3 * N * C);
+      l.attention_NC = arena.take<X>(N * C);
+      l.lse_NH = arena.take<float>(N * shape.heads);
+      l.middle_NC = arena.take<float>(N * C);
+      l.stats2_N2 = arena.take<float>(2 * N);
+    }
+    if (own(Recompute::kNorm)) l.fc_N4C = arena.take<X>(4 * N * C);
+    if (own(Recompute::kGelu)) {
+      l.norm1_NC = arena.take<X>(N * C);
+      l.norm2_NC = arena.take<X>(N * C);
+    }
+    if (own(Recompute::kNone)) l.gelu_N4C = arena.take<X>(4 * N * C);
+    return l;
+  }
+};
 
 }  // namespace gpt

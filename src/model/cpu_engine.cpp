@@ -14,13 +14,6 @@ namespace gpt {
 
 namespace {
 
-// A thread of its own gradients costs their memory and a pass over them; a model beyond this many
-// parameters is worked on together instead.
-constexpr std::int64_t kOwnGradients = 4 << 20;
-// Tokens in a group: few enough for the second cache where a thread works alone, enough to make
-// efficient products of large matrices otherwise.
-constexpr std::int64_t kOwnGroup = 128, kCommonGroup = 1024;
-
 void require_tokens(const char* what, const at::Tensor& tokens, std::int64_t lowest,
                     std::int64_t vocab) {
   const std::int64_t* data = tokens.const_data_ptr<std::int64_t>();
@@ -31,43 +24,28 @@ void require_tokens(const char* what, const at::Tensor& tokens, std::int64_t low
 
 }  // namespace
 
-std::int64_t cpu_arena_bytes(const CpuShape& shape, bool low) {
-  Arena arena(nullptr);
-  if (low)
-    CpuBuffers<Bf16>(shape, arena);
-  else
-    CpuBuffers<float>(shape, arena);
-  return arena.used();
-}
-
 CpuEngine::CpuEngine(const ModelConfig& config, const Gpt& model, const Compute& compute,
                      const EnginePlan& plan, Crews crews)
     : model_(model),
       fixed_{.layers = config.n_layer,
              .heads = config.n_head,
              .width = config.n_embd,
-             .vocab = model.vocab_size()},
-      low_(compute.type == at::kBFloat16),
+             .vocab = model.vocab_size(),
+             .low = compute.type == at::kBFloat16,
+             .recompute = plan.recompute},
       tanh_gelu_(config.gelu == "tanh"),
       together_(crews == Crews::kTogether),
-      head_chunk_(plan.head_chunk),
-      weights_(model, low_) {
-  TORCH_CHECK(low_ || compute.type == at::kFloat, "CpuEngine: float32 or bfloat16 is needed");
-  if (crews == Crews::kAutomatic) together_ = weights_.gradient_size() > kOwnGradients;
+      plan_(plan),
+      weights_(model, fixed_.low) {
+  TORCH_CHECK(fixed_.low || compute.type == at::kFloat, "CpuEngine: float32 or bfloat16 is needed");
+  if (crews == Crews::kAutomatic) together_ = cpu_threads_share(model.parameter_count());
 }
 
-CpuShape CpuEngine::shape_for(std::int64_t sequences, std::int64_t tokens, int threads,
-                              bool gradients) const {
-  CpuShape shape = fixed_;
-  shape.tokens = tokens;
-  shape.threads = together_ ? threads : 1;
-  shape.gradients = gradients;
-  const std::int64_t lanes = together_ ? 1 : threads;
-  const std::int64_t most = std::max<std::int64_t>(1, (sequences + lanes - 1) / lanes);
-  const std::int64_t wanted = (together_ ? kCommonGroup : kOwnGroup) / tokens;
-  shape.group = tokens * std::clamp<std::int64_t>(wanted, 1, most);
-  shape.head_chunk = std::min(head_chunk_, shape.group);
-  return shape;
+void CpuEngine::replan(const EnginePlan& plan) {
+  if (plan == plan_) return;
+  plan_ = plan;
+  fixed_.recompute = plan.recompute;
+  arena_ = at::Tensor();  // a smaller one may be the point
 }
 
 void CpuEngine::release_memory() {
@@ -96,14 +74,14 @@ at::Tensor CpuEngine::run(const at::Tensor& x_BT, const at::Tensor& y_BT, float 
   require_tokens("target", y, -1, fixed_.vocab);
   Team& workers = team();
   const int threads = workers.size();
-  const CpuModel model{.shape = shape_for(B, T, threads, gradients),
-                       .tanh_gelu = tanh_gelu_,
-                       .weights = &weights_,
-                       .dropout = dropout};
+  CpuShape shape = cpu_shape(fixed_, together_, B, T, plan_.head_chunk, threads);
+  shape.gradients = gradients;
+  const CpuModel model{
+      .shape = shape, .tanh_gelu = tanh_gelu_, .weights = &weights_, .dropout = dropout};
   if (std::exchange(stale_, false)) weights_.refresh();
   if (gradients) prepare_gradients(threads);
-  arena_stride_ = cpu_arena_bytes(model.shape, low_);
-  const std::int64_t bytes = arena_stride_ * (together_ ? 1 : threads);
+  arena_stride_ = cpu_arena_bytes(shape);
+  const std::int64_t bytes = arena_stride_ * shape.groups;
   if (!arena_.defined() || arena_.numel() < bytes) {
     arena_ = at::Tensor();
     arena_ = at::empty({bytes}, at::kByte);
@@ -120,7 +98,7 @@ at::Tensor CpuEngine::run(const at::Tensor& x_BT, const at::Tensor& y_BT, float 
                   .factor = factor};
   std::barrier<> barrier(threads);
   workers.run([&](int rank) {
-    if (low_)
+    if (fixed_.low)
       work<Bf16>(model, all, rank, threads, &barrier);
     else
       work<float>(model, all, rank, threads, &barrier);

@@ -16,8 +16,7 @@ class CpuEngine : public Engine {
   // How threads divide the work; `automatic` decides by the model's size.
   enum class Crews { kAutomatic, kEachItsOwn, kTogether };
 
-  // `model` must outlive it. compute.type: float32 or bfloat16. Of the plan, the chunk counts:
-  // activations are those of one group of sequences anyway, so there is nothing to recompute.
+  // `model` must outlive it. compute.type: float32 or bfloat16.
   CpuEngine(const ModelConfig& config, const Gpt& model, const Compute& compute,
             const EnginePlan& plan, Crews crews = Crews::kAutomatic);
 
@@ -25,14 +24,12 @@ class CpuEngine : public Engine {
                         const DropoutState& dropout) override;
   at::Tensor token_losses(const at::Tensor& x_BT, const at::Tensor& y_BT) override;
   void weights_changed() override { stale_ = true; }
-  void replan(const EnginePlan& plan) override { head_chunk_ = plan.head_chunk; }
+  void replan(const EnginePlan& plan) override;
   void release_memory() override;
 
  private:
   at::Tensor run(const at::Tensor& x_BT, const at::Tensor& y_BT, float factor,
                  const DropoutState& dropout, bool gradients);
-  CpuShape shape_for(std::int64_t sequences, std::int64_t tokens, int threads,
-                     bool gradients) const;
   void prepare_gradients(int threads);
   void gather_gradients(int threads);
   float* gradient_of(int rank, bool matrices) const;
@@ -41,9 +38,9 @@ class CpuEngine : public Engine {
             std::barrier<>* barrier);
 
   const Gpt& model_;
-  CpuShape fixed_;
-  bool low_, tanh_gelu_, together_;
-  std::int64_t head_chunk_;
+  CpuShape fixed_;  // without the cut, which is each call's own
+  bool tanh_gelu_, together_;
+  EnginePlan plan_;
   CpuWeights weights_;
   bool stale_ = true;
   at::Tensor arena_;                 // bytes, for all crews

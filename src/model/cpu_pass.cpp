@@ -27,7 +27,11 @@ template <class X>
 void CpuPass<X>::forward() {
   const Span span("forward");
   embed();
-  for (std::int64_t index = 0; index < model_.shape.layers; ++index) block(index);
+  for (std::int64_t index = 0; index < model_.shape.layers; ++index) {
+    attention_branch(index);
+    mlp_hidden(index);
+    mlp_output(index);
+  }
   norm(buffers_.x_NC, model_.weights->norm_f, model_.weights->norm_f_bias, buffers_.stats_N2,
        buffers_.norm_NC);
 }
@@ -48,9 +52,9 @@ float* CpuPass<X>::output_of(std::int64_t index) const {
 }
 
 template <class X>
-void CpuPass<X>::block(std::int64_t index) {
+void CpuPass<X>::attention_branch(std::int64_t index) {
   const Layer& l = layer(index);
-  const CpuLayerWeights& w = model_.weights->layers[static_cast<std::size_t>(index)];
+  const CpuLayerWeights& w = weights(index);
   norm(l.x_NC, w.norm1, w.norm1_bias, l.stats1_N2, l.norm1_NC);
   // Within this thread's rows of 4 C: another may still be at the layer before.
   float* qkv = buffers_.wide_N4C + rows_.begin * C_;
@@ -66,7 +70,12 @@ void CpuPass<X>::block(std::int64_t index) {
   crew_.meet();
   linear(l.attention_NC, C_, w.proj, C_, buffers_.narrow_NC);
   residual(l.x_NC, buffers_.narrow_NC, w.proj_bias, index, kAttentionOutput, l.middle_NC);
+}
 
+template <class X>
+void CpuPass<X>::mlp_hidden(std::int64_t index) {
+  const Layer& l = layer(index);
+  const CpuLayerWeights& w = weights(index);
   norm(l.middle_NC, w.norm2, w.norm2_bias, l.stats2_N2, l.norm2_NC);
   float* fc = buffers_.wide_N4C;
   if constexpr (!kLow<X>) fc = l.fc_N4C;
@@ -77,6 +86,12 @@ void CpuPass<X>::block(std::int64_t index) {
     if constexpr (kLow<X>) kept = operand(l.fc_N4C + at);
     vector_.gelu(fc + at, w.fc_bias.f32, 4 * C_, model_.tanh_gelu, kept, operand(l.gelu_N4C + at));
   }
+}
+
+template <class X>
+void CpuPass<X>::mlp_output(std::int64_t index) {
+  const Layer& l = layer(index);
+  const CpuLayerWeights& w = weights(index);
   linear(l.gelu_N4C, 4 * C_, w.proj2, C_, buffers_.narrow_NC);
   residual(l.middle_NC, buffers_.narrow_NC, w.proj2_bias, index, kMlpOutput, output_of(index));
 }

@@ -60,7 +60,11 @@ class CpuPass {
   using Layer = LayerBuffers<X>;
 
   void embed();
-  void block(std::int64_t index);
+  void attention_branch(std::int64_t index);  // from the block's input to middle
+  void mlp_hidden(std::int64_t index);        // from middle to GELU's output
+  void mlp_output(std::int64_t index);
+  // Computes what the recompute level has dropped of a layer.
+  void again(std::int64_t index);
   void head_chunk(std::int64_t begin, std::int64_t end);
   void mlp_backward(std::int64_t index);
   void attention_backward_of(std::int64_t index);
@@ -89,7 +93,10 @@ class CpuPass {
   void drop(float* row, std::int64_t token, std::int64_t layer, int site) const;
 
   const Layer& layer(std::int64_t index) const {
-    return buffers_.layer[model_.shape.gradients ? static_cast<std::size_t>(index) : 0];
+    return buffers_.layer[static_cast<std::size_t>(index)];
+  }
+  const CpuLayerWeights& weights(std::int64_t index) const {
+    return model_.weights->layers[static_cast<std::size_t>(index)];
   }
   float* output_of(std::int64_t index) const;  // the residual stream after block `index`
   bool drops() const { return group_.sequence != nullptr; }

@@ -16,10 +16,33 @@ void CpuPass<X>::backward() {
   norm_backward(buffers_.x_NC, model_.weights->norm_f, model_.weights->norm_f_bias,
                 buffers_.stats_N2);
   for (std::int64_t index = model_.shape.layers; index-- > 0;) {
+    // Of the last layer, what is dropped is still there.
+    if (index + 1 < model_.shape.layers) again(index);
     mlp_backward(index);
     attention_backward_of(index);
   }
   embed_backward();
+}
+
+template <class X>
+void CpuPass<X>::again(std::int64_t index) {
+  const Recompute level = model_.shape.recompute;
+  if (level == Recompute::kNone) return;
+  const Layer& l = layer(index);
+  const CpuLayerWeights& w = weights(index);
+  crew_.meet();  // others may still read the layer above, which was in the same place
+  if (level == Recompute::kBlock) attention_branch(index);
+  if (level >= Recompute::kMlp) mlp_hidden(index);
+  if (level == Recompute::kNorm) norm(l.middle_NC, w.norm2, w.norm2_bias, l.stats2_N2, l.norm2_NC);
+  if (level == Recompute::kNorm || level == Recompute::kMlp)
+    norm(l.x_NC, w.norm1, w.norm1_bias, l.stats1_N2, l.norm1_NC);
+  if (level >= Recompute::kMlp) return;
+  const std::int64_t at = rows_.begin * 4 * C_, size = rows_.size() * 4 * C_;
+  if constexpr (kLow<X>)
+    vector_.gelu(nullptr, nullptr, size, model_.tanh_gelu, operand(l.fc_N4C + at),
+                 operand(l.gelu_N4C + at));
+  else
+    vector_.gelu(l.fc_N4C + at, nullptr, size, model_.tanh_gelu, {}, operand(l.gelu_N4C + at));
 }
 
 // Others read this thread's rows of dy in weight_gradient, hence the meetings: rows are complete
@@ -27,7 +50,7 @@ void CpuPass<X>::backward() {
 template <class X>
 void CpuPass<X>::mlp_backward(std::int64_t index) {
   const Layer& l = layer(index);
-  const CpuLayerWeights& w = model_.weights->layers[static_cast<std::size_t>(index)];
+  const CpuLayerWeights& w = weights(index);
   const X* dy_NC = branch_gradient(index, kMlpOutput, w.proj2_bias);
   crew_.meet();
   weight_gradient(w.proj2, C_, 4 * C_, dy_NC, l.gelu_N4C);
@@ -53,7 +76,7 @@ void CpuPass<X>::mlp_backward(std::int64_t index) {
 template <class X>
 void CpuPass<X>::attention_backward_of(std::int64_t index) {
   const Layer& l = layer(index);
-  const CpuLayerWeights& w = model_.weights->layers[static_cast<std::size_t>(index)];
+  const CpuLayerWeights& w = weights(index);
   const X* dy_NC = branch_gradient(index, kAttentionOutput, w.proj_bias);
   crew_.meet();
   weight_gradient(w.proj, C_, C_, dy_NC, l.attention_NC);

@@ -1,3 +1,4 @@
+#include "gpt/model/engine_kind.h"
 #include "gpt/model/engines.h"
 
 namespace gpt {
@@ -8,17 +9,17 @@ EnginePlan engine_plan(const ModelConfig& model, const MemoryConfig& memory,
           .head_chunk = model.head_chunk.or_else(default_head_chunk(vocab_size))};
 }
 
-// The CPU's fused engine (make_cpu_engine) is reached by its tests alone until the golden runs have
-// been repeated with it under load.
-bool fused_engine_covers(const Compute& compute) {
-  return compute.device.is_cuda();
-}
-
 std::unique_ptr<Engine> make_engine(const TrainConfig& config, const Gpt& model,
                                     const Compute& compute) {
-  if (!config.system.compile || !fused_engine_covers(compute))
-    return make_eager_engine(config, model, compute);
-  return make_gpu_engine(config, model, compute);
+  switch (engine_kind(config.system.compile, compute.device.is_cuda(), compute.type)) {
+    case EngineKind::kEager:
+      return make_eager_engine(config, model, compute);
+    case EngineKind::kCpu:
+      return make_cpu_engine(config, model, compute);
+    case EngineKind::kGpu:
+      return make_gpu_engine(config, model, compute);
+  }
+  return nullptr;
 }
 
 }  // namespace gpt

@@ -14,6 +14,7 @@ namespace {
 
 struct Case {
   const char* name;
+  EngineKind engine;
   std::int64_t layers, heads, width, block, batch, accumulation, vocab;
   bool bias;
   double dropout;
@@ -26,6 +27,8 @@ struct Case {
 std::ostream& operator<<(std::ostream& out, const Case& c) {
   return out << c.name;
 }
+
+constexpr EngineKind kEager = EngineKind::kEager, kFused = EngineKind::kCpu;
 
 class PredictedPeak : public ::testing::TestWithParam<Case> {};
 
@@ -42,7 +45,7 @@ TrainConfig config_of(const Case& c, const testing::TempDir& dir) {
   config.memory.recompute = recompute_name(c.recompute);
   config.memory.optimizer_offload = offload_name(c.offload);
   config.system.dtype = c.dtype;
-  config.system.compile = false;
+  config.system.compile = c.engine != EngineKind::kEager;
   config.io.eval_iters = 1;
   return config;
 }
@@ -89,26 +92,38 @@ TEST_P(PredictedPeak, IsWithinThreePercentOfTheMeasured) {
 
 INSTANTIATE_TEST_SUITE_P(
     Configs, PredictedPeak,
-    ::testing::Values(Case{"deep, small vocab", 6, 4, 64, 64, 12, 1, 65, false, 0, "float32",
-                           Recompute::kNone, 12, 768, Offload::kOff},
-                      Case{"wide, uneven pieces", 2, 6, 192, 96, 7, 2, 1000, true, 0, "float32",
-                           Recompute::kGelu, 5, 200, Offload::kOff},
-                      Case{"bfloat16", 4, 4, 128, 128, 8, 1, 512, false, 0, "bfloat16",
+    ::testing::Values(Case{"deep, small vocab", kEager, 6, 4, 64, 64, 12, 1, 65, false, 0,
+                           "float32", Recompute::kNone, 12, 768, Offload::kOff},
+                      Case{"wide, uneven pieces", kEager, 2, 6, 192, 96, 7, 2, 1000, true, 0,
+                           "float32", Recompute::kGelu, 5, 200, Offload::kOff},
+                      Case{"bfloat16", kEager, 4, 4, 128, 128, 8, 1, 512, false, 0, "bfloat16",
                            Recompute::kNorm, 8, 256, Offload::kOff},
-                      Case{"large vocab", 2, 2, 64, 100, 6, 1, 20000, true, 0, "float32",
+                      Case{"large vocab", kEager, 2, 2, 64, 100, 6, 1, 20000, true, 0, "float32",
                            Recompute::kMlp, 3, 128, Offload::kOff},
-                      Case{"dropout", 3, 4, 64, 128, 4, 3, 61, false, 0.2, "float32",
+                      Case{"dropout", kEager, 3, 4, 64, 128, 4, 3, 61, false, 0.2, "float32",
                            Recompute::kNone, 4, 128, Offload::kOff},
-                      Case{"long, whole blocks", 8, 2, 96, 256, 4, 1, 300, false, 0, "float32",
-                           Recompute::kBlock, 2, 512, Offload::kOff},
-                      Case{"bfloat16, none", 3, 3, 96, 64, 16, 2, 4000, true, 0, "bfloat16",
+                      Case{"long, whole blocks", kEager, 8, 2, 96, 256, 4, 1, 300, false, 0,
+                           "float32", Recompute::kBlock, 2, 512, Offload::kOff},
+                      Case{"bfloat16, none", kEager, 3, 3, 96, 64, 16, 2, 4000, true, 0, "bfloat16",
                            Recompute::kNone, 16, 300, Offload::kOff},
-                      Case{"bfloat16, blocks", 5, 4, 128, 64, 16, 1, 61, false, 0, "bfloat16",
-                           Recompute::kBlock, 16, 64, Offload::kOff},
-                      Case{"offloaded", 4, 4, 128, 64, 8, 1, 65, false, 0, "float32",
+                      Case{"bfloat16, blocks", kEager, 5, 4, 128, 64, 16, 1, 61, false, 0,
+                           "bfloat16", Recompute::kBlock, 16, 64, Offload::kOff},
+                      Case{"offloaded", kEager, 4, 4, 128, 64, 8, 1, 65, false, 0, "float32",
                            Recompute::kMlp, 8, 512, Offload::kMoments},
-                      Case{"dropout, norms", 3, 4, 64, 128, 6, 1, 61, true, 0.1, "float32",
-                           Recompute::kNorm, 6, 128, Offload::kOff}));
+                      Case{"dropout, norms", kEager, 3, 4, 64, 128, 6, 1, 61, true, 0.1, "float32",
+                           Recompute::kNorm, 6, 128, Offload::kOff},
+                      Case{"fused", kFused, 6, 4, 64, 64, 12, 1, 65, false, 0, "float32",
+                           Recompute::kNone, 12, 768, Offload::kOff},
+                      Case{"fused, wide", kFused, 2, 6, 192, 96, 7, 2, 1000, true, 0, "float32",
+                           Recompute::kGelu, 5, 200, Offload::kOff},
+                      Case{"fused, bfloat16", kFused, 4, 4, 128, 128, 8, 1, 512, false, 0,
+                           "bfloat16", Recompute::kNorm, 8, 64, Offload::kOff},
+                      Case{"fused, together", kFused, 6, 4, 256, 128, 12, 1, 3000, true, 0.1,
+                           "float32", Recompute::kNone, 12, 256, Offload::kOff},
+                      Case{"fused, bfloat16 blocks", kFused, 8, 4, 256, 256, 6, 2, 1000, false, 0,
+                           "bfloat16", Recompute::kBlock, 3, 256, Offload::kOff},
+                      Case{"fused, offloaded", kFused, 4, 4, 128, 64, 8, 1, 65, false, 0.2,
+                           "float32", Recompute::kMlp, 8, 512, Offload::kMoments}));
 
 }  // namespace
 }  // namespace gpt

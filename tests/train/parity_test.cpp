@@ -42,10 +42,13 @@ std::vector<nlohmann::json> metrics_lines(const TrainConfig& config, const std::
   return lines;
 }
 
-void replay(const std::string& file, std::int64_t micro_batch) {
+class Parity : public ::testing::TestWithParam<bool> {};  // compile
+
+void replay(const std::string& file, bool compile, std::int64_t micro_batch) {
   const auto golden = nlohmann::json::parse(read_golden(file));
   const TempDir dir;
   TrainConfig config = golden_config(dir, golden);
+  config.system.compile = compile;
   if (micro_batch > 0) config.data.micro_batch_size.value = micro_batch;
   TinyRun run(config);
   testing::expect_fingerprints(run.model.parameters(), golden.at("initial_weights"), 1e-6);
@@ -82,17 +85,20 @@ void replay(const std::string& file, std::int64_t micro_batch) {
         << run.model.parameters()[i].name;
 }
 
-TEST(Parity, ShortRunEqualsNanoGpt) {
-  replay("short_run.json", 0);
+TEST_P(Parity, ShortRunEqualsNanoGpt) {
+  replay("short_run.json", GetParam(), 0);
 }
-TEST(Parity, AccumulatedRunWithBiasEqualsNanoGpt) {
-  replay("short_run_accumulated.json", 0);
+TEST_P(Parity, AccumulatedRunWithBiasEqualsNanoGpt) {
+  replay("short_run_accumulated.json", GetParam(), 0);
 }
-TEST(Parity, AndWithAnotherSplit) {
-  replay("short_run_accumulated.json", 5);
+TEST_P(Parity, AndWithAnotherSplit) {
+  replay("short_run_accumulated.json", GetParam(), 5);
 }
+INSTANTIATE_TEST_SUITE_P(Engines, Parity, ::testing::Bool(), [](const auto& test) {
+  return test.param ? std::string("fused") : std::string("eager");
+});
 
-TEST(Parity, FirstDrawsAreNanoGpts) {
+TEST(ParityOfDraws, AreNanoGptsFromTheStart) {
   const auto golden = nlohmann::json::parse(read_golden("short_run_accumulated.json"));
   const TempDir dir;
   const TrainConfig config = golden_config(dir, golden);

@@ -1,23 +1,20 @@
-// Threads that work on one thing together: the caller and helpers that sleep in between. One team
-// per process, so that the model and the optimizer do not fight over the cores.
+// Threads that work on one thing together: the caller and LibTorch's own helpers, so that a model's
+// loops, ATen's operators and the optimizer never fight over the cores.
 #pragma once
 
-#include <atomic>
-#include <barrier>
+#include <cstdint>
 #include <exception>
 #include <functional>
-#include <memory>
-#include <thread>
 #include <vector>
+
+#include <ATen/core/Tensor.h>
 
 namespace gpt {
 
 class Team {
  public:
+  // At most `size` threads: as many as OpenMP grants.
   explicit Team(int size);
-  ~Team();
-  Team(const Team&) = delete;
-  Team& operator=(const Team&) = delete;
 
   int size() const { return size_; }
 
@@ -38,15 +35,12 @@ class Team {
   }
 
  private:
-  void help(int rank);
-  void do_share(int rank);
+  // Calls work(first, last) on as many threads as it gets, until every rank is in one call.
+  void spread(const std::function<void(int, int)>& work) const;
 
   int size_;
-  const std::function<void(int)>* work_ = nullptr;
+  at::Tensor ranks_;  // one byte for each: what LibTorch's loop is cut by
   std::vector<std::exception_ptr> errors_;
-  std::atomic<unsigned> round_{0}, busy_{0};
-  bool over_ = false;
-  std::vector<std::thread> helpers_;
 };
 
 // The process's team, as large as at::get_num_threads() says at the moment; a change makes a new

@@ -34,7 +34,9 @@ struct VectorKernels {
   void (*norm_backward)(const float* dy, const float* x, const float* stats, const float* gamma,
                         std::int64_t width, float* dx, float* dgamma, float* dbeta);
 
-  // u (in place: + bias, which may be null) -> y = gelu(u) (Hendrycks and Gimpel 2016).
+  // u (in place: + bias, which may be null) -> y = gelu(u) (Hendrycks and Gimpel 2016). If u_kept
+  // is bfloat16, y is that of the rounded value, so that it can be had again from u_kept alone: by
+  // a null u.
   void (*gelu)(float* u, const float* bias, std::int64_t size, bool tanh, Operand u_kept,
                Operand y);
   // dy *= gelu'(u)

@@ -8,10 +8,9 @@
 #include "gpt/config/offload.h"
 #include "gpt/config/recompute.h"
 #include "gpt/config/train_config.h"
+#include "gpt/model/engine_kind.h"
 
 namespace gpt {
-
-enum class EngineKind { kEager, kCpu, kGpu };  // compile=False; compile=True on the CPU, on CUDA
 
 struct Problem {
   std::int64_t layers = 0, heads = 0, width = 0, block = 0, vocab = 0;

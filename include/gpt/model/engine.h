@@ -54,10 +54,8 @@ class Engine {
   virtual void release_memory() {}
 };
 
-// Does compile=True have a fused engine for this device and type? If not, the eager one runs.
-bool fused_engine_covers(const Compute& compute);
-
-// The engine that config.system.compile asks for. `model` must outlive it and be on its device.
+// The engine of engine_kind() for config.system.compile. `model` must outlive it and be on its
+// device.
 std::unique_ptr<Engine> make_engine(const TrainConfig& config, const Gpt& model,
                                     const Compute& compute);
 

@@ -1,0 +1,22 @@
+// Which engine does a model's work.
+#pragma once
+
+#include <c10/core/ScalarType.h>
+
+namespace gpt {
+
+enum class EngineKind { kEager, kCpu, kGpu };  // the latter two are the fused ones
+
+// What compile=... means for a device and a compute type: the eager engine as well where there is
+// no fused one, which is float16 on the CPU.
+constexpr EngineKind engine_kind(bool compile, bool cuda, c10::ScalarType type) {
+  if (!compile) return EngineKind::kEager;
+  if (cuda) return EngineKind::kGpu;
+  return type == c10::ScalarType::Half ? EngineKind::kEager : EngineKind::kCpu;
+}
+
+constexpr const char* engine_name(EngineKind kind) {
+  return kind == EngineKind::kEager ? "eager" : "fused";
+}
+
+}  // namespace gpt
