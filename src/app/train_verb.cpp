@@ -88,10 +88,6 @@ Compute start_machine(TrainConfig& config, const Settings& asked) {
   const Compute compute = set_up_machine(config.system);
   if (const std::string holders = other_holders(compute.device); !holders.empty())
     log_warning(holders + "; the run must do with the rest");
-  if (config.system.compile &&
-      engine_kind(true, compute.device.is_cuda(), compute.type) == EngineKind::kEager)
-    log_info(concat("compile=True: there is no fused engine for ", config.system.device, " in ",
-                    config.system.dtype, ", the eager engine runs"));
   return compute;
 }
 

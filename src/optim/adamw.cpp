@@ -91,14 +91,15 @@ void AdamW::step(double learning_rate, const at::Tensor& skip, const at::Tensor&
       TORCH_CHECK(parameter.grad().defined(), "AdamW: a parameter has no gradient");
   if (takes_table()) set_table();
   at::sub_out(counts_, one_, skip);
+  const at::Tensor times = factor.defined() ? factor : one_;
   for (Group* group : {&decay_, &no_decay_})
-    if (!group->parameter.empty()) step_group(*group, learning_rate, skip, factor);
+    if (!group->parameter.empty()) step_group(*group, learning_rate, skip, times);
   if (takes_table())
     table_.adamw({.learning_rate = learning_rate,
                   .beta1 = config_.beta1,
                   .beta2 = config_.beta2,
                   .epsilon = kAdamWEpsilon},
-                 factor.defined() ? factor : one_, skip);
+                 times, skip);
 }
 
 void AdamW::step_group(Group& group, double learning_rate, const at::Tensor& skip,
@@ -107,7 +108,6 @@ void AdamW::step_group(Group& group, double learning_rate, const at::Tensor& ski
   if (takes_table()) return;  // both groups in one launch
   std::vector<at::Tensor> gradients;
   for (const at::Tensor& parameter : group.parameter) gradients.push_back(parameter.grad());
-  if (factor.defined()) at::_foreach_mul_(gradients, factor);
   const AdamWRates rates{.learning_rate = learning_rate,
                          .beta1 = config_.beta1,
                          .beta2 = config_.beta2,
@@ -115,9 +115,9 @@ void AdamW::step_group(Group& group, double learning_rate, const at::Tensor& ski
   const AdamWTensors tensors{group.parameter, std::move(gradients), group.exp_avg, group.exp_avg_sq,
                              group.step};
   if (streamed_)
-    streamed_->run(tensors, rates, skip);
+    streamed_->run(tensors, rates, factor, skip);
   else
-    fused_adamw(tensors, rates, skip);
+    fused_adamw(tensors, rates, factor, skip);
 }
 
 AdamW::State AdamW::state(std::size_t parameter) const {

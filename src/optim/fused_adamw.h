@@ -1,9 +1,11 @@
-// One call of the operator that does the arithmetic, for whole tensors and for pieces of them.
+// The arithmetic of an update, for whole tensors and for pieces of them.
 #pragma once
 
 #include <vector>
 
 #include <ATen/ATen.h>
+
+#include "gpt/kernels/cpu_update.h"
 
 namespace gpt {
 
@@ -18,9 +20,19 @@ struct AdamWTensors {
   std::vector<at::Tensor> parameter, gradient, exp_avg, exp_avg_sq, step;
 };
 
-// Where `skip` is 1, nothing is written.
+// With every gradient times `factor`; the gradients are used up. Where `skip` is 1, nothing is
+// written.
 inline void fused_adamw(const AdamWTensors& tensors, const AdamWRates& rates,
-                        const at::Tensor& skip) {
+                        const at::Tensor& factor, const at::Tensor& skip) {
+  if (skip.is_cpu()) {
+    std::vector<UpdatedParameter> all;
+    for (std::size_t i = 0; i < tensors.parameter.size(); ++i)
+      all.push_back({tensors.parameter[i], tensors.gradient[i], tensors.exp_avg[i],
+                     tensors.exp_avg_sq[i], tensors.step[i], rates.weight_decay});
+    return cpu_adamw(all, {rates.learning_rate, rates.beta1, rates.beta2, kAdamWEpsilon}, factor,
+                        skip);
+  }
+  at::_foreach_mul_(tensors.gradient, factor);
   at::_fused_adamw_(tensors.parameter, tensors.gradient, tensors.exp_avg, tensors.exp_avg_sq,
                     /*max_exp_avg_sqs=*/{}, tensors.step, rates.learning_rate, rates.beta1,
                     rates.beta2, rates.weight_decay, kAdamWEpsilon, /*amsgrad=*/false,

@@ -1,8 +1,11 @@
 #include "gpt/optim/gradients.h"
 
+#include "gpt/kernels/cpu_update.h"
+
 namespace gpt {
 
 at::Tensor gradient_norm(const std::vector<at::Tensor>& gradients) {
+  if (gradients.front().is_cpu()) return cpu_gradient_norm(gradients);
   return at::linalg_vector_norm(at::stack(at::_foreach_norm(gradients, 2)), 2);
 }
 

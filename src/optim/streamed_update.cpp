@@ -65,7 +65,7 @@ at::Tensor StreamedUpdate::add_moment(const at::Tensor& parameter) const {
 }
 
 void StreamedUpdate::run(const AdamWTensors& tensors, const AdamWRates& rates,
-                         const at::Tensor& skip) {
+                         const at::Tensor& factor, const at::Tensor& skip) {
   std::vector<std::vector<Piece>> rounds(1);
   std::int64_t used = 0;
   for (std::size_t i = 0; i < tensors.parameter.size(); ++i) {
@@ -90,7 +90,7 @@ void StreamedUpdate::run(const AdamWTensors& tensors, const AdamWRates& rates,
   for (std::size_t i = 0; i < rounds.size(); ++i) {
     Half& half = halves_[i % 2];
     if (i + 1 < rounds.size()) fill(halves_[(i + 1) % 2], rounds[i + 1], tensors);
-    compute(half, rounds[i], tensors, rates, skip);
+    compute(half, rounds[i], tensors, rates, factor, skip);
     empty(half, rounds[i], tensors);
   }
   finish();
@@ -120,7 +120,7 @@ void StreamedUpdate::fill(Half& half, const std::vector<Piece>& pieces,
 
 void StreamedUpdate::compute(Half& half, const std::vector<Piece>& pieces,
                              const AdamWTensors& tensors, const AdamWRates& rates,
-                             const at::Tensor& skip) {
+                             const at::Tensor& factor, const at::Tensor& skip) {
   wait(half.filled, current());
   AdamWTensors on_device;
   for (const Piece& piece : pieces) {
@@ -132,7 +132,7 @@ void StreamedUpdate::compute(Half& half, const std::vector<Piece>& pieces,
     on_device.exp_avg_sq.push_back(part(half.exp_avg_sq, at, count));
     on_device.step.push_back(tensors.step[tensor]);
   }
-  fused_adamw(on_device, rates, skip);
+  fused_adamw(on_device, rates, factor, skip);
   record(half.computed, current());
 }
 

@@ -27,7 +27,8 @@ class StreamedUpdate {
   // The update of a group; exp_avg and exp_avg_sq are made by add_moment. Allocates nothing. The
   // device's current stream has the moments back on the host before it goes on; so has the caller
   // the weights, which are read without asking the device.
-  void run(const AdamWTensors& tensors, const AdamWRates& rates, const at::Tensor& skip);
+  void run(const AdamWTensors& tensors, const AdamWRates& rates, const at::Tensor& factor,
+           const at::Tensor& skip);
 
  private:
   // Elements [first, first + count) of a tensor of the group, placed at `at` in the half.
@@ -45,7 +46,7 @@ class StreamedUpdate {
             bool home) const;
   void fill(Half& half, const std::vector<Piece>& pieces, const AdamWTensors& tensors);
   void compute(Half& half, const std::vector<Piece>& pieces, const AdamWTensors& tensors,
-               const AdamWRates& rates, const at::Tensor& skip);
+               const AdamWRates& rates, const at::Tensor& factor, const at::Tensor& skip);
   void empty(Half& half, const std::vector<Piece>& pieces, const AdamWTensors& tensors);
   void finish();
   std::optional<c10::Stream> current() const;

@@ -62,6 +62,12 @@ def check_memory_cost(found, _):
     expect(all(row["ms"] > 0 for row in found), "times above 0")
 
 
+def check_precision(found, _):
+    expect([len(found["losses"][dtype]) for dtype in ("float32", "bfloat16")] == [3, 3], "six runs")
+    expect(all(abs(x) < 0.1 for x in found["difference"]), "nearly the same after five iterations")
+    expect(any(found["difference"]), "but not the very same: bfloat16 is no float32")
+
+
 def check_prepare(found, _):
     # 400 lines of 44 bytes make the text's lines; about a MB of them was asked for.
     expect(0.5e6 < found["bytes"] < 2e6 and found["tokens"] > found["bytes"] / 6, "a text of a MB")
@@ -81,7 +87,8 @@ def check_gpu_check(_, out):
 
 CHECKS = {"compare": check_compare, "bounds": check_bounds, "scaling": check_scaling,
           "regression": check_regression, "memory_cost": check_memory_cost,
-          "gpu_check": check_gpu_check, "prepare": check_prepare}
+          "gpu_check": check_gpu_check, "prepare": check_prepare,
+          "precision": check_precision}
 
 
 def main(name, program, script, *arguments):
@@ -99,8 +106,10 @@ def main(name, program, script, *arguments):
         environment = {**os.environ, "GPTTRAIN_PROGRAM": program, "GPTTRAIN_PYTHON": str(python),
                        "OUT": str(out)}
         done = subprocess.run([script, *arguments], env=environment, cwd=folder)
-        # On a busy machine either of two equal builds may look slower.
-        if done.returncode and not (name == "regression" and record.exists()):
+        # On a busy machine either of two equal builds may look slower, and five iterations judge no
+        # precision.
+        judges = name in ("regression", "precision") and record.exists()
+        if done.returncode and not judges:
             raise SystemExit(f"smoke: {script} failed with exit code {done.returncode}")
         CHECKS[name](json.loads(record.read_text()) if record.exists() else None, out)
     return 0
