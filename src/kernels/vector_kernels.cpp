@@ -1,5 +1,7 @@
 #include "gpt/kernels/vector_kernels.h"
 
+#include <ATen/Version.h>
+
 #include "vector_table.h"
 
 namespace gpt {
@@ -15,7 +17,13 @@ std::vector<const VectorKernels*> runnable_vector_kernels() {
 }
 
 const VectorKernels& vector_kernels() {
-  static const VectorKernels& best = *runnable_vector_kernels().back();
+  static const VectorKernels& best = []() -> const VectorKernels& {
+    std::vector<const VectorKernels*> sets = runnable_vector_kernels();
+    // No wider than LibTorch's own loops, which ATEN_CPU_CAPABILITY narrows.
+    if (!at::get_cpu_capability().starts_with("AVX512") && sets.back() == &kVectorAvx512)
+      sets.pop_back();
+    return *sets.back();
+  }();
   return best;
 }
 

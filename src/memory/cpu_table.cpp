@@ -10,18 +10,21 @@ namespace gpt {
 
 namespace {
 
+bool threads_share(const Problem& problem, std::int64_t sequences) {
+  return cpu_threads_share(problem.parameters(), sequences, static_cast<int>(problem.threads));
+}
+
 std::int64_t arena_bytes(const Problem& problem, const Choice& choice, std::int64_t sequences,
                          bool gradients) {
-  const CpuShape shape =
-      cpu_shape({.layers = problem.layers,
-                 .heads = problem.heads,
-                 .width = problem.width,
-                 .vocab = problem.vocab,
-                 .gradients = gradients,
-                 .low = problem.type_bytes != 4,
-                 .recompute = choice.recompute},
-                cpu_threads_share(problem.parameters()), sequences, problem.block,
-                choice.head_chunk, static_cast<int>(problem.threads));
+  const CpuShape shape = cpu_shape({.layers = problem.layers,
+                                    .heads = problem.heads,
+                                    .width = problem.width,
+                                    .vocab = problem.vocab,
+                                    .gradients = gradients,
+                                    .low = problem.type_bytes != 4,
+                                    .recompute = choice.recompute},
+                                   threads_share(problem, sequences), sequences, problem.block,
+                                   choice.head_chunk, static_cast<int>(problem.threads));
   return block_bytes(problem, shape.groups * cpu_arena_bytes(shape));
 }
 
@@ -30,7 +33,7 @@ Footprint always(const Problem& problem, const Choice& choice, std::int64_t batc
   const std::int64_t all = problem.parameters();
   const std::int64_t matrices =
       (problem.vocab + problem.block) * problem.width + problem.layers * problem.block_matrices();
-  const std::int64_t partial = cpu_threads_share(all) ? all - matrices : all;
+  const std::int64_t partial = threads_share(problem, choice.micro_batch) ? all - matrices : all;
   Footprint live = standing(problem, choice);
   live[Use::kGradients] =
       block_bytes(problem, 4 * all) + (problem.threads - 1) * block_bytes(problem, 4 * partial);

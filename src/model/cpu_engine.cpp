@@ -1,7 +1,6 @@
 #include "cpu_engine.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
@@ -34,11 +33,10 @@ CpuEngine::CpuEngine(const ModelConfig& config, const Gpt& model, const Compute&
              .low = compute.type == at::kBFloat16,
              .recompute = plan.recompute},
       tanh_gelu_(config.gelu == "tanh"),
-      together_(crews == Crews::kTogether),
+      crews_(crews),
       plan_(plan),
       weights_(model, fixed_.low) {
   TORCH_CHECK(fixed_.low || compute.type == at::kFloat, "CpuEngine: float32 or bfloat16 is needed");
-  if (crews == Crews::kAutomatic) together_ = cpu_threads_share(model.parameter_count());
 }
 
 void CpuEngine::replan(const EnginePlan& plan) {
@@ -74,6 +72,9 @@ at::Tensor CpuEngine::run(const at::Tensor& x_BT, const at::Tensor& y_BT, float 
   require_tokens("target", y, -1, fixed_.vocab);
   Team& workers = team();
   const int threads = workers.size();
+  together_ =
+      crews_ == Crews::kTogether ||
+      (crews_ == Crews::kAutomatic && cpu_threads_share(model_.parameter_count(), B, threads));
   CpuShape shape = cpu_shape(fixed_, together_, B, T, plan_.head_chunk, threads);
   shape.gradients = gradients;
   const CpuModel model{
@@ -154,13 +155,17 @@ void CpuEngine::prepare_gradients(int threads) {
   const std::int64_t partial =
       weights_.gradient_size() - (together_ ? weights_.vectors_begin() : 0);
   const auto helpers = static_cast<std::size_t>(threads - 1);
-  while (partial_.size() < helpers) partial_.push_back(at::empty({partial}, at::kFloat));
   partial_.resize(helpers);
+  for (at::Tensor& tensor : partial_)
+    if (!tensor.defined() || tensor.numel() < partial) {
+      tensor = at::Tensor();
+      tensor = at::empty({partial}, at::kFloat);
+    }
   Team& workers = team();
   workers.run([&](int rank) {
     if (rank > 0)
-      std::memset(partial_[static_cast<std::size_t>(rank - 1)].mutable_data_ptr(), 0,
-                  partial_.front().nbytes());
+      std::fill_n(partial_[static_cast<std::size_t>(rank - 1)].mutable_data_ptr<float>(), partial,
+                  0.0f);
     if (go_on) return;
     const auto [begin, end] = workers.share(weights_.gradient_size(), rank, 16);
     float* data = gradient_.mutable_data_ptr<float>();

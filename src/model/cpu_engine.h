@@ -39,7 +39,9 @@ class CpuEngine : public Engine {
 
   const Gpt& model_;
   CpuShape fixed_;  // without the cut, which is each call's own
-  bool tanh_gelu_, together_;
+  bool tanh_gelu_;
+  Crews crews_;
+  bool together_ = false;  // in the call at hand
   EnginePlan plan_;
   CpuWeights weights_;
   bool stale_ = true;

@@ -17,8 +17,8 @@ constexpr std::int64_t kOwnGroup = 128, kCommonGroup = 1024;
 
 }  // namespace
 
-bool cpu_threads_share(std::int64_t parameters) {
-  return parameters > kOwnGradients;
+bool cpu_threads_share(std::int64_t parameters, std::int64_t sequences, int threads) {
+  return parameters > kOwnGradients || sequences < threads;
 }
 
 CpuShape cpu_shape(CpuShape shape, bool together, std::int64_t sequences, std::int64_t tokens,

@@ -288,6 +288,23 @@ TEST_P(CpuEngineOn, EveryRecomputeLevelGivesTheSameBits) {
     }
 }
 
+// One sequence is shared by all threads, several are dealt out: the gradients go on all the same.
+TEST(CpuEngine, BatchesOfFewAndOfManySequencesAddUp) {
+  const Case c{.name = "", .bias = true};
+  const Batch batch = batch_of(c);
+  const Gpt model = model_of(c), other = model_of(c);
+  CpuEngine engine(config_of(c), model, {c10::kCPU, at::kFloat}, plan_of(c));
+  EagerEngine eager(other, {c10::kCPU, at::kFloat}, plan_of(c));
+  for (const auto& [first, count] :
+       {std::pair<std::int64_t, std::int64_t>{0, 1}, {1, 3}, {4, 1}, {0, 5}})
+    for (Engine* one : {static_cast<Engine*>(&engine), static_cast<Engine*>(&eager)})
+      one->accumulate(batch.x.narrow(0, first, count), batch.y.narrow(0, first, count), {}, {});
+  for (std::size_t i = 0; i < model.parameters().size(); ++i)
+    EXPECT_LE(relative(model.parameters()[i].tensor.grad(), other.parameters()[i].tensor.grad()),
+              1e-5)
+        << model.parameters()[i].name;
+}
+
 TEST(CpuEngine, ReplansBetweenBatches) {
   const Case c{.name = "", .layers = 3};
   const Gpt model = model_of(c);

@@ -122,6 +122,8 @@ INSTANTIATE_TEST_SUITE_P(
                            "float32", Recompute::kNone, 12, 256, Offload::kOff},
                       Case{"fused, bfloat16 blocks", kFused, 8, 4, 256, 256, 6, 2, 1000, false, 0,
                            "bfloat16", Recompute::kBlock, 3, 256, Offload::kOff},
+                      Case{"fused, one sequence", kFused, 2, 4, 128, 128, 1, 1, 65, true, 0,
+                           "float32", Recompute::kNone, 1, 128, Offload::kOff},
                       Case{"fused, offloaded", kFused, 4, 4, 128, 64, 8, 1, 65, false, 0.2,
                            "float32", Recompute::kMlp, 8, 512, Offload::kMoments}));
 

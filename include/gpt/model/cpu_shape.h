@@ -21,9 +21,10 @@ struct CpuShape {
   Recompute recompute = Recompute::kNone;
 };
 
-// Do threads share every layer of a model of so many parameters? Those of a small one each take
-// whole sequences through it, with gradients of their own that are added up at the end.
-bool cpu_threads_share(std::int64_t parameters);
+// Do threads share every layer of a model of so many parameters, or of a batch with fewer sequences
+// than threads? Otherwise each takes whole sequences through it, with gradients of its own that are
+// added up at the end.
+bool cpu_threads_share(std::int64_t parameters, std::int64_t sequences, int threads);
 
 // `shape` with the cut of a batch of `sequences` sequences of `tokens` tokens for threads that work
 // together, or each for itself. head_chunk: tokens whose logits may exist at once.
