@@ -22,7 +22,10 @@ bool threads_may_go() {
 
 }  // namespace
 
-Team::Team(int size) : size_(size), ranks_(at::empty({size}, at::kByte)) {
+Team::Team(int size)
+    : size_(size),
+      bytes_(static_cast<std::size_t>(size)),
+      ranks_(at::from_blob(bytes_.data(), {size}, at::kByte)) {
   // Ranks meet at barriers, so each needs a thread: there are fewer within another parallel region
   // or under OMP_THREAD_LIMIT.
   std::atomic<int> calls{0};

@@ -30,7 +30,7 @@ inline void fused_adamw(const AdamWTensors& tensors, const AdamWRates& rates,
       all.push_back({tensors.parameter[i], tensors.gradient[i], tensors.exp_avg[i],
                      tensors.exp_avg_sq[i], tensors.step[i], rates.weight_decay});
     return cpu_adamw(all, {rates.learning_rate, rates.beta1, rates.beta2, kAdamWEpsilon}, factor,
-                        skip);
+                     skip);
   }
   at::_foreach_mul_(tensors.gradient, factor);
   at::_fused_adamw_(tensors.parameter, tensors.gradient, tensors.exp_avg, tensors.exp_avg_sq,

@@ -15,6 +15,8 @@ class Team {
  public:
   // At most `size` threads: as many as OpenMP grants.
   explicit Team(int size);
+  Team(const Team&) = delete;  // ranks_ are its own bytes
+  Team& operator=(const Team&) = delete;
 
   int size() const { return size_; }
 
@@ -39,7 +41,8 @@ class Team {
   void spread(const std::function<void(int, int)>& work) const;
 
   int size_;
-  at::Tensor ranks_;  // one byte for each: what LibTorch's loop is cut by
+  std::vector<std::uint8_t> bytes_;  // one for each: what LibTorch's loop is cut by
+  at::Tensor ranks_;  // these bytes: no memory of the allocator's, which may be short
   std::vector<std::exception_ptr> errors_;
 };
 
