@@ -19,11 +19,14 @@ struct Verb {
   const char* name;
   ExitCode (*run)(const Arguments&);
   const char* summary;  // empty: not listed
+  bool saves = false;   // at a stop signal, and says 75: it begins with StopSignals
 };
 
 constexpr Verb kVerbs[] = {
-    {"train", train_verb, "train a model: gpttrain [train] CONFIG... [--key=value...]"},
-    {"prepare", prepare_verb, "turn text into a dataset: gpttrain prepare --out=DIR TEXT..."},
+    {"train", train_verb, "train a model: gpttrain [train] CONFIG... [--key=value...]",
+     /*saves=*/true},
+    {"prepare", prepare_verb, "turn text into a dataset: gpttrain prepare --out=DIR TEXT...",
+     /*saves=*/true},
     {"sample", sample_verb, "let a trained model write: gpttrain sample --out_dir=DIR"},
     {"eval", eval_verb,
      "loss, perplexity, HellaSwag, LAMBADA: gpttrain eval --out_dir=DIR FILE..."},
@@ -70,8 +73,7 @@ ExitCode run_program(const Arguments& arguments) {
 
   const std::string first = arguments.empty() ? "--help" : arguments.front();
   if (const Verb* verb = find_verb(first)) {
-    // Those two save and say 75 instead: they begin with StopSignals.
-    if (verb->run != train_verb && verb->run != prepare_verb) release_stop_signals();
+    if (!verb->saves) release_stop_signals();
     return verb->run(Arguments(arguments.begin() + 1, arguments.end()));
   }
   if (first == "--help" || first == "-h" || first == "--version") {

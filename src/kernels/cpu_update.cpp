@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <functional>
 
 #include <ATen/ATen.h>
 
@@ -22,16 +21,15 @@ struct Piece {
 // A quarter of the second cache for the four arrays of a piece.
 constexpr std::int64_t kPieceElements = 1 << 13;
 
-std::vector<Piece> cut(std::size_t tensors, const std::function<at::Tensor(std::size_t)>& tensor) {
-  std::vector<Piece> pieces;
-  for (std::size_t i = 0; i < tensors; ++i) {
-    const at::Tensor t = tensor(i);
-    TORCH_CHECK(t.is_contiguous() && t.scalar_type() == at::kFloat,
-                "contiguous float32 tensors are needed");
-    for (std::int64_t first = 0; first < t.numel(); first += kPieceElements)
-      pieces.push_back({i, first, std::min(kPieceElements, t.numel() - first)});
-  }
-  return pieces;
+void require_plain(const at::Tensor& tensor) {
+  TORCH_CHECK(tensor.is_contiguous() && tensor.scalar_type() == at::kFloat,
+              "contiguous float32 tensors are needed");
+}
+
+// Appends the pieces of a tensor of `size` elements.
+void cut(std::size_t tensor, std::int64_t size, std::vector<Piece>& pieces) {
+  for (std::int64_t first = 0; first < size; first += kPieceElements)
+    pieces.push_back({tensor, first, std::min(kPieceElements, size - first)});
 }
 
 // Calls work(i) for every piece on some thread.
@@ -52,7 +50,11 @@ void share_out(const std::vector<Piece>& pieces, const Work& work) {
 }  // namespace
 
 at::Tensor cpu_gradient_norm(const std::vector<at::Tensor>& gradients) {
-  const auto pieces = cut(gradients.size(), [&](std::size_t i) { return gradients[i]; });
+  std::vector<Piece> pieces;
+  for (std::size_t i = 0; i < gradients.size(); ++i) {
+    require_plain(gradients[i]);
+    cut(i, gradients[i].numel(), pieces);
+  }
   std::vector<double> squares(pieces.size());
   share_out(pieces, [&](std::size_t i) {
     const auto& [tensor, first, count] = pieces[i];
@@ -67,9 +69,14 @@ at::Tensor cpu_gradient_norm(const std::vector<at::Tensor>& gradients) {
 void cpu_adamw(const std::vector<UpdatedParameter>& parameters, const UpdateRates& rates,
                const at::Tensor& factor, const at::Tensor& skip) {
   if (*skip.const_data_ptr<float>() != 0) return;
-  const auto pieces =
-      cut(parameters.size(), [&](std::size_t i) { return parameters[i].parameter; });
-  const float scale = *factor.const_data_ptr<float>();
+  std::vector<Piece> pieces;
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    const UpdatedParameter& p = parameters[i];
+    for (const at::Tensor* tensor : {&p.parameter, &p.gradient, &p.exp_avg, &p.exp_avg_sq})
+      require_plain(*tensor);
+    cut(i, p.parameter.numel(), pieces);
+  }
+  const float scale = factor.defined() ? *factor.const_data_ptr<float>() : 1.0f;
   share_out(pieces, [&](std::size_t i) {
     const auto& [tensor, first, count] = pieces[i];
     const UpdatedParameter& p = parameters[tensor];

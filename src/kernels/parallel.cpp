@@ -7,14 +7,19 @@
 
 namespace gpt {
 
-// LibTorch's loop over a tensor's elements is compiled with OpenMP, so it cuts a tensor of `count`
-// bytes for us; what it hands out are addresses, from which the range follows.
 void parallel_ranges(std::int64_t count, std::int64_t grain,
                      c10::function_ref<void(std::int64_t first, std::int64_t last)> work) {
   if (count <= 0) return;
   if (count <= grain) return work(0, count);
-  at::Tensor elements = at::empty({count}, at::kByte);
-  const auto* base = static_cast<const char*>(elements.const_data_ptr());
+  parallel_ranges(at::empty({count}, at::kByte), grain, work);
+}
+
+// LibTorch's loop over a tensor's elements is compiled with OpenMP, so it cuts the bytes for us;
+// what it hands out are addresses, from which the range follows.
+void parallel_ranges(const at::Tensor& bytes, std::int64_t grain,
+                     c10::function_ref<void(std::int64_t first, std::int64_t last)> work) {
+  const auto* base = static_cast<const char*>(bytes.const_data_ptr());
+  at::Tensor elements = bytes;
   at::TensorIterator iterator = at::TensorIterator::nullary_op(elements);
   // Two dimensions are the general case; the outer one of a vector has one step.
   const auto piece = [&](char** data, const std::int64_t*, std::int64_t size, std::int64_t steps) {

@@ -6,8 +6,8 @@
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
-#include <ATen/TensorIterator.h>
 
+#include "gpt/kernels/parallel.h"
 #include "gpt/kernels/product.h"
 
 namespace gpt {
@@ -34,19 +34,11 @@ Team::Team(int size)
   errors_.resize(static_cast<std::size_t>(size_));
 }
 
-// LibTorch's loop over a tensor's elements is compiled with OpenMP; what it hands out are
-// addresses, from which the ranks follow.
 void Team::spread(const std::function<void(int, int)>& work) const {
   if (size_ == 1) return work(0, 1);
-  const auto* base = static_cast<const char*>(ranks_.const_data_ptr());
-  at::Tensor ranks = ranks_;
-  at::TensorIterator iterator = at::TensorIterator::nullary_op(ranks);
-  iterator.for_each(
-      [&](char** data, const std::int64_t*, std::int64_t count, std::int64_t steps) {
-        const auto first = static_cast<int>(data[0] - base);
-        work(first, first + static_cast<int>(count * steps));
-      },
-      /*grain_size=*/1);
+  parallel_ranges(ranks_, /*grain=*/1, [&](std::int64_t first, std::int64_t last) {
+    work(static_cast<int>(first), static_cast<int>(last));
+  });
 }
 
 void Team::run(const std::function<void(int)>& work) {

@@ -30,8 +30,7 @@ CpuEngine::CpuEngine(const ModelConfig& config, const Gpt& model, const Compute&
              .heads = config.n_head,
              .width = config.n_embd,
              .vocab = model.vocab_size(),
-             .low = compute.type == at::kBFloat16,
-             .recompute = plan.recompute},
+             .low = compute.type == at::kBFloat16},
       tanh_gelu_(config.gelu == "tanh"),
       crews_(crews),
       plan_(plan),
@@ -42,7 +41,6 @@ CpuEngine::CpuEngine(const ModelConfig& config, const Gpt& model, const Compute&
 void CpuEngine::replan(const EnginePlan& plan) {
   if (plan == plan_) return;
   plan_ = plan;
-  fixed_.recompute = plan.recompute;
   arena_ = at::Tensor();  // a smaller one may be the point
 }
 
@@ -77,6 +75,7 @@ at::Tensor CpuEngine::run(const at::Tensor& x_BT, const at::Tensor& y_BT, float 
       (crews_ == Crews::kAutomatic && cpu_threads_share(model_.parameter_count(), B, threads));
   CpuShape shape = cpu_shape(fixed_, together_, B, T, plan_.head_chunk, threads);
   shape.gradients = gradients;
+  shape.recompute = plan_.recompute;
   const CpuModel model{
       .shape = shape, .tanh_gelu = tanh_gelu_, .weights = &weights_, .dropout = dropout};
   if (std::exchange(stale_, false)) weights_.refresh();

@@ -91,15 +91,14 @@ void AdamW::step(double learning_rate, const at::Tensor& skip, const at::Tensor&
       TORCH_CHECK(parameter.grad().defined(), "AdamW: a parameter has no gradient");
   if (takes_table()) set_table();
   at::sub_out(counts_, one_, skip);
-  const at::Tensor times = factor.defined() ? factor : one_;
   for (Group* group : {&decay_, &no_decay_})
-    if (!group->parameter.empty()) step_group(*group, learning_rate, skip, times);
+    if (!group->parameter.empty()) step_group(*group, learning_rate, skip, factor);
   if (takes_table())
     table_.adamw({.learning_rate = learning_rate,
                   .beta1 = config_.beta1,
                   .beta2 = config_.beta2,
                   .epsilon = kAdamWEpsilon},
-                 times, skip);
+                 factor.defined() ? factor : one_, skip);
 }
 
 void AdamW::step_group(Group& group, double learning_rate, const at::Tensor& skip,

@@ -20,8 +20,8 @@ struct AdamWTensors {
   std::vector<at::Tensor> parameter, gradient, exp_avg, exp_avg_sq, step;
 };
 
-// With every gradient times `factor`; the gradients are used up. Where `skip` is 1, nothing is
-// written.
+// With every gradient times `factor`, if that is defined; the gradients are used up. Where `skip`
+// is 1, nothing is written.
 inline void fused_adamw(const AdamWTensors& tensors, const AdamWRates& rates,
                         const at::Tensor& factor, const at::Tensor& skip) {
   if (skip.is_cpu()) {
@@ -32,7 +32,7 @@ inline void fused_adamw(const AdamWTensors& tensors, const AdamWRates& rates,
     return cpu_adamw(all, {rates.learning_rate, rates.beta1, rates.beta2, kAdamWEpsilon}, factor,
                      skip);
   }
-  at::_foreach_mul_(tensors.gradient, factor);
+  if (factor.defined()) at::_foreach_mul_(tensors.gradient, factor);
   at::_fused_adamw_(tensors.parameter, tensors.gradient, tensors.exp_avg, tensors.exp_avg_sq,
                     /*max_exp_avg_sqs=*/{}, tensors.step, rates.learning_rate, rates.beta1,
                     rates.beta2, rates.weight_decay, kAdamWEpsilon, /*amsgrad=*/false,

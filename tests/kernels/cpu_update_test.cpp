@@ -90,6 +90,13 @@ TEST_P(CpuUpdate, TheNormIsThatOfAllGradients) {
   EXPECT_FALSE(std::isfinite(cpu_gradient_norm(gradients).item<double>()));
 }
 
+TEST_P(CpuUpdate, GradientsThatAreNoPlainRowsAreAnError) {
+  auto all = parameters();
+  all[3].gradient = at::randn({8193, 2}).select(1, 0);
+  EXPECT_THROW(cpu_adamw(all, kRates, {}, at::zeros({})), c10::Error);
+  EXPECT_THROW(cpu_gradient_norm({all[3].gradient}), c10::Error);
+}
+
 INSTANTIATE_TEST_SUITE_P(Threads, CpuUpdate, ::testing::Values(1, 2, 3));
 
 }  // namespace

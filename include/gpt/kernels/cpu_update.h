@@ -10,8 +10,9 @@ namespace gpt {
 // float32 and contiguous.
 at::Tensor cpu_gradient_norm(const std::vector<at::Tensor>& gradients);
 
-// AdamW (Loshchilov and Hutter 2019, algorithm 2) with every gradient times the scalar `factor`.
-// Where the scalar `skip` is 1, nothing is written. Allocates no tensor.
+// AdamW (Loshchilov and Hutter 2019, algorithm 2) with every gradient times the scalar `factor`;
+// undefined: 1. All tensors but the scalars are of one size, float32 and contiguous. Where the
+// scalar `skip` is 1, nothing is written. Allocates no tensor.
 void cpu_adamw(const std::vector<UpdatedParameter>& parameters, const UpdateRates& rates,
                const at::Tensor& factor, const at::Tensor& skip);
 
