@@ -19,7 +19,7 @@ struct Piece {
 };
 
 // A quarter of the second cache for the four arrays of a piece.
-constexpr std::int64_t kPieceElements = 1 << 13;
+constexpr std::int64_t kCpuPieceElements = 1 << 13;
 
 void require_plain(const at::Tensor& tensor) {
   TORCH_CHECK(tensor.is_contiguous() && tensor.scalar_type() == at::kFloat,
@@ -28,8 +28,8 @@ void require_plain(const at::Tensor& tensor) {
 
 // Appends the pieces of a tensor of `size` elements.
 void cut(std::size_t tensor, std::int64_t size, std::vector<Piece>& pieces) {
-  for (std::int64_t first = 0; first < size; first += kPieceElements)
-    pieces.push_back({tensor, first, std::min(kPieceElements, size - first)});
+  for (std::int64_t first = 0; first < size; first += kCpuPieceElements)
+    pieces.push_back({tensor, first, std::min(kCpuPieceElements, size - first)});
 }
 
 // Calls work(i) for every piece on some thread.
