@@ -27,17 +27,21 @@ function(gpt_sources out name)
   set(${out} ${sources} PARENT_SCOPE)
 endfunction()
 
-# x_avx2.cpp and x_avx512.cpp are compiled for processors that have those instructions; whoever calls
-# them asks the processor first. They include no library: what a header defines inline must not
-# come from here into the rest of the program. x_generic.cpp is their sibling for all processors.
+# x_avx2.cpp, x_avx512.cpp, x_avx512bf16.cpp and x_amx.cpp are compiled for processors that have
+# those instructions; whoever calls them asks the processor first. They include no library: what a
+# header defines inline must not come from here into the rest of the program. x_generic.cpp is
+# their sibling for all processors.
 # The last two flags let g++ vectorise roots and selections; nothing here reads errno or FP traps.
 set(_vector_flags -O3 -fopenmp-simd -fno-math-errno -fno-trapping-math)
 set(GPT_FLAGS_generic ${_vector_flags})
 set(GPT_FLAGS_avx2 ${_vector_flags} -mavx2 -mfma -ffp-contract=fast)
+# g++ 12's AVX-512 headers read variables that they do not set (GCC bug 105593).
 set(GPT_FLAGS_avx512 ${_vector_flags} -mavx512f -mavx512bw -mavx512vl -mfma -ffp-contract=fast
-    -mprefer-vector-width=512)
+    -mprefer-vector-width=512 -Wno-uninitialized -Wno-maybe-uninitialized)
+set(GPT_FLAGS_avx512bf16 ${GPT_FLAGS_avx512} -mavx512bf16)
+set(GPT_FLAGS_amx ${GPT_FLAGS_avx512} -mamx-tile -mamx-bf16)
 function(gpt_vector_sources sources)
-  foreach(set generic avx2 avx512)
+  foreach(set generic avx2 avx512 avx512bf16 amx)
     set(chosen ${sources})
     list(FILTER chosen INCLUDE REGEX "_${set}\\.cpp$")
     set_source_files_properties(${chosen} PROPERTIES

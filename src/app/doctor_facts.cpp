@@ -15,6 +15,7 @@
 #include "gpt/base/strings.h"
 #include "gpt/kernels/device_memory.h"
 #include "gpt/kernels/device_watch.h"
+#include "gpt/kernels/product_set.h"
 
 #include "app/version.h"
 
@@ -134,6 +135,7 @@ DoctorFacts machine_facts(const TrainConfig& config) {
   facts.kernel = concat(name.sysname, " ", name.release, " ", name.machine);
   facts.libc = concat("glibc ", gnu_get_libc_version());
   facts.cpu_features = cpu_features();
+  facts.products = products_text();
   const c10::Device cpu(c10::kCPU);
   facts.ram = total_memory(cpu);
   facts.ram_available = free_memory(cpu);

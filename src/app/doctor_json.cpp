@@ -73,7 +73,8 @@ Json to_json(const DoctorFacts& facts, const std::vector<Finding>& findings) {
                  {"cores", facts.device.cores},
                  {"features", facts.cpu_features},
                  {"bf16", facts.device.cpu_bf16},
-                 {"libtorch_uses", libraries.cpu_capability}};
+                 {"libtorch_uses", libraries.cpu_capability},
+                 {"products", facts.products}};
   json["memory"] = {{"total", facts.ram},
                     {"available", facts.ram_available},
                     {"limit", or_null(facts.ram_limit)},

@@ -3,18 +3,17 @@
 #include <algorithm>
 #include <chrono>
 #include <fstream>
-#include <functional>
 #include <sched.h>
 #include <stdlib.h>
 #include <utility>
 
 #include <ATen/Context.h>
-#include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/cpu/Utils.h>
 
 #include "gpt/kernels/gpu_table.h"
 
 #include "device_backend.h"
+#include "large_product.h"
 
 namespace gpt {
 
@@ -40,23 +39,9 @@ std::string cpu_model_name() {
   return "unknown CPU";
 }
 
-using Product = std::function<void(at::Tensor& c, const at::Tensor& a, const at::Tensor& b)>;
-
-// oneDNN's product, which is faster than what at::mm takes on some CPUs; none where LibTorch has
-// none.
-Product onednn_product() {
-  using Linear = at::Tensor(const at::Tensor&, const at::Tensor&, const std::optional<at::Tensor>&,
-                            std::string_view, c10::List<std::optional<at::Scalar>>,
-                            std::optional<std::string_view>);
-  const auto found = c10::Dispatcher::singleton().findSchema({"mkldnn::_linear_pointwise", ""});
-  if (!found || !at::globalContext().userEnabledMkldnn()) return nullptr;
-  return [op = found->typed<Linear>()](at::Tensor& c, const at::Tensor& a, const at::Tensor& b) {
-    c = op.call(a, b, std::nullopt, "none", c10::List<std::optional<at::Scalar>>(), "");
-  };
-}
-
 // FLOP/s of a square product, the best of a few.
-double measure_product(const c10::Device& device, c10::ScalarType type, const Product& product) {
+double measure_product(const c10::Device& device, c10::ScalarType type,
+                       const LargeProduct& product) {
   const std::int64_t size = device.is_cuda() ? 8192 : 1024;
   const auto options = at::TensorOptions().device(device).dtype(type);
   const at::Tensor a = at::rand({size, size}, options.dtype(at::kFloat)).to(type);
@@ -73,10 +58,6 @@ double measure_product(const c10::Device& device, c10::ScalarType type, const Pr
     best = std::max(best, 2.0 * static_cast<double>(size * size * size) / took.count());
   }
   return best;
-}
-
-void at_mm(at::Tensor& c, const at::Tensor& a, const at::Tensor& b) {
-  at::mm_out(c, a, b);
 }
 
 }  // namespace
@@ -105,14 +86,13 @@ PeakRate peak_rate(const c10::Device& device, c10::ScalarType type) {
     const std::string name = cuda_device_name(device.index());
     if (const double known = table_peak(name); known > 0) return {known, name + ", data sheet"};
   }
-  return {measure_product(device, type, at_mm), "measured product"};
+  return measured_peak(device, type);
 }
 
 PeakRate measured_peak(const c10::Device& device, c10::ScalarType type) {
-  double best = measure_product(device, type, at_mm);
-  if (device.is_cpu())
-    if (const Product onednn = onednn_product())
-      best = std::max(best, measure_product(device, type, onednn));
+  double best = 0;
+  for (const LargeProduct& product : large_products(device, type))
+    best = std::max(best, measure_product(device, type, product));
   return {best, "measured product"};
 }
 

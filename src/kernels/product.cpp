@@ -1,6 +1,9 @@
 #include "gpt/kernels/product.h"
 
+#include <utility>
 #include <xmmintrin.h>
+
+#include "gpt/kernels/product_set.h"
 
 // MKL's Fortran interface, as LibTorch's library exports it.
 extern "C" {
@@ -18,39 +21,70 @@ namespace gpt {
 
 namespace {
 
-// Row-major c = op(a) op(b) is column-major c^T = op(b)^T op(a)^T: the operands change places.
-template <class T, class Gemm>
-void product(Gemm gemm, char op_a, char op_b, Extent size, Matrix<const T> a, Matrix<const T> b,
+thread_local unsigned char* space = nullptr;
+
+void mkl(char op_b, char op_a, const int* m, const int* n, const int* k, const float* b, int ld_b,
+         const float* a, int ld_a, float beta, float* c, int ld_c) {
+  const float one = 1;
+  sgemm_(&op_b, &op_a, m, n, k, &one, b, &ld_b, a, &ld_a, &beta, c, &ld_c);
+}
+void mkl(char op_b, char op_a, const int* m, const int* n, const int* k, const Bf16* b, int ld_b,
+         const Bf16* a, int ld_a, float beta, float* c, int ld_c) {
+  const float one = 1;
+  gemm_bf16bf16f32_(&op_b, &op_a, m, n, k, &one, b, &ld_b, a, &ld_a, &beta, c, &ld_c);
+}
+
+template <class T>
+void product(Extent size, ProductSide<T> a, ProductSide<T> b, const unsigned char* packed_b,
              MutF32 c, Into into) {
   if (size.rows == 0 || size.columns == 0) return;
+  const PackedProducts<T>* own = space ? own_products<T>() : nullptr;
+  if (own && own->pays(size)) return own->multiply(size, a, b, packed_b, c, into, space);
+  // Row-major c = op(a) op(b) is column-major c^T = op(b)^T op(a)^T: the factors change places.
   const int m = static_cast<int>(size.columns), n = static_cast<int>(size.rows),
-            k = static_cast<int>(size.inner), ld_a = static_cast<int>(a.stride),
-            ld_b = static_cast<int>(b.stride), ld_c = static_cast<int>(c.stride);
-  const float one = 1, beta = into == Into::kAdd ? 1 : 0;
-  gemm(&op_b, &op_a, &m, &n, &k, &one, b.data, &ld_b, a.data, &ld_a, &beta, c.data, &ld_c);
+            k = static_cast<int>(size.inner);
+  mkl(b.along ? 'T' : 'N', a.along ? 'N' : 'T', &m, &n, &k, b.data, static_cast<int>(b.stride),
+      a.data, static_cast<int>(a.stride), into == Into::kAdd ? 1.0f : 0.0f, c.data,
+      static_cast<int>(c.stride));
+}
+
+template <class T>
+ProductSide<T> along(const Matrix<const T>& side) {
+  return {side.data, side.stride, true};
+}
+template <class T>
+ProductSide<T> down(const Matrix<const T>& side) {
+  return {side.data, side.stride, false};
 }
 
 constexpr unsigned kFlushToZero = 0x8040;  // MXCSR: flush to zero, denormals are zero
 
 }  // namespace
 
-void product_nt(Extent size, ConstF32 a, ConstF32 b, MutF32 c, Into into) {
-  product<float>(sgemm_, 'N', 'T', size, a, b, c, into);
+void product_nt(Extent size, ConstF32 a, RightFactor<float> b, MutF32 c, Into into) {
+  product(size, along(a), along(b), b.packed, c, into);
 }
-void product_nt(Extent size, ConstBf16 a, ConstBf16 b, MutF32 c, Into into) {
-  product<Bf16>(gemm_bf16bf16f32_, 'N', 'T', size, a, b, c, into);
+void product_nt(Extent size, ConstBf16 a, RightFactor<Bf16> b, MutF32 c, Into into) {
+  product(size, along(a), along(b), b.packed, c, into);
 }
-void product_nn(Extent size, ConstF32 a, ConstF32 b, MutF32 c, Into into) {
-  product<float>(sgemm_, 'N', 'N', size, a, b, c, into);
+void product_nn(Extent size, ConstF32 a, RightFactor<float> b, MutF32 c, Into into) {
+  product(size, along(a), down(b), b.packed, c, into);
 }
-void product_nn(Extent size, ConstBf16 a, ConstBf16 b, MutF32 c, Into into) {
-  product<Bf16>(gemm_bf16bf16f32_, 'N', 'N', size, a, b, c, into);
+void product_nn(Extent size, ConstBf16 a, RightFactor<Bf16> b, MutF32 c, Into into) {
+  product(size, along(a), down(b), b.packed, c, into);
 }
 void product_tn(Extent size, ConstF32 a, ConstF32 b, MutF32 c, Into into) {
-  product<float>(sgemm_, 'T', 'N', size, a, b, c, into);
+  product(size, down(a), down(b), nullptr, c, into);
 }
 void product_tn(Extent size, ConstBf16 a, ConstBf16 b, MutF32 c, Into into) {
-  product<Bf16>(gemm_bf16bf16f32_, 'T', 'N', size, a, b, c, into);
+  product(size, down(a), down(b), nullptr, c, into);
+}
+
+ProductSpace::ProductSpace(void* memory)
+    : before_(std::exchange(space, static_cast<unsigned char*>(memory))) {}
+
+ProductSpace::~ProductSpace() {
+  space = static_cast<unsigned char*>(before_);
 }
 
 LoneThread::LoneThread() : products_(MKL_Set_Num_Threads_Local(1)), control_(_mm_getcsr()) {

@@ -1,7 +1,8 @@
-// The vector kernels for AVX2 and FMA (Haswell, Zen). Vector.cmake gives this file its instruction
+// The vector kernels for AVX2 and FMA (Haswell, Zen). Room.cmake gives this file its instruction
 // set.
 #define GPT_ISA avx2
 
+#include "round_avx2.h"
 #include "vector_gelu.h"
 #include "vector_norm.h"
 #include "vector_softmax.h"

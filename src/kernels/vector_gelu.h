@@ -1,79 +1,76 @@
-// GELU (Hendrycks and Gimpel 2016): x Phi(x), and OpenAI's form by tanh.
+// GELU of a row, forward and backward.
 #pragma once
 
-#include "vector_math.h"
+#include "vector_gelu_kinds.h"
+#include "vector_rows.h"
 
 namespace gpt {
 namespace GPT_ISA {
 namespace {
 
-struct ExactGelu {
-  static float value(float x) {
-    const float tail = normal(x).tail;
-    return x * (x < 0.0f ? tail : 1.0f - tail);
-  }
-  static float slope(float x) {
-    const Normal n = normal(x);
-    return (x < 0.0f ? n.tail : 1.0f - n.tail) + x * n.density;
-  }
-};
-
-struct TanhGelu {
-  static constexpr float kRoot = 0.797884561f, kCube = 0.044715f;  // sqrt(2 / pi)
-  static float value(float x) {
-    return 0.5f * x * (1.0f + tangent_hyperbolic(kRoot * (x + kCube * x * x * x)).value);
-  }
-  static float slope(float x) {
-    const Tanh t = tangent_hyperbolic(kRoot * (x + kCube * x * x * x));
-    return 0.5f * (1.0f + t.value) + 0.5f * x * t.slope * kRoot * (1.0f + 3.0f * kCube * x * x);
-  }
-};
-
-template <class Kind>
-void gelu_of(float* u, const float* bias, int64_t size, Operand kept, Operand y) {
-  if (bias) {
-#pragma omp simd
-    for (int64_t i = 0; i < size; ++i) u[i] += bias[i];
-  }
-  if (u) {
-    with_store(kept, [=](auto store) {
-#pragma omp simd
-      for (int64_t i = 0; i < size; ++i) store(i, u[i]);
+template <class Kind, class Source>
+inline void gelu_from(int64_t size, Operand y, Source x_at) {
+  with_target(y, [=](auto to) {
+    each_vector(size, [=](int64_t i, auto lanes) {
+      fetch_ahead(to + i);
+      store(to + i, Kind::value(x_at(i, lanes)), lanes);
     });
-  }
-  with_store(y, [=](auto store) {
-    if (kept.bf16) {
-      const Bf16* rounded = kept.bf16;
-#pragma omp simd
-      for (int64_t i = 0; i < size; ++i) store(i, Kind::value(widen(rounded[i])));
-    } else {
-#pragma omp simd
-      for (int64_t i = 0; i < size; ++i) store(i, Kind::value(u[i]));
-    }
   });
 }
 
 template <class Kind>
-void gelu_backward_of(float* dy, const float* u, const Bf16* u_bf16, int64_t size, Operand du) {
-  with_store(du, [=](auto store) {
-    if (u) {
-#pragma omp simd
-      for (int64_t i = 0; i < size; ++i) store(i, dy[i] * Kind::slope(u[i]));
-    } else {
-#pragma omp simd
-      for (int64_t i = 0; i < size; ++i) store(i, dy[i] * Kind::slope(widen(u_bf16[i])));
-    }
+void gelu_of(float* u, const float* bias, int64_t size, Bf16* kept, Operand y) {
+  const auto biased = [=](int64_t i, auto lanes) {
+    fetch_ahead(u + i);
+    return bias ? load(u + i, lanes) + load(bias + i, lanes) : load(u + i, lanes);
+  };
+  if (!kept)
+    gelu_from<Kind>(size, y, [=](int64_t i, auto lanes) {
+      const Floats x = biased(i, lanes);
+      if (bias) store(u + i, x, lanes);
+      return x;
+    });
+  else if (u)
+    gelu_from<Kind>(size, y, [=](int64_t i, auto lanes) {
+      const Floats x = biased(i, lanes);
+      fetch_ahead(kept + i);
+      store(kept + i, x, lanes);
+      return through_bf16(x);
+    });
+  else
+    gelu_from<Kind>(size, y, [=](int64_t i, auto lanes) {
+      fetch_ahead(kept + i);
+      return load(kept + i, lanes);
+    });
+}
+
+template <class Kind, class U>
+inline void gelu_backward_from(const float* dy, const U* u, int64_t size, Operand du) {
+  with_target(du, [=](auto to) {
+    each_vector(size, [=](int64_t i, auto lanes) {
+      fetch_ahead(dy + i, u + i, to + i);
+      store(to + i, load(dy + i, lanes) * Kind::slope(load(u + i, lanes)), lanes);
+    });
   });
 }
 
-void gelu(float* u, const float* bias, int64_t size, bool tanh, Operand kept, Operand y) {
+template <class Kind>
+void gelu_backward_of(const float* dy, const float* u, const Bf16* u_bf16, int64_t size,
+                      Operand du) {
+  if (u)
+    gelu_backward_from<Kind>(dy, u, size, du);
+  else
+    gelu_backward_from<Kind>(dy, u_bf16, size, du);
+}
+
+void gelu(float* u, const float* bias, int64_t size, bool tanh, Bf16* kept, Operand y) {
   if (tanh)
     gelu_of<TanhGelu>(u, bias, size, kept, y);
   else
     gelu_of<ExactGelu>(u, bias, size, kept, y);
 }
 
-void gelu_backward(float* dy, const float* u, const Bf16* u_bf16, int64_t size, bool tanh,
+void gelu_backward(const float* dy, const float* u, const Bf16* u_bf16, int64_t size, bool tanh,
                    Operand du) {
   if (tanh)
     gelu_backward_of<TanhGelu>(dy, u, u_bf16, size, du);

@@ -13,6 +13,8 @@ std::vector<const VectorKernels*> runnable_vector_kernels() {
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
       __builtin_cpu_supports("avx512vl"))
     list.push_back(&kVectorAvx512);
+  if (list.back() == &kVectorAvx512 && __builtin_cpu_supports("avx512bf16"))
+    list.push_back(&kVectorAvx512Bf16);
   return list;
 }
 
@@ -20,8 +22,10 @@ const VectorKernels& vector_kernels() {
   static const VectorKernels& best = []() -> const VectorKernels& {
     std::vector<const VectorKernels*> sets = runnable_vector_kernels();
     // No wider than LibTorch's own loops, which ATEN_CPU_CAPABILITY narrows.
-    if (!at::get_cpu_capability().starts_with("AVX512") && sets.back() == &kVectorAvx512)
-      sets.pop_back();
+    if (!at::get_cpu_capability().starts_with("AVX512"))
+      std::erase_if(sets, [](const VectorKernels* set) {
+        return set == &kVectorAvx512 || set == &kVectorAvx512Bf16;
+      });
     return *sets.back();
   }();
   return best;

@@ -1,6 +1,6 @@
-// Exponential and error function for the loops of vector_*.h, written so that g++ vectorises them:
-// no branches, no library calls, and nothing from the standard library, since an inline function
-// compiled here with wide instructions must never be the copy that the linker keeps for all.
+// Functions of a vector, as wide as lanes_*.h, included before, gives it: no branches, and nothing
+// from the standard library, since an inline function compiled here with wide instructions must
+// never be the copy that the linker keeps for all.
 #pragma once
 
 #include <stdint.h>
@@ -11,105 +11,40 @@ namespace gpt {
 namespace GPT_ISA {
 namespace {
 
-inline float from_bits(uint32_t bits) {
-  float value;
-  __builtin_memcpy(&value, &bits, sizeof value);
-  return value;
+inline Floats all(float value) {
+  return Floats{} + value;
 }
 
-inline uint32_t to_bits(float value) {
-  uint32_t bits;
-  __builtin_memcpy(&bits, &value, sizeof bits);
-  return bits;
-}
-
-inline float widen(Bf16 value) {
-  return from_bits(static_cast<uint32_t>(value) << 16);
-}
-
-// To nearest even; a NaN keeps its sign and stays one.
-inline Bf16 narrow(float value) {
-  const uint32_t bits = to_bits(value);
-  const uint32_t rounded = (bits + 0x7FFFu + ((bits >> 16) & 1u)) >> 16;
-  return static_cast<Bf16>(value != value ? (bits >> 16) | 0x40u : rounded);
-}
-
-// exp(x) to about 1 ulp: x = n ln 2 + r, |r| <= ln 2 / 2, and the Taylor series of degree 6 (its
-// remainder is 1.2e-7 of the result at the ends of the interval, halved by the fitted last term).
-// Below -87.3 the result is 0 instead of a denormal, above 88.7 infinity; NaN stays NaN.
-inline float exponential(float x) {
-  constexpr float kLog2E = 1.44269504f, kLn2High = 0.693359375f, kLn2Low = -2.12194440e-4f;
+// exp(kScale * x) to about 1 ulp for results from 2^-126 to 2^127 and kScale a power of two:
+// kScale * x = n ln 2 + r, |r| <= ln 2 / 2, and the polynomial of degree 6 that is 1 + r + ... with
+// the least relative error (3e-9). NaN stays NaN. Where products are rounded on their own, n ln 2
+// is taken in two parts; where they are not, ln 2 in float32 is off by 3e-9 of itself only.
+template <float kScale>
+inline Floats exponential_within(Floats x) {
+  constexpr float kLog2E = 1.44269504f, kLn2 = 0.693147181f;
+  constexpr float kLn2High = 0.693359375f, kLn2Low = -2.12194440e-4f;
   constexpr float kRound = 12582912.0f;  // 1.5 * 2^23: adding it leaves the integer in the low bits
-  float bounded = x < -87.3f ? -87.3f : x;
-  bounded = bounded > 88.7f ? 88.7f : bounded;
-  const float shifted = bounded * kLog2E + kRound;
-  const float n = shifted - kRound;
-  const float r = (bounded - n * kLn2High) - n * kLn2Low;
-  float p = 1.0f / 5040.0f;
-  p = p * r + 1.0f / 720.0f;
-  p = p * r + 1.0f / 120.0f;
-  p = p * r + 1.0f / 24.0f;
-  p = p * r + 1.0f / 6.0f;
-  p = p * r + 0.5f;
+  const Floats shifted = x * (kScale * kLog2E) + kRound;
+  const Floats n = shifted - kRound;
+  Floats r = x;  // over kScale
+  if constexpr (kFused)
+    r = x - n * (kLn2 / kScale);
+  else
+    r = (x - n * (kLn2High / kScale)) - n * (kLn2Low / kScale);
+  constexpr float k1 = kScale, k2 = k1 * k1, k3 = k2 * k1, k4 = k2 * k2, k5 = k4 * k1, k6 = k4 * k2;
+  Floats p = all(1.38146e-3f * k6);
+  p = p * r + 8.36871e-3f * k5;
+  p = p * r + 4.166839e-2f * k4;
+  p = p * r + 0.16666521f * k3;
+  p = p * r + 0.49999993f * k2;
+  p = p * r + k1;
   p = p * r + 1.0f;
-  p = p * r + 1.0f;
-  // Two factors, since 2^128 is no float.
-  const int32_t power = static_cast<int32_t>(to_bits(shifted)) - 0x4B400000;
-  const int32_t half = power >> 1;
-  const float scaled = p * from_bits(static_cast<uint32_t>(half + 127) << 23) *
-                       from_bits(static_cast<uint32_t>(power - half + 127) << 23);
-  return x < -87.3f ? 0.0f : (x > 88.7f ? from_bits(0x7F800000u) : scaled);
+  return times_power(p, n, shifted);
 }
 
-// The normal distribution at x: density and Phi(-|x|) = erfc(|x| / sqrt 2) / 2, both from one
-// exponential. erfc(z) exp(z^2) is a polynomial in s = 1 / (1 + p z), as in Abramowitz and Stegun
-// 7.1.26, here of degree 8 and fitted for relative error (1e-7).
-struct Normal {
-  float density, tail;
-};
-
-inline Normal normal(float x) {
-  const float size = x < 0.0f ? -x : x;
-  const float e = exponential(-0.5f * x * x);
-  const float s = 1.0f / (1.0f + 0.3275911f * 0.70710678f * size);
-  float p = -0.1420813103f;
-  p = p * s + 0.5006861488f;
-  p = p * s - 0.4128498631f;
-  p = p * s + 0.4597094801f;
-  p = p * s + 0.02194623883f;
-  p = p * s + 0.2069748292f;
-  p = p * s + 0.1805492204f;
-  p = p * s + 0.1850653545f;
-  return {0.398942280f * e, 0.5f * e * p * s};
-}
-
-// tanh(x) and its derivative, 4 e^-2x / (1 + e^-2x)^2 rather than the small difference 1 - tanh^2.
-struct Tanh {
-  float value, slope;
-};
-
-inline Tanh tangent_hyperbolic(float x) {
-  const float e = exponential(-2.0f * (x < 0.0f ? -x : x));
-  const float inverse = 1.0f / (1.0f + e), t = (1.0f - e) * inverse;
-  return {x < 0.0f ? -t : t, 4.0f * e * inverse * inverse};
-}
-
-// Where a kernel's result goes.
-struct ToF32 {
-  float* to;
-  void operator()(int64_t i, float value) const { to[i] = value; }
-};
-struct ToBf16 {
-  Bf16* to;
-  void operator()(int64_t i, float value) const { to[i] = narrow(value); }
-};
-
-template <class Body>
-inline void with_store(Operand to, Body body) {
-  if (to.f32)
-    body(ToF32{to.f32});
-  else if (to.bf16)
-    body(ToBf16{to.bf16});
+// exp(x) for x <= 88; below -87.3 as there, 1.2e-38.
+inline Floats exponential(Floats x) {
+  return exponential_within<1.0f>(larger(all(-87.3f), x));
 }
 
 }  // namespace

@@ -1,7 +1,7 @@
 // LayerNorm of a row, forward and backward.
 #pragma once
 
-#include "vector_math.h"
+#include "vector_rows.h"
 
 namespace gpt {
 namespace GPT_ISA {
@@ -11,23 +11,31 @@ namespace {
 // difference of large squares.
 void norm(const float* x, const float* gamma, const float* beta, int64_t width, float* stats,
           Operand y) {
-  float sum = 0;
-#pragma omp simd reduction(+ : sum)
-  for (int64_t i = 0; i < width; ++i) sum += x[i];
-  const float mean = sum / static_cast<float>(width);
-  float squares = 0;
-#pragma omp simd reduction(+ : squares)
-  for (int64_t i = 0; i < width; ++i) squares += (x[i] - mean) * (x[i] - mean);
-  const float rstd = 1.0f / __builtin_sqrtf(squares / static_cast<float>(width) + 1e-5f);
+  const float n = static_cast<float>(width);
+  const float sum = sum_over(width, [=](int64_t i, auto lanes) {
+    fetch_ahead(x + i);
+    return load(x + i, lanes);
+  });
+  const float mean = sum / n;
+  const float squares = sum_over(width, [=](int64_t i, auto lanes) {
+    const Floats apart = load(x + i, lanes) - mean;
+    return apart * apart;
+  });
+  const float rstd = 1.0f / __builtin_sqrtf(squares / n + 1e-5f);
   stats[0] = mean;
   stats[1] = rstd;
-  with_store(y, [=](auto store) {
+  with_target(y, [=](auto to) {
     if (beta) {
-#pragma omp simd
-      for (int64_t i = 0; i < width; ++i) store(i, (x[i] - mean) * rstd * gamma[i] + beta[i]);
+      each_vector(width, [=](int64_t i, auto lanes) {
+        fetch_ahead(to + i);
+        const Floats xhat = (load(x + i, lanes) - mean) * rstd;
+        store(to + i, xhat * load(gamma + i, lanes) + load(beta + i, lanes), lanes);
+      });
     } else {
-#pragma omp simd
-      for (int64_t i = 0; i < width; ++i) store(i, (x[i] - mean) * rstd * gamma[i]);
+      each_vector(width, [=](int64_t i, auto lanes) {
+        fetch_ahead(to + i);
+        store(to + i, (load(x + i, lanes) - mean) * rstd * load(gamma + i, lanes), lanes);
+      });
     }
   });
 }
@@ -36,25 +44,22 @@ void norm(const float* x, const float* gamma, const float* beta, int64_t width, 
 void norm_backward(const float* dy, const float* x, const float* stats, const float* gamma,
                    int64_t width, float* dx, float* dgamma, float* dbeta) {
   const float mean = stats[0], rstd = stats[1];
-  float sum = 0, product = 0;
-#pragma omp simd reduction(+ : sum, product)
-  for (int64_t i = 0; i < width; ++i) {
-    const float g = dy[i] * gamma[i];
-    sum += g;
-    product += g * (x[i] - mean);
-  }
+  const Sums<2> sums =
+      sums_over<2>(width, width, [=](int64_t i, auto lanes, auto, Floats(&sum)[2]) {
+        fetch_ahead(dy + i, x + i, dx + i);
+        const Floats g = load(dy + i, lanes) * load(gamma + i, lanes);
+        sum[0] += g;
+        sum[1] += g * (load(x + i, lanes) - mean);
+      });
   const float n = static_cast<float>(width);
-  const float mean_g = sum / n, mean_gx = product * rstd / n;
-#pragma omp simd
-  for (int64_t i = 0; i < width; ++i) {
-    const float xhat = (x[i] - mean) * rstd;
-    dgamma[i] += dy[i] * xhat;
-    dx[i] += rstd * (dy[i] * gamma[i] - mean_g - xhat * mean_gx);
-  }
-  if (dbeta) {
-#pragma omp simd
-    for (int64_t i = 0; i < width; ++i) dbeta[i] += dy[i];
-  }
+  const float mean_g = sum_of_lanes(sums.of[0]) / n, mean_gx = sum_of_lanes(sums.of[1]) * rstd / n;
+  each_vector(width, [=](int64_t i, auto lanes) {
+    const Floats up = load(dy + i, lanes), xhat = (load(x + i, lanes) - mean) * rstd;
+    const Floats g = up * load(gamma + i, lanes);
+    store(dgamma + i, load(dgamma + i, lanes) + up * xhat, lanes);
+    store(dx + i, load(dx + i, lanes) + rstd * (g - mean_g - xhat * mean_gx), lanes);
+    if (dbeta) store(dbeta + i, load(dbeta + i, lanes) + up, lanes);
+  });
 }
 
 }  // namespace

@@ -2,60 +2,96 @@
 #pragma once
 
 #include "vector_math.h"
+#include "vector_rows.h"
 
 namespace gpt {
 namespace GPT_ISA {
 namespace {
 
-inline float largest(const float* x, int64_t size) {
-  float top = x[0];
-#pragma omp simd reduction(max : top)
-  for (int64_t i = 0; i < size; ++i) top = x[i] > top ? x[i] : top;
-  return top;
-}
-
-// x -> exp(scale * x - shift); returns the sum.
-inline float exponentials(float* x, int64_t size, float scale, float shift) {
-  float sum = 0;
-#pragma omp simd reduction(+ : sum)
-  for (int64_t i = 0; i < size; ++i) {
-    const float e = exponential(x[i] * scale - shift);
-    x[i] = e;
-    sum += e;
+inline float largest(const float* x, int64_t size, int64_t room) {
+  constexpr float kLeast = -__builtin_inff();
+  Floats even = all(kLeast), odd = even;
+  int64_t i = 0;
+  for (; i + 2 * kLanes <= size; i += 2 * kLanes) {
+    even = larger(even, load(x + i, All{}));
+    odd = larger(odd, load(x + i + kLanes, All{}));
   }
-  return sum;
+  for (; i + kLanes <= size; i += kLanes) even = larger(even, load(x + i, All{}));
+  last_vector(i, size, room, [&](int64_t at, auto lanes, auto kept) {
+    odd = larger(odd, keep(load(x + at, lanes), kept, kLeast));
+  });
+  return largest_lane(larger(even, odd));
 }
 
-float softmax(float* s, int64_t size, float scale) {
-  const float top = largest(s, size) * scale;
-  const float sum = exponentials(s, size, scale, top);
-  const float inverse = 1.0f / sum;
-#pragma omp simd
-  for (int64_t i = 0; i < size; ++i) s[i] *= inverse;
+// x -> exp(scale * x - shift); returns the sum. Beyond `size`, x is anything afterwards.
+inline float exponentials(float* x, int64_t size, int64_t room, float scale, float shift) {
+  return sum_over(size, room, [=](int64_t i, auto lanes) {
+    const Floats e = exponential(load(x + i, lanes) * scale - shift);
+    store(x + i, e, lanes);
+    return e;
+  });
+}
+
+// A row of value(i, lanes), with zeros up to `padded`.
+template <class T, class Value>
+inline void store_padded(T* to, int64_t size, int64_t padded, Value value) {
+  int64_t i = 0;
+  for (; i + kLanes <= size; i += kLanes) store(to + i, value(i, All{}), All{});
+  last_vector(i, size, padded, [=](int64_t at, auto lanes, auto kept) {
+    store(to + at, keep(value(at, lanes), kept, 0.0f), lanes);
+  });
+  if (i < size) i += kLanes;
+  for (; i + kLanes <= padded; i += kLanes) store(to + i, Floats{}, All{});
+  if (i < padded) store(to + i, Floats{}, First(padded - i));
+}
+
+template <class T>
+inline void store_scaled(const float* x, int64_t size, int64_t padded, float factor, T* to) {
+  store_padded(to, size, padded,
+               [=](int64_t i, auto lanes) { return load(x + i, lanes) * factor; });
+}
+
+float softmax(float* s, int64_t size, int64_t padded, float scale, Bf16* low) {
+  const float top = largest(s, size, padded) * scale;
+  const float sum = exponentials(s, size, padded, scale, top);
+  if (low)
+    store_scaled(s, size, padded, 1.0f / sum, low);
+  else
+    store_scaled(s, size, padded, 1.0f / sum, s);
   return top + __builtin_logf(sum);
 }
 
-void softmax_again(float* s, int64_t size, float scale, float lse) {
-#pragma omp simd
-  for (int64_t i = 0; i < size; ++i) s[i] = exponential(s[i] * scale - lse);
+template <class P, class D>
+inline void softmax_backward_to(float* s, float* dp, int64_t size, int64_t padded, float scale,
+                                float lse, P* p, D* ds) {
+  const float delta = sum_over(size, padded, [=](int64_t i, auto lanes) {
+    const Floats e = exponential(load(s + i, lanes) * scale - lse);
+    store(s + i, e, lanes);
+    return e * load(dp + i, lanes);
+  });
+  store_padded(ds, size, padded, [=](int64_t i, auto lanes) {
+    return load(s + i, lanes) * scale * (load(dp + i, lanes) - delta);
+  });
+  store_scaled(s, size, padded, 1.0f, p);
 }
 
-void softmax_backward(float* dp, const float* p, int64_t size, float scale, float delta) {
-#pragma omp simd
-  for (int64_t i = 0; i < size; ++i) dp[i] = scale * p[i] * (dp[i] - delta);
+void softmax_backward(float* s, float* dp, int64_t size, int64_t padded, float scale, float lse,
+                      Bf16* p_low, Bf16* ds_low) {
+  if (p_low && ds_low)
+    softmax_backward_to(s, dp, size, padded, scale, lse, p_low, ds_low);
+  else if (ds_low)
+    softmax_backward_to(s, dp, size, padded, scale, lse, s, ds_low);
+  else
+    softmax_backward_to(s, dp, size, padded, scale, lse, s, dp);
 }
 
 float cross_entropy(float* logits, int64_t size, int64_t target, float factor, Operand d) {
-  const float top = largest(logits, size);
+  const float top = largest(logits, size, size);
   const float wanted = logits[target];
-  const float sum = exponentials(logits, size, 1.0f, top);
+  const float sum = exponentials(logits, size, size, 1.0f, top);
   const float loss = __builtin_logf(sum) - (wanted - top);
-  const float scale = factor / sum;
   logits[target] -= sum;
-  with_store(d, [=](auto store) {
-#pragma omp simd
-    for (int64_t i = 0; i < size; ++i) store(i, logits[i] * scale);
-  });
+  with_target(d, [=](auto to) { store_scaled(logits, size, size, factor / sum, to); });
   return loss;
 }
 

@@ -1,18 +1,11 @@
 // Sums, copies and the optimizer's update.
 #pragma once
 
-#include "vector_math.h"
+#include "vector_rows.h"
 
 namespace gpt {
 namespace GPT_ISA {
 namespace {
-
-float dot(const float* a, const float* b, int64_t size) {
-  float sum = 0;
-#pragma omp simd reduction(+ : sum)
-  for (int64_t i = 0; i < size; ++i) sum += a[i] * b[i];
-  return sum;
-}
 
 void add(float* to, const float* from, int64_t size) {
 #pragma omp simd
@@ -20,24 +13,35 @@ void add(float* to, const float* from, int64_t size) {
 }
 
 void add_bf16(float* to, const Bf16* from, int64_t size) {
-#pragma omp simd
-  for (int64_t i = 0; i < size; ++i) to[i] += widen(from[i]);
+  each_vector(size, [=](int64_t i, auto lanes) {
+    store(to + i, load(to + i, lanes) + load(from + i, lanes), lanes);
+  });
 }
 
 void add3(const float* a, const float* b, const float* bias, int64_t size, float* sum) {
-  if (bias) {
-#pragma omp simd
-    for (int64_t i = 0; i < size; ++i) sum[i] = a[i] + (b[i] + bias[i]);
-  } else {
-#pragma omp simd
-    for (int64_t i = 0; i < size; ++i) sum[i] = a[i] + b[i];
-  }
+  each_vector(size, [=](int64_t i, auto lanes) {
+    fetch_ahead(a + i, b + i, sum + i);
+    const Floats second = bias ? load(b + i, lanes) + load(bias + i, lanes) : load(b + i, lanes);
+    store(sum + i, load(a + i, lanes) + second, lanes);
+  });
 }
 
 void to_operand(const float* from, int64_t size, Operand to) {
-  with_store(to, [=](auto store) {
-#pragma omp simd
-    for (int64_t i = 0; i < size; ++i) store(i, from[i]);
+  with_target(to, [=](auto rows) {
+    each_vector(size, [=](int64_t i, auto lanes) {
+      fetch_ahead(from + i, rows + i);
+      store(rows + i, load(from + i, lanes), lanes);
+    });
+  });
+}
+
+void rows_to_operand(const float* from, int64_t from_stride, int64_t rows, int64_t width,
+                     Operand to, int64_t to_stride) {
+  with_target(to, [=](auto first) {
+    for (int64_t row = 0; row < rows; ++row)
+      each_vector(width, [=](int64_t i, auto lanes) {
+        store(first + row * to_stride + i, load(from + row * from_stride + i, lanes), lanes);
+      });
   });
 }
 
@@ -47,10 +51,10 @@ double sum_of_squares(const float* x, int64_t size) {
   double sum = 0;
   for (int64_t begin = 0; begin < size; begin += 4096) {
     const int64_t end = begin + 4096 < size ? begin + 4096 : size;
-    float part = 0;
-#pragma omp simd reduction(+ : part)
-    for (int64_t i = begin; i < end; ++i) part += x[i] * x[i];
-    sum += static_cast<double>(part);
+    sum += static_cast<double>(sum_over(end - begin, [=](int64_t i, auto lanes) {
+      const Floats value = load(x + begin + i, lanes);
+      return value * value;
+    }));
   }
   return sum;
 }

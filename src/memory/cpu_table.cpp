@@ -14,17 +14,21 @@ bool threads_share(const Problem& problem, std::int64_t sequences) {
   return cpu_threads_share(problem.parameters(), sequences, static_cast<int>(problem.threads));
 }
 
+CpuShape uncut_shape(const Problem& problem, const Choice& choice) {
+  return {.layers = problem.layers,
+          .heads = problem.heads,
+          .width = problem.width,
+          .vocab = problem.vocab,
+          .low = problem.type_bytes != 4,
+          .recompute = choice.recompute};
+}
+
 std::int64_t arena_bytes(const Problem& problem, const Choice& choice, std::int64_t sequences,
                          bool gradients) {
-  const CpuShape shape = cpu_shape({.layers = problem.layers,
-                                    .heads = problem.heads,
-                                    .width = problem.width,
-                                    .vocab = problem.vocab,
-                                    .gradients = gradients,
-                                    .low = problem.type_bytes != 4,
-                                    .recompute = choice.recompute},
-                                   threads_share(problem, sequences), sequences, problem.block,
-                                   choice.head_chunk, static_cast<int>(problem.threads));
+  CpuShape shape =
+      cpu_shape(uncut_shape(problem, choice), threads_share(problem, sequences), sequences,
+                problem.block, choice.head_chunk, static_cast<int>(problem.threads));
+  shape.gradients = gradients;
   return block_bytes(problem, shape.groups * cpu_arena_bytes(shape));
 }
 
@@ -38,6 +42,7 @@ Footprint always(const Problem& problem, const Choice& choice, std::int64_t batc
   live[Use::kGradients] =
       block_bytes(problem, 4 * all) + (problem.threads - 1) * block_bytes(problem, 4 * partial);
   if (problem.type_bytes != 4) live[Use::kCopies] = block_bytes(problem, 2 * matrices);
+  live[Use::kCopies] += block_bytes(problem, cpu_packed_bytes(uncut_shape(problem, choice), all));
   live[Use::kActivations] =
       std::max(arena_bytes(problem, choice, choice.micro_batch, /*gradients=*/true),
                arena_bytes(problem, choice, choice.eval_batch, /*gradients=*/false));

@@ -1,12 +1,14 @@
 // The memory of the CPU engine as its loops see it: pieces of a group's arena (cpu_shape.h).
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "gpt/kernels/cpu_attention.h"
+#include "gpt/kernels/product_set.h"
 #include "gpt/model/cpu_shape.h"
 
 namespace gpt {
@@ -58,8 +60,10 @@ struct CpuBuffers {
       low_wide_N4C = arena.take<X>(4 * N * C);
       dlogits_KV = arena.take<X>(shape.head_chunk * shape.vocab);
     }
-    for (int rank = 0; rank < shape.threads; ++rank)
+    for (int rank = 0; rank < shape.threads; ++rank) {
       attention.push_back(arena.take<float>(attention_workspace(shape.tokens, C / shape.heads)));
+      products.push_back(take_products(shape, arena));
+    }
   }
 
   std::vector<LayerBuffers<X>> layer;
@@ -70,9 +74,17 @@ struct CpuBuffers {
   X *low_NC, *low_wide_N4C;
   float* logits_KV;
   X* dlogits_KV;
-  std::vector<float*> attention;  // of each thread
+  std::vector<float*> attention;     // of each thread
+  std::vector<std::byte*> products;  // the same; null: none of our own
 
  private:
+  // The largest products are those of the MLP and the head, forward, backward and of their weights.
+  static std::byte* take_products(const CpuShape& shape, Arena& arena) {
+    const PackedProducts<X>* own = own_products<X>(shape.width);
+    if (!own) return nullptr;
+    const std::int64_t widest = std::max({shape.group, 4 * shape.width, shape.vocab});
+    return arena.take<std::byte>(own->workspace_bytes({widest, widest, widest}));
+  }
   // What a layer does not keep for backward, all of them share.
   LayerBuffers<X> layer_buffers(const CpuShape& shape, Arena& arena) const {
     const std::int64_t N = shape.group, C = shape.width;

@@ -47,6 +47,7 @@ void CpuEngine::replan(const EnginePlan& plan) {
 void CpuEngine::release_memory() {
   arena_ = gradient_ = at::Tensor();
   partial_.clear();
+  weights_.keep_packed(0);
 }
 
 at::Tensor CpuEngine::accumulate(const at::Tensor& x_BT, const at::Tensor& y_BT,
@@ -78,6 +79,7 @@ at::Tensor CpuEngine::run(const at::Tensor& x_BT, const at::Tensor& y_BT, float 
   shape.recompute = plan_.recompute;
   const CpuModel model{
       .shape = shape, .tanh_gelu = tanh_gelu_, .weights = &weights_, .dropout = dropout};
+  if (weights_.keep_packed(cpu_packed_bytes(shape, model_.parameter_count()))) stale_ = true;
   if (std::exchange(stale_, false)) weights_.refresh();
   if (gradients) prepare_gradients(threads);
   arena_stride_ = cpu_arena_bytes(shape);
@@ -116,6 +118,7 @@ void CpuEngine::work(const CpuModel& model, const Group& all, int rank, int thre
   Arena arena(static_cast<std::byte*>(arena_.mutable_data_ptr()) +
               (together_ ? 0 : rank * arena_stride_));
   const CpuBuffers<X> buffers(shape, arena);
+  const ProductSpace space(buffers.products[static_cast<std::size_t>(crew.rank)]);
   const auto [begin, end] =
       together_ ? Crew::Share{0, all.sequences} : Crew{rank, threads}.share(all.sequences);
   const std::int64_t T = shape.tokens, step = shape.group / T;

@@ -82,8 +82,8 @@ void CpuPass<X>::mlp_hidden(std::int64_t index) {
   linear(l.norm2_NC, C_, w.fc, 4 * C_, fc);
   for (std::int64_t row = rows_.begin; row < rows_.end; ++row) {
     const std::int64_t at = row * 4 * C_;
-    Operand kept;
-    if constexpr (kLow<X>) kept = operand(l.fc_N4C + at);
+    Bf16* kept = nullptr;
+    if constexpr (kLow<X>) kept = l.fc_N4C + at;
     vector_.gelu(fc + at, w.fc_bias.f32, 4 * C_, model_.tanh_gelu, kept, operand(l.gelu_N4C + at));
   }
 }
@@ -160,7 +160,7 @@ void CpuPass<X>::head_chunk(std::int64_t begin, std::int64_t end) {
   const X* x = buffers_.norm_NC + (begin + mine.begin) * C_;
   float* logits = buffers_.logits_KV + mine.begin * V;
   X* d = buffers_.dlogits_KV + mine.begin * V;
-  product_nt({mine.size(), V, C_}, Matrix<const X>{x, C_}, matrix_of<X>(wte, C_), {logits, V},
+  product_nt({mine.size(), V, C_}, Matrix<const X>{x, C_}, forward_factor<X>(wte, C_), {logits, V},
              Into::kReplace);
   for (std::int64_t row = 0; row < mine.size(); ++row) {
     const std::int64_t token = begin + mine.begin + row, target = group_.y[token];
@@ -175,7 +175,7 @@ void CpuPass<X>::head_chunk(std::int64_t begin, std::int64_t end) {
   // The next chunk writes where this one's rows are, and shares them out otherwise if it is
   // shorter.
   if (!matrices_) return crew_.meet();
-  product_nn({mine.size(), C_, V}, Matrix<const X>{d, V}, matrix_of<X>(wte, C_),
+  product_nn({mine.size(), C_, V}, Matrix<const X>{d, V}, backward_factor<X>(wte, C_),
              {buffers_.narrow_NC + (begin + mine.begin) * C_, C_}, Into::kReplace);
   crew_.meet();
   const auto part = crew_.share(V);

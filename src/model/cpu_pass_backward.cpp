@@ -39,10 +39,9 @@ void CpuPass<X>::again(std::int64_t index) {
   if (level >= Recompute::kMlp) return;
   const std::int64_t at = rows_.begin * 4 * C_, size = rows_.size() * 4 * C_;
   if constexpr (kLow<X>)
-    vector_.gelu(nullptr, nullptr, size, model_.tanh_gelu, operand(l.fc_N4C + at),
-                 operand(l.gelu_N4C + at));
+    vector_.gelu(nullptr, nullptr, size, model_.tanh_gelu, l.fc_N4C + at, operand(l.gelu_N4C + at));
   else
-    vector_.gelu(l.fc_N4C + at, nullptr, size, model_.tanh_gelu, {}, operand(l.gelu_N4C + at));
+    vector_.gelu(l.fc_N4C + at, nullptr, size, model_.tanh_gelu, nullptr, operand(l.gelu_N4C + at));
 }
 
 // Others read this thread's rows of dy in weight_gradient, hence the meetings: rows are complete
@@ -146,10 +145,18 @@ void CpuPass<X>::bias_gradient(const CpuWeight& bias, const X* dy, std::int64_t 
 template <class X>
 void CpuPass<X>::weight_gradient(const CpuWeight& weight, std::int64_t rows, std::int64_t columns,
                                  const X* dy, const X* x) {
-  const auto mine = crew_.share(rows);
-  product_tn({mine.size(), columns, group_.tokens}, Matrix<const X>{dy + mine.begin, rows},
-             Matrix<const X>{x, columns},
-             {matrices_ + weight.gradient + mine.begin * columns, columns}, Into::kAdd);
+  // Shares of the longer side: a product is the faster the squarer it is.
+  if (rows >= columns) {
+    const auto mine = crew_.share(rows);
+    product_tn({mine.size(), columns, group_.tokens}, Matrix<const X>{dy + mine.begin, rows},
+               Matrix<const X>{x, columns},
+               {matrices_ + weight.gradient + mine.begin * columns, columns}, Into::kAdd);
+  } else {
+    const auto mine = crew_.share(columns);
+    product_tn({rows, mine.size(), group_.tokens}, Matrix<const X>{dy, rows},
+               Matrix<const X>{x + mine.begin, columns},
+               {matrices_ + weight.gradient + mine.begin, columns}, Into::kAdd);
+  }
 }
 
 template class CpuPass<float>;

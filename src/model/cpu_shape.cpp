@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "gpt/kernels/product_set.h"
+
 #include "cpu_buffers.h"
 
 namespace gpt {
@@ -15,7 +17,27 @@ constexpr std::int64_t kOwnGradients = 4 << 20;
 // efficient products of large matrices otherwise.
 constexpr std::int64_t kOwnGroup = 128, kCommonGroup = 1024;
 
+// Packed float32 takes 12 bytes a parameter.
+constexpr std::int64_t kPackedModel = 16 << 20;
+
+template <class T>
+std::int64_t packed_bytes(const CpuShape& shape) {
+  const PackedProducts<T>* products = own_products<T>(shape.width);
+  if (!products) return 0;
+  const std::int64_t C = shape.width;
+  const auto twice = [&](std::int64_t rows, std::int64_t columns) {
+    return products->packed_bytes(rows, columns) + products->packed_bytes(columns, rows);
+  };
+  return twice(shape.vocab, C) +
+         shape.layers * (twice(3 * C, C) + twice(C, C) + twice(4 * C, C) + twice(C, 4 * C));
+}
+
 }  // namespace
+
+std::int64_t cpu_packed_bytes(const CpuShape& shape, std::int64_t parameters) {
+  if (parameters > kPackedModel || shape.recompute != Recompute::kNone) return 0;
+  return shape.low ? packed_bytes<Bf16>(shape) : packed_bytes<float>(shape);
+}
 
 bool cpu_threads_share(std::int64_t parameters, std::int64_t sequences, int threads) {
   return parameters > kOwnGradients || sequences < threads;

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include "gpt/kernels/team.h"
+#include "gpt/model/cpu_shape.h"
 
 namespace gpt {
 
@@ -41,6 +42,38 @@ CpuWeights::CpuWeights(const Gpt& model, bool low) : model_(model) {
   }
   norm_f = next();
   norm_f_bias = bias_if_any();
+  const std::int64_t C = model.parameters().front().tensor.size(1);
+  packable_.push_back({model.vocab_size(), C, &wte});
+  for (CpuLayerWeights& layer : layers)
+    for (const Packable& matrix : {Packable{3 * C, C, &layer.qkv}, Packable{C, C, &layer.proj},
+                                   Packable{4 * C, C, &layer.fc}, Packable{C, 4 * C, &layer.proj2}})
+      packable_.push_back(matrix);
+}
+
+bool CpuWeights::keep_packed(std::int64_t bytes) {
+  if (bytes == (packed_.defined() ? packed_.numel() : 0)) return false;
+  packed_ = at::Tensor();
+  for (const Packable& matrix : packable_)
+    matrix.weight->packed_forward = matrix.weight->packed_backward = nullptr;
+  if (bytes == 0) return false;
+  packed_ = at::empty({bytes}, at::kByte);
+  if (low_.defined())
+    place_packed(*own_products<Bf16>());
+  else
+    place_packed(*own_products<float>());
+  return true;
+}
+
+template <class T>
+void CpuWeights::place_packed(const PackedProducts<T>& products) {
+  unsigned char* at = packed_.mutable_data_ptr<std::uint8_t>();
+  const auto take = [&](std::int64_t columns, std::int64_t inner) {
+    return std::exchange(at, at + products.packed_bytes(columns, inner));
+  };
+  for (const auto& [rows, columns, weight] : packable_) {
+    weight->packed_forward = take(rows, columns);
+    weight->packed_backward = take(columns, rows);
+  }
 }
 
 void CpuWeights::lay_out() {
@@ -66,7 +99,15 @@ CpuWeight CpuWeights::next() {
 }
 
 void CpuWeights::refresh() {
-  if (!low_.defined()) return;
+  if (low_.defined()) copy_low();
+  if (!packed_.defined()) return;
+  if (low_.defined())
+    pack(*own_products<Bf16>(), &CpuWeight::bf16);
+  else
+    pack(*own_products<float>(), &CpuWeight::f32);
+}
+
+void CpuWeights::copy_low() {
   Team& workers = team();
   workers.run([&](int rank) {
     for (std::size_t i = 0; i < pieces_.size(); ++i) {
@@ -76,6 +117,23 @@ void CpuWeights::refresh() {
       Bf16* to = static_cast<Bf16*>(low_.mutable_data_ptr()) + pieces_[i].low;
       vector_kernels().to_operand(tensor.const_data_ptr<float>() + begin, end - begin,
                                   {.bf16 = to + begin});
+    }
+  });
+}
+
+template <class T>
+void CpuWeights::pack(const PackedProducts<T>& products, const T* CpuWeight::*from) {
+  unsigned char* const base = packed_.mutable_data_ptr<std::uint8_t>();
+  const auto writable = [&](const unsigned char* packed) { return base + (packed - base); };
+  Team& workers = team();
+  workers.run([&](int rank) {
+    for (const auto& [rows, columns, weight] : packable_) {
+      const T* data = weight->*from;
+      const auto [top, bottom] = workers.share(rows, rank, products.panel_columns);
+      products.pack_b({data, columns, true}, top, bottom, columns,
+                      writable(weight->packed_forward));
+      const auto [left, right] = workers.share(columns, rank, products.panel_columns);
+      products.pack_b({data, columns, false}, left, right, rows, writable(weight->packed_backward));
     }
   });
 }

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "gpt/kernels/product_set.h"
 #include "gpt/kernels/vector_kernels.h"
 #include "gpt/model/gpt.h"
 
@@ -13,7 +14,9 @@ namespace gpt {
 struct CpuWeight {
   const float* f32 = nullptr;  // null: the model has no such bias
   const Bf16* bf16 = nullptr;  // the copy for products, of matrices in bfloat16 runs
-  std::int64_t gradient = 0;   // where its gradient begins, in floats
+  // As the right factor of products, forward and of the input's gradient; null where none is kept.
+  const unsigned char *packed_forward = nullptr, *packed_backward = nullptr;
+  std::int64_t gradient = 0;  // where its gradient begins, in floats
 };
 
 struct CpuLayerWeights {
@@ -26,7 +29,11 @@ class CpuWeights {
   // `model` must outlive it. With `low`, products read bfloat16 copies, made by refresh().
   CpuWeights(const Gpt& model, bool low);
 
-  // Copies the matrices again, on all threads.
+  // Matrices packed for our own products are there from now on, in so many bytes
+  // (cpu_packed_bytes), or are not (0). True: refresh() is needed.
+  bool keep_packed(std::int64_t bytes);
+
+  // Copies and packs the matrices again, on all threads.
   void refresh();
 
   CpuWeight wte, wpe, norm_f, norm_f_bias;
@@ -45,11 +52,22 @@ class CpuWeights {
   struct Piece {
     std::int64_t gradient, low;  // offsets; low: -1 for vectors
   };
+  // A matrix (rows, columns) that may be packed.
+  struct Packable {
+    std::int64_t rows, columns;
+    CpuWeight* weight;
+  };
   CpuWeight next();
   void lay_out();
+  void copy_low();
+  template <class T>
+  void place_packed(const PackedProducts<T>& products);
+  template <class T>
+  void pack(const PackedProducts<T>& products, const T* CpuWeight::*from);
 
   const Gpt& model_;
-  at::Tensor low_;
+  at::Tensor low_, packed_;
+  std::vector<Packable> packable_;
   std::vector<Piece> pieces_;  // in the order of model.parameters()
   std::size_t at_ = 0;
   std::int64_t size_ = 0, vectors_begin_ = 0;

@@ -8,6 +8,7 @@
 
 #include "app/child.h"
 #include "app/doctor_report.h"
+#include "support/environment.h"
 
 namespace gpt {
 namespace {
@@ -240,6 +241,7 @@ TEST(Doctor, ReportsThisMachineAsJson) {
   EXPECT_GT(json.at("memory").at("total").get<std::uint64_t>(), kGiB);
   EXPECT_GT(json.at("cpu").at("cores").get<int>(), 0);
   EXPECT_TRUE(json.at("disk").at("out_dir").at("writable").get<bool>());
+  EXPECT_FALSE(json.at("cpu").at("products").get<std::string>().empty());
 
   const Finished planned = run(dir, {"doctor", "--json", "--device=cpu", "--n_layer=2",
                                      "--n_embd=64", "--n_head=2", "--block_size=64"});
@@ -247,6 +249,13 @@ TEST(Doctor, ReportsThisMachineAsJson) {
   const auto plan = nlohmann::json::parse(planned.out);
   EXPECT_TRUE(plan.at("plan").at("fits").get<bool>());
   EXPECT_EQ(plan.at("config").at("n_layer"), 2);
+}
+
+// Our own products are for vectors that this setting rules out.
+TEST(Doctor, NamesWhoseProductsTheCpuComputesWith) {
+  const TempDir dir;
+  const testing::Environment narrow("ATEN_CPU_CAPABILITY", "default");
+  EXPECT_TRUE(std::regex_search(run(dir, {"doctor"}).out, std::regex("products +MKL's\n")));
 }
 
 TEST(Doctor, AWrongConfigIsInTheReport) {

@@ -20,6 +20,9 @@ constexpr std::int64_t kSizes[] = {1, 5, 16, 33, 384, 1001};
 float* data(const at::Tensor& tensor) {
   return tensor.mutable_data_ptr<float>();
 }
+Bf16* low(const at::Tensor& tensor) {
+  return static_cast<Bf16*>(tensor.mutable_data_ptr());
+}
 
 TEST_P(VectorKernelsOn, NormAndItsGradients) {
   for (const std::int64_t size : kSizes) {
@@ -53,7 +56,7 @@ TEST_P(VectorKernelsOn, GeluAndItsSlope) {
     const at::Tensor exact = at::gelu(exact_x, tanh ? "tanh" : "none");
     exact.sum().backward();
     at::Tensor u = x.clone(), y = at::empty_like(x), slope = at::ones_like(x);
-    kernels.gelu(data(u), nullptr, size, tanh, {}, {.f32 = data(y)});
+    kernels.gelu(data(u), nullptr, size, tanh, nullptr, {.f32 = data(y)});
     kernels.gelu_backward(data(slope), data(u), nullptr, size, tanh, {.f32 = data(slope)});
     EXPECT_LE((y - exact).abs().max().item<double>(), 6e-7) << tanh;
     EXPECT_LE((slope - exact_x.grad()).abs().max().item<double>(), 6e-7) << tanh;
@@ -66,14 +69,29 @@ TEST_P(VectorKernelsOn, GeluAndItsSlope) {
 TEST_P(VectorKernelsOn, GeluAddsTheBiasAndRoundsToBFloat16) {
   const std::int64_t size = 333;
   const at::Tensor x = at::randn({size}), bias = at::randn({size});
-  at::Tensor u = x.clone(), kept = at::empty({size}, at::kBFloat16), y = at::empty_like(kept);
-  const auto low = [](const at::Tensor& t) { return static_cast<Bf16*>(t.mutable_data_ptr()); };
-  kernels.gelu(data(u), data(bias), size, false, {.bf16 = low(kept)}, {.bf16 = low(y)});
-  EXPECT_TRUE(at::equal(kept, (x + bias).to(at::kBFloat16)));
-  EXPECT_TRUE(near(y, at::gelu(kept.to(at::kFloat)), 4e-3));
-  at::Tensor again = at::empty_like(y);
-  kernels.gelu(nullptr, nullptr, size, false, {.bf16 = low(kept)}, {.bf16 = low(again)});
-  EXPECT_TRUE(at::equal(again, y));
+  for (const bool tanh : {false, true}) {
+    at::Tensor u = x.clone(), kept = at::empty({size}, at::kBFloat16), y = at::empty_like(kept);
+    kernels.gelu(data(u), data(bias), size, tanh, low(kept), {.bf16 = low(y)});
+    EXPECT_TRUE(at::equal(kept, (x + bias).to(at::kBFloat16)));
+    EXPECT_TRUE(near(y, at::gelu(kept.to(at::kFloat), tanh ? "tanh" : "none"), 4e-3));
+    at::Tensor again = at::empty_like(y);
+    kernels.gelu(nullptr, nullptr, size, tanh, low(kept), {.bf16 = low(again)});
+    EXPECT_TRUE(at::equal(again, y));
+  }
+}
+
+// What is computed again may be cut into rows otherwise: a value must not depend on whether it is
+// in a whole vector or in the rest of a row.
+TEST_P(VectorKernelsOn, GeluAgainGivesTheSameBits) {
+  const std::int64_t size = 333;
+  const at::Tensor bias = at::randn({size});
+  for (const bool tanh : {false, true}) {
+    at::Tensor u = at::randn({size}) * 3, y = at::empty_like(u), again = at::empty_like(u);
+    kernels.gelu(data(u), data(bias), size, tanh, nullptr, {.f32 = data(y)});
+    for (std::int64_t i = 0; i < size; ++i)
+      kernels.gelu(data(u) + i, nullptr, 1, tanh, nullptr, {.f32 = data(again) + i});
+    EXPECT_TRUE(at::equal(again, y)) << tanh;
+  }
 }
 
 TEST_P(VectorKernelsOn, RoundsAsATenDoes) {
@@ -82,27 +100,72 @@ TEST_P(VectorKernelsOn, RoundsAsATenDoes) {
   x[5] = 1.00390625f;  // between two bfloat16 numbers: to even
   x[6] = 1.01171875f;
   at::Tensor y = at::empty({1000}, at::kBFloat16);
-  kernels.to_operand(data(x), 1000, {.bf16 = static_cast<Bf16*>(y.mutable_data_ptr())});
+  kernels.to_operand(data(x), 1000, {.bf16 = low(y)});
   EXPECT_TRUE(at::equal(y, x.to(at::kBFloat16)));
   x[7] = std::numeric_limits<float>::quiet_NaN();
-  kernels.to_operand(data(x), 1000, {.bf16 = static_cast<Bf16*>(y.mutable_data_ptr())});
+  kernels.to_operand(data(x), 1000, {.bf16 = low(y)});
   EXPECT_TRUE(y[7].isnan().item<bool>());
 }
 
+TEST_P(VectorKernelsOn, CopiesRowsThatLieApart) {
+  const std::int64_t rows = 3, width = 21;
+  const at::Tensor from = at::randn({rows, 40}), part = from.narrow(1, 0, width);
+  for (const at::ScalarType type : {at::kFloat, at::kBFloat16}) {
+    at::Tensor to = at::full({rows, 24}, 7, type), expected = to.clone();
+    expected.narrow(1, 0, width).copy_(part);
+    const bool is_low = type == at::kBFloat16;
+    kernels.rows_to_operand(data(from), 40, rows, width,
+                            is_low ? Operand{.bf16 = low(to)} : Operand{.f32 = data(to)}, 24);
+    EXPECT_TRUE(at::equal(to, expected)) << type;
+  }
+}
+
+// Rows of attention: what lies beyond `size` is zero, and what lies beyond `padded` is another
+// row's.
 TEST_P(VectorKernelsOn, SoftmaxAndItsGradient) {
   for (const std::int64_t size : kSizes) {
-    const at::Tensor s = at::randn({size}) * 20, dp = at::randn({size});
-    auto exact_s = s.to(at::kDouble).requires_grad_();
-    const at::Tensor exact = at::softmax(exact_s * 0.25, 0);
-    exact.backward(dp.to(at::kDouble));
+    const std::int64_t padded = size + size / 2;
+    const at::Tensor s = at::randn({padded + 1}) * 20, dp = at::randn({padded + 1});
+    const auto row = [size](const at::Tensor& t) { return t.narrow(0, 0, size); };
+    const at::Tensor exact = at::softmax(row(s).to(at::kDouble) * 0.25, 0);
     at::Tensor p = s.clone(), again = s.clone(), ds = dp.clone();
-    const float lse = kernels.softmax(data(p), size, 0.25f);
-    kernels.softmax_again(data(again), size, 0.25f, lse);
-    kernels.softmax_backward(data(ds), data(p), size, 0.25f, kernels.dot(data(p), data(dp), size));
-    EXPECT_TRUE(near(p, exact, 1e-6));
-    EXPECT_TRUE(near(again, exact, 3e-6));
-    EXPECT_TRUE(near(ds, exact_s.grad(), 1e-6));
-    EXPECT_NEAR(lse, at::logsumexp(exact_s * 0.25, 0).item<double>(), 2e-6 * std::abs(lse) + 1e-6);
+    const float lse = kernels.softmax(data(p), size, padded, 0.25f, nullptr);
+    kernels.softmax_backward(data(again), data(ds), size, padded, 0.25f, lse, nullptr, nullptr);
+    EXPECT_TRUE(near(row(p), exact, 1e-6));
+    EXPECT_TRUE(near(row(again), exact, 3e-6));
+    // The gradient at the p that it has.
+    const at::Tensor p64 = row(again).to(at::kDouble), dp64 = row(dp).to(at::kDouble);
+    EXPECT_TRUE(near(row(ds), p64 * (dp64 - p64.dot(dp64)) * 0.25, 1e-6));
+    EXPECT_NEAR(lse, at::logsumexp(row(s).to(at::kDouble) * 0.25, 0).item<double>(),
+                2e-6 * std::abs(lse) + 1e-6);
+    for (const at::Tensor& t : {p, again, ds})
+      EXPECT_TRUE(t.narrow(0, size, padded - size).eq(0).all().item<bool>()) << size;
+    EXPECT_TRUE(at::equal(p[padded], s[padded]) && at::equal(again[padded], s[padded]) &&
+                at::equal(ds[padded], dp[padded]));
+  }
+}
+
+TEST_P(VectorKernelsOn, SoftmaxRoundsToBFloat16) {
+  for (const std::int64_t size : kSizes) {
+    const std::int64_t padded = size + size / 2;
+    const at::Tensor s = at::randn({padded}), dp = at::randn({padded});
+    at::Tensor p = s.clone(), again = s.clone(), ds = dp.clone();
+    const float lse = kernels.softmax(data(p), size, padded, 0.25f, nullptr);
+    kernels.softmax_backward(data(again), data(ds), size, padded, 0.25f, lse, nullptr, nullptr);
+    const auto guarded = [padded] { return at::full({padded + 1}, 7, at::kBFloat16); };
+    const auto same = [padded](const at::Tensor& rounded, const at::Tensor& t) {
+      return at::equal(rounded.narrow(0, 0, padded), t.to(at::kBFloat16)) &&
+             rounded[padded].item<float>() == 7;
+    };
+    at::Tensor p_low = guarded(), again_low = guarded(), ds_low = guarded(), only_ds = guarded();
+    kernels.softmax(data(s.clone()), size, padded, 0.25f, low(p_low));
+    kernels.softmax_backward(data(s.clone()), data(dp.clone()), size, padded, 0.25f, lse,
+                             low(again_low), low(ds_low));
+    at::Tensor kept = s.clone();
+    kernels.softmax_backward(data(kept), data(dp.clone()), size, padded, 0.25f, lse, nullptr,
+                             low(only_ds));
+    EXPECT_TRUE(same(p_low, p) && same(again_low, again) && same(ds_low, ds)) << size;
+    EXPECT_TRUE(same(only_ds, ds) && at::equal(kept, again)) << size;
   }
 }
 
@@ -127,11 +190,11 @@ TEST_P(VectorKernelsOn, ANotANumberReachesTheResult) {
   at::Tensor logits = x.clone(), y = at::empty({40});
   EXPECT_TRUE(std::isnan(kernels.cross_entropy(data(logits), 40, 3, 1, {})));
   at::Tensor scores = x.clone();
-  kernels.softmax(data(scores), 40, 1);
+  kernels.softmax(data(scores), 40, 40, 1, nullptr);
   EXPECT_TRUE(scores.isnan().all().item<bool>());
   for (const bool tanh : {false, true}) {
     at::Tensor u = x.clone();
-    kernels.gelu(data(u), nullptr, 40, tanh, {}, {.f32 = data(y)});
+    kernels.gelu(data(u), nullptr, 40, tanh, nullptr, {.f32 = data(y)});
     EXPECT_TRUE(y[17].isnan().item<bool>());
   }
 }

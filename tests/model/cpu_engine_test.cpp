@@ -149,6 +149,16 @@ const Case kCases[] = {
     {.name = "one_token", .batch = 3, .tokens = 1},
     {.name = "one_sequence", .batch = 1, .bias = true},
     {.name = "wide_head", .heads = 1, .width = 80, .vocab = 300, .head_chunk = 7},
+    // Wide and long enough for our own products (gpt/kernels/product_set.h), packed weights and
+    // all.
+    {.name = "own_products",
+     .width = 96,
+     .vocab = 65,
+     .block = 80,
+     .batch = 5,
+     .tokens = 70,
+     .bias = true,
+     .dropout = 0.1},
 };
 
 class CpuEngineOn : public ::testing::TestWithParam<Case> {};
@@ -210,6 +220,29 @@ TEST_P(CpuEngineOn, BFloat16LossesAreAsNearToFloat64AsTheEagerEngines) {
 
 INSTANTIATE_TEST_SUITE_P(Models, CpuEngineOn, ::testing::ValuesIn(kCases),
                          [](const auto& test) { return std::string(test.param.name); });
+
+// What it keeps of the weights (bfloat16 copies, packed ones) follows them.
+TEST(CpuEngine, SeesTheWeightsAsTheyAreNow) {
+  const Case c{.name = "", .width = 96, .block = 80, .batch = 5, .tokens = 70};
+  const Batch batch = batch_of(c);
+  for (const at::ScalarType products : {at::kFloat, at::kBFloat16}) {
+    const Compute compute{c10::kCPU, products};
+    Gpt model = model_of(c);
+    CpuEngine engine(config_of(c), model, compute, plan_of(c));
+    const at::Tensor before = engine.token_losses(batch.x, batch.y);
+    for (const Parameter& p : model.parameters()) {
+      const at::NoGradGuard no_grad;
+      p.tensor.mul_(1.25);
+    }
+    engine.weights_changed();
+    const at::Tensor now = engine.token_losses(batch.x, batch.y);
+    CpuEngine fresh(config_of(c), model, compute, plan_of(c));
+    EXPECT_TRUE(at::equal(now, fresh.token_losses(batch.x, batch.y)));
+    EXPECT_FALSE(at::equal(now, before));
+    engine.release_memory();
+    EXPECT_TRUE(at::equal(now, engine.token_losses(batch.x, batch.y)));
+  }
+}
 
 TEST(CpuEngine, GradientsOfMicroBatchesAddUp) {
   const Case c{.name = "", .dropout = 0.2};

@@ -1,6 +1,6 @@
-// Products of row-major matrices on the calling thread alone, float32 or bfloat16 in, float32 out.
-// They are the BLAS inside LibTorch, called without the dispatcher: one call costs what it
-// computes.
+// Products of row-major matrices on the calling thread alone, float32 or bfloat16 in, float32 out:
+// our own (product_set.h) where they are faster and the thread has a ProductSpace, else those of
+// the BLAS inside LibTorch, called without the dispatcher: one call costs what it computes.
 #pragma once
 
 #include <cstdint>
@@ -25,15 +25,37 @@ struct Extent {
   std::int64_t rows, columns, inner;  // of the result; of the sum
 };
 
+// A right factor and, if it was packed for our own products (product_set.h), that; they may use it
+// instead.
+template <class T>
+struct RightFactor : Matrix<const T> {
+  RightFactor(Matrix<const T> matrix, const unsigned char* its_packed = nullptr)
+      : Matrix<const T>(matrix), packed(its_packed) {}
+  const unsigned char* packed;
+};
+
 // c = a b^T, a (rows, inner), b (columns, inner): a linear layer's forward pass.
-void product_nt(Extent size, ConstF32 a, ConstF32 b, MutF32 c, Into into);
-void product_nt(Extent size, ConstBf16 a, ConstBf16 b, MutF32 c, Into into);
+void product_nt(Extent size, ConstF32 a, RightFactor<float> b, MutF32 c, Into into);
+void product_nt(Extent size, ConstBf16 a, RightFactor<Bf16> b, MutF32 c, Into into);
 // c = a b, b (inner, columns): its input's gradient.
-void product_nn(Extent size, ConstF32 a, ConstF32 b, MutF32 c, Into into);
-void product_nn(Extent size, ConstBf16 a, ConstBf16 b, MutF32 c, Into into);
+void product_nn(Extent size, ConstF32 a, RightFactor<float> b, MutF32 c, Into into);
+void product_nn(Extent size, ConstBf16 a, RightFactor<Bf16> b, MutF32 c, Into into);
 // c = a^T b, a (inner, rows), b (inner, columns): its weight's gradient.
 void product_tn(Extent size, ConstF32 a, ConstF32 b, MutF32 c, Into into);
 void product_tn(Extent size, ConstBf16 a, ConstBf16 b, MutF32 c, Into into);
+
+// While it lives, products of this thread may use `memory`: workspace_bytes (product_set.h) of the
+// largest of them, on a cache line. Null: all of them are MKL's.
+class ProductSpace {
+ public:
+  explicit ProductSpace(void* memory);
+  ~ProductSpace();
+  ProductSpace(const ProductSpace&) = delete;
+  ProductSpace& operator=(const ProductSpace&) = delete;
+
+ private:
+  void* before_;
+};
 
 // While it lives, products of this thread use no other threads, and denormal floats count as zero:
 // late in training they appear in dead corners of a model, and each costs a hundred cycles.

@@ -1,5 +1,5 @@
-// The row-wise arithmetic of the CPU engine on plain float32 pointers, vectorised by the compiler:
-// one source, built once per instruction set, picked when the program runs. Rows are contiguous.
+// The row-wise arithmetic of the CPU engine on plain float32 pointers: one source, built once per
+// instruction set, picked when the program runs. Rows are contiguous.
 #pragma once
 
 #include <cstdint>
@@ -34,30 +34,32 @@ struct VectorKernels {
   void (*norm_backward)(const float* dy, const float* x, const float* stats, const float* gamma,
                         std::int64_t width, float* dx, float* dgamma, float* dbeta);
 
-  // u (in place: + bias, which may be null) -> y = gelu(u) (Hendrycks and Gimpel 2016). If u_kept
-  // is bfloat16, y is that of the rounded value, so that it can be had again from u_kept alone: by
-  // a null u.
-  void (*gelu)(float* u, const float* bias, std::int64_t size, bool tanh, Operand u_kept,
-               Operand y);
-  // dy *= gelu'(u)
-  void (*gelu_backward)(float* dy, const float* u, const Bf16* u_bf16, std::int64_t size, bool tanh,
-                        Operand du);
+  // y = gelu(u + bias) (Hendrycks and Gimpel 2016); bias may be null. Without u_kept, u becomes the
+  // sum; with it, it takes the sum in bfloat16 and y is that of the rounded value, so that it can
+  // be had again from u_kept alone: by a null u.
+  void (*gelu)(float* u, const float* bias, std::int64_t size, bool tanh, Bf16* u_kept, Operand y);
+  // du = dy * gelu'(u), from one of u and u_bf16; may be in place.
+  void (*gelu_backward)(const float* dy, const float* u, const Bf16* u_bf16, std::int64_t size,
+                        bool tanh, Operand du);
 
-  // In place: p = softmax(scale * s) of the first `size`; returns log sum exp.
-  float (*softmax)(float* s, std::int64_t size, float scale);
-  // In place: s -> exp(scale * s - lse).
-  void (*softmax_again)(float* s, std::int64_t size, float scale, float lse);
-  // In place: dp -> scale * p * (dp - delta).
-  void (*softmax_backward)(float* dp, const float* p, std::int64_t size, float scale, float delta);
+  // p = softmax(scale * s) of the first `size`, with zeros up to `padded`, as bfloat16 into `low`,
+  // else in place; returns log sum exp.
+  float (*softmax)(float* s, std::int64_t size, std::int64_t padded, float scale, Bf16* low);
+  // In place: s -> p = exp(scale * s - lse), dp -> scale * p * (dp - sum of p * dp), both with
+  // zeros up to `padded`; what has a bfloat16 row goes there instead, ds with or without p.
+  void (*softmax_backward)(float* s, float* dp, std::int64_t size, std::int64_t padded, float scale,
+                           float lse, Bf16* p_low, Bf16* ds_low);
   // loss of `target`; logits -> factor * (softmax - onehot), into `d`, unless both are null.
   float (*cross_entropy)(float* logits, std::int64_t size, std::int64_t target, float factor,
                          Operand d);
 
-  float (*dot)(const float* a, const float* b, std::int64_t size);
   void (*add)(float* to, const float* from, std::int64_t size);
   void (*add_bf16)(float* to, const Bf16* from, std::int64_t size);
   void (*add3)(const float* a, const float* b, const float* bias, std::int64_t size, float* sum);
-  void (*to_operand)(const float* from, std::int64_t size, Operand to);  // copies
+  // Copies; rows lie `stride` apart.
+  void (*to_operand)(const float* from, std::int64_t size, Operand to);
+  void (*rows_to_operand)(const float* from, std::int64_t from_stride, std::int64_t rows,
+                          std::int64_t width, Operand to, std::int64_t to_stride);
   double (*sum_of_squares)(const float* x, std::int64_t size);
   void (*adamw)(float* p, const float* g, float* m, float* v, std::int64_t size, AdamWStep step);
 };

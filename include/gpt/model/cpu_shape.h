@@ -26,6 +26,12 @@ struct CpuShape {
 // added up at the end.
 bool cpu_threads_share(std::int64_t parameters, std::int64_t sequences, int threads);
 
+// Bytes of the weights that are kept packed for our own products (gpt/kernels/product_set.h), as
+// right factors forward and backward: those of a small model, where packing them for every group
+// would take much of what the products gain. 0 for others, where products are MKL's, and where
+// memory is scarce enough for recomputation. They change no bit of a result.
+std::int64_t cpu_packed_bytes(const CpuShape& shape, std::int64_t parameters);
+
 // `shape` with the cut of a batch of `sequences` sequences of `tokens` tokens for threads that work
 // together, or each for itself. head_chunk: tokens whose logits may exist at once.
 CpuShape cpu_shape(CpuShape shape, bool together, std::int64_t sequences, std::int64_t tokens,

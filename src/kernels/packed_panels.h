@@ -1,0 +1,106 @@
+// How packed_product.h cuts a product into blocks and panels, and where its right factor's panels
+// come from.
+#pragma once
+
+#include <stdint.h>
+
+#include "product_sets.h"
+
+namespace gpt {
+namespace GPT_ISA {
+namespace {
+
+inline int64_t least(int64_t a, int64_t b) {
+  return a < b ? a : b;
+}
+
+inline int64_t pieces_of(int64_t size, int64_t most) {
+  return (size + most - 1) / most;
+}
+
+// The size of equal pieces, a multiple of `unit`, of at most `most` (a multiple of `unit` too).
+inline int64_t even_piece(int64_t size, int64_t most, int64_t unit) {
+  const int64_t piece = pieces_of(size, pieces_of(size, most));
+  return pieces_of(piece, unit) * unit;
+}
+
+// The side from row (or column) i and inner index k on.
+template <class T>
+inline ProductSide<T> from(const ProductSide<T>& side, int64_t i, int64_t k) {
+  return {side.data + (side.along ? i * side.stride + k : k * side.stride + i), side.stride,
+          side.along};
+}
+
+// Asks for part `part` of `parts` of the lines of (count, depth) elements of a side.
+template <class T>
+inline void fetch(const ProductSide<T>& side, int64_t count, int64_t depth, int64_t part,
+                  int64_t parts) {
+  const int64_t rows = side.along ? count : depth, columns = side.along ? depth : count;
+  constexpr int64_t kLine = 64 / static_cast<int64_t>(sizeof(T));
+  for (int64_t row = rows * part / parts; row < rows * (part + 1) / parts; ++row)
+    for (int64_t column = 0; column < columns; column += kLine)
+      __builtin_prefetch(side.data + row * side.stride + column, 0, 2);
+}
+
+inline void fetch(const unsigned char* bytes, int64_t size, int64_t part, int64_t parts) {
+  for (int64_t at = size * part / parts / 64 * 64; at < size * (part + 1) / parts; at += 64)
+    __builtin_prefetch(bytes + at, 0, 2);
+}
+
+// Kernel, for sides of type Kernel::Element:
+//   kRows, kColumns: of the result, in a panel of a and of b
+//   kDepth: the inner dimension is padded with zeros to a multiple of it
+//   kRowBlock, kDepthBlock: most of a's rows and inner indices that are packed at once, multiples
+//   of
+//     the above; kBlock: most elements
+//   kBytes: of a packed element
+//   pack_a, pack_b(side, count, depth, to): panel p goes to to + p * panel * padded depth * kBytes
+//   padded_columns(columns): that a panel of b with so many takes
+//   multiply(a, b, depth, c, stride, rows, columns, add): of one panel each
+struct BlockSteps {
+  int64_t rows, depth;
+};
+
+template <class Kernel>
+inline int64_t padded_depth(int64_t depth) {
+  return pieces_of(depth, Kernel::kDepth) * Kernel::kDepth;
+}
+
+template <class Kernel>
+inline BlockSteps block_steps(Extent size) {
+  const int64_t rows = even_piece(size.rows, Kernel::kRowBlock, Kernel::kRows);
+  const int64_t depth_most = Kernel::kBlock / rows / Kernel::kDepth * Kernel::kDepth;
+  return {rows, even_piece(size.inner, least(depth_most, Kernel::kDepthBlock), Kernel::kDepth)};
+}
+
+// The panels of b: those that were packed before, or one at a time in memory of the product.
+template <class Kernel>
+struct RightPanels {
+  ProductSide<typename Kernel::Element> side;
+  const unsigned char* packed;
+  unsigned char* own;
+  int64_t columns, inner;
+
+  int64_t width(int64_t column) const { return least(Kernel::kColumns, columns - column); }
+  const unsigned char* packed_at(int64_t column, int64_t k) const {
+    return packed +
+           (column * padded_depth<Kernel>(inner) + k * Kernel::padded_columns(width(column))) *
+               Kernel::kBytes;
+  }
+  const unsigned char* at(int64_t column, int64_t k, int64_t depth) const {
+    if (packed) return packed_at(column, k);
+    Kernel::pack_b(from(side, column, k), width(column), depth, own);
+    return own;
+  }
+  void fetch_part(int64_t column, int64_t k, int64_t depth, int64_t part, int64_t parts) const {
+    if (column >= columns) return;
+    if (packed)
+      fetch(packed_at(column, k), Kernel::kColumns * depth * Kernel::kBytes, part, parts);
+    else
+      fetch(from(side, column, k), width(column), depth, part, parts);
+  }
+};
+
+}  // namespace
+}  // namespace GPT_ISA
+}  // namespace gpt

@@ -1,0 +1,73 @@
+#include "gpt/kernels/product_set.h"
+
+#include <optional>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <ATen/Version.h>
+
+#include "gpt/base/strings.h"
+#include "gpt/kernels/product_choice.h"
+
+#include "product_sets.h"
+
+namespace gpt {
+
+namespace {
+
+// Tiles are 8 KiB of state per thread, which Linux gives to those who ask (Documentation/arch/x86/
+// xstate.rst); the answer holds for all threads.
+bool tiles_granted() {
+  constexpr long kRequest = 0x1023, kTileData = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
+  return syscall(SYS_arch_prctl, kRequest, kTileData) == 0;
+}
+
+// The best that this CPU can run and that is no wider than LibTorch's own loops, which
+// ATEN_CPU_CAPABILITY narrows; null if there is none.
+const ProductSet* best_set() {
+  const std::string widest = at::get_cpu_capability();
+  const ProductSet* best = nullptr;
+  for (const ProductSet* set : runnable_product_sets())
+    if (widest.starts_with("AVX512") || (widest == "AVX2" && set == &kProductAvx2)) best = set;
+  return best;
+}
+
+std::optional<ProductSet> choose() {
+  const ProductSet* best = best_set();
+  if (!best) return std::nullopt;
+  if (best == &kProductAmx) return *best;
+  const ProductSet chosen = where_it_pays(*best, measure_f32(*best), measure_bf16(*best));
+  if (!chosen.f32.multiply && !chosen.bf16.multiply) return std::nullopt;
+  return chosen;
+}
+
+}  // namespace
+
+std::vector<const ProductSet*> runnable_product_sets() {
+  __builtin_cpu_init();
+  std::vector<const ProductSet*> list;
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+    list.push_back(&kProductAvx2);
+  if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw") ||
+      !__builtin_cpu_supports("avx512vl"))
+    return list;
+  list.push_back(&kProductAvx512);
+  if (__builtin_cpu_supports("avx512bf16")) list.push_back(&kProductAvx512Bf16);
+  if (__builtin_cpu_supports("amx-bf16") && tiles_granted()) list.push_back(&kProductAmx);
+  return list;
+}
+
+const ProductSet* product_set() {
+  static const std::optional<ProductSet> chosen = choose();
+  return chosen ? &*chosen : nullptr;
+}
+
+std::string products_text() {
+  const ProductSet* set = product_set();
+  if (!set) return "MKL's";
+  if (set->f32.multiply && set->bf16.multiply) return set->name;
+  return concat(set->name, " for ",
+                set->f32.multiply ? "float32, MKL's for bfloat16" : "bfloat16, MKL's for float32");
+}
+
+}  // namespace gpt
