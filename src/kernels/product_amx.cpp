@@ -1,9 +1,9 @@
 // Products with the tile instructions of Intel's Sapphire Rapids and later (Intel SDM volume 1,
 // chapter 18). Room.cmake gives this file its instruction set.
 //
-// A float32 product is the six largest of nine bfloat16 products: with a = a1 + a2 + a3 exactly and
-// b likewise (tile_pack.h),
-//   a b = a1 b1 + (a1 b2 + a2 b1) + (a2 b2 + a1 b3 + a3 b1) + (a2 b3 + a3 b2 + a3 b3),
+// A float32 product is the six largest of nine bfloat16 products: with a = a1 + a2 + a3 and b
+// likewise (tile_pack.h), what is left away, a2 b3 + a3 b2 + a3 b3, is at most 2^-23 of a b and on
+// average far less, as the parts are rounded to nearest. The tiles add in float32.
 #define GPT_ISA amx
 
 #include "packed_product.h"
