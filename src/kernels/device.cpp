@@ -60,6 +60,14 @@ double measure_product(const c10::Device& device, c10::ScalarType type,
   return best;
 }
 
+PeakRate fastest_of(const std::vector<LargeProduct>& products, const c10::Device& device,
+                    c10::ScalarType type) {
+  double best = 0;
+  for (const LargeProduct& product : products)
+    best = std::max(best, measure_product(device, type, product));
+  return {best, "measured product"};
+}
+
 }  // namespace
 
 DeviceFacts device_facts(int cuda_index) {
@@ -86,14 +94,11 @@ PeakRate peak_rate(const c10::Device& device, c10::ScalarType type) {
     const std::string name = cuda_device_name(device.index());
     if (const double known = table_peak(name); known > 0) return {known, name + ", data sheet"};
   }
-  return measured_peak(device, type);
+  return fastest_of(products_in_use(device, type), device, type);
 }
 
 PeakRate measured_peak(const c10::Device& device, c10::ScalarType type) {
-  double best = 0;
-  for (const LargeProduct& product : large_products(device, type))
-    best = std::max(best, measure_product(device, type, product));
-  return {best, "measured product"};
+  return fastest_of(large_products(device, type), device, type);
 }
 
 void set_arithmetic(bool deterministic) {

@@ -52,13 +52,18 @@ LargeProduct own_product() {
 
 }  // namespace
 
-std::vector<LargeProduct> large_products(const c10::Device& device, c10::ScalarType type) {
+std::vector<LargeProduct> products_in_use(const c10::Device& device, c10::ScalarType type) {
   std::vector<LargeProduct> products{at_mm};
-  if (!device.is_cpu()) return products;
-  if (LargeProduct onednn = onednn_product()) products.push_back(std::move(onednn));
-  if (type != at::kFloat && type != at::kBFloat16) return products;
+  if (!device.is_cpu() || (type != at::kFloat && type != at::kBFloat16)) return products;
   if (LargeProduct own = type == at::kFloat ? own_product<float>() : own_product<Bf16>())
     products.push_back(std::move(own));
+  return products;
+}
+
+std::vector<LargeProduct> large_products(const c10::Device& device, c10::ScalarType type) {
+  std::vector<LargeProduct> products = products_in_use(device, type);
+  if (device.is_cpu())
+    if (LargeProduct onednn = onednn_product()) products.push_back(std::move(onednn));
   return products;
 }
 

@@ -9,6 +9,7 @@
 #include "gpt/base/strings.h"
 #include "gpt/kernels/product_choice.h"
 
+#include "cpu_vectors.h"
 #include "product_sets.h"
 
 namespace gpt {
@@ -46,11 +47,8 @@ std::optional<ProductSet> choose() {
 std::vector<const ProductSet*> runnable_product_sets() {
   __builtin_cpu_init();
   std::vector<const ProductSet*> list;
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-    list.push_back(&kProductAvx2);
-  if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw") ||
-      !__builtin_cpu_supports("avx512vl"))
-    return list;
+  if (has_avx2()) list.push_back(&kProductAvx2);
+  if (!has_avx512()) return list;
   list.push_back(&kProductAvx512);
   if (__builtin_cpu_supports("avx512bf16")) list.push_back(&kProductAvx512Bf16);
   if (__builtin_cpu_supports("amx-bf16") && tiles_granted()) list.push_back(&kProductAmx);

@@ -7,6 +7,7 @@
 
 #include "gpt/kernels/parallel.h"
 
+#include "cpu_vectors.h"
 #include "thin_dot.h"
 
 namespace gpt {
@@ -17,10 +18,8 @@ using Dot = void (*)(const ThinProduct&, std::int64_t, std::int64_t);
 
 Dot choose_dot() {
   __builtin_cpu_init();
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-      __builtin_cpu_supports("avx512vl"))
-    return thin_dot_avx512;
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return thin_dot_avx2;
+  if (has_avx512()) return thin_dot_avx512;
+  if (has_avx2()) return thin_dot_avx2;
   return ThinDot<4>::run;  // SSE2, which every x86-64 has
 }
 

@@ -2,6 +2,7 @@
 
 #include <ATen/Version.h>
 
+#include "cpu_vectors.h"
 #include "vector_table.h"
 
 namespace gpt {
@@ -9,10 +10,8 @@ namespace gpt {
 std::vector<const VectorKernels*> runnable_vector_kernels() {
   __builtin_cpu_init();
   std::vector<const VectorKernels*> list{&kVectorGeneric};
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) list.push_back(&kVectorAvx2);
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-      __builtin_cpu_supports("avx512vl"))
-    list.push_back(&kVectorAvx512);
+  if (has_avx2()) list.push_back(&kVectorAvx2);
+  if (has_avx512()) list.push_back(&kVectorAvx512);
   if (list.back() == &kVectorAvx512 && __builtin_cpu_supports("avx512bf16"))
     list.push_back(&kVectorAvx512Bf16);
   return list;

@@ -146,17 +146,13 @@ template <class X>
 void CpuPass<X>::weight_gradient(const CpuWeight& weight, std::int64_t rows, std::int64_t columns,
                                  const X* dy, const X* x) {
   // Shares of the longer side: a product is the faster the squarer it is.
-  if (rows >= columns) {
-    const auto mine = crew_.share(rows);
-    product_tn({mine.size(), columns, group_.tokens}, Matrix<const X>{dy + mine.begin, rows},
-               Matrix<const X>{x, columns},
-               {matrices_ + weight.gradient + mine.begin * columns, columns}, Into::kAdd);
-  } else {
-    const auto mine = crew_.share(columns);
-    product_tn({rows, mine.size(), group_.tokens}, Matrix<const X>{dy, rows},
-               Matrix<const X>{x + mine.begin, columns},
-               {matrices_ + weight.gradient + mine.begin, columns}, Into::kAdd);
-  }
+  const bool by_rows = rows >= columns;
+  const Crew::Share row = by_rows ? crew_.share(rows) : Crew::Share{0, rows};
+  const Crew::Share column = by_rows ? Crew::Share{0, columns} : crew_.share(columns);
+  product_tn({row.size(), column.size(), group_.tokens}, Matrix<const X>{dy + row.begin, rows},
+             Matrix<const X>{x + column.begin, columns},
+             {matrices_ + weight.gradient + row.begin * columns + column.begin, columns},
+             Into::kAdd);
 }
 
 template class CpuPass<float>;

@@ -65,15 +65,23 @@ bool CpuWeights::keep_packed(std::int64_t bytes) {
 }
 
 template <class T>
-void CpuWeights::place_packed(const PackedProducts<T>& products) {
+void CpuWeights::each_packed(const PackedProducts<T>& products, const auto& visit) const {
   unsigned char* at = packed_.mutable_data_ptr<std::uint8_t>();
-  const auto take = [&](std::int64_t columns, std::int64_t inner) {
-    return std::exchange(at, at + products.packed_bytes(columns, inner));
-  };
-  for (const auto& [rows, columns, weight] : packable_) {
-    weight->packed_forward = take(rows, columns);
-    weight->packed_backward = take(columns, rows);
+  for (const Packable& matrix : packable_) {
+    unsigned char* const forward = at;
+    unsigned char* const backward = at + products.packed_bytes(matrix.rows, matrix.columns);
+    at = backward + products.packed_bytes(matrix.columns, matrix.rows);
+    visit(matrix, forward, backward);
   }
+}
+
+template <class T>
+void CpuWeights::place_packed(const PackedProducts<T>& products) {
+  each_packed(products,
+              [](const Packable& matrix, unsigned char* forward, unsigned char* backward) {
+                matrix.weight->packed_forward = forward;
+                matrix.weight->packed_backward = backward;
+              });
 }
 
 void CpuWeights::lay_out() {
@@ -123,18 +131,17 @@ void CpuWeights::copy_low() {
 
 template <class T>
 void CpuWeights::pack(const PackedProducts<T>& products, const T* CpuWeight::*from) {
-  unsigned char* const base = packed_.mutable_data_ptr<std::uint8_t>();
-  const auto writable = [&](const unsigned char* packed) { return base + (packed - base); };
   Team& workers = team();
   workers.run([&](int rank) {
-    for (const auto& [rows, columns, weight] : packable_) {
-      const T* data = weight->*from;
-      const auto [top, bottom] = workers.share(rows, rank, products.panel_columns);
-      products.pack_b({data, columns, true}, top, bottom, columns,
-                      writable(weight->packed_forward));
-      const auto [left, right] = workers.share(columns, rank, products.panel_columns);
-      products.pack_b({data, columns, false}, left, right, rows, writable(weight->packed_backward));
-    }
+    each_packed(products,
+                [&](const Packable& matrix, unsigned char* forward, unsigned char* backward) {
+                  const auto& [rows, columns, weight] = matrix;
+                  const T* data = weight->*from;
+                  const auto [top, bottom] = workers.share(rows, rank, products.panel_columns);
+                  products.pack_b({data, columns, true}, top, bottom, columns, forward);
+                  const auto [left, right] = workers.share(columns, rank, products.panel_columns);
+                  products.pack_b({data, columns, false}, left, right, rows, backward);
+                });
   });
 }
 

@@ -60,6 +60,9 @@ class CpuWeights {
   CpuWeight next();
   void lay_out();
   void copy_low();
+  // Calls visit(matrix, forward, backward), the places of its packed forms, for each.
+  template <class T>
+  void each_packed(const PackedProducts<T>& products, const auto& visit) const;
   template <class T>
   void place_packed(const PackedProducts<T>& products);
   template <class T>
