@@ -159,8 +159,9 @@ TEST_P(ProductOn, SizesAroundTheEdgesOfTiles) {
 }
 
 TEST_P(ProductOn, SizesOfSeveralBlocks) {
-  for (const Extent size : {Extent{33, 47, 50}, Extent{20, 40, 3072}, Extent{515, 70, 390},
-                            Extent{1536, 33, 768}, Extent{64, 530, 777}})
+  for (const Extent size :
+       {Extent{33, 47, 50}, Extent{20, 40, 3072}, Extent{515, 70, 390}, Extent{1536, 33, 768},
+        Extent{64, 530, 777}, Extent{1100, 20, 800}, Extent{40, 2008, 400}})
     expect_exact(size);
 }
 
