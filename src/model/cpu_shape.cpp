@@ -52,7 +52,8 @@ CpuShape cpu_shape(CpuShape shape, bool together, std::int64_t sequences, std::i
       std::max<std::int64_t>(1, (sequences + shape.groups - 1) / shape.groups);
   const std::int64_t wanted = (together ? kCommonGroup : kOwnGroup) / tokens;
   shape.group = tokens * std::clamp<std::int64_t>(wanted, 1, most);
-  shape.head_chunk = std::min(head_chunk, shape.group);
+  const std::int64_t chunks = (shape.group + head_chunk - 1) / head_chunk;
+  shape.head_chunk = (shape.group + chunks - 1) / chunks;  // no small one at the end
   return shape;
 }
 
