@@ -27,12 +27,18 @@ std::vector<std::int64_t> micro_batches(const Problem& problem, const Fixed& fix
   return even_pieces(problem.effective(), problem.cuda ? problem.effective() : problem.batch);
 }
 
+// For the eager engine more than the default only loses caches; the fused one packs the head's
+// weight for every chunk anew. Measured, 124M: 512 tokens take 7 % off a step of 333, 1024 no more.
+std::int64_t cpu_head_chunk(const Problem& problem) {
+  constexpr std::int64_t kFused = 512;
+  const std::int64_t chunk = default_head_chunk(problem.vocab);
+  return problem.engine == EngineKind::kCpu ? std::max(chunk, kFused) : chunk;
+}
+
 std::vector<std::int64_t> head_chunks(const Problem& problem, const Fixed& fixed,
                                       std::int64_t tokens) {
   if (fixed.head_chunk) return {std::min(*fixed.head_chunk, tokens)};
-  // Beyond the default a CPU's caches only lose.
-  const std::int64_t most =
-      problem.cuda ? tokens : std::min(tokens, default_head_chunk(problem.vocab));
+  const std::int64_t most = problem.cuda ? tokens : std::min(tokens, cpu_head_chunk(problem));
   constexpr std::int64_t kLeast = 64;
   std::vector<std::int64_t> chunks{most};
   for (std::int64_t chunk = kLeast; chunk < most; chunk *= 2) chunks.push_back(chunk);

@@ -114,6 +114,21 @@ TEST(Plan, ACpuKeepsNanoGptsPieces) {
   EXPECT_EQ(chosen.best->choice.offload, Offload::kOff);
 }
 
+TEST(Plan, ACpuTakesLargerChunksOfTheHeadWithTheFusedEngine) {
+  Problem problem = users_problem();
+  problem.cuda = false;
+  const auto chunk = [&](EngineKind engine) {
+    problem.engine = engine;
+    const PlanChoice chosen = choose_plan(problem, {}, cpu_rates(2), 1000 * kGibi);
+    return chosen.best ? chosen.best->choice.head_chunk : 0;
+  };
+  EXPECT_EQ(chunk(EngineKind::kEager), 333);  // 64 MiB of logits
+  EXPECT_EQ(chunk(EngineKind::kCpu), 512);
+  problem.vocab = 65;
+  EXPECT_EQ(chunk(EngineKind::kEager), 64 * 1024) << "all tokens";
+  EXPECT_EQ(chunk(EngineKind::kCpu), 64 * 1024);
+}
+
 Problem gpt2(std::int64_t layers, std::int64_t heads, std::int64_t width) {
   Problem problem = users_problem();
   problem.layers = layers, problem.heads = heads, problem.width = width;
