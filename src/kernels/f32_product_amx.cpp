@@ -6,22 +6,16 @@
 
 #include <utility>
 
+#include "packed_product.h"
 #include "tile_beside.h"
 #include "tile_multiply.h"
+#include "tile_panels.h"
 
 namespace gpt {
 namespace GPT_ISA {
 namespace {
 
-// As for packed_panels.h: a packed block of a stays in the second cache (2 MiB).
-struct Panels {
-  using Element = float;
-  static constexpr int64_t kRows = 32, kColumns = 32, kDepth = kTileDepth;
-  static constexpr int64_t kBytes = 2 * kParts<float>;
-  static constexpr int64_t kRowBlock = 512, kDepthBlock = 384, kBlock = kRowBlock * kDepthBlock;
-
-  static int64_t padded_columns(int64_t columns) { return columns > kTileRows ? 32 : 16; }
-};
+using Panels = TilePanels<float>;
 
 LineFetch lines(const F32Side& side, int64_t count, int64_t depth) {
   constexpr int64_t kSize = sizeof(float);
@@ -184,22 +178,18 @@ class F32Product {
 
 void multiply_f32(Extent size, ProductSide<float> a, ProductSide<float> b,
                   const unsigned char* packed_b, MutF32 c, Into into, unsigned char* workspace) {
-  const TileShapes shapes;
-  _tile_loadconfig(&shapes);
+  const TilesConfigured tiles;
   F32Product(size, a, b, packed_b, c, into, workspace).run();
-  _tile_release();
 }
 
+// A panel of b more than where one is packed at a time.
 int64_t workspace_bytes_f32(Extent most) {
-  const int64_t rows =
-      least(Panels::kRowBlock, pieces_of(most.rows, Panels::kRows) * Panels::kRows);
   const int64_t depth = least(Panels::kDepthBlock, padded_depth<Panels>(most.inner));
-  return (least(Panels::kBlock, rows * depth) + 2 * Panels::kColumns * depth) * Panels::kBytes;
+  return workspace_bytes<Panels>(most) + Panels::kColumns * depth * Panels::kBytes;
 }
 
 int64_t packed_bytes_f32(int64_t columns, int64_t inner) {
-  return pieces_of(columns, Panels::kColumns) * Panels::kColumns * padded_depth<Panels>(inner) *
-         Panels::kBytes;
+  return packed_bytes<Panels>(columns, inner);
 }
 
 void pack_columns_f32(ProductSide<float> b, int64_t first, int64_t last, int64_t inner,

@@ -5,6 +5,7 @@
 #include "f32_product_amx.h"
 #include "packed_product.h"
 #include "tile_multiply.h"
+#include "tile_panels.h"
 
 namespace gpt {
 namespace GPT_ISA {
@@ -50,29 +51,19 @@ void pack_panels(const ProductSide<Bf16>& side, int64_t count, int64_t depth, un
 
 // Of packed_product.h. Here a panel is packed at once, not beside the products of another as for
 // float32: these take a sixth of the time, in which nothing else would fit.
-struct Bf16Kernel {
-  using Element = Bf16;
-  static constexpr int64_t kRows = 32, kColumns = 32, kDepth = kTileDepth;
-  static constexpr int64_t kBytes = 2;
-  // A packed block is to stay in the second cache (2 MiB) beside what passes by.
-  static constexpr int64_t kRowBlock = 512, kDepthBlock = 768, kBlock = kRowBlock * kDepthBlock;
-
+struct Bf16Kernel : TilePanels<Bf16> {
+  static void pack(const ProductSide<Bf16>& side, bool transposed, int64_t count, int64_t depth,
+                   unsigned char* to) {
+    (transposed ? pack_panels<true> : pack_panels<false>)(side, count, depth, to);
+  }
   static void pack_a(const ProductSide<Bf16>& side, int64_t count, int64_t depth,
                      unsigned char* to) {
-    if (side.along)
-      pack_panels<false>(side, count, depth, to);
-    else
-      pack_panels<true>(side, count, depth, to);
+    pack(side, !side.along, count, depth, to);
   }
   static void pack_b(const ProductSide<Bf16>& side, int64_t count, int64_t depth,
                      unsigned char* to) {
-    if (side.along)
-      pack_panels<true>(side, count, depth, to);
-    else
-      pack_panels<false>(side, count, depth, to);
+    pack(side, side.along, count, depth, to);
   }
-
-  static int64_t padded_columns(int64_t columns) { return columns > kTileRows ? 32 : 16; }
 
   static void multiply(const unsigned char* a, const unsigned char* b, int64_t depth, float* c,
                        int64_t stride, int64_t rows, int64_t columns, bool add) {
@@ -99,10 +90,8 @@ bool bf16_pays(Extent size) {
 
 void multiply_bf16(Extent size, ProductSide<Bf16> a, ProductSide<Bf16> b,
                    const unsigned char* packed_b, MutF32 c, Into into, unsigned char* workspace) {
-  const TileShapes shapes;
-  _tile_loadconfig(&shapes);
+  const TilesConfigured tiles;
   packed_product<Bf16Kernel>(size, a, b, packed_b, c, into, workspace);
-  _tile_release();
 }
 
 constexpr PackedProducts<Bf16> bf16_products() {
@@ -120,7 +109,7 @@ const ProductSet kProductAmx = {.name = "amx",
                                         .workspace_bytes = amx::workspace_bytes_f32,
                                         .packed_bytes = amx::packed_bytes_f32,
                                         .pack_b = amx::pack_columns_f32,
-                                        .panel_columns = 32},
+                                        .panel_columns = amx::TilePanels<float>::kColumns},
                                 .bf16 = amx::bf16_products()};
 
 }  // namespace gpt

@@ -14,12 +14,6 @@ namespace {
 
 constexpr int64_t kTileRows = 16, kTileDepth = 32, kTileBytes = 1024;
 
-struct alignas(64) TileShapes {
-  uint8_t palette = 1, start_row = 0, reserved[14] = {};
-  uint16_t bytes_a_row[16] = {64, 64, 64, 64, 64, 64, 64, 64};
-  uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
-};
-
 template <class T>
 constexpr int kParts = 1;
 template <>
