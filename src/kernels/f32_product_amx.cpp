@@ -192,8 +192,8 @@ int64_t packed_bytes_f32(int64_t columns, int64_t inner) {
   return packed_bytes<Panels>(columns, inner);
 }
 
-void pack_columns_f32(ProductSide<float> b, int64_t first, int64_t last, int64_t inner,
-                      unsigned char* to) {
+void pack_columns_f32(ProductSide<float> b, int64_t first, int64_t last, int64_t /*columns*/,
+                      int64_t inner, unsigned char* to) {
   for (int64_t column = first; column < last; column += Panels::kColumns)
     PanelPacking(from(b, column, 0), TileOf::kRight, least(Panels::kColumns, last - column), inner,
                  to + column * padded_depth<Panels>(inner) * Panels::kBytes)

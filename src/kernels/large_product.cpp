@@ -16,14 +16,22 @@ void at_mm(at::Tensor& c, const at::Tensor& a, const at::Tensor& b) {
   at::mm_out(c, a, b);
 }
 
+// oneDNN throws at bfloat16 where it would have to emulate it.
+bool onednn_has_bf16() {
+  const auto found =
+      c10::Dispatcher::singleton().findSchema({"mkldnn::_is_mkldnn_bf16_supported", ""});
+  return found && found->typed<bool()>().call();
+}
+
 // oneDNN's product, which is faster than what at::mm takes on some CPUs; none where LibTorch has
 // none.
-LargeProduct onednn_product() {
+LargeProduct onednn_product(c10::ScalarType type) {
   using Linear = at::Tensor(const at::Tensor&, const at::Tensor&, const std::optional<at::Tensor>&,
                             std::string_view, c10::List<std::optional<at::Scalar>>,
                             std::optional<std::string_view>);
   const auto found = c10::Dispatcher::singleton().findSchema({"mkldnn::_linear_pointwise", ""});
   if (!found || !at::globalContext().userEnabledMkldnn()) return nullptr;
+  if (type == at::kBFloat16 && !onednn_has_bf16()) return nullptr;
   return [op = found->typed<Linear>()](at::Tensor& c, const at::Tensor& a, const at::Tensor& b) {
     c = op.call(a, b, std::nullopt, "none", c10::List<std::optional<at::Scalar>>(), "");
   };
@@ -63,7 +71,7 @@ std::vector<LargeProduct> products_in_use(const c10::Device& device, c10::Scalar
 std::vector<LargeProduct> large_products(const c10::Device& device, c10::ScalarType type) {
   std::vector<LargeProduct> products = products_in_use(device, type);
   if (device.is_cpu())
-    if (LargeProduct onednn = onednn_product()) products.push_back(std::move(onednn));
+    if (LargeProduct onednn = onednn_product(type)) products.push_back(std::move(onednn));
   return products;
 }
 

@@ -48,15 +48,19 @@ inline void fetch(const unsigned char* bytes, int64_t size, int64_t part, int64_
 }
 
 // Kernel, for sides of type Kernel::Element:
-//   kRows, kColumns: of the result, in a panel of a and of b
+//   kRows, kColumns: of the result, in a panel of a and at most in one of b
 //   kDepth: the inner dimension is padded with zeros to a multiple of it
-//   kRowBlock, kDepthBlock: most of a's rows and inner indices that are packed at once, multiples
-//   of
-//     the above; kBlock: most elements
+//   kRowBlock, kDepthBlock: most of a's rows and inner indices in a block, multiples of the above;
+//     kBlock: most elements of a block
 //   kBytes: of a packed element
-//   pack_a, pack_b(side, count, depth, to): panel p goes to to + p * panel * padded depth * kBytes
+//   panel_columns(left): of the next panel of b, if so many columns are left
+//   panel_at(column, columns): where a panel begins that is there or near, of so many columns in
+//     all; column: a multiple of kColumns or the end
 //   padded_columns(columns): that a panel of b with so many takes
-//   multiply(a, b, depth, c, stride, rows, columns, add): of one panel each
+//   Left, left(side, rows, depth, columns, to): a block of a, for a product with so many columns,
+//     packed into `to` unless it is read where it is; panel(left, i, depth): from its row i on
+//   pack_b(side, count, depth, to): panel after panel
+//   multiply(panel of left, panel of b, depth, c, stride, rows, columns, add)
 struct BlockSteps {
   int64_t rows, depth;
 };
@@ -68,9 +72,9 @@ inline int64_t padded_depth(int64_t depth) {
 
 template <class Kernel>
 inline BlockSteps block_steps(Extent size) {
-  const int64_t rows = even_piece(size.rows, Kernel::kRowBlock, Kernel::kRows);
-  const int64_t depth_most = Kernel::kBlock / rows / Kernel::kDepth * Kernel::kDepth;
-  return {rows, even_piece(size.inner, least(depth_most, Kernel::kDepthBlock), Kernel::kDepth)};
+  const int64_t depth = even_piece(size.inner, Kernel::kDepthBlock, Kernel::kDepth);
+  const int64_t rows_most = Kernel::kBlock / depth / Kernel::kRows * Kernel::kRows;
+  return {even_piece(size.rows, least(rows_most, Kernel::kRowBlock), Kernel::kRows), depth};
 }
 
 // The panels of b: those that were packed before, or one at a time in memory of the product.
@@ -81,7 +85,7 @@ struct RightPanels {
   unsigned char* own;
   int64_t columns, inner;
 
-  int64_t width(int64_t column) const { return least(Kernel::kColumns, columns - column); }
+  int64_t width(int64_t column) const { return Kernel::panel_columns(columns - column); }
   const unsigned char* packed_at(int64_t column, int64_t k) const {
     return packed +
            (column * padded_depth<Kernel>(inner) + k * Kernel::padded_columns(width(column))) *

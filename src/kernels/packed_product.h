@@ -24,23 +24,23 @@ void packed_product(Extent size, ProductSide<typename Kernel::Element> a,
     const int64_t padded = padded_depth<Kernel>(depth);
     for (int64_t row = 0; row < size.rows; row += step.rows) {
       const int64_t rows = least(step.rows, size.rows - row);
-      Kernel::pack_a(from(a, row, k), rows, depth, workspace);
-      for (int64_t column = 0; column < size.columns; column += Kernel::kColumns) {
+      const auto left = Kernel::left(from(a, row, k), rows, depth, size.columns, workspace);
+      for (int64_t column = 0, width = 0; column < size.columns; column += width) {
+        width = right.width(column);
         const unsigned char* panel = right.at(column, k, depth);
         for (int64_t i = 0; i < rows; i += Kernel::kRows) {
-          right.fetch_part(column + Kernel::kColumns, k, depth, i / Kernel::kRows,
+          right.fetch_part(column + width, k, depth, i / Kernel::kRows,
                            pieces_of(rows, Kernel::kRows));
-          Kernel::multiply(workspace + i * padded * Kernel::kBytes, panel, padded,
+          Kernel::multiply(Kernel::panel(left, i, padded), panel, padded,
                            c.data + (row + i) * c.stride + column, c.stride,
-                           least(Kernel::kRows, rows - i), right.width(column),
-                           into == Into::kAdd || k > 0);
+                           least(Kernel::kRows, rows - i), width, into == Into::kAdd || k > 0);
         }
       }
     }
   }
 }
 
-// Of block_steps of any size up to `most`: with fewer rows, more of the inner dimension may fit.
+// Of block_steps of any size up to `most`.
 template <class Kernel>
 int64_t workspace_bytes(Extent most) {
   const int64_t rows =
@@ -57,7 +57,9 @@ int64_t packed_bytes(int64_t columns, int64_t inner) {
 
 template <class Kernel>
 void pack_columns(ProductSide<typename Kernel::Element> b, int64_t first, int64_t last,
-                  int64_t inner, unsigned char* to) {
+                  int64_t columns, int64_t inner, unsigned char* to) {
+  first = Kernel::panel_at(first, columns);
+  last = Kernel::panel_at(last, columns);
   Kernel::pack_b(from(b, first, 0), last - first, inner,
                  to + first * padded_depth<Kernel>(inner) * Kernel::kBytes);
 }

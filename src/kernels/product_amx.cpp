@@ -56,9 +56,13 @@ struct Bf16Kernel : TilePanels<Bf16> {
                    unsigned char* to) {
     (transposed ? pack_panels<true> : pack_panels<false>)(side, count, depth, to);
   }
-  static void pack_a(const ProductSide<Bf16>& side, int64_t count, int64_t depth,
-                     unsigned char* to) {
-    pack(side, !side.along, count, depth, to);
+  static const unsigned char* left(const ProductSide<Bf16>& side, int64_t rows, int64_t depth,
+                                   int64_t /*columns*/, unsigned char* to) {
+    pack(side, !side.along, rows, depth, to);
+    return to;
+  }
+  static const unsigned char* panel(const unsigned char* left, int64_t i, int64_t depth) {
+    return left + i * depth * kBytes;
   }
   static void pack_b(const ProductSide<Bf16>& side, int64_t count, int64_t depth,
                      unsigned char* to) {

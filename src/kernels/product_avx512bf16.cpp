@@ -11,6 +11,7 @@ namespace {
 
 struct PairedWords {
   using Element = Bf16;
+  static constexpr bool kInPlace = false;
   static constexpr int64_t kElements = 2;
   static __m128 along(const Bf16* row) { return _mm_loadu_ps(reinterpret_cast<const float*>(row)); }
   static __m128 across(const Bf16* data, int64_t stride) {

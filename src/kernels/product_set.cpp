@@ -1,13 +1,9 @@
 #include "gpt/kernels/product_set.h"
 
-#include <optional>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <ATen/Version.h>
-
-#include "gpt/base/strings.h"
-#include "gpt/kernels/product_choice.h"
 
 #include "cpu_vectors.h"
 #include "product_sets.h"
@@ -33,15 +29,6 @@ const ProductSet* best_set() {
   return best;
 }
 
-std::optional<ProductSet> choose() {
-  const ProductSet* best = best_set();
-  if (!best) return std::nullopt;
-  if (best == &kProductAmx) return *best;
-  const ProductSet chosen = where_it_pays(*best, measure_f32(*best), measure_bf16(*best));
-  if (!chosen.f32.multiply && !chosen.bf16.multiply) return std::nullopt;
-  return chosen;
-}
-
 }  // namespace
 
 std::vector<const ProductSet*> runnable_product_sets() {
@@ -55,17 +42,18 @@ std::vector<const ProductSet*> runnable_product_sets() {
   return list;
 }
 
+const ProductSet* set_that_pays(const ProductSet* best, bool intel) {
+  return best == &kProductAmx || !intel ? best : nullptr;
+}
+
 const ProductSet* product_set() {
-  static const std::optional<ProductSet> chosen = choose();
-  return chosen ? &*chosen : nullptr;
+  static const ProductSet* const chosen = set_that_pays(best_set(), __builtin_cpu_is("intel"));
+  return chosen;
 }
 
 std::string products_text() {
   const ProductSet* set = product_set();
-  if (!set) return "MKL's";
-  if (set->f32.multiply && set->bf16.multiply) return set->name;
-  return concat(set->name, " for ",
-                set->f32.multiply ? "float32, MKL's for bfloat16" : "bfloat16, MKL's for float32");
+  return set ? set->name : "MKL's";
 }
 
 }  // namespace gpt

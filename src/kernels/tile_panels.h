@@ -17,6 +17,8 @@ struct TilePanels {
   static constexpr int64_t kRowBlock = 512, kDepthBlock = kParts<T> == 3 ? 384 : 768,
                            kBlock = kRowBlock * kDepthBlock;
 
+  static int64_t panel_columns(int64_t left) { return least(kColumns, left); }
+  static int64_t panel_at(int64_t column, int64_t /*columns*/) { return column; }
   static int64_t padded_columns(int64_t columns) {
     return columns > kTileRows ? kColumns : kTileRows;
   }

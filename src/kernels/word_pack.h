@@ -14,6 +14,7 @@ namespace {
 // What words are made of: Element, kElements in a word, and
 //   along(row): the first four words of a row whose inner indices are neighbours in memory
 //   across(data, stride): the words of four neighbours whose inner indices lie `stride` apart
+//   kInPlace: an element is a word, which the kernel can read where it is
 //   one(side, depth): the word of a side's first row, of which `depth` elements are left
 //   multiply_add(left, right, sum): sum of lanes + left * right, left the same for all lanes
 struct FloatWords {
@@ -23,6 +24,7 @@ struct FloatWords {
 
 struct PlainWords : FloatWords {
   using Element = float;
+  static constexpr bool kInPlace = true;
   static __m128 along(const float* row) { return _mm_loadu_ps(row); }
   static __m128 across(const float* data, int64_t /*stride*/) { return _mm_loadu_ps(data); }
   static float one(const ProductSide<float>& side, int64_t /*depth*/) { return *side.data; }
@@ -42,6 +44,7 @@ inline float word_of(Bf16 low, Bf16 high) {
 
 struct WidenedWords : FloatWords {
   using Element = Bf16;
+  static constexpr bool kInPlace = false;
   static __m128 along(const Bf16* row) { return widen_four(row); }
   static __m128 across(const Bf16* data, int64_t /*stride*/) { return widen_four(data); }
   static float one(const ProductSide<Bf16>& side, int64_t /*depth*/) {
@@ -77,7 +80,7 @@ template <class Words, int64_t panel, int64_t unit>
 void pack_words(const ProductSide<typename Words::Element>& side, int64_t count, int64_t depth,
                 float* to) {
   using Element = typename Words::Element;
-  constexpr int64_t kElements = Words::kElements, kStrip = 16;
+  constexpr int64_t kElements = Words::kElements, kStrip = 16, kAhead = 8;
   const int64_t words = pieces_of(depth, kElements), whole = depth / kElements;
   const int64_t vectors = side.along ? count / 8 * 8 : count / 4 * 4;  // rows packed by vectors
   const int64_t padded = pieces_of(count, unit) * unit;
@@ -97,13 +100,16 @@ void pack_words(const ProductSide<typename Words::Element>& side, int64_t count,
                                place(i, k), place(i + 4, k), panel);
   } else {
     packed = whole;
-    // A source line at a time: panels may lie 4 KiB apart, and the first cache holds few such.
+    // A source line at a time, the next ones asked for, since the CPU does not foresee long
+    // strides: panels may lie 4 KiB apart, and the first cache holds few such.
     for (int64_t first = 0; first < vectors; first += kStrip) {
       const int64_t pieces = least(kStrip, vectors - first) / 4;
       float* at[kStrip / 4];
       for (int64_t piece = 0; piece < pieces; ++piece) at[piece] = place(first + 4 * piece, 0);
       for (int64_t k = 0; k < packed; ++k) {
         const Element* row = side.data + k * kElements * side.stride + first;
+        for (int64_t ahead = 0; ahead < kElements; ++ahead)
+          __builtin_prefetch(row + (kAhead * kElements + ahead) * side.stride);
         for (int64_t piece = 0; piece < pieces; ++piece)
           _mm_storeu_ps(at[piece] + k * panel, Words::across(row + 4 * piece, side.stride));
       }

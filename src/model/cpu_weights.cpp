@@ -138,9 +138,9 @@ void CpuWeights::pack(const PackedProducts<T>& products, const T* CpuWeight::*fr
                   const auto& [rows, columns, weight] = matrix;
                   const T* data = weight->*from;
                   const auto [top, bottom] = workers.share(rows, rank, products.panel_columns);
-                  products.pack_b({data, columns, true}, top, bottom, columns, forward);
+                  products.pack_b({data, columns, true}, top, bottom, rows, columns, forward);
                   const auto [left, right] = workers.share(columns, rank, products.panel_columns);
-                  products.pack_b({data, columns, false}, left, right, rows, backward);
+                  products.pack_b({data, columns, false}, left, right, columns, rows, backward);
                 });
   });
 }

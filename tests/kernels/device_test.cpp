@@ -24,6 +24,12 @@ TEST(Device, CpuPeakIsMeasured) {
   EXPECT_EQ(peak.source, "measured product");
 }
 
+// On CPUs without bfloat16 too, where oneDNN has no such product.
+TEST(Device, CpuPeakIsMeasuredWithEveryTypeAndLibrary) {
+  for (const c10::ScalarType type : {at::kFloat, at::kBFloat16})
+    EXPECT_GT(measured_peak(c10::Device(c10::kCPU), type).flops, 1e8) << type;
+}
+
 TEST(Device, FactsAreThisMachines) {
   const DeviceFacts facts = device_facts();
   EXPECT_GE(facts.cores, 1);

@@ -70,8 +70,8 @@ void multiply(const ProductSet* set, Form form, Extent size, Matrix<const T> a, 
   const Guarded packed(products.packed_bytes(size.columns, size.inner));
   // In two pieces, as two threads would.
   const std::int64_t middle = std::min(size.columns, products.panel_columns);
-  products.pack_b(right, middle, size.columns, size.inner, packed.data());
-  products.pack_b(right, 0, middle, size.inner, packed.data());
+  products.pack_b(right, middle, size.columns, size.columns, size.inner, packed.data());
+  products.pack_b(right, 0, middle, size.columns, size.inner, packed.data());
   std::vector<float> copy;
   for (std::int64_t row = 0; row < size.rows; ++row)
     copy.insert(copy.end(), c.data + row * c.stride, c.data + row * c.stride + size.columns);
@@ -287,6 +287,14 @@ void expect_ours_where_they_pay(Extent size) {
     const at::Tensor mkls = with(nullptr), expected = pays ? with(set) : mkls;
     const ProductSpace space(memory.mutable_data_ptr());
     EXPECT_TRUE(at::equal(with(nullptr), expected)) << size.rows;
+  }
+}
+
+TEST(Product, TheBestSetIsTakenExceptFromIntelCpusWithoutTiles) {
+  EXPECT_EQ(set_that_pays(nullptr, /*intel=*/false), nullptr);
+  for (const ProductSet* set : runnable_product_sets()) {
+    EXPECT_EQ(set_that_pays(set, /*intel=*/false), set);
+    EXPECT_EQ(set_that_pays(set, /*intel=*/true), set->name == std::string("amx") ? set : nullptr);
   }
 }
 
