@@ -1,76 +1,21 @@
 // The innermost kernel of packed_product.h by multiply-adds of vectors: a tile of the result stays
-// in registers while words of a, each broadcast, meet vectors of words of b (word_pack.h). Included
-// after the lanes_*.h of the instruction set.
+// in registers while words of a, each broadcast, meet vectors of words of b (word_panels.h).
+// Included after the lanes_*.h of the instruction set.
 #pragma once
 
-#include "word_pack.h"
+#include "packed_product.h"
+#include "word_panels.h"
 
 namespace gpt {
 namespace GPT_ISA {
 namespace {
 
-// A tile is three vectors wide: with half as many rows as lanes that takes 12 (AVX-512: 24) of 16
-// (32) registers, three for b and one for a. A panel of b stays in the first cache, a block of a in
-// the second.
 template <class Words>
-struct WordKernel {
-  using Element = typename Words::Element;
-  static constexpr int64_t kRows = kLanes / 2, kColumns = 3 * kLanes;
-  static constexpr int64_t kDepth = Words::kElements;
-  static constexpr int64_t kBytes = 4 / Words::kElements;
-  static constexpr int64_t kRowBlock = 512;
-  static constexpr int64_t kDepthBlock = (kLanes == 16 ? 192 : 256) * Words::kElements;
-  static constexpr int64_t kBlock = 256 * kDepthBlock;
-
-  // The multiply-adds of a tile one vector wide wait for each other: 2 + 2 vectors, not 3 + 1.
-  static int64_t panel_columns(int64_t left) {
-    const bool two = left > kColumns && left <= 4 * kLanes;
-    return two ? 2 * kLanes : least(kColumns, left);
-  }
-  static int64_t panel_at(int64_t column, int64_t columns) {
-    const int64_t left = columns - column;
-    return column > 0 && left > 0 && left <= kLanes ? column - kColumns : column;
-  }
-  static int64_t padded_columns(int64_t columns) { return pieces_of(columns, kLanes) * kLanes; }
-
-  // Row i, inner index k: data[i * row + k * inner] words.
-  struct Left {
-    const float* data;
-    int64_t row, inner;
-  };
-  // Copying a costs as much as multiplying it by a dozen columns. Rows in place may share sets of
-  // a cache, for which many columns pay.
-  static constexpr int64_t kFewColumns = 512;
-
-  static Left left(const ProductSide<Element>& side, int64_t rows, int64_t depth, int64_t columns,
-                   unsigned char* to) {
-    if constexpr (Words::kInPlace)
-      if (side.along && columns <= kFewColumns) return {side.data, side.stride, 1};
-    float* packed = reinterpret_cast<float*>(to);
-    pack_words<Words, kRows, 1>(side, rows, depth, packed);
-    return {packed, 1, kRows};
-  }
-  static Left panel(const Left& left, int64_t i, int64_t depth) {
-    // Packed panels of kRows follow each other.
-    return {left.data + i * (left.inner == 1 ? left.row : depth / kDepth), left.row, left.inner};
-  }
-
-  static void pack_b(const ProductSide<Element>& side, int64_t count, int64_t depth,
-                     unsigned char* to) {
-    const int64_t words = pieces_of(depth, kDepth);
-    float* panel = reinterpret_cast<float*>(to);
-    for (int64_t column = 0, width = 0; column < count; column += width) {
-      width = panel_columns(count - column);
-      const auto here = from(side, column, 0);
-      if (width > 2 * kLanes)
-        pack_words<Words, 3 * kLanes, kLanes>(here, width, depth, panel);
-      else if (width > kLanes)
-        pack_words<Words, 2 * kLanes, kLanes>(here, width, depth, panel);
-      else
-        pack_words<Words, kLanes, kLanes>(here, width, depth, panel);
-      panel += padded_columns(width) * words;
-    }
-  }
+struct WordKernel : WordPanels<Words> {
+  using Panels = WordPanels<Words>;
+  using Panels::kDepth;
+  using Panels::kRows;
+  using typename Panels::Left;
 
   template <class End>
   static inline void put(float* to, Floats sum, bool add, End end) {
