@@ -25,7 +25,7 @@ struct WordKernel : WordPanels<Words> {
   template <int rows, int vectors, bool packed>
   static void multiply_tile(Left a, const float* b, int64_t words, float* c, int64_t stride,
                             int64_t columns, bool add) {
-    const int64_t row_step = packed ? 1 : a.row, inner_step = packed ? kRows : 1;
+    const int64_t row_step = packed ? 1 : a.stride, inner_step = packed ? kRows : 1;
     // Lines of the result come from far away while the sums are built.
     for (int row = 0; row < rows; ++row)
       for (int64_t at = 0; at < vectors * kLanes; at += 16)
@@ -71,7 +71,7 @@ struct WordKernel : WordPanels<Words> {
     const float* right = reinterpret_cast<const float*>(b);
     const int64_t words = depth / kDepth;
     if constexpr (Words::kInPlace)
-      if (a.inner == 1)
+      if (a.in_place)
         return multiply_rows<kAll, false>(a, right, words, c, stride, rows, columns, add);
     multiply_rows<kAll, true>(a, right, words, c, stride, rows, columns, add);
   }

@@ -25,32 +25,35 @@ struct WordPanels {
     const bool two = left > kColumns && left <= 4 * kLanes;
     return two ? 2 * kLanes : least(kColumns, left);
   }
+  // A piece that would end between those two ends before them.
   static int64_t panel_at(int64_t column, int64_t columns) {
     const int64_t left = columns - column;
     return column > 0 && left > 0 && left <= kLanes ? column - kColumns : column;
   }
   static int64_t padded_columns(int64_t columns) { return pieces_of(columns, kLanes) * kLanes; }
 
-  // Row i, inner index k: data[i * row + k * inner] words.
+  // The word of row i and inner index k: in place data[i * stride + k], else in a panel of kRows
+  // data[k * kRows + i], and the panels follow each other.
   struct Left {
     const float* data;
-    int64_t row, inner;
+    bool in_place;
+    int64_t stride;
   };
-  // Copying a costs as much as multiplying it by a dozen columns. Rows in place may share sets of
-  // a cache, for which many columns pay.
+  // Copying a costs as much as multiplying it by a dozen columns. It is worth that for many
+  // columns, since rows in place may fall on the same few lines of a cache.
   static constexpr int64_t kFewColumns = 512;
 
   static Left left(const ProductSide<Element>& side, int64_t rows, int64_t depth, int64_t columns,
                    unsigned char* to) {
     if constexpr (Words::kInPlace)
-      if (side.along && columns <= kFewColumns) return {side.data, side.stride, 1};
+      if (side.along && columns <= kFewColumns) return {side.data, true, side.stride};
     float* packed = reinterpret_cast<float*>(to);
     pack_words<Words, kRows, 1>(side, rows, depth, packed);
-    return {packed, 1, kRows};
+    return {packed, false, 0};
   }
   static Left panel(const Left& left, int64_t i, int64_t depth) {
-    // Packed panels of kRows follow each other.
-    return {left.data + i * (left.inner == 1 ? left.row : depth / kDepth), left.row, left.inner};
+    const int64_t row = left.in_place ? left.stride : depth / kDepth;
+    return {left.data + i * row, left.in_place, left.stride};
   }
 
   static void pack_b(const ProductSide<Element>& side, int64_t count, int64_t depth,
