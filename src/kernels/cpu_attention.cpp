@@ -4,15 +4,45 @@
 #include <cmath>
 #include <type_traits>
 
+#include "gpt/kernels/product_set.h"
+
 namespace gpt {
 
 namespace {
 
-constexpr std::int64_t kBlock = 64;  // queries at a time
 constexpr std::int64_t kAlign = 16;  // floats in a cache line
 
 std::int64_t rounded(std::int64_t size) {
   return (size + kAlign - 1) / kAlign * kAlign;
+}
+
+// Queries at a time: some 64, so that keys packed once have a panel's end where a block's end is.
+// The last block is a panel longer where else it would be shorter than one.
+class Blocks {
+ public:
+  explicit Blocks(std::int64_t tokens, std::int64_t panel)
+      : tokens_(tokens),
+        size_(std::max<std::int64_t>(1, (64 + panel / 2) / panel) * panel),
+        last_(std::max<std::int64_t>(0, tokens - panel) / size_ * size_) {}
+
+  std::int64_t size() const { return size_; }
+  std::int64_t last() const { return last_; }  // where it begins
+  std::int64_t most_rows() const { return last_ > 0 ? std::max(size_, tokens_ - last_) : tokens_; }
+
+ private:
+  std::int64_t tokens_, size_, last_;
+};
+
+// In floats.
+template <class X>
+std::int64_t packed_size(const PackedProducts<X>* own, std::int64_t columns, std::int64_t inner) {
+  return own ? own->packed_bytes(columns, inner) / static_cast<std::int64_t>(sizeof(float)) : 0;
+}
+
+// From one row of scores to the next: an odd number of cache lines, as the rows of a column would
+// else fall on the same few lines of a cache.
+std::int64_t score_stride(std::int64_t tokens) {
+  return rounded(tokens) / kAlign % 2 == 0 ? rounded(tokens) + kAlign : rounded(tokens);
 }
 
 Bf16* bf16_or_null(float*) {
@@ -22,28 +52,45 @@ Bf16* bf16_or_null(Bf16* to) {
   return to;
 }
 
-// The working memory, cut up.
+// The working memory, cut up; with none it is only counted.
 template <class X>
 struct Space {
-  float *p, *dp;        // (kBlock, tokens)
-  X *p_low, *dp_low;    // the same for products; for float32 the same memory
-  float *dq, *dk, *dv;  // sums on their way to bfloat16
+  const Blocks blocks;
+  const std::int64_t stride;  // of scores
+  std::int64_t used = 0;      // floats
+  float *p, *dp;              // (a block's rows, tokens)
+  X *p_low, *dp_low;          // the same for products; for float32 the same memory
+  float *dq = nullptr, *dk = nullptr, *dv = nullptr;  // sums on their way to bfloat16
+  // Keys and values packed, by rows for scores and their gradients, by columns for their sums.
+  unsigned char *key_rows, *value_rows, *key_columns, *value_columns;
 
-  Space(const AttentionHead<X>& head, float* from) {
-    const auto take = [&](std::int64_t size) { return std::exchange(from, from + rounded(size)); };
-    const std::int64_t scores = kBlock * head.tokens, rows = head.tokens * head.width;
+  Space(const PackedProducts<X>* own, std::int64_t tokens, std::int64_t width, float* memory)
+      : blocks(tokens, own ? own->panel_columns : 1), stride(score_stride(tokens)) {
+    const auto take = [&](std::int64_t size) {
+      float* const here = memory ? memory + used : nullptr;
+      used += rounded(size);
+      return here;
+    };
+    const std::int64_t scores = blocks.most_rows() * stride, rows = tokens * width;
     p = take(scores);
     dp = take(scores);
-    dq = take(kBlock * head.width);
-    dk = take(rows);
-    dv = take(rows);
     if constexpr (std::is_same_v<X, float>) {
       p_low = p;
       dp_low = dp;
     } else {
-      p_low = reinterpret_cast<X*>(take(scores));
-      dp_low = reinterpret_cast<X*>(take(scores));
+      dq = take(blocks.most_rows() * width);
+      dk = take(rows);
+      dv = take(rows);
+      p_low = reinterpret_cast<X*>(take(scores / 2 + 1));
+      dp_low = reinterpret_cast<X*>(take(scores / 2 + 1));
     }
+    const auto take_packed = [&](std::int64_t columns, std::int64_t inner) {
+      return reinterpret_cast<unsigned char*>(take(packed_size(own, columns, inner)));
+    };
+    key_rows = take_packed(tokens, width);
+    value_rows = take_packed(tokens, width);
+    key_columns = take_packed(width, tokens);
+    value_columns = take_packed(width, tokens);
   }
 };
 
@@ -56,6 +103,9 @@ Matrix<const X> rows_of(const X* first, std::int64_t stride) {
 struct Block {
   std::int64_t begin, end;
   std::int64_t rows() const { return end - begin; }
+  Extent extent(std::int64_t columns, std::int64_t inner, Triangle triangle) const {
+    return {triangle == Triangle::kLeftTransposed ? end : rows(), columns, inner, triangle, begin};
+  }
 };
 
 // Where products add up what goes to `to`: there if it is float32.
@@ -89,18 +139,54 @@ void finish_row(const AttentionHead<X>& head, Block block, std::int64_t row, flo
   if constexpr (!std::is_same_v<X, float>) vector_kernels().to_operand(p, block.end, {.bf16 = low});
 }
 
+// Keys or values (tokens, width) as a right factor, packed into `to` for all blocks: along k for
+// scores and their gradients, across it for sums of them.
 template <class X>
-void scores(const AttentionHead<X>& head, Block block, float* s) {
-  product_nt({block.rows(), block.end, head.width},
-             rows_of(head.q + block.begin * head.stride, head.stride), rows_of(head.k, head.stride),
-             {s, block.end}, Into::kReplace);
+RightFactor<X> right_factor(const AttentionHead<X>& head, const X* rows, bool along,
+                            unsigned char* to) {
+  const Matrix<const X> matrix = rows_of(rows, head.stride);
+  const std::int64_t columns = along ? head.tokens : head.width;
+  const std::int64_t inner = along ? head.width : head.tokens;
+  if (!head.own || !head.own->pays({head.tokens, columns, inner})) return matrix;
+  head.own->pack_b({rows, head.stride, along}, 0, columns, columns, inner, to);
+  return {matrix, {to, inner}};
 }
 
+// What all blocks of a head share.
 template <class X>
-void forward_block(const AttentionHead<X>& head, Block block, const Space<X>& space) {
-  scores(head, block, space.p);
+struct Pass {
+  const AttentionHead<X>& head;
+  const Space<X> space;
+  const RightFactor<X> key_rows;
+
+  Pass(const AttentionHead<X>& of, float* workspace)
+      : head(of),
+        space(of.own, of.tokens, of.width, workspace),
+        key_rows(right_factor(of, of.k, true, space.key_rows)) {}
+
+  Matrix<const X> rows(const X* first, Block block) const {
+    return rows_of(first + block.begin * head.stride, head.stride);
+  }
+  void scores(Block block) const {
+    product_nt(block.extent(block.end, head.width, Triangle::kResult), rows(head.q, block),
+               key_rows, {space.p, space.stride}, Into::kReplace);
+  }
+  // The last queries first: they see all keys, so that their sums replace what was there.
+  void each_block(const auto& work) const {
+    const std::int64_t size = space.blocks.size();
+    for (std::int64_t begin = space.blocks.last(), end = head.tokens; begin >= 0;
+         end = begin, begin -= size)
+      work(Block{begin, end});
+  }
+};
+
+template <class X>
+void forward_block(const Pass<X>& pass, const RightFactor<X>& value_columns, Block block) {
+  const AttentionHead<X>& head = pass.head;
+  const Space<X>& space = pass.space;
+  pass.scores(block);
   for (std::int64_t row = block.begin; row < block.end; ++row) {
-    const std::int64_t at = (row - block.begin) * block.end;
+    const std::int64_t at = (row - block.begin) * space.stride;
     float* p = space.p + at;
     // What is dropped is not rounded yet.
     Bf16* low = head.dropout ? nullptr : bf16_or_null(space.p_low + at);
@@ -110,8 +196,8 @@ void forward_block(const AttentionHead<X>& head, Block block, const Space<X>& sp
   }
   X* y = head.y + block.begin * head.y_stride;
   const MutF32 sum = sum_for(y, head.y_stride, space.dq, head.width);
-  product_nn({block.rows(), head.width, block.end}, rows_of<X>(space.p_low, block.end),
-             rows_of(head.v, head.stride), sum, Into::kReplace);
+  product_nn(block.extent(head.width, block.end, Triangle::kLeft),
+             rows_of<X>(space.p_low, space.stride), value_columns, sum, Into::kReplace);
   finish_sum(sum, block.rows(), head.width, y, head.y_stride);
 }
 
@@ -119,7 +205,7 @@ void forward_block(const AttentionHead<X>& head, Block block, const Space<X>& sp
 template <class X>
 void backward_rows(const AttentionHead<X>& head, Block block, const Space<X>& space) {
   for (std::int64_t row = block.begin; row < block.end; ++row) {
-    const std::int64_t at = (row - block.begin) * block.end;
+    const std::int64_t at = (row - block.begin) * space.stride;
     float *p = space.p + at, *dp = space.dp + at;
     if (head.dropout) drop_row(head, row, dp);
     vector_kernels().softmax_backward(
@@ -129,55 +215,64 @@ void backward_rows(const AttentionHead<X>& head, Block block, const Space<X>& sp
   }
 }
 
+// What the blocks of a backward pass share besides.
 template <class X>
-void backward_block(const AttentionHead<X>& head, Block block, const Space<X>& space, MutF32 dk,
-                    MutF32 dv) {
-  scores(head, block, space.p);
+struct Backward {
+  RightFactor<X> value_rows, key_columns;
+  MutF32 dk, dv;
+};
+
+template <class X>
+void backward_block(const Pass<X>& pass, const Backward<X>& backward, Block block) {
+  const AttentionHead<X>& head = pass.head;
+  const Space<X>& space = pass.space;
+  pass.scores(block);
   const auto dy = rows_of(head.dy + block.begin * head.y_stride, head.y_stride);
-  product_nt({block.rows(), block.end, head.width}, dy, rows_of(head.v, head.stride),
-             {space.dp, block.end}, Into::kReplace);
+  product_nt(block.extent(block.end, head.width, Triangle::kResult), dy, backward.value_rows,
+             {space.dp, space.stride}, Into::kReplace);
   backward_rows(head, block, space);
-  const auto p = rows_of<X>(space.p_low, block.end), ds = rows_of<X>(space.dp_low, block.end);
+  const auto p = rows_of<X>(space.p_low, space.stride), ds = rows_of<X>(space.dp_low, space.stride);
   X* to = head.dq + block.begin * head.stride;
   const MutF32 dq = sum_for(to, head.stride, space.dq, head.width);
-  product_nn({block.rows(), head.width, block.end}, ds, rows_of(head.k, head.stride), dq,
+  product_nn(block.extent(head.width, block.end, Triangle::kLeft), ds, backward.key_columns, dq,
              Into::kReplace);
   finish_sum(dq, block.rows(), head.width, to, head.stride);
-  const Extent sum{block.end, head.width, block.rows()};
+  const Extent sum = block.extent(head.width, block.rows(), Triangle::kLeftTransposed);
   const Into into = block.end == head.tokens ? Into::kReplace : Into::kAdd;
-  product_tn(sum, ds, rows_of(head.q + block.begin * head.stride, head.stride), dk, into);
-  product_tn(sum, p, dy, dv, into);
-}
-
-// The last queries first: they see all keys, so that their sums replace what was there.
-template <class X>
-void each_block(const AttentionHead<X>& head, const auto& work) {
-  for (std::int64_t begin = (head.tokens - 1) / kBlock * kBlock; begin >= 0; begin -= kBlock)
-    work(Block{begin, std::min(begin + kBlock, head.tokens)});
+  product_tn(sum, ds, pass.rows(head.q, block), backward.dk, into);
+  product_tn(sum, p, dy, backward.dv, into);
 }
 
 }  // namespace
 
-std::int64_t attention_workspace(std::int64_t tokens, std::int64_t width) {
-  return 4 * rounded(kBlock * tokens) + rounded(kBlock * width) + 2 * rounded(tokens * width);
+template <class X>
+std::int64_t attention_workspace(const PackedProducts<X>* own, std::int64_t tokens,
+                                 std::int64_t width) {
+  return Space<X>(own, tokens, width, nullptr).used;
 }
 
 template <class X>
 void attention_forward(const AttentionHead<X>& head, float* workspace) {
-  const Space<X> space(head, workspace);
-  each_block(head, [&](Block block) { forward_block(head, block, space); });
+  const Pass<X> pass(head, workspace);
+  const RightFactor<X> value_columns = right_factor(head, head.v, false, pass.space.value_columns);
+  pass.each_block([&](Block block) { forward_block(pass, value_columns, block); });
 }
 
 template <class X>
 void attention_backward(const AttentionHead<X>& head, float* workspace) {
-  const Space<X> space(head, workspace);
-  const MutF32 dk = sum_for(head.dk, head.stride, space.dk, head.width);
-  const MutF32 dv = sum_for(head.dv, head.stride, space.dv, head.width);
-  each_block(head, [&](Block block) { backward_block(head, block, space, dk, dv); });
-  finish_sum(dk, head.tokens, head.width, head.dk, head.stride);
-  finish_sum(dv, head.tokens, head.width, head.dv, head.stride);
+  const Pass<X> pass(head, workspace);
+  const Space<X>& space = pass.space;
+  const Backward<X> backward{right_factor(head, head.v, true, space.value_rows),
+                             right_factor(head, head.k, false, space.key_columns),
+                             sum_for(head.dk, head.stride, space.dk, head.width),
+                             sum_for(head.dv, head.stride, space.dv, head.width)};
+  pass.each_block([&](Block block) { backward_block(pass, backward, block); });
+  finish_sum(backward.dk, head.tokens, head.width, head.dk, head.stride);
+  finish_sum(backward.dv, head.tokens, head.width, head.dv, head.stride);
 }
 
+template std::int64_t attention_workspace(const PackedProducts<float>*, std::int64_t, std::int64_t);
+template std::int64_t attention_workspace(const PackedProducts<Bf16>*, std::int64_t, std::int64_t);
 template void attention_forward(const AttentionHead<float>&, float*);
 template void attention_forward(const AttentionHead<Bf16>&, float*);
 template void attention_backward(const AttentionHead<float>&, float*);

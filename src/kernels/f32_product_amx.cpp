@@ -6,6 +6,7 @@
 
 #include <utility>
 
+#include "inner_indices.h"
 #include "packed_product.h"
 #include "tile_beside.h"
 #include "tile_multiply.h"
@@ -31,11 +32,11 @@ int64_t bytes_of(Extent size) {
 // By blocks of a, in which all panels of b pass by.
 class F32Product {
  public:
-  F32Product(Extent size, F32Side a, F32Side b, const unsigned char* packed_b, MutF32 c, Into into,
+  F32Product(Extent size, F32Side a, F32Side b, Packed packed_b, MutF32 c, Into into,
              unsigned char* workspace)
       : size_(size),
         a_(a),
-        right_{b, packed_b, nullptr, size.columns, size.inner},
+        right_(b, packed_b, nullptr, size),
         c_(c),
         into_(into),
         step_(block_steps<Panels>(size)),
@@ -65,8 +66,10 @@ class F32Product {
     int64_t rows_of(int64_t panel) const {
       return least(Panels::kRows, rows - panel * Panels::kRows);
     }
-    int64_t turns() const { return pieces_of(depth, kTileDepth) * kBetweenABlock<float>; }
+    int64_t turns() const { return turns_of(padded_depth<Panels>(depth)); }
   };
+  // How often Beside is called while a panel is multiplied.
+  static int64_t turns_of(int64_t depth) { return depth / kTileDepth * kBetweenABlock<float>; }
   struct RightPlace {
     int64_t k, column;
   };
@@ -148,15 +151,22 @@ class F32Product {
         pack_left(block, panel).finish();
         ++ready_;
       }
+      const int64_t row = block.row + panel * Panels::kRows, rows = block.rows_of(panel);
+      const Inner inner = that_count(size_, row, rows, column);
+      const Inner here = part_of<Panels>(inner, block.k, block.depth);
+      if (here.begin >= here.end) continue;
       // A place that this block does not need any more is the next one's.
+      const int64_t turns = turns_of(here.end - here.begin);
       if (ready_ < block.panels)
-        prepare_left(block, ready_++, block.turns());
+        prepare_left(block, ready_++, turns);
       else if (last && next_ready_ < least(panel, next.panels))
-        prepare_left(next, next_ready_++, block.turns());
-      multiply_panels<float>(left_at(panel), right, pieces_of(block.depth, kTileDepth),
-                             c_.data + (block.row + panel * Panels::kRows) * c_.stride + column,
-                             c_.stride, block.rows_of(panel), right_.width(column),
-                             into_ == Into::kAdd || block.k > 0, beside_);
+        prepare_left(next, next_ready_++, turns);
+      const int64_t width = right_.width(column);
+      multiply_panels<float>(
+          left_at(panel) + here.begin * Panels::padded_columns(rows) * Panels::kBytes,
+          right + here.begin * Panels::padded_columns(width) * Panels::kBytes,
+          (here.end - here.begin) / kTileDepth, c_.data + row * c_.stride + column, c_.stride, rows,
+          width, into_ == Into::kAdd || block.k > inner.begin, beside_);
     }
   }
 
@@ -176,8 +186,8 @@ class F32Product {
 
 }  // namespace
 
-void multiply_f32(Extent size, ProductSide<float> a, ProductSide<float> b,
-                  const unsigned char* packed_b, MutF32 c, Into into, unsigned char* workspace) {
+void multiply_f32(Extent size, ProductSide<float> a, ProductSide<float> b, Packed packed_b,
+                  MutF32 c, Into into, unsigned char* workspace) {
   const TilesConfigured tiles;
   F32Product(size, a, b, packed_b, c, into, workspace).run();
 }

@@ -51,7 +51,7 @@ LargeProduct own_product() {
     parallel_ranges(a.size(0), /*grain=*/32, [&](std::int64_t first, std::int64_t last) {
       const Extent size{last - first, columns, inner};
       const at::Tensor space = at::empty({own->workspace_bytes(size)}, at::kByte);
-      own->multiply(size, {left + first * inner, inner, true}, {right, columns, false}, nullptr,
+      own->multiply(size, {left + first * inner, inner, true}, {right, columns, false}, {},
                     {to + first * columns, columns}, Into::kReplace,
                     space.mutable_data_ptr<std::uint8_t>());
     });

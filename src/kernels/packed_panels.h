@@ -4,25 +4,12 @@
 
 #include <stdint.h>
 
+#include "pieces.h"
 #include "product_sets.h"
 
 namespace gpt {
 namespace GPT_ISA {
 namespace {
-
-inline int64_t least(int64_t a, int64_t b) {
-  return a < b ? a : b;
-}
-
-inline int64_t pieces_of(int64_t size, int64_t most) {
-  return (size + most - 1) / most;
-}
-
-// The size of equal pieces, a multiple of `unit`, of at most `most` (a multiple of `unit` too).
-inline int64_t even_piece(int64_t size, int64_t most, int64_t unit) {
-  const int64_t piece = pieces_of(size, pieces_of(size, most));
-  return pieces_of(piece, unit) * unit;
-}
 
 // The side from row (or column) i and inner index k on.
 template <class T>
@@ -60,7 +47,7 @@ inline void fetch(const unsigned char* bytes, int64_t size, int64_t part, int64_
 //   Left, left(side, rows, depth, columns, to): a block of a, for a product with so many columns,
 //     packed into `to` unless it is read where it is; panel(left, i, depth): from its row i on
 //   pack_b(side, count, depth, to): panel after panel
-//   multiply(panel of left, panel of b, depth, c, stride, rows, columns, add)
+//   multiply(panel of left, panel of b, inner, c, stride, rows, columns, add)
 struct BlockSteps {
   int64_t rows, depth;
 };
@@ -83,13 +70,20 @@ struct RightPanels {
   ProductSide<typename Kernel::Element> side;
   const unsigned char* packed;
   unsigned char* own;
-  int64_t columns, inner;
+  int64_t columns, packed_inner;
+
+  RightPanels(const ProductSide<typename Kernel::Element>& b, Packed packed_b,
+              unsigned char* memory, Extent size)
+      : side(b),
+        packed(packed_b.data),
+        own(memory),
+        columns(size.columns),
+        packed_inner(padded_depth<Kernel>(packed_b.inner > 0 ? packed_b.inner : size.inner)) {}
 
   int64_t width(int64_t column) const { return Kernel::panel_columns(columns - column); }
   const unsigned char* packed_at(int64_t column, int64_t k) const {
     return packed +
-           (column * padded_depth<Kernel>(inner) + k * Kernel::padded_columns(width(column))) *
-               Kernel::kBytes;
+           (column * packed_inner + k * Kernel::padded_columns(width(column))) * Kernel::kBytes;
   }
   const unsigned char* at(int64_t column, int64_t k, int64_t depth) const {
     if (packed) return packed_at(column, k);

@@ -4,6 +4,7 @@
 // namespace.
 #pragma once
 
+#include "inner_indices.h"
 #include "packed_panels.h"
 
 namespace gpt {
@@ -14,11 +15,11 @@ namespace {
 // while the one before is in use.
 template <class Kernel>
 void packed_product(Extent size, ProductSide<typename Kernel::Element> a,
-                    ProductSide<typename Kernel::Element> b, const unsigned char* packed_b,
-                    MutF32 c, Into into, unsigned char* workspace) {
+                    ProductSide<typename Kernel::Element> b, Packed packed_b, MutF32 c, Into into,
+                    unsigned char* workspace) {
   const BlockSteps step = block_steps<Kernel>(size);
-  const RightPanels<Kernel> right{b, packed_b, workspace + step.rows * step.depth * Kernel::kBytes,
-                                  size.columns, size.inner};
+  const RightPanels<Kernel> right(b, packed_b, workspace + step.rows * step.depth * Kernel::kBytes,
+                                  size);
   for (int64_t k = 0; k < size.inner; k += step.depth) {
     const int64_t depth = least(step.depth, size.inner - k);
     const int64_t padded = padded_depth<Kernel>(depth);
@@ -29,11 +30,15 @@ void packed_product(Extent size, ProductSide<typename Kernel::Element> a,
         width = right.width(column);
         const unsigned char* panel = right.at(column, k, depth);
         for (int64_t i = 0; i < rows; i += Kernel::kRows) {
+          const int64_t rows_here = least(Kernel::kRows, rows - i);
+          const Inner inner = that_count(size, row + i, rows_here, column);
+          const Inner here = part_of<Kernel>(inner, k, depth);
+          if (here.begin >= here.end) continue;
           right.fetch_part(column + width, k, depth, i / Kernel::kRows,
                            pieces_of(rows, Kernel::kRows));
-          Kernel::multiply(Kernel::panel(left, i, padded), panel, padded,
-                           c.data + (row + i) * c.stride + column, c.stride,
-                           least(Kernel::kRows, rows - i), width, into == Into::kAdd || k > 0);
+          Kernel::multiply(Kernel::panel(left, i, padded), panel, here,
+                           c.data + (row + i) * c.stride + column, c.stride, rows_here, width,
+                           into == Into::kAdd || k > inner.begin);
         }
       }
     }

@@ -35,8 +35,8 @@ void mkl(char op_b, char op_a, const int* m, const int* n, const int* k, const B
 }
 
 template <class T>
-void product(Extent size, ProductSide<T> a, ProductSide<T> b, const unsigned char* packed_b,
-             MutF32 c, Into into) {
+void product(Extent size, ProductSide<T> a, ProductSide<T> b, Packed packed_b, MutF32 c,
+             Into into) {
   if (size.rows == 0 || size.columns == 0) return;
   const PackedProducts<T>* own = space ? own_products<T>() : nullptr;
   if (own && own->pays(size)) return own->multiply(size, a, b, packed_b, c, into, space);
@@ -74,10 +74,10 @@ void product_nn(Extent size, ConstBf16 a, RightFactor<Bf16> b, MutF32 c, Into in
   product(size, along(a), down(b), b.packed, c, into);
 }
 void product_tn(Extent size, ConstF32 a, ConstF32 b, MutF32 c, Into into) {
-  product(size, down(a), down(b), nullptr, c, into);
+  product(size, down(a), down(b), {}, c, into);
 }
 void product_tn(Extent size, ConstBf16 a, ConstBf16 b, MutF32 c, Into into) {
-  product(size, down(a), down(b), nullptr, c, into);
+  product(size, down(a), down(b), {}, c, into);
 }
 
 ProductSpace::ProductSpace(void* memory)

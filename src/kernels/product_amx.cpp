@@ -69,10 +69,13 @@ struct Bf16Kernel : TilePanels<Bf16> {
     pack(side, side.along, count, depth, to);
   }
 
-  static void multiply(const unsigned char* a, const unsigned char* b, int64_t depth, float* c,
+  static void multiply(const unsigned char* a, const unsigned char* b, Inner inner, float* c,
                        int64_t stride, int64_t rows, int64_t columns, bool add) {
     const auto nothing = [] {};
-    multiply_panels<Bf16>(a, b, depth / kTileDepth, c, stride, rows, columns, add, nothing);
+    a += inner.begin * padded_columns(rows) * kBytes;
+    b += inner.begin * padded_columns(columns) * kBytes;
+    multiply_panels<Bf16>(a, b, (inner.end - inner.begin) / kTileDepth, c, stride, rows, columns,
+                          add, nothing);
   }
 };
 
@@ -92,8 +95,8 @@ bool bf16_pays(Extent size) {
   return fits(size, 16, 0.5f);
 }
 
-void multiply_bf16(Extent size, ProductSide<Bf16> a, ProductSide<Bf16> b,
-                   const unsigned char* packed_b, MutF32 c, Into into, unsigned char* workspace) {
+void multiply_bf16(Extent size, ProductSide<Bf16> a, ProductSide<Bf16> b, Packed packed_b, MutF32 c,
+                   Into into, unsigned char* workspace) {
   const TilesConfigured tiles;
   packed_product<Bf16Kernel>(size, a, b, packed_b, c, into, workspace);
 }

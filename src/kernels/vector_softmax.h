@@ -45,6 +45,12 @@ inline void store_padded(T* to, int64_t size, int64_t padded, Value value) {
   if (i < padded) store(to + i, Floats{}, First(padded - i));
 }
 
+inline void store_zeros(float* to, int64_t size) {
+  int64_t i = 0;
+  for (; i + kLanes <= size; i += kLanes) store(to + i, Floats{}, All{});
+  if (i < size) store(to + i, Floats{}, First(size - i));
+}
+
 template <class T>
 inline void store_scaled(const float* x, int64_t size, int64_t padded, float factor, T* to) {
   store_padded(to, size, padded,
@@ -61,6 +67,7 @@ float softmax(float* s, int64_t size, int64_t padded, float scale, Bf16* low) {
   return top + __builtin_logf(sum);
 }
 
+// p: s itself, or bfloat16.
 template <class P, class D>
 inline void softmax_backward_to(float* s, float* dp, int64_t size, int64_t padded, float scale,
                                 float lse, P* p, D* ds) {
@@ -72,7 +79,10 @@ inline void softmax_backward_to(float* s, float* dp, int64_t size, int64_t padde
   store_padded(ds, size, padded, [=](int64_t i, auto lanes) {
     return load(s + i, lanes) * scale * (load(dp + i, lanes) - delta);
   });
-  store_scaled(s, size, padded, 1.0f, p);
+  if constexpr (sizeof(P) == sizeof(float))
+    store_zeros(p + size, padded - size);
+  else
+    store_scaled(s, size, padded, 1.0f, p);
 }
 
 void softmax_backward(float* s, float* dp, int64_t size, int64_t padded, float scale, float lse,

@@ -15,17 +15,20 @@ struct WordKernel : WordPanels<Words> {
   using Panels = WordPanels<Words>;
   using Panels::kDepth;
   using Panels::kRows;
+  using Panels::padded_columns;
   using typename Panels::Left;
+  using typename Panels::Order;
 
   template <class End>
   static inline void put(float* to, Floats sum, bool add, End end) {
     store(to, add ? load(to, end) + sum : sum, end);
   }
 
-  template <int rows, int vectors, bool packed>
+  // along: a.order is kAlong.
+  template <int rows, int vectors, bool along>
   static void multiply_tile(Left a, const float* b, int64_t words, float* c, int64_t stride,
                             int64_t columns, bool add) {
-    const int64_t row_step = packed ? 1 : a.stride, inner_step = packed ? kRows : 1;
+    const int64_t row_step = along ? a.stride : 1, inner_step = along ? 1 : a.inner_step();
     // Lines of the result come from far away while the sums are built.
     for (int row = 0; row < rows; ++row)
       for (int64_t at = 0; at < vectors * kLanes; at += 16)
@@ -52,28 +55,29 @@ struct WordKernel : WordPanels<Words> {
     }
   }
 
-  template <int rows, bool packed>
+  template <int rows, bool along>
   static void multiply_rows(const Left& a, const float* b, int64_t words, float* c, int64_t stride,
                             int64_t rows_there, int64_t columns, bool add) {
     if constexpr (rows > 1)
       if (rows_there < rows)
-        return multiply_rows<rows - 1, packed>(a, b, words, c, stride, rows_there, columns, add);
+        return multiply_rows<rows - 1, along>(a, b, words, c, stride, rows_there, columns, add);
     if (columns > 2 * kLanes)
-      return multiply_tile<rows, 3, packed>(a, b, words, c, stride, columns, add);
+      return multiply_tile<rows, 3, along>(a, b, words, c, stride, columns, add);
     if (columns > kLanes)
-      return multiply_tile<rows, 2, packed>(a, b, words, c, stride, columns, add);
-    multiply_tile<rows, 1, packed>(a, b, words, c, stride, columns, add);
+      return multiply_tile<rows, 2, along>(a, b, words, c, stride, columns, add);
+    multiply_tile<rows, 1, along>(a, b, words, c, stride, columns, add);
   }
 
-  static void multiply(const Left& a, const unsigned char* b, int64_t depth, float* c,
-                       int64_t stride, int64_t rows, int64_t columns, bool add) {
+  static void multiply(Left a, const unsigned char* b, Inner inner, float* c, int64_t stride,
+                       int64_t rows, int64_t columns, bool add) {
     constexpr int kAll = static_cast<int>(kRows);
-    const float* right = reinterpret_cast<const float*>(b);
-    const int64_t words = depth / kDepth;
+    const int64_t before = inner.begin / kDepth, words = inner.end / kDepth - before;
+    a.data += before * a.inner_step();
+    const float* right = reinterpret_cast<const float*>(b) + before * padded_columns(columns);
     if constexpr (Words::kInPlace)
-      if (a.in_place)
-        return multiply_rows<kAll, false>(a, right, words, c, stride, rows, columns, add);
-    multiply_rows<kAll, true>(a, right, words, c, stride, rows, columns, add);
+      if (a.order == Order::kAlong)
+        return multiply_rows<kAll, true>(a, right, words, c, stride, rows, columns, add);
+    multiply_rows<kAll, false>(a, right, words, c, stride, rows, columns, add);
   }
 };
 

@@ -32,28 +32,37 @@ struct WordPanels {
   }
   static int64_t padded_columns(int64_t columns) { return pieces_of(columns, kLanes) * kLanes; }
 
-  // The word of row i and inner index k: in place data[i * stride + k], else in a panel of kRows
-  // data[k * kRows + i], and the panels follow each other.
+  // Where the words of a are: packed, in panels of kRows that follow each other, those of one inner
+  // index beside each other; or in place, those of one row (kAlong) or one inner index (kDown).
+  enum class Order { kPacked, kAlong, kDown };
   struct Left {
     const float* data;
-    bool in_place;
-    int64_t stride;
+    Order order;
+    int64_t stride;  // in place
+
+    int64_t row_step(int64_t words) const {
+      return order == Order::kPacked ? words : order == Order::kAlong ? stride : 1;
+    }
+    int64_t inner_step() const {
+      return order == Order::kPacked ? kRows : order == Order::kAlong ? 1 : stride;
+    }
   };
   // Copying a costs as much as multiplying it by a dozen columns. It is worth that for many
-  // columns, since rows in place may fall on the same few lines of a cache.
-  static constexpr int64_t kFewColumns = 512;
+  // columns, since rows in place may fall on the same few lines of a cache, and sooner where each
+  // inner index is a line of its own.
+  static constexpr int64_t kFewColumns = 512, kFewColumnsDown = 96;
 
   static Left left(const ProductSide<Element>& side, int64_t rows, int64_t depth, int64_t columns,
                    unsigned char* to) {
     if constexpr (Words::kInPlace)
-      if (side.along && columns <= kFewColumns) return {side.data, true, side.stride};
+      if (columns <= (side.along ? kFewColumns : kFewColumnsDown))
+        return {side.data, side.along ? Order::kAlong : Order::kDown, side.stride};
     float* packed = reinterpret_cast<float*>(to);
     pack_words<Words, kRows, 1>(side, rows, depth, packed);
-    return {packed, false, 0};
+    return {packed, Order::kPacked, 0};
   }
   static Left panel(const Left& left, int64_t i, int64_t depth) {
-    const int64_t row = left.in_place ? left.stride : depth / kDepth;
-    return {left.data + i * row, left.in_place, left.stride};
+    return {left.data + i * left.row_step(depth / kDepth), left.order, left.stride};
   }
 
   static void pack_b(const ProductSide<Element>& side, int64_t count, int64_t depth,

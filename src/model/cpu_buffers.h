@@ -60,8 +60,10 @@ struct CpuBuffers {
       low_wide_N4C = arena.take<X>(4 * N * C);
       dlogits_KV = arena.take<X>(shape.head_chunk * shape.vocab);
     }
+    const std::int64_t head =
+        attention_workspace(own_products<X>(C), shape.tokens, C / shape.heads);
     for (int rank = 0; rank < shape.threads; ++rank) {
-      attention.push_back(arena.take<float>(attention_workspace(shape.tokens, C / shape.heads)));
+      attention.push_back(arena.take<float>(head));
       products.push_back(take_products(shape, arena));
     }
   }

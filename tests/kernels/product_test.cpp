@@ -75,9 +75,9 @@ void multiply(const ProductSet* set, Form form, Extent size, Matrix<const T> a, 
   std::vector<float> copy;
   for (std::int64_t row = 0; row < size.rows; ++row)
     copy.insert(copy.end(), c.data + row * c.stride, c.data + row * c.stride + size.columns);
-  products.multiply(size, left, right, packed.data(), {copy.data(), size.columns}, into,
+  products.multiply(size, left, right, {packed.data()}, {copy.data(), size.columns}, into,
                     workspace.data());
-  products.multiply(size, left, right, nullptr, c, into, workspace.data());
+  products.multiply(size, left, right, {}, c, into, workspace.data());
   const auto bytes = static_cast<std::size_t>(size.columns) * sizeof(float);
   for (std::int64_t row = 0; row < size.rows; ++row)
     EXPECT_EQ(std::memcmp(copy.data() + row * size.columns, c.data + row * c.stride, bytes), 0)
@@ -88,12 +88,13 @@ void multiply(const ProductSet* set, Form form, Extent size, Matrix<const T> a, 
 // factors is NaN, what lies around the result must stay.
 template <class T>
 at::Tensor product(const ProductSet* set, Form form, const at::Tensor& a, const at::Tensor& b,
-                   const at::Tensor& c, Into into) {
+                   const at::Tensor& c, Into into, Triangle triangle = Triangle::kNone,
+                   std::int64_t first = 0) {
   constexpr double kNan = std::numeric_limits<double>::quiet_NaN(), kGuard = 12345;
   const Framed left(form == Form::kTn ? a.t() : a, kNan),
       right(form == Form::kNt ? b.t() : b, kNan);
   const Framed result(c, kGuard);
-  multiply<T>(set, form, {a.size(0), b.size(1), a.size(1)}, left.matrix<const T>(),
+  multiply<T>(set, form, {a.size(0), b.size(1), a.size(1), triangle, first}, left.matrix<const T>(),
               right.matrix<const T>(), result.matrix<float>(), into);
   at::Tensor values = result.inside.clone();
   result.inside.fill_(kGuard);
@@ -257,6 +258,88 @@ TEST_P(ProductOn, ASumBeyondFloat32IsNoNumber) {
     const at::Tensor c = product<float>(set, form, a, b, at::zeros({37, 41}), Into::kReplace);
     EXPECT_FALSE(c.isfinite().any().item<bool>());
   }
+}
+
+// A packed factor serves products with its first columns, up to a panel's end, or inner indices.
+template <class T>
+void expect_a_part_of_packed_to_serve(const ProductSet* set, bool along) {
+  constexpr std::int64_t kRows = 37, kColumns = 150, kInner = 800;
+  const PackedProducts<T>& products = set->of<T>();
+  at::Generator source = generator(29);
+  const at::Tensor a = random<T>(kRows, kInner, source);
+  const at::Tensor b = along ? random<T>(kColumns, kInner, source).contiguous()
+                             : random<T>(kInner, kColumns, source).contiguous();
+  const auto data = [](const at::Tensor& x) { return static_cast<const T*>(x.const_data_ptr()); };
+  const ProductSide<T> left{data(a), kInner, true};
+  const ProductSide<T> right{data(b), along ? kInner : kColumns, along};
+  const Guarded workspace(products.workspace_bytes({kRows, kColumns, kInner}));
+  const Guarded packed(products.packed_bytes(kColumns, kInner));
+  products.pack_b(right, 0, kColumns, kColumns, kInner, packed.data());
+  for (const std::int64_t columns : {products.panel_columns, 2 * products.panel_columns, kColumns})
+    for (const std::int64_t inner : {std::int64_t{96}, std::int64_t{672}, kInner}) {
+      const Extent size{kRows, columns, inner};
+      const at::Tensor whole = at::empty({kRows, columns}), part = at::empty({kRows, columns});
+      const auto to = [&](const at::Tensor& c) {
+        return MutF32{c.mutable_data_ptr<float>(), columns};
+      };
+      products.multiply(size, left, right, {}, to(whole), Into::kReplace, workspace.data());
+      products.multiply(size, left, right, {packed.data(), kInner}, to(part), Into::kReplace,
+                        workspace.data());
+      EXPECT_TRUE(at::equal(whole, part)) << columns << " columns, inner " << inner;
+    }
+}
+
+TEST_P(ProductOn, PartsOfAPackedFactorServe) {
+  if (!set) GTEST_SKIP() << "MKL's products have no packed factors";
+  for (const bool along : {true, false}) {
+    expect_a_part_of_packed_to_serve<float>(set, along);
+    expect_a_part_of_packed_to_serve<Bf16>(set, along);
+  }
+}
+
+// A lower triangular matrix whose first row is row `first` of it, in a product with any other.
+template <class T>
+void expect_triangle(const ProductSet* set, Extent size, Into into) {
+  at::Generator source = generator(31);
+  at::Tensor a = random<T>(size.rows, size.inner, source);
+  const at::Tensor b = random<T>(size.inner, size.columns, source);
+  const at::Tensor before = at::randn({size.rows, size.columns}, source);
+  if (size.triangle == Triangle::kLeft) a = a.tril(size.first);
+  if (size.triangle == Triangle::kLeftTransposed) a = a.triu(-size.first);
+  const bool adds = into == Into::kAdd;
+  at::Tensor exact = exact_product(a, b), terms = exact_product(a.abs(), b.abs()) + 1e-30;
+  if (adds) exact = exact + before, terms = terms + before.abs();
+  for (const Form form : kForms) {
+    at::Tensor c = product<T>(set, form, a, b, before, into, size.triangle, size.first);
+    if (size.triangle == Triangle::kResult)
+      c = at::where(at::ones_like(c).tril(size.first).eq(1), c.to(at::kDouble), exact);
+    EXPECT_LE(error(c, exact, terms), kTermRounding)
+        << size.rows << " " << size.columns << " " << size.inner << " first " << size.first
+        << " triangle " << static_cast<int>(size.triangle) << " form " << static_cast<int>(form);
+  }
+}
+
+TEST_P(ProductOn, TrianglesCostNoTruth) {
+  for (const Into into : {Into::kReplace, Into::kAdd})
+    for (const std::int64_t first : {0, 7, 64, 401})
+      for (const std::int64_t rows : {5, 64, 90})
+        for (const Extent size :
+             {Extent{rows, first + rows, 32, Triangle::kResult, first},
+              Extent{rows, 33, first + rows, Triangle::kLeft, first},
+              Extent{first + rows, 40, rows, Triangle::kLeftTransposed, first}}) {
+          expect_triangle<float>(set, size, into);
+          expect_triangle<Bf16>(set, size, into);
+        }
+}
+
+// Of more rows and inner indices than a block has.
+TEST_P(ProductOn, LargeTriangles) {
+  for (const Into into : {Into::kReplace, Into::kAdd})
+    for (const Triangle triangle :
+         {Triangle::kResult, Triangle::kLeft, Triangle::kLeftTransposed}) {
+      expect_triangle<float>(set, {1100, 60, 1100, triangle, 0}, into);
+      expect_triangle<Bf16>(set, {1100, 60, 1100, triangle, 0}, into);
+    }
 }
 
 std::vector<const ProductSet*> all_ways() {

@@ -6,7 +6,7 @@
 #include <cstdint>
 
 #include "gpt/kernels/dropout.h"
-#include "gpt/kernels/product.h"
+#include "gpt/kernels/product_set.h"
 
 namespace gpt {
 
@@ -24,16 +24,23 @@ struct AttentionHead {
   std::int64_t tokens, width;
   const SequenceDropout* dropout;       // of the weights; null: none
   std::int64_t sequence, first_weight;  // dropout's sequence and the index of weight (0, 0)
+  const PackedProducts<X>* own;         // our own products, if this thread's are; null: MKL's
 };
 
-// Floats of working memory that a head needs.
-std::int64_t attention_workspace(std::int64_t tokens, std::int64_t width);
+// Floats of working memory that a head needs, which begins on a cache line.
+template <class X>
+std::int64_t attention_workspace(const PackedProducts<X>* own, std::int64_t tokens,
+                                 std::int64_t width);
 
 template <class X>
 void attention_forward(const AttentionHead<X>& head, float* workspace);
 template <class X>
 void attention_backward(const AttentionHead<X>& head, float* workspace);
 
+extern template std::int64_t attention_workspace(const PackedProducts<float>*, std::int64_t,
+                                                 std::int64_t);
+extern template std::int64_t attention_workspace(const PackedProducts<Bf16>*, std::int64_t,
+                                                 std::int64_t);
 extern template void attention_forward(const AttentionHead<float>&, float*);
 extern template void attention_forward(const AttentionHead<Bf16>&, float*);
 extern template void attention_backward(const AttentionHead<float>&, float*);

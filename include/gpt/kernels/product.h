@@ -21,17 +21,35 @@ using ConstF32 = Matrix<const float>;
 using ConstBf16 = Matrix<const Bf16>;
 using MutF32 = Matrix<float>;
 
-struct Extent {
-  std::int64_t rows, columns, inner;  // of the result; of the sum
+// What is known of a product with a lower triangular matrix, as attention's scores and weights are:
+// entry (i, j) lies above the diagonal if j > first + i.
+enum class Triangle {
+  kNone,
+  kResult,          // what lies above it in the result is not needed: anything may be left there
+  kLeft,            // the left factor has zeros above it
+  kLeftTransposed,  // the left factor's transpose has: zeros where i > first + k; every row has
+                    // something else
 };
 
-// A right factor and, if it was packed for our own products (product_set.h), that; they may use it
-// instead.
+struct Extent {
+  std::int64_t rows, columns, inner;  // of the result; of the sum
+  Triangle triangle = Triangle::kNone;
+  std::int64_t first = 0;
+};
+
+// A right factor as it was packed for our own products (product_set.h). A product may be with the
+// first of its columns alone (up to where a panel ends), or with the first of its inner indices.
+struct Packed {
+  const unsigned char* data = nullptr;  // null: it was not
+  std::int64_t inner = 0;               // of what was packed; 0: as many as the product's
+};
+
+// A right factor, and packed; our own products use that instead.
 template <class T>
 struct RightFactor : Matrix<const T> {
-  RightFactor(Matrix<const T> matrix, const unsigned char* its_packed = nullptr)
+  RightFactor(Matrix<const T> matrix, Packed its_packed = {})
       : Matrix<const T>(matrix), packed(its_packed) {}
-  const unsigned char* packed;
+  Packed packed;
 };
 
 // c = a b^T, a (rows, inner), b (columns, inner): a linear layer's forward pass.

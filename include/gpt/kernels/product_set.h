@@ -22,10 +22,10 @@ struct ProductSide {
 // Products of one type. All memory begins on a cache line.
 template <class T>
 struct PackedProducts {
-  // c = a b or c += a b. packed_b: what pack_b made of b, or null. workspace: workspace_bytes of
+  // c = a b or c += a b. packed_b: what pack_b made of b, if it did. workspace: workspace_bytes of
   // that size or a larger one.
-  void (*multiply)(Extent size, ProductSide<T> a, ProductSide<T> b, const unsigned char* packed_b,
-                   MutF32 c, Into into, unsigned char* workspace);
+  void (*multiply)(Extent size, ProductSide<T> a, ProductSide<T> b, Packed packed_b, MutF32 c,
+                   Into into, unsigned char* workspace);
   // Is it as fast as MKL at least?
   bool (*pays)(Extent size);
   int64_t (*workspace_bytes)(Extent most);
