@@ -16,8 +16,9 @@ std::int64_t rounded(std::int64_t size) {
   return (size + kAlign - 1) / kAlign * kAlign;
 }
 
-// Queries at a time: some 64, so that keys packed once have a panel's end where a block's end is.
-// The last block is a panel longer where else it would be shorter than one.
+// Queries at a time: some 64, so that a block ends where a panel of packed keys does. The last
+// block is up to a panel longer where else it would be shorter than one: a part of packed keys
+// leaves at least a panel of them (Packed in product.h).
 class Blocks {
  public:
   explicit Blocks(std::int64_t tokens, std::int64_t panel)
@@ -39,8 +40,8 @@ std::int64_t packed_size(const PackedProducts<X>* own, std::int64_t columns, std
   return own ? own->packed_bytes(columns, inner) / static_cast<std::int64_t>(sizeof(float)) : 0;
 }
 
-// From one row of scores to the next: an odd number of cache lines, as the rows of a column would
-// else fall on the same few lines of a cache.
+// From one row of scores to the next: for float32 an odd number of cache lines, as the rows of a
+// column would else fall on the same few lines of a cache.
 std::int64_t score_stride(std::int64_t tokens) {
   return rounded(tokens) / kAlign % 2 == 0 ? rounded(tokens) + kAlign : rounded(tokens);
 }
@@ -61,8 +62,9 @@ struct Space {
   float *p, *dp;              // (a block's rows, tokens)
   X *p_low, *dp_low;          // the same for products; for float32 the same memory
   float *dq = nullptr, *dk = nullptr, *dv = nullptr;  // sums on their way to bfloat16
-  // Keys and values packed, by rows for scores and their gradients, by columns for their sums.
-  unsigned char *key_rows, *value_rows, *key_columns, *value_columns;
+  // Keys and values packed: by rows for scores and their gradients, by columns for sums of them,
+  // of values in the forward pass and of keys in the backward pass.
+  unsigned char *key_rows, *value_rows, *columns;
 
   Space(const PackedProducts<X>* own, std::int64_t tokens, std::int64_t width, float* memory)
       : blocks(tokens, own ? own->panel_columns : 1), stride(score_stride(tokens)) {
@@ -84,13 +86,12 @@ struct Space {
       p_low = reinterpret_cast<X*>(take(scores / 2 + 1));
       dp_low = reinterpret_cast<X*>(take(scores / 2 + 1));
     }
-    const auto take_packed = [&](std::int64_t columns, std::int64_t inner) {
-      return reinterpret_cast<unsigned char*>(take(packed_size(own, columns, inner)));
+    const auto take_packed = [&](std::int64_t of, std::int64_t inner) {
+      return reinterpret_cast<unsigned char*>(take(packed_size(own, of, inner)));
     };
     key_rows = take_packed(tokens, width);
     value_rows = take_packed(tokens, width);
-    key_columns = take_packed(width, tokens);
-    value_columns = take_packed(width, tokens);
+    columns = take_packed(width, tokens);
   }
 };
 
@@ -147,8 +148,9 @@ RightFactor<X> right_factor(const AttentionHead<X>& head, const X* rows, bool al
   const Matrix<const X> matrix = rows_of(rows, head.stride);
   const std::int64_t columns = along ? head.tokens : head.width;
   const std::int64_t inner = along ? head.width : head.tokens;
-  if (!head.own || !head.own->pays({head.tokens, columns, inner})) return matrix;
-  head.own->pack_b({rows, head.stride, along}, 0, columns, columns, inner, to);
+  const PackedProducts<X>* own = own_products_here<X>();
+  if (!own || !own->pays({head.tokens, columns, inner})) return matrix;
+  own->pack_b({rows, head.stride, along}, 0, columns, columns, inner, to);
   return {matrix, {to, inner}};
 }
 
@@ -161,7 +163,7 @@ struct Pass {
 
   Pass(const AttentionHead<X>& of, float* workspace)
       : head(of),
-        space(of.own, of.tokens, of.width, workspace),
+        space(own_products_here<X>(), of.tokens, of.width, workspace),
         key_rows(right_factor(of, of.k, true, space.key_rows)) {}
 
   Matrix<const X> rows(const X* first, Block block) const {
@@ -254,7 +256,7 @@ std::int64_t attention_workspace(const PackedProducts<X>* own, std::int64_t toke
 template <class X>
 void attention_forward(const AttentionHead<X>& head, float* workspace) {
   const Pass<X> pass(head, workspace);
-  const RightFactor<X> value_columns = right_factor(head, head.v, false, pass.space.value_columns);
+  const RightFactor<X> value_columns = right_factor(head, head.v, false, pass.space.columns);
   pass.each_block([&](Block block) { forward_block(pass, value_columns, block); });
 }
 
@@ -263,7 +265,7 @@ void attention_backward(const AttentionHead<X>& head, float* workspace) {
   const Pass<X> pass(head, workspace);
   const Space<X>& space = pass.space;
   const Backward<X> backward{right_factor(head, head.v, true, space.value_rows),
-                             right_factor(head, head.k, false, space.key_columns),
+                             right_factor(head, head.k, false, space.columns),
                              sum_for(head.dk, head.stride, space.dk, head.width),
                              sum_for(head.dv, head.stride, space.dv, head.width)};
   pass.each_block([&](Block block) { backward_block(pass, backward, block); });

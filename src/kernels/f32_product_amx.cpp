@@ -130,7 +130,7 @@ class F32Product {
                                       c_.stride * kSize, width * kSize),
                             turns};
     if (right_.packed) {
-      const int64_t bytes = of.depth * Panels::padded_columns(width) * Panels::kBytes;
+      const int64_t bytes = of.depth * Panels::padded_width(width) * Panels::kBytes;
       beside_.right_lines = {LineFetch(right_.packed_at(soon.column, soon.k), 1, 0, bytes), turns};
       return;
     }
@@ -163,8 +163,8 @@ class F32Product {
         prepare_left(next, next_ready_++, turns);
       const int64_t width = right_.width(column);
       multiply_panels<float>(
-          left_at(panel) + here.begin * Panels::padded_columns(rows) * Panels::kBytes,
-          right + here.begin * Panels::padded_columns(width) * Panels::kBytes,
+          left_at(panel) + here.begin * Panels::padded_width(rows) * Panels::kBytes,
+          right + here.begin * Panels::padded_width(width) * Panels::kBytes,
           (here.end - here.begin) / kTileDepth, c_.data + row * c_.stride + column, c_.stride, rows,
           width, into_ == Into::kAdd || block.k > inner.begin, beside_);
     }

@@ -43,11 +43,12 @@ inline void fetch(const unsigned char* bytes, int64_t size, int64_t part, int64_
 //   panel_columns(left): of the next panel of b, if so many columns are left
 //   panel_at(column, columns): where a panel begins that is there or near, of so many columns in
 //     all; column: a multiple of kColumns or the end
-//   padded_columns(columns): that a panel of b with so many takes
+//   padded_width(count): that a packed panel takes which has so many columns (rows of a)
 //   Left, left(side, rows, depth, columns, to): a block of a, for a product with so many columns,
 //     packed into `to` unless it is read where it is; panel(left, i, depth): from its row i on
 //   pack_b(side, count, depth, to): panel after panel
-//   multiply(panel of left, panel of b, inner, c, stride, rows, columns, add)
+//   multiply(panel of left, panel of b, inner, c, stride, rows, columns, add), inner being an Inner
+//     (inner_indices.h) in multiples of kDepth, counted from where the panels begin
 struct BlockSteps {
   int64_t rows, depth;
 };
@@ -83,7 +84,7 @@ struct RightPanels {
   int64_t width(int64_t column) const { return Kernel::panel_columns(columns - column); }
   const unsigned char* packed_at(int64_t column, int64_t k) const {
     return packed +
-           (column * packed_inner + k * Kernel::padded_columns(width(column))) * Kernel::kBytes;
+           (column * packed_inner + k * Kernel::padded_width(width(column))) * Kernel::kBytes;
   }
   const unsigned char* at(int64_t column, int64_t k, int64_t depth) const {
     if (packed) return packed_at(column, k);

@@ -38,7 +38,7 @@ template <class T>
 void product(Extent size, ProductSide<T> a, ProductSide<T> b, Packed packed_b, MutF32 c,
              Into into) {
   if (size.rows == 0 || size.columns == 0) return;
-  const PackedProducts<T>* own = space ? own_products<T>() : nullptr;
+  const PackedProducts<T>* own = own_products_here<T>();
   if (own && own->pays(size)) return own->multiply(size, a, b, packed_b, c, into, space);
   // Row-major c = op(a) op(b) is column-major c^T = op(b)^T op(a)^T: the factors change places.
   const int m = static_cast<int>(size.columns), n = static_cast<int>(size.rows),
@@ -82,6 +82,10 @@ void product_tn(Extent size, ConstBf16 a, ConstBf16 b, MutF32 c, Into into) {
 
 ProductSpace::ProductSpace(void* memory)
     : before_(std::exchange(space, static_cast<unsigned char*>(memory))) {}
+
+bool has_product_space() {
+  return space != nullptr;
+}
 
 ProductSpace::~ProductSpace() {
   space = static_cast<unsigned char*>(before_);

@@ -72,8 +72,8 @@ struct Bf16Kernel : TilePanels<Bf16> {
   static void multiply(const unsigned char* a, const unsigned char* b, Inner inner, float* c,
                        int64_t stride, int64_t rows, int64_t columns, bool add) {
     const auto nothing = [] {};
-    a += inner.begin * padded_columns(rows) * kBytes;
-    b += inner.begin * padded_columns(columns) * kBytes;
+    a += inner.begin * padded_width(rows) * kBytes;
+    b += inner.begin * padded_width(columns) * kBytes;
     multiply_panels<Bf16>(a, b, (inner.end - inner.begin) / kTileDepth, c, stride, rows, columns,
                           add, nothing);
   }

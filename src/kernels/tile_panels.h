@@ -19,9 +19,7 @@ struct TilePanels {
 
   static int64_t panel_columns(int64_t left) { return least(kColumns, left); }
   static int64_t panel_at(int64_t column, int64_t /*columns*/) { return column; }
-  static int64_t padded_columns(int64_t columns) {
-    return columns > kTileRows ? kColumns : kTileRows;
-  }
+  static int64_t padded_width(int64_t count) { return count > kTileRows ? kColumns : kTileRows; }
 };
 
 // While it lives, this thread's tiles are of 16 rows of 64 bytes.

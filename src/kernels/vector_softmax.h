@@ -32,6 +32,13 @@ inline float exponentials(float* x, int64_t size, int64_t room, float scale, flo
   });
 }
 
+template <class T>
+inline void store_zeros(T* to, int64_t size) {
+  int64_t i = 0;
+  for (; i + kLanes <= size; i += kLanes) store(to + i, Floats{}, All{});
+  if (i < size) store(to + i, Floats{}, First(size - i));
+}
+
 // A row of value(i, lanes), with zeros up to `padded`.
 template <class T, class Value>
 inline void store_padded(T* to, int64_t size, int64_t padded, Value value) {
@@ -41,14 +48,7 @@ inline void store_padded(T* to, int64_t size, int64_t padded, Value value) {
     store(to + at, keep(value(at, lanes), kept, 0.0f), lanes);
   });
   if (i < size) i += kLanes;
-  for (; i + kLanes <= padded; i += kLanes) store(to + i, Floats{}, All{});
-  if (i < padded) store(to + i, Floats{}, First(padded - i));
-}
-
-inline void store_zeros(float* to, int64_t size) {
-  int64_t i = 0;
-  for (; i + kLanes <= size; i += kLanes) store(to + i, Floats{}, All{});
-  if (i < size) store(to + i, Floats{}, First(size - i));
+  if (i < padded) store_zeros(to + i, padded - i);
 }
 
 template <class T>

@@ -15,7 +15,7 @@ struct WordKernel : WordPanels<Words> {
   using Panels = WordPanels<Words>;
   using Panels::kDepth;
   using Panels::kRows;
-  using Panels::padded_columns;
+  using Panels::padded_width;
   using typename Panels::Left;
   using typename Panels::Order;
 
@@ -73,7 +73,7 @@ struct WordKernel : WordPanels<Words> {
     constexpr int kAll = static_cast<int>(kRows);
     const int64_t before = inner.begin / kDepth, words = inner.end / kDepth - before;
     a.data += before * a.inner_step();
-    const float* right = reinterpret_cast<const float*>(b) + before * padded_columns(columns);
+    const float* right = reinterpret_cast<const float*>(b) + before * padded_width(columns);
     if constexpr (Words::kInPlace)
       if (a.order == Order::kAlong)
         return multiply_rows<kAll, true>(a, right, words, c, stride, rows, columns, add);

@@ -30,7 +30,7 @@ struct WordPanels {
     const int64_t left = columns - column;
     return column > 0 && left > 0 && left <= kLanes ? column - kColumns : column;
   }
-  static int64_t padded_columns(int64_t columns) { return pieces_of(columns, kLanes) * kLanes; }
+  static int64_t padded_width(int64_t columns) { return pieces_of(columns, kLanes) * kLanes; }
 
   // Where the words of a are: packed, in panels of kRows that follow each other, those of one inner
   // index beside each other; or in place, those of one row (kAlong) or one inner index (kDown).
@@ -52,10 +52,16 @@ struct WordPanels {
   // inner index is a line of its own.
   static constexpr int64_t kFewColumns = 512, kFewColumnsDown = 96;
 
+  static bool in_place(const ProductSide<Element>& side, int64_t columns) {
+    if (!Words::kInPlace) return false;
+    const bool spread = side.stride / 16 % 2 == 1;  // an odd number of lines from one to the next
+    return side.along ? columns <= kFewColumns : columns <= kFewColumnsDown && spread;
+  }
+
   static Left left(const ProductSide<Element>& side, int64_t rows, int64_t depth, int64_t columns,
                    unsigned char* to) {
     if constexpr (Words::kInPlace)
-      if (columns <= (side.along ? kFewColumns : kFewColumnsDown))
+      if (in_place(side, columns))
         return {side.data, side.along ? Order::kAlong : Order::kDown, side.stride};
     float* packed = reinterpret_cast<float*>(to);
     pack_words<Words, kRows, 1>(side, rows, depth, packed);
@@ -78,7 +84,7 @@ struct WordPanels {
         pack_words<Words, 2 * kLanes, kLanes>(here, width, depth, panel);
       else
         pack_words<Words, kLanes, kLanes>(here, width, depth, panel);
-      panel += padded_columns(width) * words;
+      panel += padded_width(width) * words;
     }
   }
 };

@@ -60,10 +60,10 @@ struct CpuBuffers {
       low_wide_N4C = arena.take<X>(4 * N * C);
       dlogits_KV = arena.take<X>(shape.head_chunk * shape.vocab);
     }
-    const std::int64_t head =
+    const std::int64_t attention_floats =
         attention_workspace(own_products<X>(C), shape.tokens, C / shape.heads);
     for (int rank = 0; rank < shape.threads; ++rank) {
-      attention.push_back(arena.take<float>(head));
+      attention.push_back(arena.take<float>(attention_floats));
       products.push_back(take_products(shape, arena));
     }
   }

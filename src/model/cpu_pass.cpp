@@ -127,8 +127,7 @@ AttentionHead<X> CpuPass<X>::attention_head(std::int64_t index, std::int64_t uni
           .width = width,
           .dropout = nullptr,
           .sequence = drops() ? group_.sequence[sequence] : 0,
-          .first_weight = head * T_ * T_,
-          .own = own_products<X>(C_)};
+          .first_weight = head * T_ * T_};
 }
 
 template <class X>

@@ -2,6 +2,9 @@
 // MKL's products and by our own.
 #include "gpt/kernels/cpu_attention.h"
 
+#include <limits>
+#include <string>
+
 #include <gtest/gtest.h>
 
 #include "gpt/kernels/attention.h"
@@ -47,7 +50,9 @@ void run(const HeadTensors& t, const PackedProducts<X>* own) {
   constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
   const std::int64_t size = attention_workspace(own, tokens, width);
   const at::Tensor workspace = at::full({size + 16}, kNan);
-  const at::Tensor memory = at::empty({own ? own->workspace_bytes({256, 256, 256}) : 0}, at::kByte);
+  const std::int64_t most = std::max(tokens, width);
+  const std::int64_t bytes = own ? own->workspace_bytes({tokens, most, most}) : 0;
+  const at::Tensor memory = at::full({bytes + 64}, 0x5A, at::kByte);
   const ProductSpace space(own ? memory.mutable_data_ptr() : nullptr);
   const AttentionHead<X> head{.q = at(t.qkv, kBefore),
                               .k = at(t.qkv, room + kBefore),
@@ -65,12 +70,12 @@ void run(const HeadTensors& t, const PackedProducts<X>* own) {
                               .width = width,
                               .dropout = nullptr,
                               .sequence = 0,
-                              .first_weight = 0,
-                              .own = own};
+                              .first_weight = 0};
   attention_forward(head, workspace.mutable_data_ptr<float>());
   workspace.narrow(0, 0, size).fill_(kNan);
   attention_backward(head, workspace.mutable_data_ptr<float>());
-  EXPECT_TRUE(workspace.narrow(0, size, 16).isnan().all().item<bool>())
+  EXPECT_TRUE(workspace.narrow(0, size, 16).isnan().all().item<bool>() &&
+              memory.narrow(0, bytes, 64).eq(0x5A).all().item<bool>())
       << "wrote behind its memory";
 }
 

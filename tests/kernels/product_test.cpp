@@ -8,14 +8,14 @@
 
 #include "gpt/kernels/product_set.h"
 
-#include "support/product_ways.h"
+#include "support/instruction_sets.h"
 #include "support/tensor_near.h"
 
 namespace gpt {
 namespace {
 
 using testing::generator;
-using testing::kProductsEmulated;
+using testing::kEmulatedInstructions;
 using testing::product_ways;
 
 enum class Form { kNt, kNn, kTn };
@@ -193,7 +193,7 @@ void expect_as_exact_as_matmul(const ProductSet* set) {
 }
 
 TEST_P(ProductOn, IsAsExactAsMatmul) {
-  if (kProductsEmulated) GTEST_SKIP() << "LibTorch's matmul would run other instructions";
+  if (kEmulatedInstructions) GTEST_SKIP() << "LibTorch's matmul would run other instructions";
   expect_as_exact_as_matmul<float>(set);
   expect_as_exact_as_matmul<Bf16>(set);
 }
@@ -264,40 +264,60 @@ TEST_P(ProductOn, ASumBeyondFloat32IsNoNumber) {
   }
 }
 
-// A packed factor serves products with its first columns, up to a panel's end, or inner indices.
+// Both ways with a right factor, of which `packed` was made whole, for a product with a part of it.
 template <class T>
-void expect_a_part_of_packed_to_serve(const ProductSet* set, bool along) {
-  constexpr std::int64_t kRows = 37, kColumns = 150, kInner = 800;
-  const PackedProducts<T>& products = set->of<T>();
-  at::Generator source = generator(29);
-  const at::Tensor a = random<T>(kRows, kInner, source);
-  const at::Tensor b = along ? random<T>(kColumns, kInner, source).contiguous()
-                             : random<T>(kInner, kColumns, source).contiguous();
-  const auto data = [](const at::Tensor& x) { return static_cast<const T*>(x.const_data_ptr()); };
-  const ProductSide<T> left{data(a), kInner, true};
-  const ProductSide<T> right{data(b), along ? kInner : kColumns, along};
-  const Guarded workspace(products.workspace_bytes({kRows, kColumns, kInner}));
-  const Guarded packed(products.packed_bytes(kColumns, kInner));
-  products.pack_b(right, 0, kColumns, kColumns, kInner, packed.data());
-  for (const std::int64_t columns : {products.panel_columns, 2 * products.panel_columns, kColumns})
-    for (const std::int64_t inner : {std::int64_t{96}, std::int64_t{672}, kInner}) {
-      const Extent size{kRows, columns, inner};
-      const at::Tensor whole = at::empty({kRows, columns}), part = at::empty({kRows, columns});
-      const auto to = [&](const at::Tensor& c) {
-        return MutF32{c.mutable_data_ptr<float>(), columns};
-      };
-      products.multiply(size, left, right, {}, to(whole), Into::kReplace, workspace.data());
-      products.multiply(size, left, right, {packed.data(), kInner}, to(part), Into::kReplace,
-                        workspace.data());
-      EXPECT_TRUE(at::equal(whole, part)) << columns << " columns, inner " << inner;
+struct PartOfPacked {
+  static constexpr std::int64_t kRows = 37, kColumns = 150, kInner = 800;
+
+  PartOfPacked(const ProductSet* set, bool runs_along)
+      : products(set->of<T>()), along(runs_along), packed(products.packed_bytes(kColumns, kInner)) {
+    at::Generator source = generator(29);
+    a = random<T>(kRows, kInner, source);
+    b = along ? random<T>(kColumns, kInner, source) : random<T>(kInner, kColumns, source);
+    products.pack_b(right(), 0, kColumns, kColumns, kInner, packed.data());
+  }
+
+  ProductSide<T> right() const {
+    return {static_cast<const T*>(b.const_data_ptr()), along ? kInner : kColumns, along};
+  }
+  at::Tensor with(Extent size, Packed factor) const {
+    const at::Tensor c = at::zeros({size.rows, size.columns});
+    const Guarded workspace(products.workspace_bytes(size));
+    const at::Tensor left = size.triangle == Triangle::kLeft ? a.tril(size.first) : a;
+    products.multiply(size, {static_cast<const T*>(left.const_data_ptr()), kInner, true}, right(),
+                      factor, {c.mutable_data_ptr<float>(), size.columns}, Into::kReplace,
+                      workspace.data());
+    return size.triangle == Triangle::kResult ? c.tril(size.first) : c;
+  }
+  void expect_same(Extent size) const {
+    EXPECT_TRUE(at::equal(with(size, {}), with(size, {packed.data(), kInner})))
+        << size.columns << " columns, inner " << size.inner;
+  }
+
+  const PackedProducts<T>& products;
+  const bool along;
+  const Guarded packed;
+  at::Tensor a, b;
+};
+
+template <class T>
+void expect_parts_of_packed_to_serve(const ProductSet* set, bool along) {
+  const PartOfPacked<T> part(set, along);
+  constexpr std::int64_t kRows = part.kRows, kColumns = part.kColumns, kInner = part.kInner;
+  const std::int64_t panel = part.products.panel_columns;
+  for (const std::int64_t columns : {panel, 2 * panel, kColumns})
+    for (const std::int64_t inner : {std::int64_t{91}, std::int64_t{672}, kInner}) {
+      part.expect_same({kRows, columns, inner});
+      part.expect_same({kRows, columns, inner, Triangle::kResult, columns - kRows / 2});
+      part.expect_same({kRows, columns, inner, Triangle::kLeft, inner - kRows});
     }
 }
 
 TEST_P(ProductOn, PartsOfAPackedFactorServe) {
   if (!set) GTEST_SKIP() << "MKL's products have no packed factors";
   for (const bool along : {true, false}) {
-    expect_a_part_of_packed_to_serve<float>(set, along);
-    expect_a_part_of_packed_to_serve<Bf16>(set, along);
+    expect_parts_of_packed_to_serve<float>(set, along);
+    expect_parts_of_packed_to_serve<Bf16>(set, along);
   }
 }
 
@@ -345,6 +365,8 @@ TEST_P(ProductOn, LargeTriangles) {
     }
 }
 
+// None where nothing can be emulated.
+GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(ProductOn);
 INSTANTIATE_TEST_SUITE_P(Ways, ProductOn, ::testing::ValuesIn(product_ways()),
                          [](const auto& test) {
                            return std::string(test.param ? test.param->name : "mkl");

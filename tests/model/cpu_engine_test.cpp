@@ -150,13 +150,13 @@ const Case kCases[] = {
     {.name = "one_sequence", .batch = 1, .bias = true},
     {.name = "wide_head", .heads = 1, .width = 80, .vocab = 300, .head_chunk = 7},
     // Wide and long enough for our own products (gpt/kernels/product_set.h), packed weights and
-    // all.
+    // several blocks of attention.
     {.name = "own_products",
      .width = 96,
      .vocab = 65,
-     .block = 80,
+     .block = 180,
      .batch = 5,
-     .tokens = 70,
+     .tokens = 170,
      .bias = true,
      .dropout = 0.1},
 };

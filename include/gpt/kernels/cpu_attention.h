@@ -1,6 +1,7 @@
 // Causal self-attention of one head of one sequence on the calling thread (the formula is in
 // attention.h). Rows of queries are taken a block at a time, against all keys up to them: the
-// scores of a block stay in the second cache, and what lies above the diagonal is not computed.
+// scores of a block stay in the second cache, and our own products compute nothing above the
+// diagonal.
 #pragma once
 
 #include <cstdint>
@@ -24,10 +25,11 @@ struct AttentionHead {
   std::int64_t tokens, width;
   const SequenceDropout* dropout;       // of the weights; null: none
   std::int64_t sequence, first_weight;  // dropout's sequence and the index of weight (0, 0)
-  const PackedProducts<X>* own;         // our own products, if this thread's are; null: MKL's
 };
 
-// Floats of working memory that a head needs, which begins on a cache line.
+// Floats of working memory that a head needs, which begins on a cache line, on a thread whose
+// products are `own`, null for MKL's. A ProductSpace for {tokens, most, most} is enough, `most`
+// being the larger of tokens and width.
 template <class X>
 std::int64_t attention_workspace(const PackedProducts<X>* own, std::int64_t tokens,
                                  std::int64_t width);

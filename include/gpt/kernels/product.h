@@ -27,18 +27,19 @@ enum class Triangle {
   kNone,
   kResult,          // what lies above it in the result is not needed: anything may be left there
   kLeft,            // the left factor has zeros above it
-  kLeftTransposed,  // the left factor's transpose has: zeros where i > first + k; every row has
-                    // something else
+  kLeftTransposed,  // the left factor's transpose has: zeros where i > first + k. No row is all
+                    // zeros: rows <= first + inner
 };
 
 struct Extent {
   std::int64_t rows, columns, inner;  // of the result; of the sum
   Triangle triangle = Triangle::kNone;
-  std::int64_t first = 0;
+  std::int64_t first = 0;  // not negative
 };
 
-// A right factor as it was packed for our own products (product_set.h). A product may be with the
-// first of its columns alone (up to where a panel ends), or with the first of its inner indices.
+// A right factor as it was packed for our own products (product_set.h). A product may be with a
+// part of it: the first columns, a multiple of panel_columns that leaves as many or none; or the
+// first inner indices, and the values of the next few must be numbers too, since zeros meet them.
 struct Packed {
   const unsigned char* data = nullptr;  // null: it was not
   std::int64_t inner = 0;               // of what was packed; 0: as many as the product's
@@ -74,6 +75,9 @@ class ProductSpace {
  private:
   void* before_;
 };
+
+// Has this thread one? Then its products are our own where they pay, else MKL's.
+bool has_product_space();
 
 // While it lives, products of this thread use no other threads, and denormal floats count as zero:
 // late in training they appear in dead corners of a model, and each costs a hundred cycles.

@@ -23,7 +23,7 @@ struct ProductSide {
 template <class T>
 struct PackedProducts {
   // c = a b or c += a b. packed_b: what pack_b made of b, if it did. workspace: workspace_bytes of
-  // that size or a larger one.
+  // that size or a larger one. Leaves out what size.triangle says is not needed.
   void (*multiply)(Extent size, ProductSide<T> a, ProductSide<T> b, Packed packed_b, MutF32 c,
                    Into into, unsigned char* workspace);
   // Is it as fast as MKL at least?
@@ -82,6 +82,12 @@ template <class T>
 const PackedProducts<T>* own_products(int64_t width) {
   constexpr int64_t kNarrow = 64;
   return width < kNarrow ? nullptr : own_products<T>();
+}
+
+// Those of this thread.
+template <class T>
+const PackedProducts<T>* own_products_here() {
+  return has_product_space() ? own_products<T>() : nullptr;
 }
 
 }  // namespace gpt

@@ -10,7 +10,7 @@
 #include <cstring>
 #include_next <immintrin.h>
 
-#include "bf16_products.h"
+#include "bf16.h"
 #include "lane_moves.h"
 
 #define GPT_X86 emulated_x86
@@ -20,9 +20,10 @@
 #define _mm512_maskz_loadu_epi16 GPT_X86::load<__m512i, std::uint16_t>
 #define _mm512_maskz_loadu_ps GPT_X86::load<__m512, float>
 #define _mm512_loadu_ps(from) GPT_X86::load<__m512, float>(0xFFFFu, from)
-#define _mm512_storeu_ps(to, x) GPT_X86::store(to, 0xFFFFu, x)
-#define _mm512_mask_storeu_ps GPT_X86::store
+#define _mm512_storeu_ps(to, x) GPT_X86::store<float>(to, 0xFFFFu, x)
+#define _mm512_mask_storeu_ps GPT_X86::store<float>
 #define _mm512_store_si512 GPT_X86::store_aligned
+#define _mm256_mask_storeu_epi16 GPT_X86::store<std::uint16_t>
 
 #define _mm512_add_epi32(a, b) \
   GPT_X86::map<std::uint32_t>(a, b, [](std::uint32_t x, std::uint32_t y) { return x + y; })
@@ -49,11 +50,15 @@
 #define _mm512_mask_mov_epi16 GPT_X86::blend<std::uint16_t>
 #define _mm512_mask_mov_ps GPT_X86::blend<float>
 
+#define _mm512_mask_or_epi32 GPT_X86::or_where
+#define _mm512_cmp_ps_mask(a, b, kind) GPT_X86::unordered<kind>(a, b)
+
 #define _mm512_castps_si512 GPT_X86::vector<__m512i>
 #define _mm512_castsi512_ps GPT_X86::vector<__m512>
 #define _mm512_castsi128_si512(a) \
   GPT_X86::broadcast_quarter(GPT_X86::each<__m512i, int>([](int) { return 0; }), 0xFu, a)
 #define _mm512_cvtepu16_epi32 GPT_X86::widen
+#define _mm512_cvtepi32_epi16 GPT_X86::low_halves
 #define _mm512_unpacklo_epi32(a, b) GPT_X86::unpack<std::uint32_t>(a, b, false)
 #define _mm512_unpackhi_epi32(a, b) GPT_X86::unpack<std::uint32_t>(a, b, true)
 #define _mm512_unpacklo_epi64(a, b) GPT_X86::unpack<std::uint64_t>(a, b, false)
@@ -62,6 +67,8 @@
 #define _mm512_mask_broadcast_i32x4 GPT_X86::broadcast_quarter
 
 #define __m512bh __m512
+#define __m256bh __m256i
+#define _mm512_cvtneps_pbh GPT_X86::rounded
 #define _mm512_dpbf16_ps GPT_X86::add_pairs
 
 #undef _tile_loadd

@@ -32,6 +32,24 @@ inline __m512i widen(const __m256i& a) {
   return each<__m512i, std::uint32_t>([&](int i) { return x.lane[i]; });
 }
 
+inline __m512i or_where(const __m512i& kept, std::uint32_t mask, const __m512i& a,
+                        const __m512i& b) {
+  return blend<std::uint32_t>(
+      kept, mask, map<std::uint32_t>(a, b, [](std::uint32_t x, std::uint32_t y) { return x | y; }));
+}
+inline __m256i low_halves(const __m512i& a) {
+  const auto x = lanes<std::uint32_t>(a);
+  return each<__m256i, std::uint16_t>([&](int i) { return static_cast<std::uint16_t>(x.lane[i]); });
+}
+template <int kind>
+__mmask16 unordered(const __m512& a, const __m512& b) {
+  static_assert(kind == _CMP_UNORD_Q, "no other comparison is used");
+  const auto x = lanes<float>(a), y = lanes<float>(b);
+  unsigned mask = 0;
+  for (int i = 0; i < 16; ++i) mask |= (x.lane[i] != x.lane[i] || y.lane[i] != y.lane[i]) << i;
+  return static_cast<__mmask16>(mask);
+}
+
 // By halves of halves.
 template <class Of>
 float reduced(const __m512& a, Of of) {

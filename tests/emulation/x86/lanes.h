@@ -49,10 +49,12 @@ Vector load(std::uint32_t mask, const void* from) {
     return x;
   });
 }
-inline void store(void* to, std::uint32_t mask, const __m512& x) {
-  const auto all = lanes<float>(x);
-  for (int i = 0; i < 16; ++i)
-    if (mask >> i & 1) std::memcpy(static_cast<char*>(to) + 4 * i, &all.lane[i], 4);
+template <class Lane, class Vector>
+void store(void* to, std::uint32_t mask, const Vector& x) {
+  const auto all = lanes<Lane>(x);
+  for (int i = 0; i < static_cast<int>(std::size(all.lane)); ++i)
+    if (mask >> i & 1)
+      std::memcpy(static_cast<char*>(to) + i * sizeof(Lane), &all.lane[i], sizeof(Lane));
 }
 inline void store_aligned(void* to, const __m512i& x) {
   if (reinterpret_cast<std::uintptr_t>(to) % 64 != 0) std::abort();

@@ -1,4 +1,4 @@
-// Products of pairs of bfloat16, by lanes and by tiles.
+// bfloat16: rounding to it, and products of pairs, by lanes and by tiles.
 #pragma once
 #pragma GCC system_header
 
@@ -13,6 +13,19 @@ inline float widened(std::uint16_t x) {
   std::memcpy(&value, &bits, sizeof value);
   return value;
 }
+// To nearest even; denormals become 0, a NaN a quiet one.
+inline std::uint16_t rounded_lane(float value) {
+  std::uint32_t bits;
+  std::memcpy(&bits, &value, sizeof bits);
+  if ((bits & 0x7F800000u) == 0) return static_cast<std::uint16_t>(bits >> 16 & 0x8000u);
+  if (value != value) return static_cast<std::uint16_t>(bits >> 16 | 0x40u);
+  return static_cast<std::uint16_t>((bits + 0x7FFFu + (bits >> 16 & 1u)) >> 16);
+}
+inline __m256i rounded(const __m512& a) {
+  const auto x = lanes<float>(a);
+  return each<__m256i, std::uint16_t>([&](int i) { return rounded_lane(x.lane[i]); });
+}
+
 inline __m512 add_pairs(const __m512& sum, const __m512& a, const __m512& b) {
   const auto s = lanes<float>(sum);
   const auto x = lanes<std::uint16_t>(a), y = lanes<std::uint16_t>(b);

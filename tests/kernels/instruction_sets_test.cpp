@@ -1,20 +1,21 @@
-// Which set of products is taken, and which of them product_test.cpp tests in this binary.
-#include "gpt/kernels/product_set.h"
+#include "support/instruction_sets.h"
 
 #include <gtest/gtest.h>
-
-#include "support/product_ways.h"
 
 namespace gpt {
 
 namespace testing {
 
-const bool kProductsEmulated = false;
+const bool kEmulatedInstructions = false;
 
 std::vector<const ProductSet*> product_ways() {
   std::vector<const ProductSet*> ways = runnable_product_sets();
   ways.insert(ways.begin(), nullptr);
   return ways;
+}
+
+std::vector<const VectorKernels*> vector_ways() {
+  return runnable_vector_kernels();
 }
 
 }  // namespace testing

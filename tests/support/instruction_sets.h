@@ -1,0 +1,18 @@
+// What product_test.cpp and vector_kernels_test.cpp test in the binary that they are in: what this
+// CPU can run (kernels_test), or what it cannot, emulated (emulation_test).
+#pragma once
+
+#include <vector>
+
+#include "gpt/kernels/product_set.h"
+#include "gpt/kernels/vector_kernels.h"
+
+namespace gpt::testing {
+
+extern const bool kEmulatedInstructions;
+
+// Null: MKL's products.
+std::vector<const ProductSet*> product_ways();
+std::vector<const VectorKernels*> vector_ways();
+
+}  // namespace gpt::testing
