@@ -8,10 +8,10 @@ namespace GPT_ISA {
 namespace {
 
 // Four words of rows i to i + 7: word k of them goes to low + k * panel, the last four rows' to
-// high.
-template <class Words>
+// high, which is low + 4 unless panels are shorter than eight rows.
+template <class Words, int64_t panel>
 inline void transpose_eight(const typename Words::Element* data, int64_t stride, float* low,
-                            float* high, int64_t panel) {
+                            float* high) {
   __m256 x[4];
   for (int row = 0; row < 4; ++row)
     x[row] = _mm256_insertf128_ps(_mm256_castps128_ps256(Words::along(data + row * stride)),
@@ -24,8 +24,40 @@ inline void transpose_eight(const typename Words::Element* data, int64_t stride,
                             _mm256_unpacklo_pd(b, d), _mm256_unpackhi_pd(b, d)};
   for (int k = 0; k < 4; ++k) {
     const __m256 word = _mm256_castpd_ps(words[k]);
-    _mm_storeu_ps(low + k * panel, _mm256_castps256_ps128(word));
-    _mm_storeu_ps(high + k * panel, _mm256_extractf128_ps(word, 1));
+    if constexpr (panel >= 8) {
+      _mm256_storeu_ps(low + k * panel, word);
+    } else {
+      _mm_storeu_ps(low + k * panel, _mm256_castps256_ps128(word));
+      _mm_storeu_ps(high + k * panel, _mm256_extractf128_ps(word, 1));
+    }
+  }
+}
+
+// The CPU does not foresee strides as long as those from one source line to the next.
+constexpr int64_t kLinesAhead = 8;
+
+template <class Words>
+inline void fetch_ahead(const typename Words::Element* row, int64_t stride, int64_t columns) {
+  constexpr int64_t kLine = 64 / static_cast<int64_t>(sizeof *row);
+  for (int64_t line = 0; line < Words::kElements; ++line)
+    for (int64_t column = 0; column < columns; column += kLine)
+      __builtin_prefetch(row + (kLinesAhead * Words::kElements + line) * stride + column);
+}
+
+// The first eights of a panel whose inner indices lie a stride apart.
+template <class Words, int64_t panel>
+inline void copy_eights(const typename Words::Element* row, int64_t stride, int64_t eights,
+                        int64_t words, float* to) {
+  for (int64_t k = 0; k < words; ++k) {
+    fetch_ahead<Words>(row, stride, panel);
+    if (eights == panel / 8)
+      for (int64_t v = 0; v < panel / 8; ++v)
+        _mm256_storeu_ps(to + 8 * v, Words::eight_across(row + 8 * v, stride));
+    else
+      for (int64_t v = 0; v < eights; ++v)
+        _mm256_storeu_ps(to + 8 * v, Words::eight_across(row + 8 * v, stride));
+    row += Words::kElements * stride;
+    to += panel;
   }
 }
 
@@ -35,9 +67,10 @@ template <class Words, int64_t panel, int64_t unit>
 void pack_words(const ProductSide<typename Words::Element>& side, int64_t count, int64_t depth,
                 float* to) {
   using Element = typename Words::Element;
-  constexpr int64_t kElements = Words::kElements, kStrip = 16, kAhead = 8;
+  constexpr int64_t kElements = Words::kElements, kStrip = 16;
   const int64_t words = pieces_of(depth, kElements), whole = depth / kElements;
-  const int64_t vectors = side.along ? count / 8 * 8 : count / 4 * 4;  // rows packed by vectors
+  const bool by_eight = side.along || (unit >= 8 && count <= panel);
+  const int64_t vectors = by_eight ? count / 8 * 8 : count / 4 * 4;  // rows packed by vectors
   const int64_t padded = pieces_of(count, unit) * unit;
   const auto place = [=](int64_t i, int64_t k) {
     return to + i / panel * panel * words + k * panel + i % panel;
@@ -51,20 +84,21 @@ void pack_words(const ProductSide<typename Words::Element>& side, int64_t count,
     packed = whole / 4 * 4;
     for (int64_t i = 0; i < vectors; i += 8)
       for (int64_t k = 0; k < packed; k += 4)
-        transpose_eight<Words>(side.data + i * side.stride + k * kElements, side.stride,
-                               place(i, k), place(i + 4, k), panel);
+        transpose_eight<Words, panel>(side.data + i * side.stride + k * kElements, side.stride,
+                                      place(i, k), place(i + 4, k));
+  } else if (by_eight) {
+    packed = whole;
+    copy_eights<Words, panel>(side.data, side.stride, vectors / 8, packed, to);
   } else {
     packed = whole;
-    // A source line at a time, the next ones asked for, since the CPU does not foresee long
-    // strides: panels may lie 4 KiB apart, and the first cache holds few such.
+    // A source line at a time: panels may lie 4 KiB apart, and the first cache holds few such.
     for (int64_t first = 0; first < vectors; first += kStrip) {
       const int64_t pieces = least(kStrip, vectors - first) / 4;
       float* at[kStrip / 4];
       for (int64_t piece = 0; piece < pieces; ++piece) at[piece] = place(first + 4 * piece, 0);
       for (int64_t k = 0; k < packed; ++k) {
         const Element* row = side.data + k * kElements * side.stride + first;
-        for (int64_t ahead = 0; ahead < kElements; ++ahead)
-          __builtin_prefetch(row + (kAhead * kElements + ahead) * side.stride);
+        fetch_ahead<Words>(row, side.stride, 1);
         for (int64_t piece = 0; piece < pieces; ++piece)
           _mm_storeu_ps(at[piece] + k * panel, Words::across(row + 4 * piece, side.stride));
       }
