@@ -13,6 +13,8 @@
 #include "gpt/optim/gradients.h"
 #include "gpt/optim/schedule.h"
 
+#include "draws.h"
+
 namespace gpt {
 
 Trainer::Trainer(Parts parts, const Manifest& start)
@@ -86,10 +88,9 @@ bool Trainer::evaluate(const StopSignals& signals) {
     if (parts_.config.memory.empty_cache == "eval") release_cached_memory(parts_.compute.device);
   };
   empty_cache();
-  at::Tensor before;
+  const Draws before(parts_.generator);
   std::optional<SplitLosses> losses;
   const auto work = [&] {
-    if (!before.defined()) before = parts_.generator.get_state();
     losses = estimate_loss(parts_.engine, parts_.dataset, parts_.batches, io.eval_iters,
                            [&](std::int64_t done, std::int64_t total) {
                              parts_.report.evaluating(done, total);
@@ -100,14 +101,14 @@ bool Trainer::evaluate(const StopSignals& signals) {
   recovery_.run(concat("the evaluation of step ", state_.step), eval_plan_, /*backward=*/false,
                 work, [&](const WorkPlan& next) {
                   parts_.batches.abandon_evaluation();
-                  if (before.defined()) parts_.generator.set_state(before);
+                  before.restore(parts_.generator);
                   parts_.batches.set_evaluation_batch(next.sequences);
                   plan_.engine.head_chunk = next.engine.head_chunk;
                   parts_.engine.replan(plan_.engine);
                 });
   if (!losses) {
     // A resumed run evaluates again, from the same draws.
-    parts_.generator.set_state(before);
+    before.restore(parts_.generator);
     return false;
   }
   empty_cache();
