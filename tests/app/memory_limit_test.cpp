@@ -32,6 +32,18 @@ TEST(MemoryLimit, CountsTheRunAndNotWhatIsMeasuredBefore) {
   EXPECT_TRUE(has(trained.err, "on is used instead")) << trained.err;
 }
 
+// Limits that leave a plan a few hundred bytes: nothing may take memory that no plan counts.
+TEST(MemoryLimit, WhatThePlanSaysFitsRuns) {
+  const TempDir dir;
+  prepare_tiny(dir);
+  for (const char* limit : {"984KiB", "988KiB", "1000KiB", "1024KiB"}) {
+    const Finished trained =
+        run(dir, tiny_training({"--max_iters=10", std::string("--memory_limit=") + limit,
+                                "--optimizer_offload=all", "--overwrite=True"}));
+    EXPECT_EQ(trained.code, 0) << limit << ": " << trained.err;
+  }
+}
+
 TEST(MemoryLimit, HoldsForEvaluationsOfATextToo) {
   const TempDir dir;
   prepare_tiny(dir);
