@@ -88,7 +88,7 @@ bool Trainer::evaluate(const StopSignals& signals) {
     if (parts_.config.memory.empty_cache == "eval") release_cached_memory(parts_.compute.device);
   };
   empty_cache();
-  const Draws before(parts_.generator);
+  const Draws before(parts_.generator);  // a resumed run evaluates again, from the same draws
   std::optional<SplitLosses> losses;
   const auto work = [&] {
     losses = estimate_loss(parts_.engine, parts_.dataset, parts_.batches, io.eval_iters,
@@ -107,7 +107,6 @@ bool Trainer::evaluate(const StopSignals& signals) {
                   parts_.engine.replan(plan_.engine);
                 });
   if (!losses) {
-    // A resumed run evaluates again, from the same draws.
     before.restore(parts_.generator);
     return false;
   }
