@@ -4,24 +4,18 @@
 #include <cmath>
 #include <type_traits>
 
-#include "gpt/kernels/product_set.h"
+#include "gpt/base/arena.h"
 
 namespace gpt {
 
 namespace {
-
-constexpr std::int64_t kAlign = 16;  // floats in a cache line
-
-std::int64_t rounded(std::int64_t size) {
-  return (size + kAlign - 1) / kAlign * kAlign;
-}
 
 // Queries at a time: some 64, so that a block ends where a panel of packed keys does. The last
 // block is up to a panel longer where else it would be shorter than one: a part of packed keys
 // leaves at least a panel of them (Packed in product.h).
 class Blocks {
  public:
-  explicit Blocks(std::int64_t tokens, std::int64_t panel)
+  Blocks(std::int64_t tokens, std::int64_t panel)
       : tokens_(tokens),
         size_(std::max<std::int64_t>(1, (64 + panel / 2) / panel) * panel),
         last_(std::max<std::int64_t>(0, tokens - panel) / size_ * size_) {}
@@ -34,16 +28,12 @@ class Blocks {
   std::int64_t tokens_, size_, last_;
 };
 
-// In floats.
-template <class X>
-std::int64_t packed_size(const PackedProducts<X>* own, std::int64_t columns, std::int64_t inner) {
-  return own ? own->packed_bytes(columns, inner) / static_cast<std::int64_t>(sizeof(float)) : 0;
-}
-
 // From one row of scores to the next: for float32 an odd number of cache lines, as the rows of a
 // column would else fall on the same few lines of a cache.
 std::int64_t score_stride(std::int64_t tokens) {
-  return rounded(tokens) / kAlign % 2 == 0 ? rounded(tokens) + kAlign : rounded(tokens);
+  constexpr std::int64_t kLine = 16;
+  const std::int64_t lines = (tokens + kLine - 1) / kLine;
+  return (lines % 2 == 0 ? lines + 1 : lines) * kLine;
 }
 
 Bf16* bf16_or_null(float*) {
@@ -58,7 +48,7 @@ template <class X>
 struct Space {
   const Blocks blocks;
   const std::int64_t stride;  // of scores
-  std::int64_t used = 0;      // floats
+  std::int64_t bytes;         // in all
   float *p, *dp;              // (a block's rows, tokens)
   X *p_low, *dp_low;          // the same for products; for float32 the same memory
   float *dq = nullptr, *dk = nullptr, *dv = nullptr;  // sums on their way to bfloat16
@@ -66,32 +56,28 @@ struct Space {
   // of values in the forward pass and of keys in the backward pass.
   unsigned char *key_rows, *value_rows, *columns;
 
-  Space(const PackedProducts<X>* own, std::int64_t tokens, std::int64_t width, float* memory)
+  Space(const PackedProducts<X>* own, std::int64_t tokens, std::int64_t width, Arena arena)
       : blocks(tokens, own ? own->panel_columns : 1), stride(score_stride(tokens)) {
-    const auto take = [&](std::int64_t size) {
-      float* const here = memory ? memory + used : nullptr;
-      used += rounded(size);
-      return here;
-    };
     const std::int64_t scores = blocks.most_rows() * stride, rows = tokens * width;
-    p = take(scores);
-    dp = take(scores);
+    p = arena.take<float>(scores);
+    dp = arena.take<float>(scores);
     if constexpr (std::is_same_v<X, float>) {
       p_low = p;
       dp_low = dp;
     } else {
-      dq = take(blocks.most_rows() * width);
-      dk = take(rows);
-      dv = take(rows);
-      p_low = reinterpret_cast<X*>(take(scores / 2 + 1));
-      dp_low = reinterpret_cast<X*>(take(scores / 2 + 1));
+      dq = arena.take<float>(blocks.most_rows() * width);
+      dk = arena.take<float>(rows);
+      dv = arena.take<float>(rows);
+      p_low = arena.take<X>(scores);
+      dp_low = arena.take<X>(scores);
     }
     const auto take_packed = [&](std::int64_t of, std::int64_t inner) {
-      return reinterpret_cast<unsigned char*>(take(packed_size(own, of, inner)));
+      return arena.take<unsigned char>(own ? own->packed_bytes(of, inner) : 0);
     };
     key_rows = take_packed(tokens, width);
     value_rows = take_packed(tokens, width);
     columns = take_packed(width, tokens);
+    bytes = arena.used();
   }
 };
 
@@ -163,7 +149,8 @@ struct Pass {
 
   Pass(const AttentionHead<X>& of, float* workspace)
       : head(of),
-        space(own_products_here<X>(), of.tokens, of.width, workspace),
+        space(own_products_here<X>(), of.tokens, of.width,
+              Arena(reinterpret_cast<std::byte*>(workspace))),
         key_rows(right_factor(of, of.k, true, space.key_rows)) {}
 
   Matrix<const X> rows(const X* first, Block block) const {
@@ -250,7 +237,8 @@ void backward_block(const Pass<X>& pass, const Backward<X>& backward, Block bloc
 template <class X>
 std::int64_t attention_workspace(const PackedProducts<X>* own, std::int64_t tokens,
                                  std::int64_t width) {
-  return Space<X>(own, tokens, width, nullptr).used;
+  return Space<X>(own, tokens, width, Arena(nullptr)).bytes /
+         static_cast<std::int64_t>(sizeof(float));
 }
 
 template <class X>

@@ -19,9 +19,6 @@ struct PairedWords {
     const __m128i high = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(data + stride));
     return _mm_castsi128_ps(_mm_unpacklo_epi16(low, high));
   }
-  static __m256 eight_across(const Bf16* data, int64_t stride) {
-    return _mm256_set_m128(across(data + 4, stride), across(data, stride));
-  }
   static float one(const ProductSide<Bf16>& side, int64_t depth) {
     return word_of(*side.data, depth > 1 ? side.data[side.along ? 1 : side.stride] : Bf16{0});
   }

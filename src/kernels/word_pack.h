@@ -44,18 +44,25 @@ inline void fetch_ahead(const typename Words::Element* row, int64_t stride, int6
       __builtin_prefetch(row + (kLinesAhead * Words::kElements + line) * stride + column);
 }
 
+template <class Words>
+inline __m256 eight_across(const typename Words::Element* data, int64_t stride) {
+  if constexpr (Words::kInPlace)
+    return _mm256_loadu_ps(data);
+  else
+    return _mm256_set_m128(Words::across(data + 4, stride), Words::across(data, stride));
+}
+
 // The first eights of a panel whose inner indices lie a stride apart.
 template <class Words, int64_t panel>
 inline void copy_eights(const typename Words::Element* row, int64_t stride, int64_t eights,
                         int64_t words, float* to) {
   for (int64_t k = 0; k < words; ++k) {
     fetch_ahead<Words>(row, stride, panel);
-    if (eights == panel / 8)
-      for (int64_t v = 0; v < panel / 8; ++v)
-        _mm256_storeu_ps(to + 8 * v, Words::eight_across(row + 8 * v, stride));
-    else
-      for (int64_t v = 0; v < eights; ++v)
-        _mm256_storeu_ps(to + 8 * v, Words::eight_across(row + 8 * v, stride));
+    const auto copy = [=](int64_t count) {
+      for (int64_t v = 0; v < count; ++v)
+        _mm256_storeu_ps(to + 8 * v, eight_across<Words>(row + 8 * v, stride));
+    };
+    eights == panel / 8 ? copy(panel / 8) : copy(eights);  // mostly a number known to the compiler
     row += Words::kElements * stride;
     to += panel;
   }
@@ -79,18 +86,15 @@ void pack_words(const ProductSide<typename Words::Element>& side, int64_t count,
     *place(i, k) =
         i < count ? Words::one(from(side, i, k * kElements), depth - k * kElements) : 0.0f;
   };
-  int64_t packed = 0;  // their words that are
+  const int64_t packed = side.along ? whole / 4 * 4 : whole;  // their words that are
   if (side.along) {
-    packed = whole / 4 * 4;
     for (int64_t i = 0; i < vectors; i += 8)
       for (int64_t k = 0; k < packed; k += 4)
         transpose_eight<Words, panel>(side.data + i * side.stride + k * kElements, side.stride,
                                       place(i, k), place(i + 4, k));
   } else if (by_eight) {
-    packed = whole;
     copy_eights<Words, panel>(side.data, side.stride, vectors / 8, packed, to);
   } else {
-    packed = whole;
     // A source line at a time: panels may lie 4 KiB apart, and the first cache holds few such.
     for (int64_t first = 0; first < vectors; first += kStrip) {
       const int64_t pieces = least(kStrip, vectors - first) / 4;

@@ -53,7 +53,6 @@ struct WordPanels {
   static constexpr int64_t kFewColumns = 512, kFewColumnsDown = 96;
 
   static bool in_place(const ProductSide<Element>& side, int64_t columns) {
-    if (!Words::kInPlace) return false;
     const bool spread = side.stride / 16 % 2 == 1;  // an odd number of lines from one to the next
     return side.along ? columns <= kFewColumns : columns <= kFewColumnsDown && spread;
   }

@@ -13,8 +13,7 @@ namespace {
 
 // What words are made of: Element, kElements in a word, and
 //   along(row): the first four words of a row whose inner indices are neighbours in memory
-//   across(data, stride): the words of four neighbours whose inner indices lie `stride` apart;
-//     eight_across: of eight
+//   across(data, stride): the words of four neighbours whose inner indices lie `stride` apart
 //   kInPlace: an element is a word, which the kernel can read where it is
 //   one(side, depth): the word of a side's first row, of which `depth` elements are left
 //   multiply_add(left, right, sum): sum of lanes + left * right, left the same for all lanes
@@ -28,9 +27,6 @@ struct PlainWords : FloatWords {
   static constexpr bool kInPlace = true;
   static __m128 along(const float* row) { return _mm_loadu_ps(row); }
   static __m128 across(const float* data, int64_t /*stride*/) { return _mm_loadu_ps(data); }
-  static __m256 eight_across(const float* data, int64_t /*stride*/) {
-    return _mm256_loadu_ps(data);
-  }
   static float one(const ProductSide<float>& side, int64_t /*depth*/) { return *side.data; }
 };
 
@@ -51,9 +47,6 @@ struct WidenedWords : FloatWords {
   static constexpr bool kInPlace = false;
   static __m128 along(const Bf16* row) { return widen_four(row); }
   static __m128 across(const Bf16* data, int64_t /*stride*/) { return widen_four(data); }
-  static __m256 eight_across(const Bf16* data, int64_t /*stride*/) {
-    return _mm256_set_m128(widen_four(data + 4), widen_four(data));
-  }
   static float one(const ProductSide<Bf16>& side, int64_t /*depth*/) {
     return word_of(0, *side.data);
   }

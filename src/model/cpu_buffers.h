@@ -4,31 +4,14 @@
 #include <algorithm>
 #include <cstdint>
 #include <type_traits>
-#include <utility>
 #include <vector>
 
+#include "gpt/base/arena.h"
 #include "gpt/kernels/cpu_attention.h"
 #include "gpt/kernels/product_set.h"
 #include "gpt/model/cpu_shape.h"
 
 namespace gpt {
-
-// Hands out cache-line aligned pieces of a stretch of bytes; with a null base it only counts them.
-class Arena {
- public:
-  explicit Arena(std::byte* base) : base_(base) {}
-  template <class T>
-  T* take(std::int64_t count) {
-    const std::int64_t begin =
-        std::exchange(used_, used_ + (count * static_cast<std::int64_t>(sizeof(T)) + 63) / 64 * 64);
-    return base_ ? reinterpret_cast<T*>(base_ + begin) : nullptr;
-  }
-  std::int64_t used() const { return used_; }  // bytes
-
- private:
-  std::byte* base_;
-  std::int64_t used_ = 0;
-};
 
 // N tokens, width C. X is the type of products: float or Bf16.
 template <class X>

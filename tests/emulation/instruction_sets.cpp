@@ -1,5 +1,7 @@
 #include "support/instruction_sets.h"
 
+#include "cpu_vectors.h"
+
 namespace gpt {
 
 // tests/CMakeLists.txt compiles src/kernels/product_*.cpp and vector_*.cpp once more, with
@@ -9,24 +11,15 @@ extern const VectorKernels kEmulatedVectorAvx512, kEmulatedVectorAvx512Bf16;
 
 namespace testing {
 
-namespace {
-
-bool can_emulate() {
-  __builtin_cpu_init();
-  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-}
-
-}  // namespace
-
 const bool kEmulatedInstructions = true;
 
 std::vector<const ProductSet*> product_ways() {
-  if (!can_emulate()) return {};
+  if (!has_avx2()) return {};
   return {&kEmulatedProductAvx512, &kEmulatedProductAvx512Bf16, &kEmulatedProductAmx};
 }
 
 std::vector<const VectorKernels*> vector_ways() {
-  if (!can_emulate()) return {};
+  if (!has_avx2()) return {};
   return {&kEmulatedVectorAvx512, &kEmulatedVectorAvx512Bf16};
 }
 
