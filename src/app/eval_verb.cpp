@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 #include <map>
 
 #include <nlohmann/json.hpp>
@@ -249,7 +248,6 @@ Job settled_job(const EvalConfig& config, const Settings& settings, const Decode
 }  // namespace
 
 ExitCode eval_verb(const Arguments& arguments) {
-  setenv("THP_MEM_ALLOC_ENABLE", "1", /*overwrite=*/0);  // as in sample
   EvalConfig config;
   Settings settings(knobs(config));
   const CommandLine line = read_command_line(arguments, settings, /*inputs_allowed=*/true);

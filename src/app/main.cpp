@@ -1,4 +1,5 @@
 // Parse, run, catch.
+#include <stdlib.h>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,9 @@ std::string said(const std::exception& error) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  // Steps and above all decoding read memory beyond what small pages' addresses are kept for. Read
+  // by LibTorch at its first allocation; no effect where the kernel has large pages off.
+  setenv("THP_MEM_ALLOC_ENABLE", "1", /*overwrite=*/0);
   try {
     const gpt::ExitCode code = gpt::run_program({argv + 1, argv + argc});
     gpt::hold_stop_signals();  // all is done: one that comes while libraries close changes nothing

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <cstdlib>
 #include <iostream>
 #include <iterator>
 
@@ -96,9 +95,6 @@ void write_samples(const SampleConfig& config, const OpenModel& model, const Dec
 }  // namespace
 
 ExitCode sample_verb(const Arguments& arguments) {
-  // Decoding reads all weights for each token; large pages make that a sixth faster. Read by
-  // LibTorch at its first allocation.
-  setenv("THP_MEM_ALLOC_ENABLE", "1", /*overwrite=*/0);
   SampleConfig config;
   Settings settings(knobs(config));
   const CommandLine line = read_command_line(arguments, settings, /*inputs_allowed=*/false);

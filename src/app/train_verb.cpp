@@ -15,6 +15,7 @@
 #include "gpt/kernels/device_memory.h"
 #include "gpt/kernels/device_watch.h"
 #include "gpt/memory/plan_text.h"
+#include "gpt/model/generator_steps.h"
 #include "gpt/train/replanner.h"
 #include "gpt/train/step_trace.h"
 #include "gpt/train/trainer.h"
@@ -81,6 +82,18 @@ std::unique_ptr<WeightSource> open_source(TrainConfig& config, const Settings& a
   return source;
 }
 
+// Drawn, from `source`, or, of a resumed run, not set yet.
+Gpt begin_model(const TrainConfig& config, bool resumed, std::unique_ptr<WeightSource> source,
+                at::Generator& generator) {
+  Gpt model(config.model, *config.model.vocab_size.value, config.data.block_size);
+  if (resumed || source)  // nanoGPT draws all the same, and its batches from the same generator
+    skip_init(generator, config.model, model.vocab_size(), model.block_size());
+  else
+    model.draw(generator);
+  if (source) load_weights(*source, model.parameters());
+  return model;
+}
+
 // Device, type and allocator, with what the user should know of them before a long run.
 Compute start_machine(TrainConfig& config, const Settings& asked) {
   set_up_allocator(config.memory, asked);
@@ -109,9 +122,7 @@ ExitCode train(TrainConfig config, const Settings& asked, const StopSignals& sig
   print_line(plan_line(planned.problem, *planned.chosen.best, planned.limit));
   at::Generator generator =
       at::detail::createCPUGenerator(static_cast<std::uint64_t>(config.system.seed));
-  Gpt model(config.model, dataset.vocab_size, config.data.block_size, generator);
-  if (source) load_weights(*source, model.parameters());
-  source.reset();
+  Gpt model = begin_model(config, checkpoint.has_value(), std::move(source), generator);
   const Offload offload = offload_level(config.memory.optimizer_offload);
   model.to(compute.device, offload);
   AdamW optimizer(tensors_of(model.parameters()), config.optimizer, offload);

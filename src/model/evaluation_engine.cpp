@@ -2,7 +2,6 @@
 
 #include <utility>
 
-#include <ATen/CPUGeneratorImpl.h>
 #include <ATen/core/grad_mode.h>
 
 namespace gpt {
@@ -10,8 +9,7 @@ namespace gpt {
 EvaluationEngine::EvaluationEngine(std::unique_ptr<Engine> training, const TrainConfig& config,
                                    const Gpt& model, const c10::Device& device)
     : training_(std::move(training)), model_(model), device_(device) {
-  at::Generator unused = at::detail::createCPUGenerator();
-  copy_ = std::make_unique<Gpt>(config.model, model.vocab_size(), model.block_size(), unused);
+  copy_ = std::make_unique<Gpt>(config.model, model.vocab_size(), model.block_size());
   copy_->to(device);
   evaluating_ = make_engine(config, *copy_, {device, at::kFloat});
 }

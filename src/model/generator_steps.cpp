@@ -1,5 +1,7 @@
 #include "gpt/model/generator_steps.h"
 
+#include <array>
+
 #include <ATen/CPUGeneratorImpl.h>
 
 #include "gpt/model/gpt.h"
@@ -8,22 +10,24 @@ namespace gpt {
 
 namespace {
 
-constexpr std::int64_t kBlock = 16;  // of normal_'s loop; a rest makes it draw the last 16 anew
+constexpr std::size_t kState = at::MERSENNE_STATE_N, kMiddle = at::MERSENNE_STATE_M;
 
-std::int64_t normal_steps(std::int64_t count) {
-  return count + (count % kBlock == 0 ? 0 : kBlock);
+std::uint32_t twisted(std::uint32_t far, std::uint32_t here, std::uint32_t next) {
+  const std::uint32_t mixed = (here & at::UMASK) | (next & at::LMASK);
+  return far ^ (mixed >> 1) ^ ((0U - (next & 1U)) & at::MATRIX_A);
 }
 
-// As Gpt's constructor: modules' own draws, then nanoGPT's, then the residual projections.
-std::int64_t init_steps(const ModelConfig& config, std::int64_t vocab_size,
-                        std::int64_t block_size) {
-  const std::int64_t C = config.n_embd, L = config.n_layer;
-  const std::int64_t wte = normal_steps(vocab_size * C), wpe = normal_steps(block_size * C);
-  const std::int64_t defaults = L * (12 * C * C + (config.bias ? 9 * C : 0)) + vocab_size * C;
-  const std::int64_t matrices =
-      normal_steps(3 * C * C) + normal_steps(C * C) + 2 * normal_steps(4 * C * C);
-  const std::int64_t projections = normal_steps(C * C) + normal_steps(4 * C * C);
-  return wte + wpe + defaults + wte + wpe + L * matrices + wte + L * projections;
+// All of the engine's state once around (Matsumoto and Nishimura 1998), without the tempering. The
+// loops' lengths are known and, but for a rest, multiples of four: so -O2 makes vectors of them.
+void twist(std::array<std::uint32_t, kState>& state) {
+  constexpr std::size_t kEarly = kState - kMiddle, kFours = kEarly / 4 * 4;
+  for (std::size_t i = 0; i < kFours; ++i)
+    state[i] = twisted(state[i + kMiddle], state[i], state[i + 1]);
+  for (std::size_t i = kFours; i < kEarly; ++i)
+    state[i] = twisted(state[i + kMiddle], state[i], state[i + 1]);
+  for (std::size_t i = kEarly; i < kState - 1; ++i)
+    state[i] = twisted(state[i - kEarly], state[i], state[i + 1]);
+  state[kState - 1] = twisted(state[kMiddle - 1], state[kState - 1], state[0]);
 }
 
 }  // namespace
@@ -32,19 +36,23 @@ std::int64_t init_steps(const ModelConfig& config, std::int64_t vocab_size,
 void skip_steps(at::Generator& generator, std::int64_t steps) {
   auto* cpu = at::check_generator<at::CPUGeneratorImpl>(generator);
   at::mt19937 engine = cpu->engine();
-  for (std::int64_t step = 0; step < steps; ++step) engine();
+  at::mt19937_data_pod data = engine.data();
+  // left_ - 1 numbers can be read before the state goes around; then there are kState of them.
+  while (steps >= data.left_) {
+    steps -= data.left_ - 1;
+    twist(data.state_);
+    data.left_ = static_cast<int>(kState) + 1;
+    data.next_ = 0;
+  }
+  data.left_ -= static_cast<int>(steps);
+  data.next_ += static_cast<std::uint32_t>(steps);
+  engine.set_data(data);
   cpu->set_engine(engine);
 }
 
 void skip_init(at::Generator& generator, const ModelConfig& config, std::int64_t vocab_size,
                std::int64_t block_size) {
-  // Shorter tensors are drawn by another loop.
-  const std::int64_t smallest = std::min(
-      {config.n_embd * config.n_embd, vocab_size * config.n_embd, block_size * config.n_embd});
-  if (smallest < kBlock)
-    Gpt(config, vocab_size, block_size, generator);
-  else
-    skip_steps(generator, init_steps(config, vocab_size, block_size));
+  Gpt(config, vocab_size, block_size, c10::Device(at::kMeta)).draw(generator);
 }
 
 }  // namespace gpt

@@ -10,37 +10,38 @@
 
 namespace gpt {
 
-namespace {
-
-at::Tensor embedding(std::int64_t rows, std::int64_t width, at::Generator& generator) {
-  return at::empty({rows, width}).normal_(0.0, 1.0, generator);
-}
-
-}  // namespace
-
-// The order of the draws is the contract: PyTorch's modules draw when they are built, nanoGPT
-// draws everything again in apply(), then the residual projections a third time.
 Gpt::Gpt(const ModelConfig& config, std::int64_t vocab_size, std::int64_t block_size,
-         at::Generator& generator)
-    : config_(config), ln_f_(config.n_embd, config.bias) {
-  embedding(vocab_size, config.n_embd, generator);  // wte, replaced by the head's weight below
-  wpe_TC_ = embedding(block_size, config.n_embd, generator);
-  for (std::int64_t layer = 0; layer < config.n_layer; ++layer) h_.emplace_back(config, generator);
-  wte_VC_ = Linear(config.n_embd, vocab_size, /*bias=*/false, generator).weight_OI;
-  init_gpt(generator);
+         const c10::Device& device)
+    : config_(config),
+      wte_VC_(at::empty({vocab_size, config.n_embd}, device)),
+      wpe_TC_(at::empty({block_size, config.n_embd}, device)),
+      ln_f_(config.n_embd, config.bias, device) {
+  for (std::int64_t layer = 0; layer < config.n_layer; ++layer) h_.emplace_back(config, device);
   collect();
 }
 
-void Gpt::init_gpt(at::Generator& generator) {
-  wte_VC_.normal_(0.0, 0.02, generator);
-  wpe_TC_.normal_(0.0, 0.02, generator);
-  for (Block& block : h_) block.init_gpt(generator);
-  wte_VC_.normal_(0.0, 0.02, generator);  // once more as the head
-  const double residual_std = 0.02 / std::sqrt(2.0 * static_cast<double>(config_.n_layer));
-  for (Block& block : h_) {
-    block.attn.c_proj.weight_OI.normal_(0.0, residual_std, generator);
-    block.mlp.c_proj.weight_OI.normal_(0.0, residual_std, generator);
-  }
+Gpt::Gpt(const ModelConfig& config, std::int64_t vocab_size, std::int64_t block_size,
+         at::Generator& generator)
+    : Gpt(config, vocab_size, block_size, c10::Device(at::kCPU)) {
+  draw(generator);
+}
+
+// The order of the draws is the contract: PyTorch's modules draw when they are built, nanoGPT
+// draws everything again in apply(), then the residual projections a third time.
+void Gpt::draw(at::Generator& generator) const {
+  InitialDraws draws(generator);
+  draws.skip_normal(wte_VC_.numel());
+  draws.skip_normal(wpe_TC_.numel());
+  for (const Block& block : h_) block.skip_defaults(draws);
+  draws.skip_uniform(wte_VC_.numel());  // the head, before it is tied
+
+  draws.skip_normal(wte_VC_.numel());
+  draws.normal(wpe_TC_, kInitStd);
+  for (const Block& block : h_) block.draw(draws);
+  draws.normal(wte_VC_, kInitStd);  // once more as the head
+  const double residual_std = kInitStd / std::sqrt(2.0 * static_cast<double>(config_.n_layer));
+  for (const Block& block : h_) block.draw_projections(draws, residual_std);
+  draws.draw();
 }
 
 void Gpt::collect() {

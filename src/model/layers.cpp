@@ -1,17 +1,9 @@
 #include "gpt/model/layers.h"
 
-#include <cmath>
-
 #include "gpt/kernels/attention.h"
 #include "gpt/kernels/dropout.h"
 
 namespace gpt {
-
-namespace {
-
-constexpr double kInitStd = 0.02;
-
-}  // namespace
 
 at::Tensor apply_dropout(const at::Tensor& x, const DropoutState& dropout, std::int64_t layer,
                          int site) {
@@ -20,10 +12,9 @@ at::Tensor apply_dropout(const at::Tensor& x, const DropoutState& dropout, std::
                        {.seed = dropout.seed, .step = dropout.step, .layer = layer, .site = site});
 }
 
-Linear::Linear(std::int64_t in, std::int64_t out, bool bias, at::Generator& generator) {
-  const double bound = 1.0 / std::sqrt(static_cast<double>(in));
-  weight_OI = at::empty({out, in}).uniform_(-bound, bound, generator);
-  if (bias) bias_O = at::empty({out}).uniform_(-bound, bound, generator);
+Linear::Linear(std::int64_t in, std::int64_t out, bool bias, const c10::Device& device)
+    : weight_OI(at::empty({out, in}, device)) {
+  if (bias) bias_O = at::zeros({out}, device);
 }
 
 at::Tensor Linear::operator()(const at::Tensor& x) const {
@@ -35,13 +26,14 @@ void Linear::collect(const std::string& prefix, ParameterList& list) const {
   if (bias_O.defined()) list.push_back({prefix + ".bias", bias_O});
 }
 
-void Linear::init_gpt(at::Generator& generator) {
-  weight_OI.normal_(0.0, kInitStd, generator);
-  if (bias_O.defined()) bias_O.zero_();
+void Linear::skip_default(InitialDraws& draws) const {
+  draws.skip_uniform(weight_OI.numel());
+  if (bias_O.defined()) draws.skip_uniform(bias_O.numel());
 }
 
-LayerNorm::LayerNorm(std::int64_t width, bool bias) : weight_C(at::ones({width})) {
-  if (bias) bias_C = at::zeros({width});
+LayerNorm::LayerNorm(std::int64_t width, bool bias, const c10::Device& device)
+    : weight_C(at::ones({width}, device)) {
+  if (bias) bias_C = at::zeros({width}, device);
 }
 
 at::Tensor LayerNorm::operator()(const at::Tensor& x) const {
@@ -54,9 +46,9 @@ void LayerNorm::collect(const std::string& prefix, ParameterList& list) const {
   if (bias_C.defined()) list.push_back({prefix + ".bias", bias_C});
 }
 
-SelfAttention::SelfAttention(const ModelConfig& config, at::Generator& generator)
-    : c_attn(config.n_embd, 3 * config.n_embd, config.bias, generator),
-      c_proj(config.n_embd, config.n_embd, config.bias, generator),
+SelfAttention::SelfAttention(const ModelConfig& config, const c10::Device& device)
+    : c_attn(config.n_embd, 3 * config.n_embd, config.bias, device),
+      c_proj(config.n_embd, config.n_embd, config.bias, device),
       heads(config.n_head),
       plain(config.attention == "plain") {}
 
@@ -84,9 +76,9 @@ at::Tensor SelfAttention::attend(const at::Tensor& qkv, std::int64_t layer,
   return y_BHTD.transpose(1, 2).contiguous().view({B, T, C});
 }
 
-Mlp::Mlp(const ModelConfig& config, at::Generator& generator)
-    : c_fc(config.n_embd, 4 * config.n_embd, config.bias, generator),
-      c_proj(4 * config.n_embd, config.n_embd, config.bias, generator),
+Mlp::Mlp(const ModelConfig& config, const c10::Device& device)
+    : c_fc(config.n_embd, 4 * config.n_embd, config.bias, device),
+      c_proj(4 * config.n_embd, config.n_embd, config.bias, device),
       gelu(config.gelu == "tanh" ? "tanh" : "none") {}
 
 at::Tensor Mlp::operator()(const at::Tensor& x_BTC, std::int64_t layer,
@@ -94,12 +86,11 @@ at::Tensor Mlp::operator()(const at::Tensor& x_BTC, std::int64_t layer,
   return apply_dropout(c_proj(at::gelu(c_fc(x_BTC), gelu)), dropout, layer, kMlpOutput);
 }
 
-// Members are drawn in this order, which is nanoGPT's.
-Block::Block(const ModelConfig& config, at::Generator& generator)
-    : ln_1(config.n_embd, config.bias),
-      attn(config, generator),
-      ln_2(config.n_embd, config.bias),
-      mlp(config, generator) {}
+Block::Block(const ModelConfig& config, const c10::Device& device)
+    : ln_1(config.n_embd, config.bias, device),
+      attn(config, device),
+      ln_2(config.n_embd, config.bias, device),
+      mlp(config, device) {}
 
 at::Tensor Block::operator()(const at::Tensor& x_BTC, std::int64_t layer,
                              const DropoutState& dropout) const {
@@ -116,11 +107,21 @@ void Block::collect(const std::string& prefix, ParameterList& list) const {
   mlp.c_proj.collect(prefix + ".mlp.c_proj", list);
 }
 
-void Block::init_gpt(at::Generator& generator) {
-  attn.c_attn.init_gpt(generator);
-  attn.c_proj.init_gpt(generator);
-  mlp.c_fc.init_gpt(generator);
-  mlp.c_proj.init_gpt(generator);
+void Block::skip_defaults(InitialDraws& draws) const {
+  for (const Linear* linear : {&attn.c_attn, &attn.c_proj, &mlp.c_fc, &mlp.c_proj})
+    linear->skip_default(draws);
+}
+
+void Block::draw(InitialDraws& draws) const {
+  draws.normal(attn.c_attn.weight_OI, kInitStd);
+  draws.skip_normal(attn.c_proj.weight_OI.numel());
+  draws.normal(mlp.c_fc.weight_OI, kInitStd);
+  draws.skip_normal(mlp.c_proj.weight_OI.numel());
+}
+
+void Block::draw_projections(InitialDraws& draws, double std) const {
+  draws.normal(attn.c_proj.weight_OI, std);
+  draws.normal(mlp.c_proj.weight_OI, std);
 }
 
 }  // namespace gpt

@@ -24,6 +24,9 @@ class Gpt {
   // `generator` in nanoGPT's order, so the same seed gives nanoGPT's weights bit for bit.
   Gpt(const ModelConfig& config, std::int64_t vocab_size, std::int64_t block_size,
       at::Generator& generator);
+  // For weights that are copied into parameters(): those of products and embeddings are not set.
+  Gpt(const ModelConfig& config, std::int64_t vocab_size, std::int64_t block_size,
+      const c10::Device& device = at::kCPU);
 
   // (B, T) int64 tokens -> (B, T, C) activations after the last LayerNorm. T <= block_size. What
   // `recompute` leaves out is computed again in backward, and the bits are the same.
@@ -55,8 +58,10 @@ class Gpt {
   // 6 N + 12 L H Q T.
   double flops_per_token() const;
 
+  // Draws the weights as the first constructor does; of the meta device: moves the generator alone.
+  void draw(at::Generator& generator) const;
+
  private:
-  void init_gpt(at::Generator& generator);
   void collect();
 
   ModelConfig config_;

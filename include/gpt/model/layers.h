@@ -1,35 +1,36 @@
-// The pieces of the eager engine: plain weights and ATen calls, initialised as PyTorch's modules
-// of the same name are, so that nanoGPT's draws come out in nanoGPT's order.
+// The pieces of the eager engine: plain weights and ATen calls. Weights of products are not set
+// when a piece is made, biases are zero and LayerNorms' weights one, as nanoGPT begins.
 #pragma once
 
 #include <cstdint>
 #include <string>
 
-#include <ATen/core/Generator.h>
 #include <ATen/core/Tensor.h>
 
 #include "gpt/config/train_config.h"
 #include "gpt/model/dropout_state.h"
+#include "gpt/model/initial_draws.h"
 #include "gpt/model/parameter.h"
 
 namespace gpt {
 
+inline constexpr double kInitStd = 0.02;  // of nanoGPT's weights
+
 struct Linear {
   at::Tensor weight_OI, bias_O;  // bias undefined if there is none
 
-  // torch.nn.Linear's draws: weight and bias uniform in +-1/sqrt(in).
-  Linear(std::int64_t in, std::int64_t out, bool bias, at::Generator& generator);
+  Linear(std::int64_t in, std::int64_t out, bool bias, const c10::Device& device);
   at::Tensor operator()(const at::Tensor& x) const;
   void collect(const std::string& prefix, ParameterList& list) const;
-  // nanoGPT's initialisation: weight normal(0, 0.02), bias zero.
-  void init_gpt(at::Generator& generator);
+  // torch.nn.Linear's own draws: weight, then bias.
+  void skip_default(InitialDraws& draws) const;
 };
 
 struct LayerNorm {
   static constexpr double kEpsilon = 1e-5;
   at::Tensor weight_C, bias_C;
 
-  LayerNorm(std::int64_t width, bool bias);
+  LayerNorm(std::int64_t width, bool bias, const c10::Device& device);
   at::Tensor operator()(const at::Tensor& x) const;
   void collect(const std::string& prefix, ParameterList& list) const;
 };
@@ -39,7 +40,7 @@ struct SelfAttention {
   std::int64_t heads;
   bool plain;  // the written-out oracle
 
-  SelfAttention(const ModelConfig& config, at::Generator& generator);
+  SelfAttention(const ModelConfig& config, const c10::Device& device);
   at::Tensor operator()(const at::Tensor& x_BTC, std::int64_t layer,
                         const DropoutState& dropout) const;
   // What lies between the two products: from q, k and v side by side, (B,T,3C), to (B,T,C).
@@ -50,7 +51,7 @@ struct Mlp {
   Linear c_fc, c_proj;
   std::string gelu;  // ATen's name: "none" or "tanh"
 
-  Mlp(const ModelConfig& config, at::Generator& generator);
+  Mlp(const ModelConfig& config, const c10::Device& device);
   at::Tensor operator()(const at::Tensor& x_BTC, std::int64_t layer,
                         const DropoutState& dropout) const;
 };
@@ -61,11 +62,16 @@ struct Block {
   LayerNorm ln_2;
   Mlp mlp;
 
-  Block(const ModelConfig& config, at::Generator& generator);
+  Block(const ModelConfig& config, const c10::Device& device);
   at::Tensor operator()(const at::Tensor& x_BTC, std::int64_t layer,
                         const DropoutState& dropout) const;
   void collect(const std::string& prefix, ParameterList& list) const;
-  void init_gpt(at::Generator& generator);
+
+  // The draws of the modules when they are made, in their order.
+  void skip_defaults(InitialDraws& draws) const;
+  // Those of nanoGPT's init_weights; the projections come a second time, narrower, at the end.
+  void draw(InitialDraws& draws) const;
+  void draw_projections(InitialDraws& draws, double std) const;
 };
 
 // The dropouts of a block; the last is that of the embedding, whose layer is -1.
