@@ -10,10 +10,6 @@ namespace gpt {
 
 namespace {
 
-bool threads_share(const Problem& problem, std::int64_t sequences) {
-  return cpu_threads_share(problem.parameters(), sequences, static_cast<int>(problem.threads));
-}
-
 CpuShape uncut_shape(const Problem& problem, const Choice& choice) {
   return {.layers = problem.layers,
           .heads = problem.heads,
@@ -23,29 +19,53 @@ CpuShape uncut_shape(const Problem& problem, const Choice& choice) {
           .recompute = choice.recompute};
 }
 
-std::int64_t arena_bytes(const Problem& problem, const Choice& choice, std::int64_t sequences,
-                         bool gradients) {
-  CpuShape shape =
-      cpu_shape(uncut_shape(problem, choice), threads_share(problem, sequences), sequences,
-                problem.block, choice.head_chunk, static_cast<int>(problem.threads));
+std::int64_t matrices_of(const Problem& problem) {
+  return (problem.vocab + problem.block) * problem.width +
+         problem.layers * problem.block_matrices();
+}
+
+// How a batch of so many sequences is worked on.
+struct Work {
+  bool together;
+  CpuShape shape;
+};
+
+Work work_of(const Problem& problem, const Choice& choice, std::int64_t sequences) {
+  const int threads = static_cast<int>(problem.threads);
+  const bool together = cpu_threads_share(problem.parameters(), sequences, threads);
+  return {together, cpu_shape(uncut_shape(problem, choice), together, sequences, problem.block,
+                              choice.head_chunk, threads)};
+}
+
+std::int64_t arena_bytes(const Problem& problem, CpuShape shape, bool gradients) {
   shape.gradients = gradients;
   return block_bytes(problem, shape.groups * cpu_arena_bytes(shape));
 }
 
-// All of it is there all the time from the first evaluation and step on.
-Footprint always(const Problem& problem, const Choice& choice, std::int64_t batch) {
+// Of a thread beside the first: gradients of its own of all weights, or of vectors alone.
+std::int64_t partial_bytes(const Problem& problem, const Work& work, std::int64_t rank) {
   const std::int64_t all = problem.parameters();
-  const std::int64_t matrices =
-      (problem.vocab + problem.block) * problem.width + problem.layers * problem.block_matrices();
-  const std::int64_t partial = threads_share(problem, choice.micro_batch) ? all - matrices : all;
+  if (work.together) return block_bytes(problem, 4 * (all - matrices_of(problem)));
+  return rank < work.shape.groups ? block_bytes(problem, 4 * all) : 0;
+}
+
+// All of it is there all the time from the first evaluation and step on. The last piece of a step
+// may have fewer sequences than the others, and a single one is worked on by all threads.
+Footprint always(const Problem& problem, const Choice& choice, std::int64_t batch) {
+  const std::int64_t all = problem.parameters(), rest = problem.effective() % choice.micro_batch;
+  const Work usual = work_of(problem, choice, choice.micro_batch);
+  const Work last = rest == 0 ? usual : work_of(problem, choice, rest);
+  const Work evaluation = work_of(problem, choice, choice.eval_batch);
   Footprint live = standing(problem, choice);
-  live[Use::kGradients] =
-      block_bytes(problem, 4 * all) + (problem.threads - 1) * block_bytes(problem, 4 * partial);
-  if (problem.type_bytes != 4) live[Use::kCopies] = block_bytes(problem, 2 * matrices);
+  live[Use::kGradients] = block_bytes(problem, 4 * all);
+  for (std::int64_t rank = 1; rank < problem.threads; ++rank)
+    live[Use::kGradients] +=
+        std::max(partial_bytes(problem, usual, rank), partial_bytes(problem, last, rank));
+  if (problem.type_bytes != 4) live[Use::kCopies] = block_bytes(problem, 2 * matrices_of(problem));
   live[Use::kCopies] += block_bytes(problem, cpu_packed_bytes(uncut_shape(problem, choice), all));
-  live[Use::kActivations] =
-      std::max(arena_bytes(problem, choice, choice.micro_batch, /*gradients=*/true),
-               arena_bytes(problem, choice, choice.eval_batch, /*gradients=*/false));
+  live[Use::kActivations] = std::max({arena_bytes(problem, usual.shape, /*gradients=*/true),
+                                      arena_bytes(problem, last.shape, /*gradients=*/true),
+                                      arena_bytes(problem, evaluation.shape, /*gradients=*/false)});
   live[Use::kBatch] = batch;
   return live;
 }

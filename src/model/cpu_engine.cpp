@@ -81,7 +81,8 @@ at::Tensor CpuEngine::run(const at::Tensor& x_BT, const at::Tensor& y_BT, float 
       .shape = shape, .tanh_gelu = tanh_gelu_, .weights = &weights_, .dropout = dropout};
   if (weights_.keep_packed(cpu_packed_bytes(shape, model_.parameter_count()))) stale_ = true;
   if (std::exchange(stale_, false)) weights_.refresh();
-  if (gradients) prepare_gradients(threads);
+  const int parts = together_ ? threads : shape.groups;
+  if (gradients) prepare_gradients(parts);
   arena_stride_ = cpu_arena_bytes(shape);
   const std::int64_t bytes = arena_stride_ * shape.groups;
   if (!arena_.defined() || arena_.numel() < bytes) {
@@ -98,29 +99,30 @@ at::Tensor CpuEngine::run(const at::Tensor& x_BT, const at::Tensor& y_BT, float 
                   .sequences = B,
                   .tokens = B * T,
                   .factor = factor};
-  std::barrier<> barrier(threads);
+  MeetingPoint place(parts);
   workers.run([&](int rank) {
+    if (rank >= parts) return;
     if (fixed_.low)
-      work<Bf16>(model, all, rank, threads, &barrier);
+      work<Bf16>(model, all, rank, parts, &place);
     else
-      work<float>(model, all, rank, threads, &barrier);
+      work<float>(model, all, rank, parts, &place);
   });
-  if (gradients) gather_gradients(threads);
+  if (gradients) gather_gradients(parts);
   return loss;
 }
 
 // The sequences of this thread, or with others all of them, a group at a time.
 template <class X>
-void CpuEngine::work(const CpuModel& model, const Group& all, int rank, int threads,
-                     std::barrier<>* barrier) {
+void CpuEngine::work(const CpuModel& model, const Group& all, int rank, int parts,
+                     MeetingPoint* place) {
   const CpuShape& shape = model.shape;
-  const Crew crew = together_ ? Crew{rank, threads, barrier} : Crew{};
+  const Crew crew = together_ ? Crew{rank, parts, place} : Crew{};
   Arena arena(static_cast<std::byte*>(arena_.mutable_data_ptr()) +
               (together_ ? 0 : rank * arena_stride_));
   const CpuBuffers<X> buffers(shape, arena);
   const ProductSpace space(buffers.products[static_cast<std::size_t>(crew.rank)]);
   const auto [begin, end] =
-      together_ ? Crew::Share{0, all.sequences} : Crew{rank, threads}.share(all.sequences);
+      together_ ? Crew::Share{0, all.sequences} : Crew{rank, parts}.share(all.sequences);
   const std::int64_t T = shape.tokens, step = shape.group / T;
   for (std::int64_t first = begin; first < end; first += step) {
     Group group = all;
@@ -146,7 +148,7 @@ float* CpuEngine::gradient_of(int rank, bool matrices) const {
   return together_ ? partial - weights_.vectors_begin() : partial;
 }
 
-void CpuEngine::prepare_gradients(int threads) {
+void CpuEngine::prepare_gradients(int parts) {
   if (!gradient_.defined()) gradient_ = at::empty({weights_.gradient_size()}, at::kFloat);
   const bool go_on = weights_.gradients_attached(gradient_);
   std::vector<at::Tensor> foreign;
@@ -156,16 +158,16 @@ void CpuEngine::prepare_gradients(int threads) {
                                                           : at::Tensor());
   const std::int64_t partial =
       weights_.gradient_size() - (together_ ? weights_.vectors_begin() : 0);
-  const auto helpers = static_cast<std::size_t>(threads - 1);
-  partial_.resize(helpers);
-  for (at::Tensor& tensor : partial_)
-    if (!tensor.defined() || tensor.numel() < partial) {
+  const auto helpers = static_cast<std::size_t>(parts - 1);
+  partial_.resize(std::max(partial_.size(), helpers));
+  for (std::size_t i = 0; i < helpers; ++i)
+    if (at::Tensor& tensor = partial_[i]; !tensor.defined() || tensor.numel() < partial) {
       tensor = at::Tensor();
       tensor = at::empty({partial}, at::kFloat);
     }
   Team& workers = team();
   workers.run([&](int rank) {
-    if (rank > 0)
+    if (rank > 0 && rank < parts)
       std::fill_n(partial_[static_cast<std::size_t>(rank - 1)].mutable_data_ptr<float>(), partial,
                   0.0f);
     if (go_on) return;
@@ -180,16 +182,16 @@ void CpuEngine::prepare_gradients(int threads) {
 }
 
 // Ranks in their order, whichever was done first.
-void CpuEngine::gather_gradients(int threads) {
-  if (threads == 1) return;
+void CpuEngine::gather_gradients(int parts) {
+  if (parts == 1) return;
   const Span span("gradients");
   Team& workers = team();
   const std::int64_t first = together_ ? weights_.vectors_begin() : 0;
   workers.run([&](int rank) {
     const auto [begin, end] = workers.share(weights_.gradient_size() - first, rank, 16);
     float* to = gradient_.mutable_data_ptr<float>() + first;
-    for (const at::Tensor& partial : partial_)
-      vector_kernels().add(to + begin, partial.const_data_ptr<float>() + begin, end - begin);
+    for (std::size_t i = 0; i + 1 < static_cast<std::size_t>(parts); ++i)
+      vector_kernels().add(to + begin, partial_[i].const_data_ptr<float>() + begin, end - begin);
   });
 }
 

@@ -30,12 +30,11 @@ class CpuEngine : public Engine {
  private:
   at::Tensor run(const at::Tensor& x_BT, const at::Tensor& y_BT, float factor,
                  const DropoutState& dropout, bool gradients);
-  void prepare_gradients(int threads);
-  void gather_gradients(int threads);
+  void prepare_gradients(int parts);
+  void gather_gradients(int parts);
   float* gradient_of(int rank, bool matrices) const;
   template <class X>
-  void work(const CpuModel& model, const Group& all, int rank, int threads,
-            std::barrier<>* barrier);
+  void work(const CpuModel& model, const Group& all, int rank, int parts, MeetingPoint* place);
 
   const Gpt& model_;
   CpuShape fixed_;  // without the cut, which is each call's own

@@ -3,22 +3,22 @@
 // of weights for the gradients of weights.
 #pragma once
 
-#include <barrier>
 #include <cstdint>
 
 #include "gpt/model/dropout_state.h"
 
 #include "cpu_buffers.h"
 #include "cpu_weights.h"
+#include "meeting_point.h"
 
 namespace gpt {
 
 struct Crew {
   int rank = 0, size = 1;
-  std::barrier<>* barrier = nullptr;
+  MeetingPoint* place = nullptr;
 
   void meet() const {
-    if (size > 1) barrier->arrive_and_wait();
+    if (size > 1) place->meet();
   }
   struct Share {
     std::int64_t begin, end;

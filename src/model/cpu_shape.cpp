@@ -40,14 +40,14 @@ std::int64_t cpu_packed_bytes(const CpuShape& shape, std::int64_t parameters) {
 }
 
 bool cpu_threads_share(std::int64_t parameters, std::int64_t sequences, int threads) {
-  return parameters > kOwnGradients || sequences < threads;
+  return threads > 1 && (parameters > kOwnGradients || sequences == 1);
 }
 
 CpuShape cpu_shape(CpuShape shape, bool together, std::int64_t sequences, std::int64_t tokens,
                    std::int64_t head_chunk, int threads) {
   shape.tokens = tokens;
   shape.threads = together ? threads : 1;
-  shape.groups = together ? 1 : threads;
+  shape.groups = together ? 1 : static_cast<int>(std::clamp<std::int64_t>(sequences, 1, threads));
   const std::int64_t most =
       std::max<std::int64_t>(1, (sequences + shape.groups - 1) / shape.groups);
   const std::int64_t wanted = (together ? kCommonGroup : kOwnGroup) / tokens;

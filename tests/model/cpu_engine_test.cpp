@@ -6,6 +6,7 @@
 
 #include "../../src/model/eager_engine.h"
 #include "support/tensor_near.h"
+#include "support/thread_count.h"
 
 namespace gpt {
 namespace {
@@ -322,7 +323,8 @@ TEST_P(CpuEngineOn, EveryRecomputeLevelGivesTheSameBits) {
 }
 
 // One sequence is shared by all threads, several are dealt out: the gradients go on all the same.
-TEST(CpuEngine, BatchesOfFewAndOfManySequencesAddUp) {
+void add_up(int threads) {
+  const testing::ThreadCount team_of(threads);
   const Case c{.name = "", .bias = true};
   const Batch batch = batch_of(c);
   const Gpt model = model_of(c), other = model_of(c);
@@ -336,6 +338,13 @@ TEST(CpuEngine, BatchesOfFewAndOfManySequencesAddUp) {
     EXPECT_LE(relative(model.parameters()[i].tensor.grad(), other.parameters()[i].tensor.grad()),
               1e-5)
         << model.parameters()[i].name;
+}
+
+TEST(CpuEngine, BatchesOfFewAndOfManySequencesAddUp) {
+  for (const int threads : {1, 2, 3, 4, 9}) {
+    SCOPED_TRACE(threads);
+    add_up(threads);
+  }
 }
 
 TEST(CpuEngine, ReplansBetweenBatches) {

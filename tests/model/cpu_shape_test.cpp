@@ -23,5 +23,24 @@ TEST(CpuShapeTest, ChunksOfTheHeadAreOfOneSize) {
   }
 }
 
+TEST(CpuShapeTest, SmallModelsAreSharedOutBySequences) {
+  const auto groups = [](std::int64_t sequences, int threads) {
+    const bool together = cpu_threads_share(/*parameters=*/800'000, sequences, threads);
+    EXPECT_EQ(together, sequences == 1 && threads > 1) << sequences << " " << threads;
+    const CpuShape shape{.layers = 1, .heads = 1, .width = 64, .vocab = 65};
+    const CpuShape cut = cpu_shape(shape, together, sequences, 64, 512, threads);
+    EXPECT_EQ(cut.threads, together ? threads : 1);
+    return cut.groups;
+  };
+  EXPECT_EQ(groups(12, 2), 2);
+  EXPECT_EQ(groups(12, 12), 12);
+  EXPECT_EQ(groups(12, 16), 12);
+  EXPECT_EQ(groups(2, 64), 2);
+  EXPECT_EQ(groups(1, 64), 1);
+  EXPECT_EQ(groups(1, 1), 1);
+  EXPECT_TRUE(cpu_threads_share(/*parameters=*/100'000'000, 12, 2));
+  EXPECT_FALSE(cpu_threads_share(/*parameters=*/100'000'000, 12, 1));
+}
+
 }  // namespace
 }  // namespace gpt

@@ -1,12 +1,12 @@
 // The promise of the plan: what it foresees is what the counting allocator measures, within 3 %.
 #include <cmath>
 
-#include <ATen/Parallel.h>
 #include <gtest/gtest.h>
 
 #include "gpt/kernels/cpu_memory.h"
 #include "gpt/memory/plan.h"
 
+#include "support/thread_count.h"
 #include "support/tiny_run.h"
 
 namespace gpt {
@@ -22,6 +22,7 @@ struct Case {
   Recompute recompute;
   std::int64_t micro, chunk;
   Offload offload;
+  int threads = 2;
 };
 
 std::ostream& operator<<(std::ostream& out, const Case& c) {
@@ -56,13 +57,14 @@ double off(std::int64_t predicted, std::uint64_t measured) {
 
 TEST_P(PredictedPeak, IsWithinThreePercentOfTheMeasured) {
   const Case& c = GetParam();
+  const testing::ThreadCount threads(c.threads);
   install_cpu_memory();
   const testing::TempDir dir;
   const TrainConfig config = config_of(c, dir);
   const bool low = std::string(c.dtype) == "bfloat16";
   const std::uint64_t before = cpu_memory_now();
   testing::TinyRun run(config, {}, {c10::Device(c10::kCPU), low ? at::kBFloat16 : at::kFloat});
-  const Problem problem = problem_of(config, /*cuda=*/false, at::get_num_threads());
+  const Problem problem = problem_of(config, /*cuda=*/false, c.threads);
   const Plan plan =
       plan_of(problem, {c.recompute, c.offload, c.micro, c.chunk, c.micro}, cpu_rates(1));
   run.trainer.step();  // libraries' first calls
@@ -124,6 +126,10 @@ INSTANTIATE_TEST_SUITE_P(
                            "bfloat16", Recompute::kBlock, 3, 256, Offload::kOff},
                       Case{"fused, one sequence", kFused, 2, 4, 128, 128, 1, 1, 65, true, 0,
                            "float32", Recompute::kNone, 1, 128, Offload::kOff},
+                      Case{"fused, idle threads", kFused, 4, 4, 64, 64, 9, 1, 65, true, 0,
+                           "float32", Recompute::kNone, 3, 128, Offload::kOff, /*threads=*/7},
+                      Case{"fused, one left", kFused, 2, 4, 128, 64, 7, 1, 65, true, 0, "float32",
+                           Recompute::kNone, 3, 64, Offload::kOff, /*threads=*/5},
                       Case{"fused, offloaded", kFused, 4, 4, 128, 64, 8, 1, 65, false, 0.2,
                            "float32", Recompute::kMlp, 8, 512, Offload::kMoments}));
 

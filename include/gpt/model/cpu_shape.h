@@ -21,9 +21,10 @@ struct CpuShape {
   Recompute recompute = Recompute::kNone;
 };
 
-// Do threads share every layer of a model of so many parameters, or of a batch with fewer sequences
-// than threads? Otherwise each takes whole sequences through it, with gradients of its own that are
-// added up at the end.
+// Do threads share every layer of a model of so many parameters, or of a single sequence? Otherwise
+// each takes whole sequences through it, with gradients of its own that are added up at the end,
+// even where there are fewer sequences than threads: a small model's layers have too little to
+// share.
 bool cpu_threads_share(std::int64_t parameters, std::int64_t sequences, int threads);
 
 // Bytes of the weights that are kept packed for our own products (gpt/kernels/product_set.h), as
