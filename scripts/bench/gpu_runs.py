@@ -1,9 +1,10 @@
 """Steps of scripts/gpu_check that compare losses: devices, precisions, splits, resumed runs."""
 
 import array
+import concurrent.futures
 import contextlib
 import filecmp
-import itertools
+import json
 import math
 import os
 import shutil
@@ -25,6 +26,9 @@ SHORT = {
 # TF32 keeps 10 bits of a factor's mantissa. Off, for both programs, the devices differ only in the
 # order of their sums; on, as nanoGPT has it, in rounding too.
 NO_TF32 = {"NVIDIA_TF32_OVERRIDE": "0"}
+ENGINES = {"eager": False, "fused": True}  # compile=True means the fused engine
+LIMIT = 90  # seconds of a run, which takes some five, but the first ones wait for the disk
+WORKERS = 4  # runs at a time: they mostly start
 
 
 def token(i):
@@ -38,20 +42,34 @@ def write_tokens(path, begin, end):
     path.write_bytes(tokens.tobytes())
 
 
+def workers(bench):
+    return WORKERS if bench.device == "cuda" else 1
+
+
 def make_sides(bench):
     folder = bench.work / "short"
     folder.mkdir(exist_ok=True)
     write_tokens(folder / "train.bin", 0, 20000)
     write_tokens(folder / "val.bin", 20000, 24000)
-    return sides.Sides(bench.program, bench.python, bench.work, "short", bench.work)
+    return bench.sides("short", LIMIT, threads=1)
 
 
-@contextlib.contextmanager
-def variables(both, more):
-    before = both.environment
-    both.environment = {**before, **more}
-    yield
-    both.environment = before
+def all_of(bench, jobs):
+    """{name: what the job gave, or the Failure in which it ended}; several at a time on a GPU."""
+
+    def attempt(job):
+        try:
+            return job()
+        except (sides.Failure, OSError, ValueError) as failure:
+            return sides.Failure(str(failure))
+
+    with concurrent.futures.ThreadPoolExecutor(workers(bench)) as pool:
+        results = {name: pool.submit(attempt, job) for name, job in jobs.items()}
+        return {name: result.result() for name, result in results.items()}
+
+
+def train(both, place, keys, more=None):
+    return lambda: both.gpttrain(keys, place, more)
 
 
 def all_losses(record):
@@ -66,117 +84,150 @@ def distance(left, right):
     return max(math.inf if math.isnan(x - y) else abs(x - y) for x, y in zip(a, b))
 
 
+def keep(bench, name, left, right):
+    """Both records in the logs, to see where they part."""
+    file = "".join(c if c.isalnum() else "-" for c in f"differs-{bench.step}-{name}") + ".json"
+    (bench.logs / file).write_text(json.dumps({"left": left, "right": right}, indent=1))
+
+
 def hold(bench, name, left, right, tolerance):
+    failed = [side for side in (left, right) if isinstance(side, sides.Failure)]
+    if failed:
+        bench.verdict(False, name, str(failed[0])[-400:])
+        return
     largest = distance(left, right)
+    if not largest < tolerance:
+        keep(bench, name, left, right)
     bench.verdict(largest < tolerance, name,
-                  f"{len(all_losses(left))} losses, the largest difference is {largest:.1e} "
-                  f"(allowed {tolerance:.0e}); the last val loss is {all_losses(left)[-1]:.4f}")
+                  f"{len(all_losses(left))} losses, the largest difference is {largest:.1e} (allowed "
+                  f"{tolerance:.0e}); the last is {(all_losses(left) or [math.nan])[-1]:.4f}")
 
 
 def parity(bench):
-    """The eager engine, then the fused one, which compile=True means on a GPU."""
+    """Both engines against the CPU and PyTorch, and micro-batches against whole ones."""
     both, device = make_sides(bench), {"device": bench.device}
-    on_cpu = both.gpttrain(SHORT)
     dropped = {**SHORT, "dropout": 0.2}
-    dropped_on_cpu = both.gpttrain(dropped)
-    with variables(both, NO_TF32):
-        theirs = both.reference({**SHORT, **device})
-    theirs_tf32 = both.reference({**SHORT, **device})
-    for engine, compile_ in (("eager", {"compile": False}), ("fused", {"compile": True})):
-        keys = {**device, **compile_}
-        with variables(both, NO_TF32):
-            ours = both.gpttrain({**SHORT, **keys})
-            hold(bench, f"{engine}, float32 against the CPU", ours, on_cpu, 2e-4)
-            hold(bench, f"{engine}, float32 against PyTorch", ours, theirs, 2e-4)
-            hold(bench, f"{engine}, dropout against the CPU", both.gpttrain({**dropped, **keys}),
-                 dropped_on_cpu, 5e-4)
-            larger = {**dropped, **keys, "batch_size": 8, "gradient_accumulation_steps": 3}
-            hold(bench, f"{engine}, micro-batches of 5 against 8 sequences",
-                 both.gpttrain({**larger, "micro_batch_size": 5}), both.gpttrain(larger), 5e-4)
-        hold(bench, f"{engine}, float32 with TF32 against PyTorch",
-             both.gpttrain({**SHORT, **keys}), theirs_tf32, 2e-2)
+    larger = {**dropped, "batch_size": 8, "gradient_accumulation_steps": 3}
+    jobs = {"CPU": train(both, "cpu", SHORT), "CPU, dropout": train(both, "cpu-dropout", dropped),
+            "PyTorch": lambda: both.reference({**SHORT, **device}, "exact", NO_TF32),
+            "PyTorch, TF32": lambda: both.reference({**SHORT, **device}, "tf32")}
+    for engine, compile_ in ENGINES.items():
+        for name, keys, more in (("", SHORT, NO_TF32), (", dropout", dropped, NO_TF32),
+                                 (", whole", larger, NO_TF32),
+                                 (", in pieces", {**larger, "micro_batch_size": 5}, NO_TF32),
+                                 (", TF32", SHORT, None)):
+            name = f"{engine}{name}"
+            keys = {**keys, **device, "compile": compile_}
+            jobs[name] = train(both, f"parity-{len(jobs)}", keys, more)
+    found = all_of(bench, jobs)
+    for engine in ENGINES:
+        for what, left, right, tolerance in (
+                ("float32 against the CPU", "", "CPU", 2e-4),
+                ("float32 against PyTorch", "", "PyTorch", 2e-4),
+                ("dropout against the CPU", ", dropout", "CPU, dropout", 5e-4),
+                ("micro-batches of 5 against 8", ", in pieces", f"{engine}, whole", 5e-4),
+                ("float32 with TF32 against PyTorch", ", TF32", "PyTorch, TF32", 2e-2)):
+            hold(bench, f"{engine}, {what}", found[engine + left], found[right], tolerance)
 
 
 def recompute(bench):
     """Levels of recomputation, and graphs, change no number of a run by more than an order of sums."""
     both = make_sides(bench)
     keys = {**SHORT, "device": bench.device, "compile": True}
-    with variables(both, NO_TF32):
-        kept = both.gpttrain({**keys, "recompute": "none"})
-        for level in ("gelu", "norm", "mlp", "block"):
-            hold(bench, f"recompute={level}", both.gpttrain({**keys, "recompute": level}), kept, 2e-4)
-        hold(bench, "compile_mode=reduce-overhead",
-             both.gpttrain({**keys, "compile_mode": "reduce-overhead"}), kept, 2e-4)
+    changes = {f"recompute={level}": {"recompute": level}
+               for level in ("none", "gelu", "norm", "mlp", "block")}
+    changes["compile_mode=reduce-overhead"] = {"compile_mode": "reduce-overhead"}
+    found = all_of(bench, {name: train(both, f"recompute-{i}", {**keys, **change}, NO_TF32)
+                           for i, (name, change) in enumerate(changes.items())})
+    kept = found.pop("recompute=none")
+    for name, record in found.items():
+        hold(bench, name, record, kept, 2e-4)
 
 
 def precision(bench):
     """Rounding moves a loss, but not to another curve."""
-    both = make_sides(bench)
-    exact = both.gpttrain({**SHORT, "device": bench.device})
-    for dtype, compile_ in itertools.product(("bfloat16", "float16"), (False, True)):
-        record = both.gpttrain({**SHORT, "device": bench.device, "dtype": dtype,
-                                "compile": compile_})
+    both, device = make_sides(bench), {"device": bench.device}
+    # On a CPU float16 becomes float32: the same run once more.
+    jobs = {f"{dtype}, {engine}": train(both, f"{dtype}-{engine}", {
+        **SHORT, **device, "dtype": dtype, "compile": compile_})
+        for dtype in ("bfloat16", "float16") for engine, compile_ in ENGINES.items()}
+    found = all_of(bench, {"float32": train(both, "float32", {**SHORT, **device}), **jobs})
+    exact = found.pop("float32")
+    for name, record in found.items():
+        failed = [side for side in (exact, record) if isinstance(side, sides.Failure)]
+        if failed:
+            bench.verdict(False, name, str(failed[0])[-400:])
+            continue
         losses, last = all_losses(record), record["evaluations"][-1]["val"]
         wanted = exact["evaluations"][-1]["val"]
         # The scaler's first steps may be skipped, which moves the whole curve by as many.
         good = all(map(math.isfinite, losses)) and abs(last - wanted) < 0.1 * wanted
-        log = (bench.work / "gpttrain.log").read_text(errors="replace")
-        skipped = log.count("float16 overflow")
-        bench.verdict(good, f"{dtype}, {'fused' if compile_ else 'eager'}",
-                      f"{len(losses)} finite losses; val loss {last:.4f}, in float32 {wanted:.4f}"
-                      + (f"; {skipped} overflows" if skipped else ""))
+        if not good:
+            keep(bench, name, record, exact)
+        bench.verdict(good, name, f"{len(losses)} losses, {sum(map(math.isfinite, losses))} finite; "
+                                  f"val loss {last:.4f}, in float32 {wanted:.4f}")
 
 
 def same_tensors(one, other):
     names = sorted(path.name for path in one.glob("*.safetensors"))
-    return bool(names) and all(filecmp.cmp(one / n, other / n, shallow=False) for n in names)
+    return bool(names) and all((other / n).exists() and filecmp.cmp(one / n, other / n, shallow=False)
+                               for n in names)
+
+
+def resumed(bench, both, keys, dtype):
+    """N steps, and k, resume, N-k: the folders of both."""
+    folders = [bench.work / f"{name}-{dtype}" for name in ("whole", "parts")]
+    for folder, runs in zip(folders, ([{}], [{"max_iters": 5}, {"init_from": "resume"}])):
+        shutil.rmtree(folder, ignore_errors=True)
+        for more in runs:
+            both.run("resume", [bench.program, "train"],
+                     {**keys, "dtype": dtype, **more, "out_dir": folder})
+    return folders
 
 
 def resume(bench):
-    """N steps against k, resume, N-k; large enough for the GPU's kernels of real runs."""
+    """Large enough for the GPU's kernels of real runs."""
     both = make_sides(bench)
     kinds = ("float32",) if bench.device == "cpu" else ("float32", "bfloat16", "float16")
     keys = {**SHORT, "device": bench.device, "deterministic": True, "compile": True,
             "eval_interval": 4, "max_iters": 11, "dropout": 0.1, "gradient_accumulation_steps": 2}
     if not bench.small:
         keys |= {"n_embd": 256, "n_head": 4, "n_layer": 4, "block_size": 256, "batch_size": 8}
-    for dtype in kinds:
-        folders = []
-        for name, runs in (("whole", [{}]),
-                           ("parts", [{"max_iters": 5}, {"init_from": "resume"}])):
-            folders.append(bench.work / f"{name}-{dtype}")
-            shutil.rmtree(folders[-1], ignore_errors=True)
-            for more in runs:
-                both.run("resume", [bench.program, "train"],
-                         {**keys, "dtype": dtype, **more, "out_dir": folders[-1]})
+    found = all_of(bench, {dtype: lambda dtype=dtype: resumed(bench, both, keys, dtype)
+                           for dtype in kinds})
+    for dtype, folders in found.items():
+        if isinstance(folders, sides.Failure):
+            bench.verdict(False, dtype, str(folders)[-400:])
+            continue
         left, right = (sides.read_metrics(folder / "metrics.jsonl") for folder in folders)
         losses = all_losses(left) == all_losses(right) and len(left["iterations"]) == 12
         weights = same_tensors(*(folder / "step_00000012" for folder in folders))
-        bench.verdict(losses and weights, f"resume, {dtype}",
+        if not losses:
+            keep(bench, dtype, left, right)
+        bench.verdict(losses and weights, dtype,
                       f"{len(all_losses(left))} losses {'the same' if losses else 'DIFFERENT'}, "
                       f"weights and optimizer {'the same' if weights else 'DIFFERENT'}, bit by bit")
 
 
 def stop(bench):
     both, out = make_sides(bench), bench.work / "stopped"
-    shutil.rmtree(out, ignore_errors=True)
     keys = {**both.data, **SHORT, "device": bench.device, "out_dir": out, "max_iters": 10**6,
             "lr_decay_iters": 10**6, "eval_interval": 10**5, "dtype": "float32"}
-    command = [bench.program, "train", *(f"--{key}={value}" for key, value in keys.items())]
-    with (bench.logs / "stop.log").open("w") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
-        deadline = time.monotonic() + 120
-        while "iter 20:" not in (bench.logs / "stop.log").read_text(errors="replace"):
-            if process.poll() is not None or time.monotonic() > deadline:
-                break
-            time.sleep(0.1)
-        if process.poll() is None:
-            process.send_signal(signal.SIGTERM)
-        try:
-            code = process.wait(timeout=60)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            code = process.wait()
+    log = bench.log("stop")
+    with log.open("w") as output:
+        child = sides.start([bench.program, "train", *(f"--{key}={value}" for key, value in
+                                                       keys.items())], output, None)
+        ends = min(time.monotonic() + LIMIT, bench.ends)
+        # The waiting thread kills it if it does not stop by itself.
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(sides.wait, child, ends - time.monotonic())
+            while "iter 20:" not in log.read_text(errors="replace") and not waiting.done():
+                time.sleep(0.1)
+            # Not by the child's own method, which would take its end away from that thread.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child.pid, signal.SIGTERM)
+            code, _ = waiting.result()
+    sides.check_machine("the stopped run", keys, log.read_text(errors="replace"))
     saved = sorted(path.name for path in out.glob("step_*"))
     bench.verdict(code == 75 and saved, "SIGTERM", f"exit code {code} (75 wanted); saved {saved}")
 
@@ -185,20 +236,19 @@ def refusal(bench):
     if bench.device == "cpu":
         raise bench.skip("device=cuda:99 is refused only where there is a GPU")
     both = make_sides(bench)
-    out = bench.work / "refused"
-    command = [bench.program, "train", "--device=cuda:99", f"--out_dir={out}",
+    command = [bench.program, "train", "--device=cuda:99", f"--out_dir={bench.work / 'refused'}",
                *(f"--{key}={value}" for key, value in {**both.data, **SHORT}.items())]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=os.environ)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT, env=os.environ)
     lines = done.stderr.strip().splitlines()
     good = done.returncode == 2 and len(lines) == 1 and "cuda:99" in lines[0]
     bench.verdict(good, "device=cuda:99", f"exit code {done.returncode}: {' / '.join(lines)[:300]}")
 
 
 STEPS = [
-    ("parity", "losses: CUDA, CPU and PyTorch on this GPU; TF32; dropout; micro-batches", parity),
-    ("recompute", "the fused engine's levels of recomputation and its graphs", recompute),
-    ("precision", "bfloat16 and float16 runs beside float32", precision),
-    ("resume", "deterministic=True: a resumed run bit by bit", resume),
-    ("stop", "SIGTERM saves and exits with 75", stop),
-    ("refusal", "device=cuda:99 is one line and exit code 2", refusal),
+    ("parity", "losses: CUDA, CPU and PyTorch on this GPU; TF32; dropout; micro-batches", 45, parity),
+    ("recompute", "the fused engine's levels of recomputation and its graphs", 20, recompute),
+    ("precision", "bfloat16 and float16 runs beside float32", 15, precision),
+    ("resume", "deterministic=True: a resumed run bit by bit", 30, resume),
+    ("stop", "SIGTERM saves and exits with 75", 8, stop),
+    ("refusal", "device=cuda:99 is one line and exit code 2", 6, refusal),
 ]

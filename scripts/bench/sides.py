@@ -5,11 +5,17 @@ Both get the same keys, and both give a record: {"iterations": [{"iter", "loss",
 "time" its end in seconds since 1970.
 """
 
+import contextlib
+import itertools
 import json
+import math
 import os
 import pathlib
+import re
+import signal
 import subprocess
 import sys
+import threading
 import time
 
 # nanoGPT's README for a machine without a GPU, its train_shakespeare_char.py, and GPT-2 124M at a
@@ -32,48 +38,131 @@ class Failure(Exception):
     """One side did not finish; the message says which, and holds its last words."""
 
 
+class OutOfTime(Exception):
+    """The caller's own time is up, which says nothing of what was running."""
+
+
+_running = set()
+_ended = threading.Event()
+
+
+def end_all():
+    """Ends every child, of all threads, and lets none start any more."""
+    _ended.set()
+    for child in list(_running):
+        kill_group(child)
+
+
+def wait(child, seconds):
+    """Exit code and resources of a child that leads a process group; (None, None) if it took longer.
+
+    Whatever ends the wait early, the child's whole group is killed: a compiler's workers too.
+    """
+    ends = time.monotonic() + seconds
+    try:
+        while time.monotonic() < ends:
+            pid, status, usage = os.wait4(child.pid, 0 if seconds == math.inf else os.WNOHANG)
+            if pid:
+                child.returncode = os.waitstatus_to_exitcode(status)
+                return child.returncode, usage
+            time.sleep(0.01)
+        return None, None
+    finally:
+        _running.discard(child)
+        if child.returncode is None:
+            kill_group(child)
+
+
+def kill_group(child):
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(child.pid, signal.SIGKILL)
+    # Not for ever: a process that waits for a broken driver cannot even be killed.
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        child.wait(10)
+
+
+def start(command, log, environment):
+    """In a process group of its own, but in this session: what ends the session ends it as well."""
+    if _ended.is_set():
+        raise OutOfTime("all is to end")
+    child = subprocess.Popen([str(part) for part in command], env=environment, stdout=log,
+                             stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, process_group=0)
+    _running.add(child)
+    return child
+
+
+# What gpttrain says when it has chosen its device. It goes on without a GPU that it was asked for.
+RAN_ON = re.compile(r"^gpttrain \S+: (\S+) \(.*\), (\w+), \d+ thread", re.M)
+
+
+def check_machine(name, keys, words):
+    """A Failure unless a run that was meant for a GPU says that it was there, in the type asked for."""
+    if not str(keys.get("device")).startswith("cuda"):
+        return
+    found = RAN_ON.search(words)
+    if not found or not found[1].startswith("cuda") or "the CPU is used" in words:
+        raise Failure(f"{name} was to run on {keys['device']}, but does not say that it did: "
+                      f"{found[0] if found else words[-300:]}")
+    if keys.get("dtype", found[2]) != found[2]:
+        raise Failure(f"{name} was to compute in {keys['dtype']}, but took {found[2]}")
+
+
 class Sides:
     """`work` is a folder for outputs; `dataset` the name of a folder in `data_dir`."""
+
+    number = itertools.count(1)  # of a log; all sides' together
 
     def __init__(self, program, python, data_dir, dataset, work, threads=0):
         self.program, self.python = program, python
         self.data = {"data_dir": data_dir, "dataset": dataset}
-        self.work = pathlib.Path(work)
+        self.work = self.logs = pathlib.Path(work)
+        self.limit = self.ends = math.inf  # seconds that a run may take; when all must be over
         # Both programs take their number of threads from here unless told otherwise.
         self.environment = {**os.environ, **({"OMP_NUM_THREADS": str(threads)} if threads else {})}
         self.threads = {"threads": threads} if threads else {}
         # What torch.compile has compiled for an earlier comparison would make its first step look short.
         self.environment["TORCHINDUCTOR_CACHE_DIR"] = str(self.work / "inductor")
 
-    def run(self, name, command, keys):
+    def run(self, name, command, keys, more=None, limit=None):
+        """The path of the run's log; `more` are variables of its environment, `limit` is its own."""
         flags = [f"--{key}={value}" for key, value in {**self.data, **self.threads, **keys}.items()]
-        log = self.work / f"{name}.log"
+        log = self.logs / f"{next(self.number):03}-{name}.log"
+        own, left = limit or self.limit, self.ends - time.monotonic()
+        if left < 1:
+            raise OutOfTime(f"no time is left for {name}")
         self.started = time.time()
         with log.open("w") as output:
-            child = subprocess.Popen([*command, *flags], env=self.environment, stdout=output,
-                                     stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
-            _, status, usage = os.wait4(child.pid, 0)
-        code = child.returncode = os.waitstatus_to_exitcode(status)
+            child = start([*command, *flags], output, {**self.environment, **(more or {})})
+            code, usage = wait(child, min(own, left))
+        if code is None and left < own:
+            raise OutOfTime(f"{name} was cut off after {left:.0f} s ({log.name})")
+        words = log.read_text(errors="replace")
+        if code != 0:
+            fate = (f"did not end within {own:.0f} s" if code is None
+                    else f"failed with exit code {code}")
+            raise Failure("\n".join([*words.splitlines()[-15:], f"{name} {fate} ({log.name})"]))
         self.peak_bytes = usage.ru_maxrss * 1024  # of the last run, from its start to its end
-        if code:
-            words = log.read_text(errors="replace").splitlines()[-15:]
-            raise Failure("\n".join([*words, f"{name} failed with exit code {code} (see above)"]))
+        if command[0] == self.program:
+            check_machine(f"{name} ({log.name})", keys, words)
+        return log
 
-    def gpttrain(self, keys):
-        out = self.work / "out"
+    def gpttrain(self, keys, place="out", more=None):
+        out = self.work / place
         always = {"out_dir": out, "device": "cpu", "dtype": "float32", "compile": False}
         fresh = {"overwrite": True} if out.exists() else {}
         metrics = out / "metrics.jsonl"
         metrics.unlink(missing_ok=True)
-        self.run("gpttrain", [self.program, "train"], {**always, **keys, **fresh})
+        self.run("gpttrain", [self.program, "train"], {**always, **keys, **fresh}, more)
         return read_metrics(metrics)
 
-    def reference(self, keys):
+    def reference(self, keys, place="reference", more=None):
         script = pathlib.Path(__file__).with_name("nanogpt_reference.py")
-        record = self.work / "reference.json"
+        record = self.work / f"{place}.json"
+        # Compiling takes a minute, and another one for evaluations.
+        limit = self.limit * (3 if keys.get("compile") else 1)
         # -B: leaves no __pycache__ in the tree.
         self.run("nanogpt_reference.py", [self.python, "-B", "-W", "ignore", script],
-                 {"json": record, **keys})
+                 {"json": record, **keys}, more, limit)
         return json.loads(record.read_text())
 
 

@@ -1,7 +1,9 @@
-# CUDA is optional: with a toolkit the kernels are compiled for the four architectures below, and
+# CUDA is optional: with a toolkit the kernels are compiled for the architectures below, and
 # the program still starts where no driver is present; without one the build is CPU-only.
 set(GPTTRAIN_CUDA AUTO CACHE STRING "AUTO, ON or OFF: build the CUDA back end")
 set_property(CACHE GPTTRAIN_CUDA PROPERTY STRINGS AUTO ON OFF)
+# 90 as PTX too, for newer cards.
+set(GPTTRAIN_CUDA_ARCHITECTURES 80-real 86-real 89-real 90 CACHE STRING "What the kernels are for")
 set(GPT_CUDA_MAJOR 13)  # of the CUDA libraries in the pinned LibTorch wheel
 
 set(GPT_HAVE_CUDA FALSE)
@@ -36,11 +38,11 @@ endif()
 
 if(GPT_HAVE_CUDA)
   set(CMAKE_CUDA_RUNTIME_LIBRARY None)  # Torch.cmake links the one that LibTorch brings
-  set(CMAKE_CUDA_ARCHITECTURES 80-real 86-real 89-real 90)  # 90 as PTX too, for newer cards
+  set(CMAKE_CUDA_ARCHITECTURES ${GPTTRAIN_CUDA_ARCHITECTURES})
   enable_language(CUDA)
   set(CMAKE_CUDA_STANDARD 17)  # CMake 3.25 does not know nvcc 13's C++20 flag
   set(CMAKE_CUDA_STANDARD_REQUIRED ON)
-  message(STATUS "gpttrain: CUDA ${CUDAToolkit_VERSION}, building for sm_80 sm_86 sm_89 sm_90")
+  message(STATUS "gpttrain: CUDA ${CUDAToolkit_VERSION}, building for ${GPTTRAIN_CUDA_ARCHITECTURES}")
 else()
   message(STATUS "gpttrain: CPU-only build (${_why_not})")
 endif()
