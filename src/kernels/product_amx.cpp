@@ -116,7 +116,8 @@ const ProductSet kProductAmx = {.name = "amx",
                                         .workspace_bytes = amx::workspace_bytes_f32,
                                         .packed_bytes = amx::packed_bytes_f32,
                                         .pack_b = amx::pack_columns_f32,
-                                        .panel_columns = amx::TilePanels<float>::kColumns},
+                                        .panel_columns = amx::TilePanels<float>::kColumns,
+                                        .packs_beside = true},
                                 .bf16 = amx::bf16_products()};
 
 }  // namespace gpt

@@ -15,6 +15,7 @@ CpuShape uncut_shape(const Problem& problem, const Choice& choice) {
           .heads = problem.heads,
           .width = problem.width,
           .vocab = problem.vocab,
+          .parameters = problem.parameters(),
           .low = problem.type_bytes != 4,
           .recompute = choice.recompute};
 }
@@ -62,7 +63,7 @@ Footprint always(const Problem& problem, const Choice& choice, std::int64_t batc
     live[Use::kGradients] +=
         std::max(partial_bytes(problem, usual, rank), partial_bytes(problem, last, rank));
   if (problem.type_bytes != 4) live[Use::kCopies] = block_bytes(problem, 2 * matrices_of(problem));
-  live[Use::kCopies] += block_bytes(problem, cpu_packed_bytes(uncut_shape(problem, choice), all));
+  live[Use::kCopies] += block_bytes(problem, cpu_packed_bytes(uncut_shape(problem, choice)));
   live[Use::kActivations] = std::max({arena_bytes(problem, usual.shape, /*gradients=*/true),
                                       arena_bytes(problem, last.shape, /*gradients=*/true),
                                       arena_bytes(problem, evaluation.shape, /*gradients=*/false)});

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <type_traits>
 #include <vector>
@@ -43,6 +44,7 @@ struct CpuBuffers {
       low_wide_N4C = arena.take<X>(4 * N * C);
       dlogits_KV = arena.take<X>(shape.head_chunk * shape.vocab);
     }
+    for (unsigned char*& one : slab) one = take_slab(shape, arena);
     const std::int64_t attention_floats =
         attention_workspace(own_products<X>(C), shape.tokens, C / shape.heads);
     for (int rank = 0; rank < shape.threads; ++rank) {
@@ -59,10 +61,14 @@ struct CpuBuffers {
   X *low_NC, *low_wide_N4C;
   float* logits_KV;
   X* dlogits_KV;
-  std::vector<float*> attention;     // of each thread
-  std::vector<std::byte*> products;  // the same; null: none of our own
+  std::array<unsigned char*, 2> slab;  // packed weights of the whole crew; null: none
+  std::vector<float*> attention;       // of each thread
+  std::vector<std::byte*> products;    // the same; null: none of our own
 
  private:
+  static unsigned char* take_slab(const CpuShape& shape, Arena& arena) {
+    return shape.slab_bytes > 0 ? arena.take<unsigned char>(shape.slab_bytes) : nullptr;
+  }
   // The largest products are those of the MLP and the head, forward, backward and of their weights.
   static std::byte* take_products(const CpuShape& shape, Arena& arena) {
     const PackedProducts<X>* own = own_products<X>(shape.width);

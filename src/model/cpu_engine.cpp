@@ -21,6 +21,13 @@ void require_tokens(const char* what, const at::Tensor& tokens, std::int64_t low
                       " is outside the vocabulary of ", vocab);
 }
 
+// As the plan counts them: with the position embedding.
+std::int64_t all_parameters(const Gpt& model) {
+  std::int64_t sum = 0;
+  for (const Parameter& parameter : model.parameters()) sum += parameter.tensor.numel();
+  return sum;
+}
+
 }  // namespace
 
 CpuEngine::CpuEngine(const ModelConfig& config, const Gpt& model, const Compute& compute,
@@ -30,6 +37,7 @@ CpuEngine::CpuEngine(const ModelConfig& config, const Gpt& model, const Compute&
              .heads = config.n_head,
              .width = config.n_embd,
              .vocab = model.vocab_size(),
+             .parameters = all_parameters(model),
              .low = compute.type == at::kBFloat16},
       tanh_gelu_(config.gelu == "tanh"),
       crews_(crews),
@@ -71,15 +79,14 @@ at::Tensor CpuEngine::run(const at::Tensor& x_BT, const at::Tensor& y_BT, float 
   require_tokens("target", y, -1, fixed_.vocab);
   Team& workers = team();
   const int threads = workers.size();
-  together_ =
-      crews_ == Crews::kTogether ||
-      (crews_ == Crews::kAutomatic && cpu_threads_share(model_.parameter_count(), B, threads));
+  together_ = crews_ == Crews::kTogether ||
+              (crews_ == Crews::kAutomatic && cpu_threads_share(fixed_.parameters, B, threads));
+  fixed_.recompute = plan_.recompute;
   CpuShape shape = cpu_shape(fixed_, together_, B, T, plan_.head_chunk, threads);
   shape.gradients = gradients;
-  shape.recompute = plan_.recompute;
   const CpuModel model{
       .shape = shape, .tanh_gelu = tanh_gelu_, .weights = &weights_, .dropout = dropout};
-  if (weights_.keep_packed(cpu_packed_bytes(shape, model_.parameter_count()))) stale_ = true;
+  if (weights_.keep_packed(cpu_packed_bytes(shape))) stale_ = true;
   if (std::exchange(stale_, false)) weights_.refresh();
   const int parts = together_ ? threads : shape.groups;
   if (gradients) prepare_gradients(parts);

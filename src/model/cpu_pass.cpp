@@ -160,8 +160,7 @@ void CpuPass<X>::head_chunk(std::int64_t begin, std::int64_t end) {
   const X* x = buffers_.norm_NC + (begin + mine.begin) * C_;
   float* logits = buffers_.logits_KV + mine.begin * V;
   X* d = buffers_.dlogits_KV + mine.begin * V;
-  product_nt({mine.size(), V, C_}, Matrix<const X>{x, C_}, forward_factor<X>(wte, C_), {logits, V},
-             Into::kReplace);
+  forward_product(mine.size(), x, C_, wte, V, logits);
   for (std::int64_t row = 0; row < mine.size(); ++row) {
     const std::int64_t token = begin + mine.begin + row, target = group_.y[token];
     const bool ignored = target < 0;
@@ -175,8 +174,7 @@ void CpuPass<X>::head_chunk(std::int64_t begin, std::int64_t end) {
   // The next chunk writes where this one's rows are, and shares them out otherwise if it is
   // shorter.
   if (!matrices_) return crew_.meet();
-  product_nn({mine.size(), C_, V}, Matrix<const X>{d, V}, backward_factor<X>(wte, C_),
-             {buffers_.narrow_NC + (begin + mine.begin) * C_, C_}, Into::kReplace);
+  backward_product(mine.size(), d, V, wte, C_, buffers_.narrow_NC + (begin + mine.begin) * C_);
   crew_.meet();
   const auto part = crew_.share(V);
   product_tn({part.size(), C_, end - begin}, Matrix<const X>{buffers_.dlogits_KV + part.begin, V},

@@ -9,24 +9,10 @@
 
 #include "cpu_buffers.h"
 #include "cpu_weights.h"
-#include "meeting_point.h"
+#include "crew.h"
+#include "slab.h"
 
 namespace gpt {
-
-struct Crew {
-  int rank = 0, size = 1;
-  MeetingPoint* place = nullptr;
-
-  void meet() const {
-    if (size > 1) place->meet();
-  }
-  struct Share {
-    std::int64_t begin, end;
-    std::int64_t size() const { return end - begin; }
-  };
-  // This thread's share of `count` things.
-  Share share(std::int64_t count) const { return {count * rank / size, count * (rank + 1) / size}; }
-};
 
 // The sequences of a group and what is wanted of them.
 struct Group {
@@ -87,6 +73,14 @@ class CpuPass {
   // weight (rows, columns): += dy^T x over all tokens.
   void weight_gradient(const CpuWeight& weight, std::int64_t rows, std::int64_t columns,
                        const X* dy, const X* x);
+  // Products of `rows` rows, this thread's of the crew's, with a weight (out, in): y = x w^T and
+  // dx = dy w. All threads of the crew come to the same ones, since they may pack the weight
+  // together (slab.h).
+  void forward_product(std::int64_t rows, const X* x, std::int64_t in, const CpuWeight& weight,
+                       std::int64_t out, float* y);
+  void backward_product(std::int64_t rows, const X* dy, std::int64_t out, const CpuWeight& weight,
+                        std::int64_t in, float* dx);
+  unsigned char* share_slab(const Slab& slab, ProductSide<X> weight);
   void linear(const X* x, std::int64_t in, const CpuWeight& weight, std::int64_t out, float* y);
   void linear_backward(const X* dy, std::int64_t out, const CpuWeight& weight, std::int64_t in,
                        float* dx);
@@ -109,6 +103,7 @@ class CpuPass {
   const VectorKernels& vector_;
   const std::int64_t C_, T_;
   const Crew::Share rows_;  // of tokens, this thread's
+  std::size_t turn_ = 0;    // which of the two slabs was packed last
 };
 
 extern template class CpuPass<float>;

@@ -7,15 +7,13 @@ namespace gpt {
 template <class X>
 void CpuPass<X>::linear(const X* x, std::int64_t in, const CpuWeight& weight, std::int64_t out,
                         float* y) {
-  product_nt({rows_.size(), out, in}, Matrix<const X>{x + rows_.begin * in, in},
-             forward_factor<X>(weight, in), {y + rows_.begin * out, out}, Into::kReplace);
+  forward_product(rows_.size(), x + rows_.begin * in, in, weight, out, y + rows_.begin * out);
 }
 
 template <class X>
 void CpuPass<X>::linear_backward(const X* dy, std::int64_t out, const CpuWeight& weight,
                                  std::int64_t in, float* dx) {
-  product_nn({rows_.size(), in, out}, Matrix<const X>{dy + rows_.begin * out, out},
-             backward_factor<X>(weight, in), {dx + rows_.begin * in, in}, Into::kReplace);
+  backward_product(rows_.size(), dy + rows_.begin * out, out, weight, in, dx + rows_.begin * in);
 }
 
 template <class X>

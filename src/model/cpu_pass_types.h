@@ -21,15 +21,6 @@ Matrix<const X> matrix_of(const CpuWeight& weight, std::int64_t stride) {
   else
     return {weight.bf16, stride};
 }
-// A weight (out, in) as the right factor of a forward product, and of its input's gradient.
-template <class X>
-RightFactor<X> forward_factor(const CpuWeight& weight, std::int64_t in) {
-  return {matrix_of<X>(weight, in), {.data = weight.packed_forward}};
-}
-template <class X>
-RightFactor<X> backward_factor(const CpuWeight& weight, std::int64_t in) {
-  return {matrix_of<X>(weight, in), {.data = weight.packed_backward}};
-}
 
 template <class X>
 constexpr bool kLow = !std::is_same_v<X, float>;

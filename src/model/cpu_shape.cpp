@@ -32,10 +32,23 @@ std::int64_t packed_bytes(const CpuShape& shape) {
          shape.layers * (twice(3 * C, C) + twice(C, C) + twice(4 * C, C) + twice(C, 4 * C));
 }
 
+// The largest of a block's weights in one slab; of the head's as many as fit, but not next to none.
+template <class T>
+std::int64_t slab_bytes(const CpuShape& shape) {
+  const PackedProducts<T>* products = own_products<T>(shape.width);
+  if (!products || products->packs_beside) return 0;
+  const std::int64_t C = shape.width;
+  const auto larger = [&](std::int64_t rows, std::int64_t columns) {
+    return std::max(products->packed_bytes(rows, columns), products->packed_bytes(columns, rows));
+  };
+  constexpr std::int64_t kOfHead = 4 << 20;
+  return std::max({larger(4 * C, C), larger(3 * C, C), std::min(kOfHead, larger(shape.vocab, C))});
+}
+
 }  // namespace
 
-std::int64_t cpu_packed_bytes(const CpuShape& shape, std::int64_t parameters) {
-  if (parameters > kPackedModel || shape.recompute != Recompute::kNone) return 0;
+std::int64_t cpu_packed_bytes(const CpuShape& shape) {
+  if (shape.parameters > kPackedModel || shape.recompute != Recompute::kNone) return 0;
   return shape.low ? packed_bytes<Bf16>(shape) : packed_bytes<float>(shape);
 }
 
@@ -54,6 +67,9 @@ CpuShape cpu_shape(CpuShape shape, bool together, std::int64_t sequences, std::i
   shape.group = tokens * std::clamp<std::int64_t>(wanted, 1, most);
   const std::int64_t chunks = (shape.group + head_chunk - 1) / head_chunk;
   shape.head_chunk = (shape.group + chunks - 1) / chunks;  // no small one at the end
+  shape.slab_bytes = 0;
+  if (shape.threads > 1 && cpu_packed_bytes(shape) == 0)
+    shape.slab_bytes = shape.low ? slab_bytes<Bf16>(shape) : slab_bytes<float>(shape);
   return shape;
 }
 

@@ -347,6 +347,23 @@ TEST(CpuEngine, BatchesOfFewAndOfManySequencesAddUp) {
   }
 }
 
+// Recomputation keeps no packed weights, so a crew packs them; the head's take several slabs, by
+// columns forward and by inner indices backward.
+TEST(CpuEngine, ACrewThatPacksTogetherComputesTheSame) {
+  const Case c{.name = "", .width = 64, .vocab = 20011, .block = 30, .batch = 2, .tokens = 29};
+  for (const int threads : {2, 3, 5}) {
+    const testing::ThreadCount team_of(threads);
+    for (const auto products : {at::kFloat, at::kBFloat16}) {
+      SCOPED_TRACE(concat(threads, " threads, ", toString(products)));
+      const Result kept = fused(c, products, CpuEngine::Crews::kTogether);
+      const Result shared = fused(c, products, CpuEngine::Crews::kTogether, Recompute::kGelu);
+      EXPECT_LE(relative(shared.loss, kept.loss), 1e-6);
+      for (std::size_t i = 0; i < kept.gradients.size(); ++i)
+        EXPECT_LE(relative(shared.gradients[i], kept.gradients[i]), 1e-5) << i;
+    }
+  }
+}
+
 TEST(CpuEngine, ReplansBetweenBatches) {
   const Case c{.name = "", .layers = 3};
   const Gpt model = model_of(c);

@@ -11,9 +11,11 @@ namespace gpt {
 
 struct CpuShape {
   std::int64_t layers, heads, width, vocab;
+  std::int64_t parameters = 0;  // of all weights
   std::int64_t tokens = 0;      // of a sequence, T
   std::int64_t group = 0;       // tokens of a group, a multiple of T
   std::int64_t head_chunk = 0;  // tokens whose logits exist at once
+  std::int64_t slab_bytes = 0;  // of packed weights that a crew shares (slab.h); 0: it does not
   int threads = 1;              // that work on a group together
   int groups = 1;               // at once, each in an arena of its own
   bool gradients = true;        // false: the layers share one layer's memory
@@ -31,7 +33,7 @@ bool cpu_threads_share(std::int64_t parameters, std::int64_t sequences, int thre
 // right factors forward and backward: those of a small model, where packing them for every group
 // would take much of what the products gain. 0 for others, where products are MKL's, and where
 // memory is scarce enough for recomputation. They change no bit of a result.
-std::int64_t cpu_packed_bytes(const CpuShape& shape, std::int64_t parameters);
+std::int64_t cpu_packed_bytes(const CpuShape& shape);
 
 // `shape` with the cut of a batch of `sequences` sequences of `tokens` tokens for threads that work
 // together, or each for itself. head_chunk: tokens whose logits may exist at once.
