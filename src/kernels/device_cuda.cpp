@@ -32,6 +32,14 @@ c10::DeviceIndex allocator_index(int index) {
   return device_index(index);
 }
 
+// `allowed`: to this process; `free`: of the card.
+void note_refusal(std::int64_t device, std::size_t asked, std::size_t allowed, std::size_t free) {
+  const auto stats = allocator::getDeviceStats(device_index(static_cast<int>(device)));
+  const auto held = static_cast<std::size_t>(stats.reserved_bytes[0].current);
+  const std::size_t left = std::min(allowed > held ? allowed - held : 0, free);
+  shortfall = asked > left ? asked - left : asked;
+}
+
 }  // namespace
 
 void add_cuda_facts(DeviceFacts& facts, int index) {
@@ -86,10 +94,7 @@ void limit_cuda_memory(int index, std::uint64_t bytes) {
   const double fraction = bytes > 0 ? std::min(1.0, static_cast<double>(bytes) / total) : 1.0;
   allocator::setMemoryFraction(fraction, allocator_index(index));
   static const bool observed = [] {
-    allocator::attachOutOfMemoryObserver(
-        [](std::int64_t, std::size_t asked, std::size_t, std::size_t free) {
-          shortfall = asked > free ? asked - free : asked;
-        });
+    allocator::attachOutOfMemoryObserver(note_refusal);
     return true;
   }();
   (void)observed;
@@ -122,6 +127,20 @@ void release_cached_cuda_memory() {
 
 std::int64_t cuda_allocation_retries(int index) {
   return allocator::getDeviceStats(allocator_index(index)).num_alloc_retries;
+}
+
+bool cuda_has_room(int index, std::uint64_t bytes) {
+  constexpr std::uint64_t kSegment = 20 << 20;  // what the allocator fetches for less
+  const c10::DeviceIndex device = allocator_index(index);
+  std::size_t cached = 1;  // 0 would stand for the card's free memory
+  allocator::cacheInfo(device, &cached);
+  if (bytes <= cached) return true;
+  const auto reserved = allocator::getDeviceStats(device).reserved_bytes[0].current;
+  const double allowed =
+      allocator::getMemoryFraction(device) * static_cast<double>(cuda_total_memory(index));
+  const std::uint64_t more = bytes + kSegment;
+  return static_cast<double>(reserved) + static_cast<double>(more) <= allowed &&
+         more <= cuda_free_memory(index);
 }
 
 std::uint64_t cuda_memory_shortfall() {
