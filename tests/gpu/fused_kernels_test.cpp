@@ -191,5 +191,21 @@ TEST_F(GpuFused, EveryAttentionKernelEqualsThePlainOne) {
   }
 }
 
+// Whatever the card and the library lack.
+TEST_F(GpuFused, TheChosenAttentionRuns) {
+  for (const at::ScalarType type : {at::kFloat, at::kBFloat16, at::kHalf})
+    for (const auto& [tokens, width] : {std::pair{1, 64}, {33, 5}, {64, 24}, {65, 128}, {64, 256}})
+      for (const bool deterministic : {false, true}) {
+        const auto kernel =
+            choose_attention({2, 3, tokens, width, type, cuda_}, /*dropout=*/false, deterministic);
+        const at::Tensor qkv = random({2, tokens, 3, 3, width}, type).to(cuda_);
+        const auto part = [&](std::int64_t i) { return qkv.select(2, i).transpose(1, 2); };
+        const AttentionInput in{.q_BHTD = part(0), .k_BHTD = part(1), .v_BHTD = part(2)};
+        const auto out = attention_forward(kernel, in);
+        const auto gradient = attention_backward(kernel, in, out, part(1));
+        EXPECT_TRUE(gradient.dq_BHTD.isfinite().all().item<bool>()) << type << tokens << width;
+      }
+}
+
 }  // namespace
 }  // namespace gpt
