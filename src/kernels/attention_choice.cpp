@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <cmath>
 #include <limits>
 #include <map>
 #include <mutex>
@@ -13,6 +14,7 @@
 #include "gpt/base/strings.h"
 #include "gpt/kernels/attention_pass.h"
 #include "gpt/kernels/device.h"
+#include "gpt/kernels/device_memory.h"
 
 namespace gpt {
 
@@ -36,42 +38,71 @@ const char* name(AttentionKernel kernel) {
   return kNames[static_cast<std::size_t>(kernel)];
 }
 
+// As the engine has them: the q, k and v of a token side by side in a row (model/gpu_block.cpp).
+AttentionInput parts_of(const at::Tensor& qkv_BTKHD) {
+  const auto part = [&](std::int64_t i) { return qkv_BTKHD.select(2, i).transpose(1, 2); };
+  return {.q_BHTD = part(0), .k_BHTD = part(1), .v_BHTD = part(2)};
+}
+
+// What the engine does with a kernel: its results are copied into the layout of their neighbours.
+void forward_and_backward(AttentionKernel kernel, const AttentionInput& in,
+                          const at::Tensor& dy_BHTD, const AttentionInput& into) {
+  const AttentionOutput out = attention_forward(kernel, in);
+  const at::Tensor y_BTHD = out.y_BHTD.transpose(1, 2).contiguous();
+  const AttentionGradient gradient = attention_backward(kernel, in, out, dy_BHTD);
+  at::Tensor dq = into.q_BHTD, dk = into.k_BHTD, dv = into.v_BHTD;
+  dq.copy_(gradient.dq_BHTD);
+  dk.copy_(gradient.dk_BHTD);
+  dv.copy_(gradient.dv_BHTD);
+}
+
 // Milliseconds of forward and backward, the best of a few; infinite if the kernel refuses.
 double measure(AttentionKernel kernel, const AttentionShape& shape) {
   constexpr int kRounds = 5;
-  const auto make = [&] {  // the engine's layout: heads side by side in a row
-    const auto options = at::TensorOptions().device(shape.device).dtype(shape.type);
-    return at::randn({shape.B, shape.T, shape.H, shape.D}, options).transpose(1, 2);
-  };
-  const AttentionInput in{.q_BHTD = make(), .k_BHTD = make(), .v_BHTD = make()};
-  const at::Tensor dy_BHTD = make();
+  const auto options = at::TensorOptions().device(shape.device).dtype(shape.type);
   double best = std::numeric_limits<double>::infinity();
   try {
+    const at::Tensor qkv_BTKHD = at::randn({shape.B, shape.T, 3, shape.H, shape.D}, options);
+    const at::Tensor dqkv_BTKHD = at::empty_like(qkv_BTKHD);
+    const AttentionInput in = parts_of(qkv_BTKHD), into = parts_of(dqkv_BTKHD);
+    const at::Tensor dy_BHTD =
+        at::randn({shape.B, shape.T, shape.H, shape.D}, options).transpose(1, 2);
     for (int round = 0; round <= kRounds; ++round) {
       synchronize(shape.device);
       const auto start = std::chrono::steady_clock::now();
-      attention_backward(kernel, in, attention_forward(kernel, in), dy_BHTD);
+      forward_and_backward(kernel, in, dy_BHTD, into);
       synchronize(shape.device);
       const std::chrono::duration<double, std::milli> took =
           std::chrono::steady_clock::now() - start;
       if (round > 0) best = std::min(best, took.count());  // the first builds plans
     }
-  } catch (const c10::OutOfMemoryError&) {
-    throw;
-  } catch (const c10::Error&) {  // no such kernel for this shape, card or library
+  } catch (const std::exception& error) {  // no such kernel for this shape, card or library
+    if (is_out_of_memory(error)) throw;
+    return std::numeric_limits<double>::infinity();
   }
   return best;
 }
 
-AttentionKernel measured_choice(const AttentionShape& shape) {
+// Kernels that may run; all of them are tried, one alone too, since a card or a library may lack
+// it. The plain one always runs.
+std::vector<AttentionKernel> candidates(const AttentionShape& shape, bool deterministic) {
+  if (!fused_fits(shape)) return {};
+  if (deterministic)
+    return half(shape) ? std::vector{AttentionKernel::kFlash} : std::vector<AttentionKernel>{};
+  if (!half(shape)) return {AttentionKernel::kEfficient};
+  std::vector<AttentionKernel> kernels{AttentionKernel::kFlash, AttentionKernel::kEfficient};
+  if (cudnn_fits(shape)) kernels.push_back(AttentionKernel::kCudnn);
+  return kernels;
+}
+
+AttentionKernel fastest(const std::vector<AttentionKernel>& kernels, const AttentionShape& shape) {
   AttentionKernel best = AttentionKernel::kPlain;
   double least = std::numeric_limits<double>::infinity();
   std::string times;
-  std::vector<AttentionKernel> kernels{AttentionKernel::kFlash, AttentionKernel::kEfficient};
-  if (cudnn_fits(shape)) kernels.push_back(AttentionKernel::kCudnn);
   for (const AttentionKernel kernel : kernels) {
     const double took = measure(kernel, shape);
-    times += format("%s %.3f ms, ", name(kernel), took);
+    times += std::isfinite(took) ? format("%s %.3f ms, ", name(kernel), took)
+                                 : concat(name(kernel), " does not run here, ");
     if (took < least) best = kernel;
     least = std::min(least, took);
   }
@@ -85,10 +116,9 @@ AttentionKernel measured_choice(const AttentionShape& shape) {
 AttentionKernel choose_attention(const AttentionShape& shape, bool dropout, bool deterministic) {
   if (dropout) return AttentionKernel::kPlain;
   if (!shape.device.is_cuda()) return AttentionKernel::kCpuFlash;
-  if (!fused_fits(shape)) return AttentionKernel::kPlain;
-  if (deterministic) return half(shape) ? AttentionKernel::kFlash : AttentionKernel::kPlain;
-  if (!half(shape)) return AttentionKernel::kEfficient;
-  using Key = std::array<std::int64_t, 6>;
+  const std::vector<AttentionKernel> kernels = candidates(shape, deterministic);
+  if (kernels.empty()) return AttentionKernel::kPlain;
+  using Key = std::array<std::int64_t, 7>;
   static std::mutex mutex;
   static std::map<Key, AttentionKernel> chosen;
   const std::scoped_lock lock(mutex);
@@ -97,10 +127,11 @@ AttentionKernel choose_attention(const AttentionShape& shape, bool dropout, bool
                 shape.T,
                 shape.D,
                 static_cast<std::int64_t>(shape.type),
-                shape.device.index()};
+                shape.device.index(),
+                deterministic};
   const auto found = chosen.find(key);
   if (found != chosen.end()) return found->second;
-  return chosen[key] = measured_choice(shape);
+  return chosen[key] = fastest(kernels, shape);
 }
 
 }  // namespace gpt

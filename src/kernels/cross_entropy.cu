@@ -11,6 +11,15 @@ namespace {
 
 constexpr int kThreads = 512;
 
+// e^x. Of float, a multiplication and the card's own instruction; the factor's rounding is that of
+// an x by which probabilities differ in the seventh digit.
+__device__ inline float exponential(float x) {
+  return exp2f(x * 1.44269504088896340736f);
+}
+__device__ inline double exponential(double x) {
+  return exp(x);
+}
+
 template <class R>
 __device__ SoftmaxStatsOf<R> reduce_block(SoftmaxStatsOf<R> mine) {
   for (int offset = 16; offset > 0; offset /= 2) {
@@ -32,14 +41,14 @@ __device__ SoftmaxStatsOf<R> include_pack(SoftmaxStatsOf<R> stats, const Pack<T,
   R max = stats.max;
   for (int k = 0; k < N; ++k)
     if (static_cast<R>(pack.value[k]) > max) max = static_cast<R>(pack.value[k]);
-  R sum = stats.sum == R(0) ? R(0) : stats.sum * exp(stats.max - max);
-  for (int k = 0; k < N; ++k) sum += exp(static_cast<R>(pack.value[k]) - max);
+  R sum = stats.sum == R(0) ? R(0) : stats.sum * exponential(stats.max - max);
+  for (int k = 0; k < N; ++k) sum += exponential(static_cast<R>(pack.value[k]) - max);
   return {max, sum};
 }
 
-template <class T, int N>
-__global__ void __launch_bounds__(kThreads)
-    cross_entropy_rows(CrossEntropyLaunch args, bool cached) {
+// kCached: the row waits in shared memory, which a load must know to be a fast one.
+template <class T, int N, bool kCached>
+__global__ void __launch_bounds__(kThreads) cross_entropy_rows(CrossEntropyLaunch args) {
   using R = Real<T>;
   GPT_SHARED(T, cache);
   const std::int64_t vocab = args.vocab;
@@ -51,28 +60,26 @@ __global__ void __launch_bounds__(kThreads)
   SoftmaxStatsOf<R> mine{static_cast<R>(-INFINITY), R(0)};
   for (std::int64_t i = threadIdx.x * N; i < vocab; i += kThreads * N) {
     const Pack<T, N> pack = load<N>(row + i);
-    if (cached) store(cache + i, pack);
+    if (kCached) store(cache + i, pack);
     mine = include_pack(mine, pack);
   }
   const SoftmaxStatsOf<R> all = reduce_block(mine);
 
-  if (threadIdx.x == 0) {
-    const R nll = valid ? log(all.sum) + all.max - static_cast<R>(row[column]) : R(NAN);
-    static_cast<R*>(args.loss)[blockIdx.x] = ignored ? R(0) : nll;
-  }
+  const R target = valid ? static_cast<R>(row[column]) : R(NAN);
+  if (threadIdx.x == 0)
+    static_cast<R*>(args.loss)[blockIdx.x] = ignored ? R(0) : log(all.sum) + all.max - target;
   if (!args.gradient) return;
-  __syncthreads();  // thread 0 has read the target's logit
+  __syncthreads();  // all have read the target's logit
   const R factor = ignored ? R(0) : static_cast<R>(args.scale) / all.sum;
-  const T* kept = cached ? cache : row;
   for (std::int64_t i = threadIdx.x * N; i < vocab; i += kThreads * N) {
-    Pack<T, N> pack = load<N>(kept + i);
-    for (int k = 0; k < N; ++k) {
-      R d = factor * exp(static_cast<R>(pack.value[k]) - all.max);
-      if (i + k == column && !ignored) d -= static_cast<R>(args.scale);
-      pack.value[k] = static_cast<T>(d);
-    }
+    Pack<T, N> pack = kCached ? load<N>(cache + i) : load<N>(row + i);
+    for (int k = 0; k < N; ++k)
+      pack.value[k] = static_cast<T>(factor * exponential(static_cast<R>(pack.value[k]) - all.max));
     store(row + i, pack);
   }
+  if (valid && !ignored && column / N % kThreads == threadIdx.x)  // the thread that stored it
+    row[column] =
+        static_cast<T>(factor * exponential(target - all.max) - static_cast<R>(args.scale));
 }
 
 // A single pass over the row has no use for the shared memory.
@@ -88,15 +95,13 @@ bool fits_shared_memory(const Kernel& kernel, const CrossEntropyLaunch& args, st
                               static_cast<int>(bytes)) == cudaSuccess;
 }
 
-template <class T>
+template <class T, int N>
 int launch(const CrossEntropyLaunch& args, cudaStream_t stream) {
-  constexpr int kWide = 16 / sizeof(T);
-  const auto kernel =
-      args.vocab % kWide == 0 ? cross_entropy_rows<T, kWide> : cross_entropy_rows<T, 1>;
   const std::size_t bytes = static_cast<std::size_t>(args.vocab) * sizeof(T);
-  const bool cached = fits_shared_memory<T>(kernel, args, bytes);
+  const bool cached = fits_shared_memory<T>(cross_entropy_rows<T, N, true>, args, bytes);
+  const auto kernel = cached ? cross_entropy_rows<T, N, true> : cross_entropy_rows<T, N, false>;
   GPT_LAUNCH(kernel, dim3(static_cast<unsigned>(args.rows)), dim3(kThreads), cached ? bytes : 0,
-             stream, args, cached);
+             stream, args);
   return cudaGetLastError();
 }
 
@@ -105,7 +110,10 @@ int launch(const CrossEntropyLaunch& args, cudaStream_t stream) {
 int launch_cross_entropy(const CrossEntropyLaunch& args, void* stream) {
   if (args.rows == 0) return cudaSuccess;
   return for_type(args.type, [&](auto* null) {
-    return launch<GPT_POINTEE(null)>(args, static_cast<cudaStream_t>(stream));
+    using T = GPT_POINTEE(null);
+    constexpr int kWide = 16 / sizeof(T);
+    const auto wide = args.vocab % kWide == 0 ? launch<T, kWide> : launch<T, 1>;
+    return wide(args, static_cast<cudaStream_t>(stream));
   });
 }
 

@@ -2,6 +2,7 @@
 #include <atomic>
 #include <sys/mman.h>
 
+#include <ATen/Context.h>
 #include <ATen/cuda/CUDAContext.h>
 #include <c10/core/AllocatorConfig.h>
 #include <c10/cuda/CUDACachingAllocator.h>
@@ -24,33 +25,46 @@ c10::DeviceIndex device_index(int index) {
   return static_cast<c10::DeviceIndex>(index);
 }
 
+// The allocator refuses every question about a device until PyTorch has set up CUDA, which the
+// first tensor does; limits and statistics are wanted before it. Its settings must be made by then.
+c10::DeviceIndex allocator_index(int index) {
+  at::globalContext().lazyInitDevice(at::kCUDA);
+  return device_index(index);
+}
+
+// `allowed`: to this process; `free`: of the card.
+void note_refusal(std::int64_t device, std::size_t asked, std::size_t allowed, std::size_t free) {
+  const auto stats = allocator::getDeviceStats(device_index(static_cast<int>(device)));
+  const auto held = static_cast<std::size_t>(stats.reserved_bytes[0].current);
+  const std::size_t left = std::min(allowed > held ? allowed - held : 0, free);
+  shortfall = asked > left ? asked - left : asked;
+}
+
 }  // namespace
 
 void add_cuda_facts(DeviceFacts& facts, int index) {
   facts.built_with_cuda = true;
   facts.cuda_devices = c10::cuda::device_count();  // 0, not an error, without a driver
   if (index >= facts.cuda_devices) return;
-  const cudaDeviceProp* device =
-      at::cuda::getDeviceProperties(static_cast<c10::DeviceIndex>(index));
+  const cudaDeviceProp* device = at::cuda::getDeviceProperties(device_index(index));
   facts.cuda_bf16 = device->major >= 8;
   facts.cuda_name = device->name;
 }
 
 void synchronize_cuda(int index) {
-  const c10::cuda::CUDAGuard guard(static_cast<c10::DeviceIndex>(index));
+  const c10::cuda::CUDAGuard guard(device_index(index));
   c10::cuda::device_synchronize();
 }
 
 MemoryUse cuda_memory_use(int index) {
-  const auto stats =
-      c10::cuda::CUDACachingAllocator::getDeviceStats(static_cast<c10::DeviceIndex>(index));
+  const auto stats = allocator::getDeviceStats(allocator_index(index));
   return {static_cast<std::uint64_t>(stats.reserved_bytes[0].current),
           static_cast<std::uint64_t>(stats.reserved_bytes[0].peak),
           static_cast<std::uint64_t>(stats.allocated_bytes[0].peak)};
 }
 
 std::string cuda_device_name(int index) {
-  return at::cuda::getDeviceProperties(index)->name;
+  return at::cuda::getDeviceProperties(device_index(index))->name;
 }
 
 std::string cuda_pci_bus_id(int index) {
@@ -61,7 +75,7 @@ std::string cuda_pci_bus_id(int index) {
 }
 
 void reset_cuda_peak_memory(int index) {
-  allocator::resetPeakStats(device_index(index));
+  allocator::resetPeakStats(allocator_index(index));
 }
 
 std::uint64_t cuda_total_memory(int index) {
@@ -78,12 +92,9 @@ std::uint64_t cuda_free_memory(int index) {
 void limit_cuda_memory(int index, std::uint64_t bytes) {
   const auto total = static_cast<double>(cuda_total_memory(index));
   const double fraction = bytes > 0 ? std::min(1.0, static_cast<double>(bytes) / total) : 1.0;
-  allocator::setMemoryFraction(fraction, device_index(index));
+  allocator::setMemoryFraction(fraction, allocator_index(index));
   static const bool observed = [] {
-    allocator::attachOutOfMemoryObserver(
-        [](std::int64_t, std::size_t asked, std::size_t, std::size_t free) {
-          shortfall = asked > free ? asked - free : asked;
-        });
+    allocator::attachOutOfMemoryObserver(note_refusal);
     return true;
   }();
   (void)observed;
@@ -115,7 +126,21 @@ void release_cached_cuda_memory() {
 }
 
 std::int64_t cuda_allocation_retries(int index) {
-  return allocator::getDeviceStats(device_index(index)).num_alloc_retries;
+  return allocator::getDeviceStats(allocator_index(index)).num_alloc_retries;
+}
+
+bool cuda_has_room(int index, std::uint64_t bytes) {
+  constexpr std::uint64_t kSegment = 20 << 20;  // what the allocator fetches for less
+  const c10::DeviceIndex device = allocator_index(index);
+  std::size_t cached = 1;  // 0 would stand for the card's free memory
+  allocator::cacheInfo(device, &cached);
+  if (bytes <= cached) return true;
+  const auto reserved = allocator::getDeviceStats(device).reserved_bytes[0].current;
+  const double allowed =
+      allocator::getMemoryFraction(device) * static_cast<double>(cuda_total_memory(index));
+  const std::uint64_t more = bytes + kSegment;
+  return static_cast<double>(reserved) + static_cast<double>(more) <= allowed &&
+         more <= cuda_free_memory(index);
 }
 
 std::uint64_t cuda_memory_shortfall() {

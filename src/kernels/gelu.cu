@@ -8,18 +8,17 @@ namespace {
 
 constexpr int kThreads = 256;
 
-template <class T>
-__device__ T gelu_of(T x, bool tanh) {
-  return static_cast<T>(gelu_value(static_cast<Real<T>>(x), tanh));
-}
-template <class T>
-__device__ T gelu_back(T x, T up, bool tanh) {
-  return static_cast<T>(static_cast<Real<T>>(up) * gelu_slope(static_cast<Real<T>>(x), tanh));
+// `up` is not read in the forward pass.
+template <bool kTanh, bool kBackward, class T>
+__device__ T gelu_of(T x, T up) {
+  const auto real = static_cast<Real<T>>(x);
+  if (kBackward) return static_cast<T>(static_cast<Real<T>>(up) * gelu_slope(real, kTanh));
+  return static_cast<T>(gelu_value(real, kTanh));
 }
 
-template <class T>
+template <bool kTanh, bool kBackward, class T>
 __global__ void __launch_bounds__(kThreads)
-    gelu_packs(const T* in, const T* up, T* out, std::int64_t count, bool tanh) {
+    gelu_packs(const T* in, const T* up, T* out, std::int64_t count) {
   constexpr int kWide = 16 / sizeof(T);
   const std::int64_t me = blockIdx.x * static_cast<std::int64_t>(kThreads) + threadIdx.x;
   const std::int64_t step = static_cast<std::int64_t>(gridDim.x) * kThreads;
@@ -27,22 +26,24 @@ __global__ void __launch_bounds__(kThreads)
   for (std::int64_t i = me; i < whole; i += step) {
     const Pack<T, kWide> x = load<kWide>(in + i * kWide);
     Pack<T, kWide> result{};
-    if (up) result = load<kWide>(up + i * kWide);
+    if (kBackward) result = load<kWide>(up + i * kWide);
     for (int k = 0; k < kWide; ++k)
-      result.value[k] =
-          up ? gelu_back(x.value[k], result.value[k], tanh) : gelu_of(x.value[k], tanh);
+      result.value[k] = gelu_of<kTanh, kBackward>(x.value[k], result.value[k]);
     store(out + i * kWide, result);
   }
   for (std::int64_t i = whole * kWide + me; i < count; i += step)
-    out[i] = up ? gelu_back(in[i], up[i], tanh) : gelu_of(in[i], tanh);
+    out[i] = gelu_of<kTanh, kBackward>(in[i], kBackward ? up[i] : in[i]);
 }
 
 template <class T>
 int launch(const GeluLaunch& args, cudaStream_t stream) {
+  const auto kernel = args.up
+                          ? (args.tanh ? gelu_packs<true, true, T> : gelu_packs<false, true, T>)
+                          : (args.tanh ? gelu_packs<true, false, T> : gelu_packs<false, false, T>);
   // Two turns a thread at least where there is enough to do.
   const unsigned blocks = blocks_for(args.count, kThreads * 2 * (16 / sizeof(T)), 65535);
-  GPT_LAUNCH(gelu_packs<T>, dim3(blocks), dim3(kThreads), 0, stream, static_cast<const T*>(args.in),
-             static_cast<const T*>(args.up), static_cast<T*>(args.out), args.count, args.tanh);
+  GPT_LAUNCH(kernel, dim3(blocks), dim3(kThreads), 0, stream, static_cast<const T*>(args.in),
+             static_cast<const T*>(args.up), static_cast<T*>(args.out), args.count);
   return cudaGetLastError();
 }
 

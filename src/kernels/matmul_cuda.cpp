@@ -12,9 +12,11 @@
 
 #include <ATen/cuda/CUDAContext.h>
 #include <ATen/cuda/CUDAEvent.h>
+#include <ATen/cuda/Exceptions.h>
 #include <c10/cuda/CUDAGraphsC10Utils.h>
 #include <c10/cuda/CUDAGuard.h>
 
+#include "device_backend.h"
 #include "matmul_backend.h"
 
 namespace gpt {
@@ -39,6 +41,35 @@ constexpr int kCandidates = 8, kRounds = 3;
 // What a first run may allocate beside the plan to try candidates that add to their result.
 constexpr std::int64_t kScratchBytes = std::int64_t{64} << 20;
 
+// What all products on a card share. ATen's getters are not used: they parse an environment
+// variable in every call, and their workspace is of 1 MiB, too little to split the sum over tokens
+// of a weight's gradient among multiprocessors. NVIDIA recommends 32 MiB on Hopper, 4 elsewhere;
+// the memory plan counts 32 (memory/tables.cpp).
+struct Library {
+  cublasLtHandle_t handle = nullptr;
+  at::Tensor workspace;  // one for all streams: they take turns, recorded or not
+
+  std::size_t bytes() const { return workspace.nbytes(); }
+};
+
+bool capturing() {
+  return c10::cuda::currentStreamCaptureStatusMayInitCtx() != c10::cuda::CaptureStatus::None;
+}
+
+// Of the current device; nothing if it is not there yet and a graph is being recorded, whose
+// memory the workspace would become. Kept to the end of the process: graphs point into it.
+const Library* library(c10::DeviceIndex device) {
+  static std::map<c10::DeviceIndex, Library> all;
+  Library& one = all[device];
+  if (one.workspace.defined()) return &one;
+  if (capturing()) return nullptr;
+  const std::int64_t mebi = at::cuda::getDeviceProperties(device)->major >= 9 ? 32 : 8;
+  if (!one.handle) TORCH_CUDABLAS_CHECK(cublasLtCreate(&one.handle));
+  one.workspace =
+      at::empty({mebi << 20}, at::TensorOptions().device(at::kCUDA, device).dtype(at::kByte));
+  return &one;
+}
+
 cudaDataType_t data_type(const at::Tensor& tensor) {
   switch (tensor.scalar_type()) {
     case at::kBFloat16:
@@ -62,7 +93,7 @@ Layout layout_of(const at::Tensor& matrix) {
   const auto rows = static_cast<std::uint64_t>(matrix.size(1)),
              columns = static_cast<std::uint64_t>(matrix.size(0));
   const bool made = cublasLtMatrixLayoutCreate(&layout, data_type(matrix), rows, columns,
-                                               matrix.size(1)) == CUBLAS_STATUS_SUCCESS;
+                                               matrix.stride(0)) == CUBLAS_STATUS_SUCCESS;
   return Layout(made ? layout : nullptr);
 }
 
@@ -107,14 +138,20 @@ Plan make_plan(const Product& product) {
   return plan;
 }
 
-std::vector<cublasLtMatmulAlgo_t> candidates(const Plan& plan, const Product& product) {
+std::vector<cublasLtMatmulAlgo_t> candidates(const Library& library, const Plan& plan,
+                                             const Product& product) {
   cublasLtMatmulPreference_t made = nullptr;
   if (cublasLtMatmulPreferenceCreate(&made) != CUBLAS_STATUS_SUCCESS) return {};
   const Preference preference(made);
   const auto prefer = [&](cublasLtMatmulPreferenceAttributes_t attribute, const auto& value) {
     cublasLtMatmulPreferenceSetAttribute(made, attribute, &value, sizeof value);
   };
-  prefer(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, at::cuda::getCUDABlasLtWorkspaceSize());
+  prefer(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, library.bytes());
+  // A split sum is added up in float32, never in a half type's result.
+  prefer(CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK,
+         static_cast<std::uint32_t>(product.out.scalar_type() == at::kFloat
+                                        ? CUBLASLT_REDUCTION_SCHEME_MASK
+                                        : CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE));
   prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, alignment(product.b.const_data_ptr()));
   prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, alignment(product.a.const_data_ptr()));
   prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, alignment(product.out.const_data_ptr()));
@@ -122,8 +159,8 @@ std::vector<cublasLtMatmulAlgo_t> candidates(const Plan& plan, const Product& pr
   std::array<cublasLtMatmulHeuristicResult_t, kCandidates> results{};
   int found = 0;
   const cublasStatus_t status = cublasLtMatmulAlgoGetHeuristic(
-      at::cuda::getCurrentCUDABlasLtHandle(), plan.description.get(), plan.b.get(), plan.a.get(),
-      plan.out.get(), plan.out.get(), made, kCandidates, results.data(), &found);
+      library.handle, plan.description.get(), plan.b.get(), plan.a.get(), plan.out.get(),
+      plan.out.get(), made, kCandidates, results.data(), &found);
   std::vector<cublasLtMatmulAlgo_t> algorithms;
   for (int i = 0; status == CUBLAS_STATUS_SUCCESS && i < found; ++i)
     if (results[static_cast<std::size_t>(i)].state == CUBLAS_STATUS_SUCCESS)
@@ -131,49 +168,70 @@ std::vector<cublasLtMatmulAlgo_t> candidates(const Plan& plan, const Product& pr
   return algorithms;
 }
 
-bool run(const Plan& plan, const Product& product, const cublasLtMatmulAlgo_t& algorithm,
-         const at::Tensor& out) {
+bool run(const Library& library, const Plan& plan, const Product& product,
+         const cublasLtMatmulAlgo_t& algorithm) {
   const float one = 1.0f, beta = product.accumulate ? 1.0f : 0.0f;
-  return cublasLtMatmul(at::cuda::getCurrentCUDABlasLtHandle(), plan.description.get(), &one,
-                        product.b.const_data_ptr(), plan.b.get(), product.a.const_data_ptr(),
-                        plan.a.get(), &beta, out.const_data_ptr(), plan.out.get(),
-                        out.mutable_data_ptr(), plan.out.get(), &algorithm,
-                        at::cuda::getCUDABlasLtWorkspace(), at::cuda::getCUDABlasLtWorkspaceSize(),
+  return cublasLtMatmul(library.handle, plan.description.get(), &one, product.b.const_data_ptr(),
+                        plan.b.get(), product.a.const_data_ptr(), plan.a.get(), &beta,
+                        product.out.const_data_ptr(), plan.out.get(),
+                        product.out.mutable_data_ptr(), plan.out.get(), &algorithm,
+                        library.workspace.mutable_data_ptr(), library.bytes(),
                         at::cuda::getCurrentCUDAStream()) == CUBLAS_STATUS_SUCCESS;
 }
 
 // Milliseconds; infinite if it does not run.
-float measure(const Plan& plan, const Product& product, const cublasLtMatmulAlgo_t& algorithm,
-              const at::Tensor& out) {
+float measure(const Library& library, const Plan& plan, const Product& product,
+              const cublasLtMatmulAlgo_t& algorithm) {
   const auto never = std::numeric_limits<float>::infinity();
-  if (!run(plan, product, algorithm, out)) return never;
+  if (!run(library, plan, product, algorithm)) return never;
   const auto stream = at::cuda::getCurrentCUDAStream();
   at::cuda::CUDAEvent start(cudaEventDefault), end(cudaEventDefault);
   start.record(stream);
   for (int round = 0; round < kRounds; ++round)
-    if (!run(plan, product, algorithm, out)) return never;
+    if (!run(library, plan, product, algorithm)) return never;
   end.record(stream);
   end.synchronize();
   return start.elapsed_time(end);
 }
 
+// What candidates may compute as often as they like. One that adds to its result gets another, of
+// as many rows as fit into kScratchBytes: of the head's weight those are thousands of words, enough
+// to fill any card. Nothing if that is more than there is: trying is no reason to free or to fail.
+std::optional<Product> trial_of(const Product& product) {
+  if (!product.accumulate) return product;
+  constexpr std::int64_t kRows = 256;  // of the largest tiles
+  const std::int64_t row = product.out.size(1) * product.out.element_size();
+  const std::int64_t most = kScratchBytes / row / kRows * kRows;
+  const std::int64_t rows = std::min(product.out.size(0), most);
+  const int device = product.out.device().index();
+  if (rows == 0 || !cuda_has_room(device, static_cast<std::uint64_t>(rows * row)))
+    return std::nullopt;
+  Product trial = product;
+  trial.a = product.a.narrow(product.transpose_a ? 1 : 0, 0, rows);
+  try {
+    trial.out = at::zeros({rows, product.out.size(1)}, product.out.options());
+  } catch (const c10::OutOfMemoryError&) {
+    return std::nullopt;
+  }
+  return trial;
+}
+
 // The fastest of the library's suggestions; its first one where trying is not possible: inside a
 // graph capture, where results must not depend on timings, or without room for a result to spoil.
-void choose(Plan& plan, const Product& product) {
-  const auto algorithms = candidates(plan, product);
+void choose(const Library& library, Plan& plan, const Product& product) {
+  const auto algorithms = candidates(library, plan, product);
   if (algorithms.empty()) return;
   plan.algorithm = algorithms.front();
-  const bool capturing =
-      c10::cuda::currentStreamCaptureStatusMayInitCtx() != c10::cuda::CaptureStatus::None;
-  if (capturing) return;
+  if (capturing()) return;
   plan.tuned = true;
-  const bool room =
-      !product.accumulate || static_cast<std::int64_t>(product.out.nbytes()) <= kScratchBytes;
-  if (at::globalContext().deterministicAlgorithms() || !room) return;
-  const at::Tensor out = product.accumulate ? at::zeros_like(product.out) : product.out;
+  if (algorithms.size() == 1 || at::globalContext().deterministicAlgorithms()) return;
+  const auto trial = trial_of(product);
+  if (!trial) return;
+  const Plan trial_plan = make_plan(*trial);
+  if (!trial_plan.complete() || !set_bias(trial_plan, *trial)) return;
   float best = std::numeric_limits<float>::infinity();
   for (const cublasLtMatmulAlgo_t& algorithm : algorithms) {
-    const float took = measure(plan, product, algorithm, out);
+    const float took = measure(library, trial_plan, *trial, algorithm);
     if (took < best) plan.algorithm = algorithm;
     best = std::min(best, took);
   }
@@ -213,12 +271,14 @@ bool multiply(const Product& product) {
   static std::map<Key, Plan> plans;
   const std::scoped_lock lock(mutex);
   const c10::cuda::CUDAGuard guard(product.a.device());
+  const Library* const shared = library(product.a.device().index());
+  if (!shared) return false;
   const auto [found, fresh] = plans.try_emplace(key_of(product));
   Plan& plan = found->second;
   if (fresh) plan = make_plan(product);
   if (!plan.complete() || !set_bias(plan, product)) return false;
-  if (!plan.tuned) choose(plan, product);
-  return plan.algorithm && run(plan, product, *plan.algorithm, product.out);
+  if (!plan.tuned) choose(*shared, plan, product);
+  return plan.algorithm && run(*shared, plan, product, *plan.algorithm);
 }
 
 }  // namespace gpt

@@ -158,6 +158,7 @@ Phases eager_step(const Problem& problem, const Choice& choice) {
   const Sizes z(problem, choice, choice.micro_batch);
   const std::int64_t pieces = choice.pieces(problem);
   Footprint live = standing(problem, choice);
+  live[Use::kWorkspace] = library_bytes(problem);
   live[Use::kBatch] = batch_bytes(problem, choice.micro_batch, pieces);
   if (pieces > 1) live[Use::kGradients] = like_parameters(problem, 4);
   Phases phases{head_phase(z, live), block_phase(z, problem.layers - 1, live),
@@ -171,6 +172,7 @@ Phases eager_step(const Problem& problem, const Choice& choice) {
 Phases eager_evaluation(const Problem& problem, const Choice& choice) {
   const Sizes z(problem, choice, choice.eval_batch);
   Footprint live = standing(problem, choice);
+  live[Use::kWorkspace] = library_bytes(problem);
   live[Use::kGradients] = like_parameters(problem, 4);  // of the step before
   live[Use::kBatch] = batch_bytes(problem, choice.eval_batch, 4);
   live[Use::kCopies] = cast_weights(z, problem.layers);

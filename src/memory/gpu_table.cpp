@@ -21,11 +21,10 @@ std::int64_t kept_by_block(const Problem& problem, Recompute level) {
 
 Footprint always(const Problem& problem, const Choice& choice) {
   constexpr std::int64_t kPartials = std::int64_t{8} << 20;  // of LayerNorms' and biases' gradients
-  constexpr std::int64_t kLibraries = std::int64_t{32} << 20;  // cuBLAS, cuDNN
   Footprint live = standing(problem, choice);
   live[Use::kGradients] = like_parameters(problem, 4);
   if (problem.type_bytes != 4) live[Use::kCopies] = like_parameters(problem, problem.type_bytes);
-  live[Use::kWorkspace] = kPartials + (problem.cuda ? kLibraries : 0);
+  live[Use::kWorkspace] = kPartials + library_bytes(problem);
   return live;
 }
 

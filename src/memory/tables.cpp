@@ -76,6 +76,17 @@ Footprint standing(const Problem& problem, const Choice& choice) {
   return live;
 }
 
+// Each is 32 MiB on Hopper and later cards, 8 on others, which are so counted too high. cuBLASLt's
+// is that of kernels/matmul_cuda.cpp, for half types. ATen's products, which take cuBLAS's, are
+// those in float32, of modules, and of scores that are written out.
+std::int64_t library_bytes(const Problem& problem) {
+  constexpr std::int64_t kWorkspace = 32 * kMebi;
+  if (!problem.cuda) return 0;
+  const bool half = problem.type_bytes != 4;
+  const bool aten = !half || problem.engine == EngineKind::kEager || problem.writes_out_scores();
+  return (half ? kWorkspace : 0) + (aten ? kWorkspace : 0);
+}
+
 std::int64_t batch_bytes(const Problem& problem, std::int64_t sequences, std::int64_t pieces) {
   // Tokens and targets, int64: the piece at hand and, on the CPU, those that the feed has made or
   // is making; a GPU's wait in the host's memory.

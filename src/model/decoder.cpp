@@ -54,6 +54,10 @@ Decoder::Decoder(const ParameterList& weights, const ModelConfig& config, const 
     : config_(config),
       compute_(compute),
       real_(compute.type == at::kDouble ? at::kDouble : at::kFloat) {
+  // cuDNN's attention, ATen's first choice on some cards, builds a plan of tens of milliseconds for
+  // each new length, and decoding makes one with every token. The switch is the process's; the
+  // fused engine, which names its kernel, does not ask it.
+  if (compute.device.is_cuda()) at::globalContext().setSDPUseCuDNN(false);
   Weights from(weights, compute.device);
   const std::int64_t C = config.n_embd;
   const auto affine = [&](const std::string& name, std::vector<std::int64_t> shape,

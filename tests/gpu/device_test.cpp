@@ -35,6 +35,24 @@ TEST_F(GpuDevice, MemoryUseSeesATensorComeAndItsPeakStay) {
   EXPECT_GE(memory_use(cuda_).peak, static_cast<std::uint64_t>(kBytes));
 }
 
+// ctest gives each test a process of its own, in which nothing has touched the GPU yet.
+TEST_F(GpuDevice, ALimitHoldsFromTheFirstTensorOn) {
+  const auto make = [&](std::int64_t bytes) {
+    return at::empty({bytes}, at::TensorOptions().device(cuda_).dtype(at::kByte));
+  };
+  limit_memory(cuda_, std::uint64_t{256} << 20);
+  EXPECT_THROW(make(std::int64_t{512} << 20), c10::OutOfMemoryError);
+  EXPECT_GT(memory_shortfall(cuda_), 0u);
+  limit_memory(cuda_, 0);
+  EXPECT_NO_THROW(make(std::int64_t{512} << 20));
+}
+
+TEST_F(GpuDevice, StatisticsAreThereBeforeTheFirstTensor) {
+  EXPECT_GE(allocation_retries(cuda_), 0);
+  EXPECT_NO_THROW(reset_peak_memory(cuda_));
+  EXPECT_EQ(memory_use(cuda_).peak, memory_use(cuda_).now);
+}
+
 TEST_F(GpuDevice, SynchronizeWaitsForWhatIsQueued) {
   const at::Tensor a = at::ones({2048, 2048}, at::TensorOptions().device(cuda_));
   at::Tensor sum = at::zeros({}, at::TensorOptions().device(cuda_).dtype(at::kDouble));

@@ -145,6 +145,24 @@ TEST_F(GpuFused, ProductsOfALinearLayer) {
   }
 }
 
+// As many words as GPT-2 has: what is tried before the first call is a part of it, in a result of
+// its own. The second call is the one that would find the first one's trials in its result.
+TEST_F(GpuFused, TheHeadsGradientIsAddedToOncePerCall) {
+  constexpr std::int64_t kTokens = 256, kWords = 50304, kWidth = 768;
+  const auto options = at::TensorOptions().device(cuda_);
+  for (const at::ScalarType type : {at::kBFloat16, at::kHalf}) {
+    if (type == at::kBFloat16 && !device_facts().cuda_bf16) continue;
+    const at::Tensor x = at::randn({kTokens, kWidth}, options).to(type);
+    const at::Tensor dy = at::randn({kTokens, kWords}, options).to(type);
+    const at::Tensor dw = at::ones({kWords, kWidth}, options);
+    const at::Tensor expected = dy.to(at::kDouble).t().mm(x.to(at::kDouble));
+    for (int call = 1; call <= 2; ++call) {
+      add_weight_gradient_(dy, x, dw);
+      EXPECT_LT(relative_distance(dw, expected * call + 1), 1e-5) << type << " call " << call;
+    }
+  }
+}
+
 TEST_F(GpuFused, EveryAttentionKernelEqualsThePlainOne) {
   for (const at::ScalarType type : {at::kFloat, at::kBFloat16, at::kHalf}) {
     for (const std::int64_t tokens : {2, 77, 256}) {
@@ -171,6 +189,22 @@ TEST_F(GpuFused, EveryAttentionKernelEqualsThePlainOne) {
       }
     }
   }
+}
+
+// Whatever the card and the library lack.
+TEST_F(GpuFused, TheChosenAttentionRuns) {
+  for (const at::ScalarType type : {at::kFloat, at::kBFloat16, at::kHalf})
+    for (const auto& [tokens, width] : {std::pair{1, 64}, {33, 5}, {64, 24}, {65, 128}, {64, 256}})
+      for (const bool deterministic : {false, true}) {
+        const auto kernel =
+            choose_attention({2, 3, tokens, width, type, cuda_}, /*dropout=*/false, deterministic);
+        const at::Tensor qkv = random({2, tokens, 3, 3, width}, type).to(cuda_);
+        const auto part = [&](std::int64_t i) { return qkv.select(2, i).transpose(1, 2); };
+        const AttentionInput in{.q_BHTD = part(0), .k_BHTD = part(1), .v_BHTD = part(2)};
+        const auto out = attention_forward(kernel, in);
+        const auto gradient = attention_backward(kernel, in, out, part(1));
+        EXPECT_TRUE(gradient.dq_BHTD.isfinite().all().item<bool>()) << type << tokens << width;
+      }
 }
 
 }  // namespace

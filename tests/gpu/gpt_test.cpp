@@ -1,9 +1,11 @@
 #include "gpt/model/gpt.h"
 
 #include <ATen/CPUGeneratorImpl.h>
+#include <ATen/SDPBackend.h>
 #include <ATen/core/grad_mode.h>
 
 #include "gpt/kernels/autocast.h"
+#include "gpt/model/decoder.h"
 #include "gpt/optim/adamw.h"
 #include "gpt/optim/gradients.h"
 
@@ -145,6 +147,25 @@ TEST_F(GpuGpt, ClippedAdamWStepsEqualTheCpus) {
   const auto expected = train(cpu_), actual = train(cuda_);
   for (std::size_t i = 0; i < actual.size(); ++i)
     EXPECT_LT(relative_distance(actual[i], expected[i]), 1e-6) << i;
+}
+
+// A plan of cuDNN's for each length would take longer than all the rest of a token.
+TEST_F(GpuGpt, DecodingTokenByTokenReadsTheTextWithoutCudnn) {
+  const Gpt model = make(shape(), cpu_);
+  const Decoder exact(model.parameters(), shape(), {cpu_, at::kFloat});
+  const Decoder decoder(model.parameters(), shape(), {cuda_, at::kHalf});
+  const at::Tensor expected = exact.forward(tokens(0)), text_BT = tokens(0).to(cuda_);
+  EXPECT_LT(relative_distance(decoder.forward(text_BT), expected), 1e-2);
+  KvCache cache = decoder.make_cache(kBatch, kBlock);
+  for (std::int64_t t = 0; t < kBlock; ++t) {
+    const at::Tensor x_B1C = decoder.forward(text_BT.narrow(1, t, 1), &cache);
+    EXPECT_LT(relative_distance(x_B1C, expected.narrow(1, t, 1)), 1e-2) << t;
+  }
+  const at::Tensor q = at::ones({1, 4, 1, 64}, at::TensorOptions().device(cuda_).dtype(at::kHalf));
+  const at::Tensor kv = at::ones({1, 4, 100, 64}, q.options());
+  EXPECT_NE(at::_fused_sdp_choice(q, kv, kv),
+            static_cast<std::int64_t>(at::SDPBackend::cudnn_attention));
+  at::globalContext().setSDPUseCuDNN(true);
 }
 
 TEST_F(GpuGpt, NonFiniteGradientsAreSeenOnTheDevice) {

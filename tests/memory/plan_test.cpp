@@ -37,6 +37,18 @@ TEST(Plan, TheUsersBatchFitsAndIsHardlySlowerThanWithoutALimit) {
   EXPECT_GT(plan_of(problem, plain, rates).needs(), kUsersCard);
 }
 
+// cuBLASLt's for half types; ATen's cuBLAS has one as well where its products run.
+TEST(Plan, LibrariesWorkspacesAreCounted) {
+  constexpr std::int64_t kWorkspace = std::int64_t{32} << 20;
+  const auto evaluation = [](const Problem& problem) {
+    return peak_of(evaluation_phases(problem, {.eval_batch = 1})).live.tensors();
+  };
+  Problem problem = testing::users_problem(EngineKind::kGpu);
+  const std::int64_t fused = evaluation(problem);
+  problem.dropout = true;  // scores are written out, in training only
+  EXPECT_EQ(evaluation(problem) - fused, kWorkspace);
+}
+
 TEST(Plan, MoreMemoryIsNeverSlower) {
   const Problem problem = users_problem();
   const DeviceRates rates = gpu_rates("RTX 3060");

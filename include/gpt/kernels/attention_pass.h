@@ -46,8 +46,9 @@ struct AttentionShape {
 };
 
 // The fastest kernel for a shape: on CUDA the candidates are timed once, forward and backward, and
-// the choice is kept for the process. `dropout`: the plain one, as no other takes our mask.
-// `deterministic`: only kernels that give the same bits every time, chosen without timing.
+// the choice is kept for the process; one that throws is none. `dropout`: the plain one, as no
+// other takes our mask. `deterministic`: the one that gives the same bits every time, so that no
+// timing decides.
 AttentionKernel choose_attention(const AttentionShape& shape, bool dropout, bool deterministic);
 
 }  // namespace gpt

@@ -1,0 +1,66 @@
+// cuBLASLt's suggestions and products: noted, not computed. Descriptions are its own.
+#include <cublasLt.h>
+
+#include "fake_cuda.h"
+
+using gpt::fake::state;
+
+namespace {
+
+std::uint64_t of(cublasLtMatrixLayout_t layout, cublasLtMatrixLayoutAttribute_t attribute) {
+  std::uint64_t value = 0;
+  cublasLtMatrixLayoutGetAttribute(layout, attribute, &value, sizeof value, nullptr);
+  return value;
+}
+
+template <class Value>
+void read(cublasLtMatmulPreference_t preference, cublasLtMatmulPreferenceAttributes_t attribute,
+          Value& value) {
+  cublasLtMatmulPreferenceGetAttribute(preference, attribute, &value, sizeof value, nullptr);
+}
+
+}  // namespace
+
+extern "C" {
+
+cublasStatus_t cublasLtCreate(cublasLtHandle_t* handle) {
+  static int one;
+  *handle = reinterpret_cast<cublasLtHandle_t>(&one);
+  return CUBLAS_STATUS_SUCCESS;
+}
+
+cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDesc_t,
+                                              cublasLtMatrixLayout_t, cublasLtMatrixLayout_t,
+                                              cublasLtMatrixLayout_t, cublasLtMatrixLayout_t,
+                                              cublasLtMatmulPreference_t preference, int,
+                                              cublasLtMatmulHeuristicResult_t results[],
+                                              int* found) {
+  read(preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, state().preferred_workspace);
+  read(preference, CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, state().reductions);
+  *found = static_cast<int>(state().milliseconds.size());
+  for (int i = 0; i < *found; ++i) {
+    results[i] = {};
+    results[i].algo.data[0] = static_cast<std::uint64_t>(i);
+  }
+  return CUBLAS_STATUS_SUCCESS;
+}
+
+cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t, const void*, const void*,
+                              cublasLtMatrixLayout_t, const void*, cublasLtMatrixLayout_t b,
+                              const void*, const void*, cublasLtMatrixLayout_t, void* out,
+                              cublasLtMatrixLayout_t out_layout,
+                              const cublasLtMatmulAlgo_t* algorithm, void* workspace,
+                              std::size_t bytes, cudaStream_t) {
+  state().calls.push_back({.algorithm = algorithm->data[0],
+                           .out = out,
+                           .columns = of(out_layout, CUBLASLT_MATRIX_LAYOUT_COLS),
+                           .stride = of(out_layout, CUBLASLT_MATRIX_LAYOUT_LD),
+                           .a_rows = of(b, CUBLASLT_MATRIX_LAYOUT_ROWS),
+                           .a_stride = of(b, CUBLASLT_MATRIX_LAYOUT_LD),
+                           .workspace = workspace,
+                           .workspace_bytes = bytes});
+  return state().milliseconds[algorithm->data[0]] < 0 ? CUBLAS_STATUS_NOT_SUPPORTED
+                                                      : CUBLAS_STATUS_SUCCESS;
+}
+
+}  // extern "C"

@@ -1,0 +1,52 @@
+// ctest gives each test a process of its own, in which nothing has touched a card yet.
+#include "gpt/kernels/device_memory.h"
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include "device_backend.h"
+#include "fake_cuda.h"
+
+namespace gpt {
+namespace {
+
+const c10::Device kCard(c10::kCUDA, 0);
+
+at::Tensor block(std::int64_t mebi) {
+  return at::empty({mebi << 20}, at::TensorOptions().device(kCard).dtype(at::kByte));
+}
+
+TEST(CudaDeviceMemory, ALimitHoldsFromTheFirstTensorOn) {
+  limit_memory(kCard, std::uint64_t{256} << 20);
+  EXPECT_THROW(block(512), c10::OutOfMemoryError);
+  EXPECT_EQ(memory_shortfall(kCard), std::uint64_t{256} << 20);
+  limit_memory(kCard, 0);
+  EXPECT_NO_THROW(block(512));
+}
+
+TEST(CudaDeviceMemory, StatisticsAreThereBeforeTheFirstTensor) {
+  EXPECT_EQ(memory_use(kCard).peak, 0u);
+  EXPECT_EQ(allocation_retries(kCard), 0);
+  EXPECT_NO_THROW(reset_peak_memory(kCard));
+  const at::Tensor some = block(64);
+  EXPECT_EQ(memory_use(kCard).tensors_peak, std::uint64_t{64} << 20);
+}
+
+TEST(CudaDeviceMemory, RoomIsWhatComesWithoutAFlush) {
+  constexpr std::uint64_t kMebi = std::uint64_t{1} << 20;
+  EXPECT_TRUE(cuda_has_room(0, 1024 * kMebi));
+  EXPECT_FALSE(cuda_has_room(0, 5 * fake::kCardBytes / 4));
+  limit_memory(kCard, 256 * kMebi);
+  EXPECT_FALSE(cuda_has_room(0, 512 * kMebi));
+  block(200);  // stays in the cache
+  EXPECT_TRUE(cuda_has_room(0, 200 * kMebi));
+  EXPECT_FALSE(cuda_has_room(0, 220 * kMebi));
+  limit_memory(kCard, 0);
+  EXPECT_TRUE(cuda_has_room(0, 220 * kMebi));
+  fake::state().others_bytes = fake::kCardBytes - 300 * kMebi;
+  EXPECT_FALSE(cuda_has_room(0, 220 * kMebi));
+  EXPECT_EQ(allocation_retries(kCard), 0);
+}
+
+}  // namespace
+}  // namespace gpt
