@@ -1,5 +1,8 @@
 #include "gpt/model/gpt.h"
 
+#include <cmath>
+#include <map>
+
 #include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
 
@@ -180,6 +183,50 @@ TEST(Gpt, TheSeedDecidesTheWeights) {
     EXPECT_TRUE(at::equal(a.parameters()[i].tensor, b.parameters()[i].tensor));
   }
   EXPECT_FALSE(at::equal(a.parameters()[0].tensor, c.parameters()[0].tensor));
+}
+
+// PyTorch's modules draw when they are made, nanoGPT's apply() draws all of them again, then come
+// the residual projections: as the text says it, without leaving anything out.
+TEST(Gpt, WeightsAreDrawnInNanoGptsOrder) {
+  ModelConfig config = small_config();
+  config.n_layer = 1;
+  config.bias = true;
+  constexpr std::int64_t C = 16, V = 23, T = 12;
+  auto drawn = testing::generator(4), g = testing::generator(4);
+  const Gpt model(config, V, T, drawn);
+  const auto normal = [&](std::int64_t rows, std::int64_t columns, double std) {
+    return at::empty({rows, columns}).normal_(0.0, std, g);
+  };
+  const auto linear = [&](std::int64_t in, std::int64_t out, bool bias) {
+    at::empty({out, in}).uniform_(-0.25, 0.25, g);
+    if (bias) at::empty({out}).uniform_(-0.25, 0.25, g);
+  };
+  normal(V, C, 1.0);
+  normal(T, C, 1.0);
+  linear(C, 3 * C, true);
+  linear(C, C, true);
+  linear(C, 4 * C, true);
+  linear(4 * C, C, true);
+  linear(C, V, false);
+  normal(V, C, 0.02);
+  std::map<std::string, at::Tensor> expected;
+  expected["transformer.wpe.weight"] = normal(T, C, 0.02);
+  expected["transformer.h.0.attn.c_attn.weight"] = normal(3 * C, C, 0.02);
+  normal(C, C, 0.02);
+  expected["transformer.h.0.mlp.c_fc.weight"] = normal(4 * C, C, 0.02);
+  normal(C, 4 * C, 0.02);
+  expected["transformer.wte.weight"] = normal(V, C, 0.02);
+  expected["transformer.h.0.attn.c_proj.weight"] = normal(C, C, 0.02 / std::sqrt(2.0));
+  expected["transformer.h.0.mlp.c_proj.weight"] = normal(C, 4 * C, 0.02 / std::sqrt(2.0));
+  for (const Parameter& p : model.parameters()) {
+    const bool norm = p.name.find("ln_") != std::string::npos;
+    if (p.tensor.dim() == 1)
+      EXPECT_TRUE(p.tensor.eq(norm && p.name.ends_with("weight") ? 1 : 0).all().item<bool>())
+          << p.name;
+    else
+      EXPECT_TRUE(at::equal(p.tensor, expected.at(p.name))) << p.name;
+  }
+  EXPECT_TRUE(drawn.get_state().equal(g.get_state()));
 }
 
 }  // namespace
