@@ -70,7 +70,8 @@ Footprint always(const Problem& problem, const Choice& choice) {
   Footprint live = standing(problem, choice);
   live[Use::kGradients] = like_parameters(problem, 4);
   if (problem.type_bytes != 4) live[Use::kCopies] = like_parameters(problem, problem.type_bytes);
-  live[Use::kWorkspace] = problem.cuda ? kLibraries : 0;
+  // Libraries have a workspace for each stream, and recording needs one of its own.
+  live[Use::kWorkspace] = problem.cuda ? (problem.graphs ? 2 : 1) * kLibraries : 0;
   return live;
 }
 
@@ -88,6 +89,7 @@ Phases gpu_step(const Problem& problem, const Choice& choice) {
   const std::int64_t kept = block_kept(of, choice.recompute);
   Footprint live = always(problem, choice);
   live[Use::kBatch] = batch_bytes(problem, choice.micro_batch, choice.pieces(problem));
+  if (problem.graphs) live[Use::kBatch] += 2 * block_bytes(problem, 8 * tokens);  // their input
 
   // ln_f and the gradient of its output.
   Footprint head = live;
@@ -109,10 +111,22 @@ Phases gpu_step(const Problem& problem, const Choice& choice) {
           {"backward of the last block's attention", attention}};
 }
 
+namespace {
+
+// A step's working memory belongs to the graphs that recorded it, and stays.
+std::int64_t recorded_bytes(const Problem& problem, const Choice& choice) {
+  if (!problem.graphs) return 0;
+  const Footprint step = peak_of(gpu_step(problem, choice)).live;
+  return step.tensors() - step[Use::kBatch] - always(problem, choice).tensors();
+}
+
+}  // namespace
+
 Phases gpu_evaluation(const Problem& problem, const Choice& choice) {
   const std::int64_t tokens = choice.eval_batch * problem.block;
   const Widths of = widths_of(problem, problem.plain_attention);
   Footprint live = always(problem, choice);
+  live[Use::kActivations] = recorded_bytes(problem, choice);
   live[Use::kBatch] = batch_bytes(problem, choice.eval_batch, 1);
   // Nothing is kept: the stream and the branch before and after a LayerNorm, c_fc beside GELU, or
   // attention.

@@ -18,7 +18,7 @@ GpuEngine::GpuEngine(const TrainConfig& config, const Gpt& model, const Compute&
     : config_(config.model),
       deterministic_(config.system.deterministic),
       graphs_wanted_(config.system.compile_mode == "reduce-overhead" &&
-                     DeviceGraph::supported(compute.device)),
+                     DeviceGraphs::supported(compute.device)),
       model_(model),
       compute_(compute),
       plan_(engine_plan(config.model, config.memory, model.vocab_size())),
@@ -152,8 +152,8 @@ at::Tensor GpuEngine::token_losses(const at::Tensor& x_BT, const at::Tensor& y_B
   return head(y_NC, y_BT, /*scale=*/1, /*dy_NC=*/{});
 }
 
+// Also where the plan is the same: what was recorded is of micro-batches that may not come again.
 void GpuEngine::replan(const EnginePlan& plan) {
-  if (plan == plan_) return;
   graphs_.clear();
   plan_ = plan;
 }

@@ -24,6 +24,7 @@ class GpuEngine : public Engine {
   void weights_changed() override { weights_.masters_changed(); }
   void replan(const EnginePlan& plan) override;
   void release_memory() override;
+  std::size_t recorded_graphs() const override { return graphs_.recorded(); }
 
  private:
   // The activations of a forward pass, up to the head's input.

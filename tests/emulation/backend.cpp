@@ -13,6 +13,7 @@ bool on = false;
 
 namespace testing {
 int graph_replays = 0;
+bool refuse_graphs = false;
 
 Emulated::Emulated() {
   on = true;
@@ -93,14 +94,22 @@ class EmulatedGraph : public DeviceGraph {
   std::function<void()> run_;
 };
 
+class EmulatedGraphs : public DeviceGraphs {
+ public:
+  std::unique_ptr<DeviceGraph> capture(const std::function<void()>& run) override {
+    TORCH_CHECK(!testing::refuse_graphs, "planted");
+    return std::make_unique<EmulatedGraph>(run);
+  }
+};
+
 }  // namespace
 
-bool DeviceGraph::supported(const c10::Device&) {
+bool DeviceGraphs::supported(const c10::Device&) {
   return on;
 }
 
-std::unique_ptr<DeviceGraph> DeviceGraph::capture(const c10::Device&, std::function<void()> run) {
-  return std::make_unique<EmulatedGraph>(std::move(run));
+std::unique_ptr<DeviceGraphs> DeviceGraphs::make(const c10::Device&) {
+  return std::make_unique<EmulatedGraphs>();
 }
 
 }  // namespace gpt
