@@ -24,6 +24,16 @@ c10::DeviceIndex device_index(int index) {
   return static_cast<c10::DeviceIndex>(index);
 }
 
+// What is missing of the card, or of what this process may have of it: `allowed`. Where neither is
+// short, the card's memory is in pieces, and as much as was asked for would do.
+void note_shortfall(std::int64_t device, std::size_t asked, std::size_t allowed, std::size_t free) {
+  const std::uint64_t held = cuda_memory_use(static_cast<int>(device)).now;
+  const std::uint64_t of_card = asked > free ? asked - free : 0;
+  const std::uint64_t of_limit = held + asked > allowed ? held + asked - allowed : 0;
+  const std::uint64_t missing = std::max(of_card, of_limit);
+  shortfall = missing > 0 ? missing : asked;
+}
+
 }  // namespace
 
 void add_cuda_facts(DeviceFacts& facts, int index) {
@@ -80,10 +90,7 @@ void limit_cuda_memory(int index, std::uint64_t bytes) {
   const double fraction = bytes > 0 ? std::min(1.0, static_cast<double>(bytes) / total) : 1.0;
   allocator::setMemoryFraction(fraction, device_index(index));
   static const bool observed = [] {
-    allocator::attachOutOfMemoryObserver(
-        [](std::int64_t, std::size_t asked, std::size_t, std::size_t free) {
-          shortfall = asked > free ? asked - free : asked;
-        });
+    allocator::attachOutOfMemoryObserver(note_shortfall);
     return true;
   }();
   (void)observed;
