@@ -70,8 +70,11 @@ Footprint always(const Problem& problem, const Choice& choice) {
   Footprint live = standing(problem, choice);
   live[Use::kGradients] = like_parameters(problem, 4);
   if (problem.type_bytes != 4) live[Use::kCopies] = like_parameters(problem, problem.type_bytes);
-  // Libraries have a workspace for each stream, and recording needs one of its own.
-  live[Use::kWorkspace] = problem.cuda ? (problem.graphs ? 2 : 1) * kLibraries : 0;
+  live[Use::kWorkspace] = problem.cuda ? kLibraries : 0;
+  // Their input; and libraries have a workspace for each stream, so for the one that records.
+  if (problem.graphs)
+    live[Use::kGraphs] =
+        kLibraries + 2 * block_bytes(problem, 8 * choice.micro_batch * problem.block);
   return live;
 }
 
@@ -89,7 +92,6 @@ Phases gpu_step(const Problem& problem, const Choice& choice) {
   const std::int64_t kept = block_kept(of, choice.recompute);
   Footprint live = always(problem, choice);
   live[Use::kBatch] = batch_bytes(problem, choice.micro_batch, choice.pieces(problem));
-  if (problem.graphs) live[Use::kBatch] += 2 * block_bytes(problem, 8 * tokens);  // their input
 
   // ln_f and the gradient of its output.
   Footprint head = live;
@@ -126,7 +128,7 @@ Phases gpu_evaluation(const Problem& problem, const Choice& choice) {
   const std::int64_t tokens = choice.eval_batch * problem.block;
   const Widths of = widths_of(problem, problem.plain_attention);
   Footprint live = always(problem, choice);
-  live[Use::kActivations] = recorded_bytes(problem, choice);
+  live[Use::kGraphs] += recorded_bytes(problem, choice);
   live[Use::kBatch] = batch_bytes(problem, choice.eval_batch, 1);
   // Nothing is kept: the stream and the branch before and after a LayerNorm, c_fc beside GELU, or
   // attention.
