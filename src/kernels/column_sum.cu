@@ -7,6 +7,9 @@ namespace gpt {
 namespace {
 
 constexpr int kColumns = 32, kRows = 8, kAddRows = 32;
+// From here on columns alone fill a card; then a thread for each, with no barrier.
+constexpr std::int64_t kManyColumns = 1 << 15;
+constexpr int kThreads = 256;
 
 // Adds up `mine` over threadIdx.y; the thread with y = 0 gets the sum, and only it may look, or a
 // next call would need a barrier before it.
@@ -57,6 +60,28 @@ __global__ void __launch_bounds__(kColumns* kAddRows) add_rows(AddRowsLaunch arg
   if (threadIdx.y == 0 && inside) static_cast<R*>(args.out)[column] += total;
 }
 
+template <class R>
+__global__ void __launch_bounds__(kThreads) add_rows_of_many_columns(AddRowsLaunch args) {
+  const std::int64_t column = static_cast<std::int64_t>(blockIdx.x) * kThreads + threadIdx.x;
+  if (column >= args.columns) return;
+  const R* in = static_cast<const R*>(args.in);
+  R sum = 0;
+  for (std::int64_t row = 0; row < args.rows; ++row) sum += in[row * args.stride + column];
+  static_cast<R*>(args.out)[column] += sum;
+}
+
+template <class R>
+int launch_rows(const AddRowsLaunch& args, cudaStream_t stream) {
+  const bool many = args.columns >= kManyColumns;
+  const int per_block = many ? kThreads : kColumns;
+  const auto blocks = static_cast<unsigned>((args.columns + per_block - 1) / per_block);
+  if (many)
+    GPT_LAUNCH(add_rows_of_many_columns<R>, dim3(blocks), dim3(kThreads), 0, stream, args);
+  else
+    GPT_LAUNCH(add_rows<R>, dim3(blocks), dim3(kColumns, kAddRows), 0, stream, args);
+  return cudaGetLastError();
+}
+
 template <class T>
 int launch_strips(const ColumnStripsLaunch& args, cudaStream_t stream) {
   const bool wide = args.columns % 4 == 0;
@@ -80,11 +105,7 @@ int launch_column_strips(const ColumnStripsLaunch& args, void* stream) {
 int launch_add_rows(const AddRowsLaunch& args, void* stream) {
   if (args.rows == 0 || args.columns == 0) return cudaSuccess;
   return for_real_type(args.type, [&](auto* null) {
-    const auto kernel = add_rows<GPT_POINTEE(null)>;
-    const auto blocks = static_cast<unsigned>((args.columns + kColumns - 1) / kColumns);
-    GPT_LAUNCH(kernel, dim3(blocks), dim3(kColumns, kAddRows), 0, static_cast<cudaStream_t>(stream),
-               args);
-    return static_cast<int>(cudaGetLastError());
+    return launch_rows<GPT_POINTEE(null)>(args, static_cast<cudaStream_t>(stream));
   });
 }
 

@@ -4,11 +4,11 @@
 
 namespace gpt {
 
-bool DeviceGraph::supported(const c10::Device&) {
+bool DeviceGraphs::supported(const c10::Device&) {
   return false;
 }
 
-std::unique_ptr<DeviceGraph> DeviceGraph::capture(const c10::Device&, std::function<void()>) {
+std::unique_ptr<DeviceGraphs> DeviceGraphs::make(const c10::Device&) {
   TORCH_CHECK(false, "this gpttrain was built without CUDA");
 }
 

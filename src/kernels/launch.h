@@ -77,7 +77,7 @@ struct ColumnStripsLaunch {
 int launch_column_strips(const ColumnStripsLaunch& args, void* stream);
 
 // out += the sum of `rows` rows, each `columns` wide and `stride` apart, in an order that depends
-// on `rows` alone.
+// on `rows` and `columns` alone.
 struct AddRowsLaunch {
   const void* in;
   void* out;

@@ -6,9 +6,17 @@
 namespace gpt {
 
 const char* use_name(Use use) {
-  constexpr const char* kNames[kUses] = {
-      "weights", "weight copies", "gradients", "optimizer state", "saved activations",
-      "LM head", "workspace",     "batch",     "CUDA context",    "fragmentation margin"};
+  constexpr const char* kNames[kUses] = {"weights",
+                                         "weight copies",
+                                         "gradients",
+                                         "optimizer state",
+                                         "saved activations",
+                                         "LM head",
+                                         "workspace",
+                                         "batch",
+                                         "graphs",
+                                         "CUDA context",
+                                         "fragmentation margin"};
   return kNames[static_cast<std::size_t>(use)];
 }
 
@@ -17,7 +25,7 @@ std::int64_t Footprint::total() const {
 }
 
 std::int64_t Footprint::tensors() const {
-  return total() - (*this)[Use::kContext] - (*this)[Use::kMargin];
+  return total() - (*this)[Use::kGraphs] - (*this)[Use::kContext] - (*this)[Use::kMargin];
 }
 
 const Phase& peak_of(const Phases& phases) {

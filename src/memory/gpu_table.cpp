@@ -1,5 +1,5 @@
 // The fused engine of the GPU: one node per block with hand-chosen saved tensors, gradients in one
-// flat buffer that stays. s: bytes of the compute type.
+// flat buffer that stays. All but the sums at the end are bytes per token.
 #include <algorithm>
 
 #include "tables.h"
@@ -8,62 +8,137 @@ namespace gpt {
 
 namespace {
 
-// B/token kept by one block.
-std::int64_t kept_by_block(const Problem& problem, Recompute level) {
-  const std::int64_t C = problem.width, s = problem.type_bytes;
-  if (level == Recompute::kBlock) return 4 * C;
-  std::int64_t bytes = 8 * C + 14 * s * C + 4 * problem.heads + 16;
-  if (level >= Recompute::kGelu) bytes -= 4 * s * C;
-  if (level >= Recompute::kNorm) bytes -= 2 * s * C;
-  if (level >= Recompute::kMlp) bytes -= 4 * s * C;
+// Of the LayerNorm's outputs: `low` in the compute type, `real` of the stream in float32.
+struct Widths {
+  std::int64_t low, real;
+  std::int64_t heads;  // a float for each head: the logarithms of attention's sums
+  std::int64_t statistics = 8;
+};
+
+Widths widths_of(const Problem& problem, bool writes_out_scores) {
+  return {.low = problem.width * problem.type_bytes,
+          .real = problem.width * 4,
+          .heads = writes_out_scores ? 0 : 4 * problem.heads};
+}
+
+// A block keeps its input, ln_1 (y, statistics), q k v, attention (y, logarithms), its middle, ln_2
+// and, four wide, c_fc and GELU; each level what the one before it keeps without some of that.
+std::int64_t attention_kept(const Widths& of) {
+  return of.real + 5 * of.low + of.heads + 2 * of.statistics;
+}
+std::int64_t block_kept(const Widths& of, Recompute level) {
+  if (level == Recompute::kBlock) return of.real;
+  std::int64_t bytes = attention_kept(of) + of.real + 9 * of.low;
+  if (level >= Recompute::kGelu) bytes -= 4 * of.low;
+  if (level >= Recompute::kNorm) bytes -= 2 * of.low;
+  if (level >= Recompute::kMlp) bytes -= 4 * of.low;
   return bytes;
 }
 
+// What the MLP's backward makes again; ln_1 is made again when attention's turn comes, and then the
+// MLP's are gone.
+std::int64_t mlp_again(const Widths& of, Recompute level) {
+  switch (level) {
+    case Recompute::kNone:
+      return 0;
+    case Recompute::kGelu:
+      return 4 * of.low;
+    case Recompute::kNorm:
+      return 5 * of.low;
+    case Recompute::kMlp:
+      return 9 * of.low;
+    case Recompute::kBlock:
+      break;
+  }
+  return block_kept(of, Recompute::kNone) - block_kept(of, Recompute::kBlock);
+}
+
+// The scores of every pair of tokens.
+std::int64_t scores(const Problem& problem) {
+  return problem.heads * problem.block * problem.type_bytes;
+}
+
+// Weights, their gradients, those of the scores, and q or k side by side; or what CUDA's kernels
+// add up in float32.
+std::int64_t attention_work(const Problem& problem, const Widths& of) {
+  if (problem.writes_out_scores()) return 3 * scores(problem) + of.low;
+  return problem.cuda ? of.real + 2 * of.heads : 0;
+}
+
 Footprint always(const Problem& problem, const Choice& choice) {
-  constexpr std::int64_t kPartials = std::int64_t{8} << 20;  // of LayerNorms' and biases' gradients
   Footprint live = standing(problem, choice);
   live[Use::kGradients] = like_parameters(problem, 4);
   if (problem.type_bytes != 4) live[Use::kCopies] = like_parameters(problem, problem.type_bytes);
-  live[Use::kWorkspace] = kPartials + library_bytes(problem);
+  live[Use::kWorkspace] = library_bytes(problem);
+  // Their input; and cuBLAS has a workspace for each stream, so for the one that records.
+  constexpr std::int64_t kCublas = std::int64_t{32} << 20;
+  if (problem.graphs)
+    live[Use::kGraphs] = kCublas + 2 * block_bytes(problem, 8 * choice.micro_batch * problem.block);
   return live;
 }
 
-std::int64_t logits_bytes(const Problem& problem, const Choice& choice, std::int64_t tokens) {
+std::int64_t head_bytes(const Problem& problem, const Choice& choice, std::int64_t tokens,
+                        bool gradient) {
   const std::int64_t chunk = std::min(choice.head_chunk, tokens);
-  return chunk * problem.vocab * problem.type_bytes + chunk * problem.width * problem.type_bytes;
+  return chunk * (problem.vocab + (gradient ? problem.width : 0)) * problem.type_bytes;
 }
 
 }  // namespace
 
 Phases gpu_step(const Problem& problem, const Choice& choice) {
   const std::int64_t tokens = choice.micro_batch * problem.block;
-  const std::int64_t C = problem.width, s = problem.type_bytes;
-  const std::int64_t kept = kept_by_block(problem, choice.recompute);
-  const std::int64_t again = kept_by_block(problem, Recompute::kNone) - kept;
+  const Widths of = widths_of(problem, problem.writes_out_scores());
+  const std::int64_t kept = block_kept(of, choice.recompute);
   Footprint live = always(problem, choice);
   live[Use::kBatch] = batch_bytes(problem, choice.micro_batch, choice.pieces(problem));
-  live[Use::kActivations] = (problem.layers * kept + 4 * C + s * C + 8) * tokens;
-  live[Use::kWorkspace] += (4 * C + s * C) * tokens;  // the gradient's stream
 
+  // ln_f and the gradient of its output.
   Footprint head = live;
-  head[Use::kHead] = logits_bytes(problem, choice, tokens);
-  Footprint block = live;
-  // dh, in place; what the level dropped; dqkv, dq, dk, dv, dy.
-  block[Use::kWorkspace] += (4 * s * C + again + 7 * s * C) * tokens;
-  if (problem.writes_out_scores())
-    block[Use::kWorkspace] += 4 * problem.heads * problem.block * s * tokens;
-  return {{"LM head", head}, {"backward of the last block", block}};
+  head[Use::kActivations] = (problem.layers * kept + of.real + of.low + of.statistics) * tokens;
+  head[Use::kWorkspace] += of.low * tokens;
+  head[Use::kHead] = head_bytes(problem, choice, tokens, /*gradient=*/true);
+
+  // The gradients of the stream, of the branch and of c_fc.
+  Footprint mlp = live;
+  mlp[Use::kActivations] = problem.layers * kept * tokens;
+  mlp[Use::kWorkspace] += (mlp_again(of, choice.recompute) + of.real + 5 * of.low) * tokens;
+
+  // Those of the stream, of attention's output and of q, k and v.
+  Footprint attention = live;
+  attention[Use::kActivations] = ((problem.layers - 1) * kept + attention_kept(of)) * tokens;
+  attention[Use::kWorkspace] += (of.real + 4 * of.low + attention_work(problem, of)) * tokens;
+  return {{"LM head", head},
+          {"backward of the last block's MLP", mlp},
+          {"backward of the last block's attention", attention}};
 }
+
+namespace {
+
+// A step's working memory belongs to the graphs that recorded it, and stays.
+std::int64_t recorded_bytes(const Problem& problem, const Choice& choice) {
+  if (!problem.graphs) return 0;
+  const Footprint step = peak_of(gpu_step(problem, choice)).live;
+  return step.tensors() - step[Use::kBatch] - always(problem, choice).tensors();
+}
+
+}  // namespace
 
 Phases gpu_evaluation(const Problem& problem, const Choice& choice) {
   const std::int64_t tokens = choice.eval_batch * problem.block;
-  const std::int64_t C = problem.width, s = problem.type_bytes;
+  const Widths of = widths_of(problem, problem.plain_attention);
   Footprint live = always(problem, choice);
+  live[Use::kGraphs] += recorded_bytes(problem, choice);
   live[Use::kBatch] = batch_bytes(problem, choice.eval_batch, 1);
+  // Nothing is kept: the stream and the branch before and after a LayerNorm, c_fc beside GELU, or
+  // attention.
+  const std::int64_t norm = 2 * of.real + 2 * of.low + of.statistics;
+  const std::int64_t mlp = of.real + 8 * of.low + of.statistics;
+  const std::int64_t attention =
+      of.real + 3 * of.low + (problem.plain_attention ? 2 * scores(problem) : of.low + of.heads);
   Footprint block = live, head = live;
-  block[Use::kWorkspace] += (8 * C + 14 * s * C) * tokens;
-  head[Use::kWorkspace] += (4 * C + s * C) * tokens;
-  head[Use::kHead] = logits_bytes(problem, choice, tokens);
+  block[Use::kWorkspace] += std::max({norm, mlp, attention}) * tokens;
+  head[Use::kWorkspace] += of.low * tokens;
+  head[Use::kHead] = head_bytes(problem, choice, tokens, /*gradient=*/false);
   return {{"evaluation: block", block}, {"evaluation: LM head", head}};
 }
 

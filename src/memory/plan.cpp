@@ -46,12 +46,16 @@ std::vector<std::int64_t> head_chunks(const Problem& problem, const Fixed& fixed
 }
 
 // The largest evaluation that does not need more than training does; else the one that needs least.
+// What a step recorded stays beside it: then up to a quarter more, where there is room.
 std::int64_t evaluation_batch(const Problem& problem, const Fixed& fixed, Choice choice,
-                              std::int64_t train_needs) {
+                              std::int64_t train_needs, std::int64_t limit) {
   if (fixed.eval_batch) return *fixed.eval_batch;
+  const std::int64_t most =
+      problem.graphs ? std::max(train_needs, std::min(limit, train_needs + train_needs / 4))
+                     : train_needs;
   for (const std::int64_t size : even_pieces(problem.batch, problem.batch)) {
     choice.eval_batch = size;
-    if (peak_of(evaluation_phases(problem, choice)).live.total() <= train_needs) return size;
+    if (peak_of(evaluation_phases(problem, choice)).live.total() <= most) return size;
   }
   return 1;
 }
@@ -67,7 +71,8 @@ std::vector<Offload> offload_levels(const Problem& problem, const Fixed& fixed) 
   return levels;
 }
 
-std::vector<Plan> all_plans(const Problem& problem, const Fixed& fixed, const DeviceRates& rates) {
+std::vector<Plan> all_plans(const Problem& problem, const Fixed& fixed, const DeviceRates& rates,
+                            std::int64_t limit) {
   std::vector<Plan> plans;
   for (const Recompute level : kRecomputeLevels) {
     if (fixed.recompute && level != *fixed.recompute) continue;
@@ -82,7 +87,7 @@ std::vector<Plan> all_plans(const Problem& problem, const Fixed& fixed, const De
           plans.push_back(plan_of(problem, choice, rates));
           Plan& plan = plans.back();
           plan.choice.eval_batch =
-              evaluation_batch(problem, fixed, choice, plan.train.live.total());
+              evaluation_batch(problem, fixed, choice, plan.train.live.total(), limit);
           plan.eval = peak_of(evaluation_phases(problem, plan.choice));
         }
     }
@@ -116,7 +121,7 @@ Plan plan_of(const Problem& problem, const Choice& choice, const DeviceRates& ra
 
 PlanChoice choose_plan(const Problem& problem, const Fixed& fixed, const DeviceRates& rates,
                        std::int64_t limit) {
-  std::vector<Plan> plans = all_plans(problem, fixed, rates);
+  std::vector<Plan> plans = all_plans(problem, fixed, rates, limit);
   std::sort(plans.begin(), plans.end(), better);
   PlanChoice chosen;
   chosen.fastest = plans.front();

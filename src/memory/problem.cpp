@@ -35,6 +35,8 @@ Problem problem_of(const TrainConfig& config, bool cuda, std::int64_t threads) {
   problem.evaluates_elsewhere = elsewhere != "auto" && elsewhere.starts_with("cuda") != cuda;
   problem.engine = engine_kind(config.system.compile, cuda,
                                config.system.dtype == "float16" ? c10::kHalf : c10::kFloat);
+  problem.graphs = cuda && problem.engine == EngineKind::kGpu && !problem.dropout &&
+                   config.system.compile_mode == "reduce-overhead";
   problem.threads = threads;
   return problem;
 }

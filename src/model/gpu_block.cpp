@@ -1,5 +1,7 @@
 #include "gpu_block.h"
 
+#include <utility>
+
 #include <ATen/ATen.h>
 
 #include "gpt/kernels/column_sum.h"
@@ -82,22 +84,42 @@ void GpuBlock::complete_mlp(GpuBlockState& state) const {
   } else if (!state.ln_2.y_NC.defined()) {
     state.ln_2 = norm(state.middle_NC, {}, {}, weights_.ln_2);
   }
+  state.ln_2.sum_NC.reset();  // middle, which goes before the rest
   if (!state.fc_NK.defined()) state.fc_NK = gpu_linear(state.ln_2.y_NC, weights_.c_fc);
   if (!state.gelu_NK.defined()) state.gelu_NK = gelu(state.fc_NK, pass_.tanh);
 }
 
-GpuStream GpuBlock::forward(const GpuStream& in, Recompute level, GpuBlockState& state) const {
+GpuStream GpuBlock::forward(GpuStream in, Recompute level, GpuBlockState& state) const {
   state.ln_1 =
       norm(in.x_NC, in.branch_NC, pass_.row_dropout(layer_ - 1, kMlpOutput), weights_.ln_1);
+  in = {};
   state.x_NC = state.ln_1.sum_NC;
   complete_mlp(state);
   const GpuStream out{state.middle_NC, gpu_linear(state.gelu_NK, weights_.c_mlp_proj)};
-  state.ln_1.sum_NC = state.ln_2.sum_NC = at::Tensor();
+  state.ln_1.sum_NC.reset();
   if (level >= Recompute::kGelu) state.gelu_NK = at::Tensor();
   if (level >= Recompute::kNorm) state.ln_1.y_NC = state.ln_2.y_NC = at::Tensor();
   if (level >= Recompute::kMlp) state.fc_NK = at::Tensor();
   if (level >= Recompute::kBlock) state = state_of_input(state.x_NC);
   return out;
+}
+
+GpuStream GpuBlock::evaluate(GpuStream in) const {
+  NormOutput ln = norm(in.x_NC, in.branch_NC, {}, weights_.ln_1);
+  in = {.x_NC = ln.sum_NC, .branch_NC = {}};
+  at::Tensor qkv_NK = gpu_linear(ln.y_NC, weights_.c_attn);
+  ln = {};
+  at::Tensor y_NC = by_token(attention_forward(pass_.attention, attention_input(qkv_NK)).y_BHTD);
+  qkv_NK.reset();
+  in.branch_NC = gpu_linear(y_NC, weights_.c_attn_proj);
+  y_NC.reset();
+  ln = norm(in.x_NC, in.branch_NC, {}, weights_.ln_2);
+  in = {};
+  at::Tensor fc_NK = gpu_linear(ln.y_NC, weights_.c_fc);
+  ln.y_NC.reset();
+  const at::Tensor gelu_NK = gelu(fc_NK, pass_.tanh);
+  fc_NK.reset();
+  return {ln.sum_NC, gpu_linear(gelu_NK, weights_.c_mlp_proj)};
 }
 
 at::Tensor GpuBlock::norm_backward(const NormOutput& norm, const at::Tensor& x_NC,
@@ -116,9 +138,10 @@ at::Tensor GpuBlock::norm_backward(const NormOutput& norm, const at::Tensor& x_N
                                .dropout = pass_.row_dropout(layer, site)});
 }
 
-at::Tensor GpuBlock::mlp_backward(GpuBlockState& state, const at::Tensor& dbranch_NC) const {
+at::Tensor GpuBlock::mlp_backward(GpuBlockState& state, at::Tensor dbranch_NC) const {
   complete_mlp(state);
   const at::Tensor dfc_NK = gpu_linear_backward(state.gelu_NK, dbranch_NC, weights_.c_mlp_proj);
+  dbranch_NC.reset();
   state.gelu_NK = at::Tensor();
   gelu_backward_(state.fc_NK, dfc_NK, pass_.tanh);
   state.fc_NK = at::Tensor();
@@ -127,34 +150,37 @@ at::Tensor GpuBlock::mlp_backward(GpuBlockState& state, const at::Tensor& dbranc
   return dy_NC;
 }
 
-at::Tensor GpuBlock::attention_backward(GpuBlockState& state, const at::Tensor& dbranch_NC) const {
-  complete_attention(state);
-  const at::Tensor dy_NC =
-      gpu_linear_backward(by_token(state.attention.y_BHTD), dbranch_NC, weights_.c_attn_proj);
+// (B*T, 3C). The kernels lay out their three results as by_token wants them, so that joining them
+// is one pass.
+at::Tensor GpuBlock::qkv_gradient(const GpuBlockState& state, const at::Tensor& dy_NC) const {
   const std::int64_t D = pass_.C / pass_.heads;
   const at::Tensor dy_BHTD = dy_NC.view({pass_.B, pass_.T, pass_.heads, D}).transpose(1, 2);
-  at::Tensor dqkv_NK = at::empty_like(state.qkv_NK);
-  {
-    const AttentionGradient gradient = gpt::attention_backward(
-        pass_.attention, attention_input(state.qkv_NK), state.attention, dy_BHTD);
-    const AttentionInput into = attention_input(dqkv_NK);
-    at::Tensor dq = into.q_BHTD, dk = into.k_BHTD, dv = into.v_BHTD;
-    dq.copy_(gradient.dq_BHTD);
-    dk.copy_(gradient.dk_BHTD);
-    dv.copy_(gradient.dv_BHTD);
-  }
+  const AttentionGradient gradient = gpt::attention_backward(
+      pass_.attention, attention_input(state.qkv_NK), state.attention, dy_BHTD);
+  return at::cat(
+      {by_token(gradient.dq_BHTD), by_token(gradient.dk_BHTD), by_token(gradient.dv_BHTD)}, 1);
+}
+
+at::Tensor GpuBlock::attention_backward(GpuBlockState& state, at::Tensor dbranch_NC) const {
+  complete_attention(state);
+  at::Tensor dy_NC =
+      gpu_linear_backward(by_token(state.attention.y_BHTD), dbranch_NC, weights_.c_attn_proj);
+  dbranch_NC.reset();
+  const at::Tensor dqkv_NK = qkv_gradient(state, dy_NC);
+  dy_NC.reset();
   state.attention = {};
-  state.qkv_NK = at::Tensor();
+  state.qkv_NK.reset();
   return gpu_linear_backward(state.ln_1.y_NC, dqkv_NK, weights_.c_attn);
 }
 
 at::Tensor GpuBlock::backward(GpuBlockState& state, const at::Tensor& dx_NC,
                               at::Tensor dbranch_NC) const {
-  at::Tensor dy_NC = mlp_backward(state, dbranch_NC);
+  at::Tensor dy_NC = mlp_backward(state, std::move(dbranch_NC));
   dbranch_NC = norm_backward(state.ln_2, state.middle_NC, dy_NC, dx_NC, weights_.ln_2,
                              kAttentionOutput, layer_);
-  state.middle_NC = at::Tensor();
-  dy_NC = attention_backward(state, dbranch_NC);
+  state.middle_NC.reset();
+  dy_NC.reset();
+  dy_NC = attention_backward(state, std::move(dbranch_NC));
   dbranch_NC =
       norm_backward(state.ln_1, state.x_NC, dy_NC, dx_NC, weights_.ln_1, kMlpOutput, layer_ - 1);
   state = {};

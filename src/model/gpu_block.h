@@ -49,8 +49,12 @@ class GpuBlock {
   GpuBlock(const GpuPass& pass, const GpuBlockWeights& weights, std::int64_t layer)
       : pass_(pass), weights_(weights), layer_(layer) {}
 
-  // The branch is the MLP output of a block; `state` keeps what `level` keeps.
-  GpuStream forward(const GpuStream& in, Recompute level, GpuBlockState& state) const;
+  // The branch is the MLP output of a block; `state` keeps what `level` keeps. Moved in, the stream
+  // is gone when its sum is there.
+  GpuStream forward(GpuStream in, Recompute level, GpuBlockState& state) const;
+
+  // forward without dropout, for which no backward comes: each tensor goes after its last use.
+  GpuStream evaluate(GpuStream in) const;
 
   // dx: the residual stream's gradient after the block, turned into that before it. dbranch: that
   // of the MLP's output, dropout included. Returns the gradient of the MLP output of the block
@@ -63,8 +67,9 @@ class GpuBlock {
   AttentionInput attention_input(const at::Tensor& qkv_NK) const;
   void complete_attention(GpuBlockState& state) const;
   void complete_mlp(GpuBlockState& state) const;
-  at::Tensor mlp_backward(GpuBlockState& state, const at::Tensor& dbranch_NC) const;
-  at::Tensor attention_backward(GpuBlockState& state, const at::Tensor& dbranch_NC) const;
+  at::Tensor mlp_backward(GpuBlockState& state, at::Tensor dbranch_NC) const;
+  at::Tensor attention_backward(GpuBlockState& state, at::Tensor dbranch_NC) const;
+  at::Tensor qkv_gradient(const GpuBlockState& state, const at::Tensor& dy_NC) const;
   at::Tensor norm_backward(const NormOutput& norm, const at::Tensor& x_NC, const at::Tensor& dy_NC,
                            const at::Tensor& dx_NC, const GpuNorm& weights, int site,
                            std::int64_t layer) const;

@@ -1,5 +1,7 @@
 #include "gpu_engine.h"
 
+#include <utility>
+
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 
@@ -16,7 +18,7 @@ GpuEngine::GpuEngine(const TrainConfig& config, const Gpt& model, const Compute&
     : config_(config.model),
       deterministic_(config.system.deterministic),
       graphs_wanted_(config.system.compile_mode == "reduce-overhead" &&
-                     DeviceGraph::supported(compute.device)),
+                     DeviceGraphs::supported(compute.device)),
       model_(model),
       compute_(compute),
       plan_(engine_plan(config.model, config.memory, model.vocab_size())),
@@ -52,20 +54,17 @@ GpuEngine::Activations GpuEngine::forward(const GpuPass& pass, const at::Tensor&
   const Span span("forward");
   Activations activations;
   if (keep) activations.block.resize(weights_.h.size());
-  at::Tensor x_NC = embed(x_BT, weights_.wte.master, weights_.wpe.master,
-                          pass.row_dropout(/*layer=*/-1, kEmbedding));
-  at::Tensor branch_NC;
+  GpuStream stream{embed(x_BT, weights_.wte.master, weights_.wpe.master,
+                         pass.row_dropout(/*layer=*/-1, kEmbedding)),
+                   /*branch_NC=*/{}};
   for (std::size_t layer = 0; layer < weights_.h.size(); ++layer) {
-    GpuBlockState passing;
-    GpuBlockState& state = keep ? activations.block[layer] : passing;
     const GpuBlock block(pass, weights_.h[layer], static_cast<std::int64_t>(layer));
-    const GpuStream stream = block.forward({x_NC, branch_NC}, plan_.recompute, state);
-    x_NC = stream.x_NC;
-    branch_NC = stream.branch_NC;
+    stream = keep ? block.forward(std::move(stream), plan_.recompute, activations.block[layer])
+                  : block.evaluate(std::move(stream));
   }
   activations.ln_f = add_layer_norm(
-      {.x_NC = x_NC,
-       .branch_NC = branch_NC,
+      {.x_NC = stream.x_NC,
+       .branch_NC = stream.branch_NC,
        .dropout = pass.row_dropout(static_cast<std::int64_t>(weights_.h.size()) - 1, kMlpOutput),
        .weight_C = weights_.ln_f.weight.master,
        .bias_C = weights_.ln_f.bias.master,
@@ -90,9 +89,10 @@ at::Tensor GpuEngine::head(const at::Tensor& y_NC, const at::Tensor& target_BT, 
 }
 
 void GpuEngine::backward(const GpuPass& pass, const at::Tensor& x_BT, Activations& activations,
-                         const at::Tensor& dy_NC) {
+                         at::Tensor dy_NC) {
   const Span span("backward");
-  const NormOutput& ln_f = activations.ln_f;
+  NormOutput& ln_f = activations.ln_f;
+  ln_f.y_NC.reset();
   const auto last = static_cast<std::int64_t>(weights_.h.size()) - 1;
   at::Tensor dx_NC = at::empty_like(ln_f.sum_NC);
   at::Tensor dbranch_NC = layer_norm_backward_({.dy_NC = dy_NC,
@@ -106,11 +106,12 @@ void GpuEngine::backward(const GpuPass& pass, const at::Tensor& x_BT, Activation
                                                 .accumulate = false,
                                                 .branch = true,
                                                 .dropout = pass.row_dropout(last, kMlpOutput)});
-  activations.ln_f = {};
+  ln_f = {};
+  dy_NC.reset();
   for (std::int64_t layer = last; layer >= 0; --layer) {
     const auto at = static_cast<std::size_t>(layer);
     const GpuBlock block(pass, weights_.h[at], layer);
-    dbranch_NC = block.backward(activations.block[at], dx_NC, dbranch_NC);
+    dbranch_NC = block.backward(activations.block[at], dx_NC, std::move(dbranch_NC));
   }
   const RowDropout dropout = pass.row_dropout(/*layer=*/-1, kEmbedding);
   if (dropout.p > 0)
@@ -123,9 +124,9 @@ void GpuEngine::backward(const GpuPass& pass, const at::Tensor& x_BT, Activation
 at::Tensor GpuEngine::plain_accumulate(const GpuPass& pass, const at::Tensor& x_BT,
                                        const at::Tensor& y_BT, const LossScale& scale) {
   Activations activations = forward(pass, x_BT, /*keep=*/true);
-  const at::Tensor dy_NC = at::empty_like(activations.ln_f.y_NC);
+  at::Tensor dy_NC = at::empty_like(activations.ln_f.y_NC);
   at::Tensor token_N = head(activations.ln_f.y_NC, y_BT, scale.per_token * scale.gradient, dy_NC);
-  backward(pass, x_BT, activations, dy_NC);
+  backward(pass, x_BT, activations, std::move(dy_NC));
   return token_N;
 }
 
@@ -147,12 +148,12 @@ at::Tensor GpuEngine::token_losses(const at::Tensor& x_BT, const at::Tensor& y_B
   const at::NoGradGuard no_grad;
   weights_.refresh_copies();
   const GpuPass pass = make_pass(x_BT, {});
-  const Activations activations = forward(pass, x_BT, /*keep=*/false);
-  return head(activations.ln_f.y_NC, y_BT, /*scale=*/1, /*dy_NC=*/{});
+  const at::Tensor y_NC = forward(pass, x_BT, /*keep=*/false).ln_f.y_NC;
+  return head(y_NC, y_BT, /*scale=*/1, /*dy_NC=*/{});
 }
 
+// Also where the plan is the same: what was recorded is of micro-batches that may not come again.
 void GpuEngine::replan(const EnginePlan& plan) {
-  if (plan == plan_) return;
   graphs_.clear();
   plan_ = plan;
 }

@@ -24,6 +24,7 @@ class GpuEngine : public Engine {
   void weights_changed() override { weights_.masters_changed(); }
   void replan(const EnginePlan& plan) override;
   void release_memory() override;
+  std::size_t recorded_graphs() const override { return graphs_.recorded(); }
 
  private:
   // The activations of a forward pass, up to the head's input.
@@ -37,7 +38,7 @@ class GpuEngine : public Engine {
   GpuPass make_pass(const at::Tensor& x_BT, const DropoutState& dropout) const;
   Activations forward(const GpuPass& pass, const at::Tensor& x_BT, bool keep);
   void backward(const GpuPass& pass, const at::Tensor& x_BT, Activations& activations,
-                const at::Tensor& dy_NC);
+                at::Tensor dy_NC);
   // Token losses; with a gradient, also that of the head's input.
   at::Tensor head(const at::Tensor& y_NC, const at::Tensor& target_BT, double scale,
                   const at::Tensor& dy_NC) const;

@@ -1,25 +1,43 @@
 #include "gpu_graphs.h"
 
+#include <algorithm>
+
 #include <ATen/ATen.h>
 
 #include "gpt/base/log.h"
 #include "gpt/base/span.h"
+#include "gpt/kernels/device_memory.h"
 
 namespace gpt {
 
+std::size_t GpuGraphs::recorded() const {
+  return static_cast<std::size_t>(
+      std::count_if(entries_.begin(), entries_.end(),
+                    [](const auto& entry) { return entry.second.graph != nullptr; }));
+}
+
+void GpuGraphs::clear() {
+  entries_.clear();
+  graphs_.reset();
+}
+
+// What the plain calls cached cannot be the graphs': given back, or everything would be there
+// twice.
 void GpuGraphs::record(Entry& entry, const at::Tensor& x_BT, const Run& run) {
   const NoSpans quiet;  // their ends may wait for the device, which a recording forbids
+  release_cached_memory(x_BT.device());
   try {
     entry.x_BT = at::empty_like(x_BT);
     entry.y_BT = at::empty_like(x_BT);
-    entry.graph = DeviceGraph::capture(
-        x_BT.device(), [&entry, run] { entry.token_N = run(entry.x_BT, entry.y_BT); });
+    if (recorded() == 0) graphs_ = DeviceGraphs::make(x_BT.device());
+    entry.graph = graphs_->capture([&entry, run] { entry.token_N = run(entry.x_BT, entry.y_BT); });
   } catch (const c10::Error& error) {
     log_warning(
         std::string("compile_mode=reduce-overhead: the work was not recorded as a graph (") +
         error.what_without_backtrace() + "); it runs kernel by kernel");
     entry = {};
     entry.failed = true;
+    release_cached_memory(x_BT.device());
   }
 }
 
@@ -27,7 +45,7 @@ at::Tensor GpuGraphs::run(const at::Tensor& x_BT, const at::Tensor& y_BT, const 
                           const Run& run) {
   const Key key{x_BT.size(0), x_BT.size(1), scale.per_token, scale.gradient};
   // A loss scale that keeps changing would fill the memory with graphs.
-  if (entries_.size() >= kMostEntries && !entries_.contains(key)) entries_.clear();
+  if (entries_.size() >= kMostEntries && !entries_.contains(key)) clear();
   Entry& entry = entries_[key];
   if (!entry.graph && !entry.failed && ++entry.calls > kPlainCalls) record(entry, x_BT, run);
   if (!entry.graph) return run(x_BT, y_BT);

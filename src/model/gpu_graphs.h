@@ -25,7 +25,9 @@ class GpuGraphs {
                  const Run& run);
 
   // Recorded work refers to memory: forget it when that moves.
-  void clear() { entries_.clear(); }
+  void clear();
+
+  std::size_t recorded() const;
 
  private:
   static constexpr int kPlainCalls = 2;
@@ -33,7 +35,9 @@ class GpuGraphs {
 
   struct Entry {
     int calls = 0;
-    at::Tensor x_BT, y_BT, token_N;  // the graph's own input and output
+    // The graph's own input and output. The output lies in the graphs' shared memory, which is why
+    // run() copies it at once.
+    at::Tensor x_BT, y_BT, token_N;
     std::unique_ptr<DeviceGraph> graph;
     bool failed = false;
   };
@@ -41,6 +45,7 @@ class GpuGraphs {
 
   void record(Entry& entry, const at::Tensor& x_BT, const Run& run);
 
+  std::unique_ptr<DeviceGraphs> graphs_;  // made anew for the first that is recorded
   std::map<Key, Entry> entries_;
 };
 

@@ -1,22 +1,34 @@
 #include "gpt/train/evaluator.h"
 
 #include <optional>
+#include <utility>
 
 #include <ATen/ATen.h>
+
+#include "gpt/kernels/readback.h"
 
 namespace gpt {
 
 namespace {
 
-double batch_loss(Engine& engine, Batches& batches) {
-  double sum = 0;
+// The sum of a batch's token losses, on its way: the device goes on with the next batch meanwhile.
+struct BatchLoss {
+  Readback sum;
+  std::int64_t tokens;
+
+  double mean() const { return sum.wait().front() / static_cast<double>(tokens); }
+};
+
+BatchLoss batch_loss(Engine& engine, Batches& batches) {
+  at::Tensor sum;
   std::int64_t tokens = 0;
   for (std::int64_t piece = 0; piece < batches.evaluation_pieces(); ++piece) {
     const Batch batch = batches.take();
-    sum += engine.token_losses(batch.x_BT, batch.y_BT).sum(at::kDouble).item<double>();
+    const at::Tensor of_piece = engine.token_losses(batch.x_BT, batch.y_BT).sum(at::kDouble);
+    sum = sum.defined() ? sum.add_(of_piece) : of_piece;
     tokens += batch.y_BT.numel();
   }
-  return sum / static_cast<double>(tokens);
+  return {Readback(sum.view({1})), tokens};
 }
 
 }  // namespace
@@ -28,13 +40,17 @@ std::optional<SplitLosses> estimate_loss(
   const auto mean_over = [&](const TokenFile& split) -> std::optional<double> {
     batches.request_evaluation(split, eval_iters);
     double sum = 0;
+    std::optional<BatchLoss> before;
     for (std::int64_t i = 0; i < eval_iters; ++i) {
-      sum += batch_loss(engine, batches);
+      BatchLoss batch = batch_loss(engine, batches);
+      if (before) sum += before->mean();
+      before.emplace(std::move(batch));
       if (!progress(++done, 2 * eval_iters)) {
         batches.abandon_evaluation();
         return std::nullopt;
       }
     }
+    if (before) sum += before->mean();
     return sum / static_cast<double>(eval_iters);
   };
   const auto train = mean_over(dataset.train);

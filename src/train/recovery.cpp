@@ -40,12 +40,14 @@ Recovery::Recovery(const c10::Device& device, Engine& engine,
     : flushes([device] { return allocation_retries(device); }),
       device_(device),
       engine_(engine),
-      say_(std::move(say)) {}
+      say_(std::move(say)),
+      flushes_seen_(flushes()) {}
 
 void Recovery::run(const std::string& what, WorkPlan& plan, bool backward,
                    const std::function<void()>& work,
                    const std::function<void(const WorkPlan&)>& retreat) {
   for (int failures = 1;; ++failures) {
+    flushes_seen_ = flushes();
     const auto why = out_of_memory(work);
     if (!why) return;
     const auto less = next(plan, backward, failures);
@@ -65,9 +67,13 @@ std::optional<WorkPlan> Recovery::next(const WorkPlan& failed, bool backward, in
   return smaller(failed, backward);
 }
 
-bool Recovery::thrashed() {
+std::optional<WorkPlan> Recovery::relief(const WorkPlan& plan) {
   const std::int64_t before = std::exchange(flushes_seen_, flushes());
-  return flushes_seen_ > before;
+  if (flushes_seen_ == before) return std::nullopt;
+  const auto less = next(plan, /*backward=*/true, /*failures=*/1);
+  if (!less) return std::nullopt;
+  say_("memory is so short that the allocator flushed its cache; from here on " + described(*less));
+  return less;
 }
 
 }  // namespace gpt

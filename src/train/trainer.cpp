@@ -142,14 +142,11 @@ Trainer::QueuedStep Trainer::queue_step() {
     throw;
   }
   parts_.batches.finish_step();
-  if (recovery_.thrashed())
-    if (const auto next = recovery_.next(plan_, /*backward=*/true, /*failures=*/1)) {
-      parts_.report.replanned(state_.step,
-                              "memory is so short that the allocator flushed its "
-                              "cache; from here on " +
-                                  described(*next));
-      set_plan(*next);
-    }
+  if (const auto less = recovery_.relief(plan_)) {
+    set_plan(*less);
+    // Else the next step might flush the larger plan's blocks, and shrink again.
+    release_cached_memory(parts_.compute.device);
+  }
   return std::move(*queued);
 }
 

@@ -20,6 +20,7 @@ class Emulated {
 };
 
 extern int graph_replays;
+extern bool refuse_graphs;  // every recording fails
 
 // Runs `run` in both orders of threads and blocks. Both must give the same bits, or a barrier is
 // missing; the result is that of the first.

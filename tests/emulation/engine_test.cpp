@@ -30,33 +30,82 @@ TEST(Emulation, WholeEngineHasEagersGradients) {
   }
 }
 
+// Six steps of a small model; the token losses and gradients of each, and how many graphs there
+// were.
+struct Trained {
+  std::vector<at::Tensor> all;
+  std::size_t graphs = 0;
+};
+
+Trained train(const char* mode) {
+  EngineCase c;
+  c.model.n_layer = 1;
+  TrainConfig config = testing::config_of(c);
+  config.system.compile_mode = mode;
+  auto g = testing::generator(1);
+  Gpt model(c.model, c.vocabulary, 9, g);
+  const auto engine = make_gpu_engine(config, model, {c.device, c.type});
+  Trained trained;
+  for (int step = 0; step < 6; ++step) {
+    if (step % 2 == 0)
+      for (const Parameter& p : model.parameters()) p.tensor.mutable_grad() = at::Tensor();
+    const at::Tensor x = at::randint(23, {2, 7}, g, at::kLong);
+    trained.all.push_back(engine->accumulate(x, x.flip(1), {}, {}));
+    for (const Parameter& p : model.parameters()) trained.all.push_back(p.tensor.grad().clone());
+  }
+  trained.graphs = engine->recorded_graphs();
+  return trained;
+}
+
+void expect_equal(const Trained& actual, const Trained& expected) {
+  for (std::size_t i = 0; i < expected.all.size(); ++i)
+    EXPECT_TRUE(at::equal(actual.all[i], expected.all[i])) << i;
+}
+
 // Recorded after two calls, replayed with new tokens and into gradients that were zeroed: the same
 // as never recorded.
 TEST(Emulation, ReplayedGraphsSeeNewTokensAndOldGradients) {
   const Emulated emulated;
-  EngineCase c;
-  c.model.n_layer = 1;
-  const auto train = [&](const char* mode) {
-    TrainConfig config = testing::config_of(c);
-    config.system.compile_mode = mode;
-    auto g = testing::generator(1);
-    Gpt model(c.model, c.vocabulary, 9, g);
-    const auto engine = make_gpu_engine(config, model, {c.device, c.type});
-    std::vector<at::Tensor> all;
-    for (int step = 0; step < 6; ++step) {
-      if (step % 2 == 0)
-        for (const Parameter& p : model.parameters()) p.tensor.mutable_grad() = at::Tensor();
-      const at::Tensor x = at::randint(23, {2, 7}, g, at::kLong);
-      all.push_back(engine->accumulate(x, x.flip(1), {}, {}));
-      for (const Parameter& p : model.parameters()) all.push_back(p.tensor.grad().clone());
-    }
-    return all;
-  };
-  const auto plain = train("default");
+  const Trained plain = train("default");
   EXPECT_EQ(testing::graph_replays, 0);
-  const auto replayed = train("reduce-overhead");
+  EXPECT_EQ(plain.graphs, 0u);
+  const Trained replayed = train("reduce-overhead");
   EXPECT_EQ(testing::graph_replays, 4);
-  for (std::size_t i = 0; i < plain.size(); ++i) EXPECT_TRUE(at::equal(replayed[i], plain[i])) << i;
+  EXPECT_EQ(replayed.graphs, 1u);
+  expect_equal(replayed, plain);
+}
+
+TEST(Emulation, WhatCannotBeRecordedRunsPlainly) {
+  const Emulated emulated;
+  const Trained plain = train("default");
+  testing::refuse_graphs = true;
+  const int before = testing::graph_replays;
+  const Trained refused = train("reduce-overhead");
+  testing::refuse_graphs = false;
+  EXPECT_EQ(testing::graph_replays, before);
+  EXPECT_EQ(refused.graphs, 0u);
+  expect_equal(refused, plain);
+}
+
+// Other micro-batches may follow, even where the engine's own part of the plan stays.
+TEST(Emulation, ANewPlanForgetsWhatWasRecorded) {
+  const Emulated emulated;
+  EngineCase c;
+  TrainConfig config = testing::config_of(c);
+  config.system.compile_mode = "reduce-overhead";
+  auto g = testing::generator(1);
+  Gpt model(c.model, c.vocabulary, 9, g);
+  const auto engine = make_gpu_engine(config, model, {c.device, c.type});
+  const at::Tensor x = at::randint(23, {2, 7}, g, at::kLong);
+  const auto three_steps = [&] {
+    for (int step = 0; step < 3; ++step) engine->accumulate(x, x, {}, {});
+  };
+  three_steps();
+  EXPECT_EQ(engine->recorded_graphs(), 1u);
+  engine->replan(engine_plan(config.model, config.memory, c.vocabulary));
+  EXPECT_EQ(engine->recorded_graphs(), 0u);
+  three_steps();
+  EXPECT_EQ(engine->recorded_graphs(), 1u);
 }
 
 }  // namespace

@@ -104,6 +104,22 @@ TEST(Emulation, ColumnSumsAreAddedOnce) {
   }
 }
 
+// Few columns have many threads each, many columns one each.
+TEST(Emulation, RowsAreAddedOnceHoweverManyColumns) {
+  for (const at::ScalarType type : {at::kDouble, at::kFloat}) {
+    for (const auto& [rows, columns] : {std::pair{3, 40}, {70, 33}, {3, 40001}}) {
+      const at::Tensor in = at::randn({rows, columns + 5}, at::kDouble).to(type);
+      const auto run = [&] {
+        at::Tensor out = at::arange(columns, type);
+        add_rows_(in.narrow(1, 2, columns), out);
+        return std::vector{out};
+      };
+      EXPECT_TRUE(near(emulate(run)[0], run()[0], type == at::kDouble ? 1e-13 : 1e-5))
+          << type << " " << rows << "x" << columns;
+    }
+  }
+}
+
 TEST(Emulation, EmbeddingEqualsTheReference) {
   for (const at::ScalarType type : {at::kDouble, at::kFloat}) {
     for (const std::int64_t width : {1, 5, 16, 520}) {

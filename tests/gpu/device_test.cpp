@@ -53,6 +53,16 @@ TEST_F(GpuDevice, StatisticsAreThereBeforeTheFirstTensor) {
   EXPECT_EQ(memory_use(cuda_).peak, memory_use(cuda_).now);
 }
 
+TEST_F(GpuDevice, WhatIsMissingUnderALimitIsCountedFromTheLimit) {
+  constexpr std::int64_t kMebi = std::int64_t{1} << 20;
+  const auto bytes = at::TensorOptions().device(cuda_).dtype(at::kByte);
+  release_cached_memory(cuda_);
+  limit_memory(cuda_, memory_use(cuda_).now + 64 * kMebi);
+  EXPECT_THROW(at::empty({256 * kMebi}, bytes), c10::OutOfMemoryError);
+  limit_memory(cuda_, 0);
+  EXPECT_NEAR(static_cast<double>(memory_shortfall(cuda_)) / kMebi, 192, 4);
+}
+
 TEST_F(GpuDevice, SynchronizeWaitsForWhatIsQueued) {
   const at::Tensor a = at::ones({2048, 2048}, at::TensorOptions().device(cuda_));
   at::Tensor sum = at::zeros({}, at::TensorOptions().device(cuda_).dtype(at::kDouble));

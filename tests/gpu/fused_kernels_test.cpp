@@ -105,6 +105,17 @@ TEST_F(GpuFused, ColumnSums) {
   }
 }
 
+TEST_F(GpuFused, AddedRows) {
+  for (const at::ScalarType type : {at::kDouble, at::kFloat}) {
+    for (const auto& [rows, columns] : {std::pair{1, 1}, {512, 1536}, {3, 40001}, {22, 786432}}) {
+      const at::Tensor in = random({rows, columns}, type);
+      const at::Tensor out = at::ones({columns}, in.options().device(cuda_));
+      add_rows_(in.to(cuda_), out);
+      EXPECT_LT(relative_distance(out, in.to(at::kDouble).sum(0) + 1), rounding(type)) << columns;
+    }
+  }
+}
+
 TEST_F(GpuFused, EmbeddingAndItsGradient) {
   for (const std::int64_t vocab : {1, 3, 65, 50304}) {
     const at::Tensor tokens = at::randint(vocab, {4, 300}, generator_, at::kLong);

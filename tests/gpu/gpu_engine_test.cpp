@@ -1,6 +1,7 @@
 // The fused engine on the GPU against the eager one, on the same GPU and on the CPU.
 #include <ATen/core/grad_mode.h>
 
+#include "gpt/kernels/device_memory.h"
 #include "gpt/model/engines.h"
 
 #include "gpu.h"
@@ -99,7 +100,8 @@ TEST_F(GpuEngineTest, RecomputationChangesNoBit) {
   at::globalContext().setAllowTF32CuDNN(false);
 }
 
-// Recorded in the third call of a shape. The replays must see new tokens, zeroed gradients and
+// Recorded in the third call of a shape; two shapes take turns, as with a last piece that is
+// smaller, and work in the same memory. The replays must see new tokens, zeroed gradients and
 // changed weights.
 TEST_F(GpuEngineTest, ReplayedGraphsDoWhatTheLaunchesDid) {
   const EngineCase c = wide_case();
@@ -112,21 +114,100 @@ TEST_F(GpuEngineTest, ReplayedGraphsDoWhatTheLaunchesDid) {
     const auto type = device_facts().cuda_bf16 ? at::kBFloat16 : at::kHalf;
     const auto engine = make_gpu_engine(config, model, {cuda_, type});
     std::vector<at::Tensor> all;
-    for (int step = 0; step < 8; ++step) {
+    for (int step = 0; step < 14; ++step) {
       if (step % 2 == 0)
         for (const Parameter& p : model.parameters()) p.tensor.mutable_grad() = at::Tensor();
-      const at::Tensor x = at::randint(1000, {2, 128}, g, at::kLong).to(cuda_);
-      all.push_back(engine->accumulate(x, x.flip(1), {.per_token = 1.0 / 512}, {}).cpu());
+      const at::Tensor x = at::randint(1000, {step % 2 == 0 ? 3 : 2, 128}, g, at::kLong).to(cuda_);
+      all.push_back(engine->accumulate(x, x.flip(1), {.per_token = 1.0 / 640}, {}).cpu());
       for (const Parameter& p : model.parameters()) all.push_back(p.tensor.grad().cpu());
       const at::NoGradGuard no_grad;
       for (const Parameter& p : model.parameters()) at::Tensor(p.tensor).sub_(p.tensor.grad());
       engine->weights_changed();
     }
+    EXPECT_EQ(engine->recorded_graphs(), std::string(mode) == "default" ? 0u : 2u)
+        << "or launches were compared with launches";
     return all;
   };
   const auto plain = train("default"), replayed = train("reduce-overhead");
   for (std::size_t i = 0; i < plain.size(); ++i)
     EXPECT_LT(testing::relative_distance(replayed[i], plain[i]), 3e-2) << i;
+}
+
+// A model whose micro-batches, not its weights, take the memory.
+class GpuEngineMemory : public GpuEngineTest {
+ protected:
+  struct Engined {
+    std::unique_ptr<Gpt> model;
+    std::unique_ptr<Engine> engine;
+    at::Tensor x_BT;
+
+    void step() const {
+      for (const Parameter& p : model->parameters()) p.tensor.mutable_grad() = at::Tensor();
+      engine->accumulate(x_BT, x_BT, {.per_token = 1e-4}, {});
+    }
+  };
+
+  Engined engined(const char* mode) const {
+    EngineCase c = wide_case();
+    TrainConfig config = config_of(c);
+    config.system.compile_mode = mode;
+    config.model.head_chunk.value = 1024;
+    auto g = testing::generator(1);
+    Engined all;
+    all.model = std::make_unique<Gpt>(c.model, c.vocabulary, 512, g);
+    all.model->to(cuda_);
+    all.engine = make_gpu_engine(config, *all.model, {cuda_, at::kHalf});
+    all.x_BT = at::randint(1000, {64, 512}, g, at::kLong).to(cuda_);
+    return all;
+  }
+
+  std::uint64_t reserved() const { return memory_use(cuda_).now; }
+};
+
+// Plain calls cache their working memory; recorded ones keep it. Never both, and nothing after.
+TEST_F(GpuEngineMemory, GraphsTakeTheMemoryOfThePlainCallsAndGiveItBack) {
+  release_cached_memory(cuda_);
+  const std::uint64_t empty = reserved();
+  constexpr std::uint64_t kSlack = std::uint64_t{192} << 20;  // two streams' workspaces
+  std::uint64_t plain = 0;
+  {
+    const Engined all = engined("default");
+    for (int step = 0; step < 4; ++step) all.step();
+    plain = reserved() - empty;
+  }
+  release_cached_memory(cuda_);
+  {
+    const Engined all = engined("reduce-overhead");
+    for (int step = 0; step < 5; ++step) all.step();
+    ASSERT_EQ(all.engine->recorded_graphs(), 1u);
+    EXPECT_LT(reserved() - empty, plain + kSlack);
+    EXPECT_GT(plain, 4 * kSlack) << "too small a model to tell";
+    all.step();  // under way while its memory goes
+    all.engine->replan({Recompute::kNone, 512});
+    release_cached_memory(cuda_);
+    EXPECT_LT(reserved() - empty, plain / 2);
+    for (int step = 0; step < 5; ++step) all.step();
+    EXPECT_EQ(all.engine->recorded_graphs(), 1u);
+  }
+  release_cached_memory(cuda_);
+  EXPECT_LT(reserved(), empty + kSlack);
+}
+
+// Memory that runs out while work is recorded: said, survived, and not tried again.
+TEST_F(GpuEngineMemory, ARecordingThatFindsNoMemoryLeavesTheAllocatorAsItWas) {
+  release_cached_memory(cuda_);
+  const Engined all = engined("reduce-overhead");
+  all.step();
+  all.step();
+  limit_memory(cuda_, reserved() / 4 * 3);
+  EXPECT_THROW(all.step(), c10::OutOfMemoryError) << "the plain call finds none, either";
+  limit_memory(cuda_, 0);
+  release_cached_memory(cuda_);
+  for (int step = 0; step < 3; ++step) all.step();
+  EXPECT_EQ(all.engine->recorded_graphs(), 0u);
+  all.engine->release_memory();
+  for (int step = 0; step < 3; ++step) all.step();
+  EXPECT_EQ(all.engine->recorded_graphs(), 1u);
 }
 
 }  // namespace

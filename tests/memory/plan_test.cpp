@@ -200,6 +200,40 @@ TEST(Plan, OffloadsNoMoreThanTheHostHasRoomFor) {
   EXPECT_TRUE(choose_plan(problem, {.offload = Offload::kMoments}, rates, kUsersCard).best);
 }
 
+// A step's working memory is the graphs' for good: an evaluation's comes on top of it.
+TEST(Plan, RecordedStepsKeepTheirMemoryDuringEvaluations) {
+  Problem problem = gpt2(12, 12, 768);
+  const DeviceRates rates = gpu_rates("rtx3060");
+  const Choice choice{.micro_batch = 8, .head_chunk = 2048, .eval_batch = 4};
+  const Plan plain = plan_of(problem, choice, rates);
+  problem.graphs = true;
+  const Plan recorded = plan_of(problem, choice, rates);
+  const Footprint& step = plain.train.live;
+  EXPECT_NEAR(
+      static_cast<double>(recorded.eval.live[Use::kGraphs]),
+      static_cast<double>(step[Use::kActivations] + step[Use::kHead] + step[Use::kWorkspace]),
+      8 << 20);
+  EXPECT_EQ(recorded.eval.live.tensors(), plain.eval.live.tensors()) << "idle, it is no tensor's";
+  EXPECT_GT(recorded.train.live.total(), plain.train.live.total());
+
+  const PlanChoice chosen = choose_plan(problem, {}, rates, kUsersCard);
+  ASSERT_TRUE(chosen.best);
+  EXPECT_LE(chosen.best->needs(), kUsersCard);
+  EXPECT_GT(chosen.best->choice.eval_batch, 1);
+}
+
+TEST(Plan, OnlyAGpusFusedEngineWithoutDropoutRecords) {
+  TrainConfig config;
+  config.system.dtype = "bfloat16";
+  config.model.dropout = 0;
+  EXPECT_FALSE(problem_of(config, /*cuda=*/true, 1).graphs);
+  config.system.compile_mode = "reduce-overhead";
+  EXPECT_TRUE(problem_of(config, /*cuda=*/true, 1).graphs);
+  EXPECT_FALSE(problem_of(config, /*cuda=*/false, 1).graphs);
+  config.model.dropout = 0.1;
+  EXPECT_FALSE(problem_of(config, /*cuda=*/true, 1).graphs);
+}
+
 TEST(Plan, AnUnknownGpuIsAnErrorThatListsTheKnown) {
   const std::string error = testing::error_text([] { gpu_rates("rtx9999"); });
   EXPECT_NE(error.find("'rtx9999' is unknown"), std::string::npos) << error;

@@ -1,5 +1,6 @@
 // Memory that runs out anywhere in a run, and the run that goes on.
 #include <fstream>
+#include <utility>
 
 #include <ATen/Parallel.h>
 #include <gtest/gtest.h>
@@ -231,15 +232,54 @@ TEST_P(Recovered, TheLastWordComesAfterACheckpoint) {
 
 TEST_P(Recovered, AFlushedCacheCountsAsAFailedPlan) {
   TinyRun run(config());
-  std::int64_t flushes = 0;
+  std::int64_t flushes = 7;  // of whoever used the device before
   run.trainer.recovery().flushes = [&] { return flushes; };
   run.trainer.step();
   EXPECT_EQ(run.trainer.plan().sequences, 4);
-  flushes = 2;
+  int steps = 0;
+  run.trainer.after_backward = [&] { flushes += ++steps == 1; };
   run.trainer.step();
   EXPECT_EQ(run.trainer.plan().sequences, 2);
   run.trainer.step();
   EXPECT_EQ(run.trainer.plan().sequences, 2);
+}
+
+// The allocator flushes before it refuses: that is one shortage, not two.
+TEST_P(Recovered, AFailureThatFlushedTheCacheMakesThePlanSmallerOnce) {
+  TinyRun run(config());
+  std::int64_t flushes = 0, attempts = 0;
+  run.trainer.recovery().flushes = [&] { return flushes; };
+  run.trainer.after_backward = [&] {
+    if (++attempts > 1) return;
+    ++flushes;
+    fail_cpu_allocations(1);
+  };
+  run.trainer.step();
+  EXPECT_EQ(attempts, 2);
+  EXPECT_EQ(run.trainer.plan().sequences, 2);
+  run.trainer.step();
+  EXPECT_EQ(run.trainer.plan().sequences, 2);
+}
+
+// What an evaluation was short of says nothing about a step.
+TEST_P(Recovered, AnEvaluationsFlushesLeaveTrainingsPlanAlone) {
+  for (const bool fails : {false, true}) {
+    TinyRun run(config());
+    std::int64_t flushes = 0;
+    run.trainer.recovery().flushes = [&] { return flushes; };
+    WorkPlan evaluation{2, 8, {}};
+    bool first = true;
+    const auto work = [&] {
+      if (!std::exchange(first, false)) return;
+      ++flushes;
+      TORCH_CHECK_WITH(OutOfMemoryError, !fails, "planted");
+    };
+    run.trainer.recovery().run("an evaluation", evaluation, /*backward=*/false, work,
+                               [](const WorkPlan&) {});
+    EXPECT_EQ(evaluation.sequences, fails ? 1 : 2);
+    run.trainer.step();
+    EXPECT_EQ(run.trainer.plan().sequences, 4);
+  }
 }
 
 // Evaluation: the same draws again, in smaller pieces; the training that follows is the same.

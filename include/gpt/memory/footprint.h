@@ -17,10 +17,11 @@ enum class Use {
   kHead,         // the LM head: a chunk of logits, its gradients
   kWorkspace,    // made and freed inside one operation, libraries' scratch
   kBatch,        // tokens and their losses
+  kGraphs,       // what recorded work holds while it does not run
   kContext,      // CUDA's own, outside the caching allocator
   kMargin,       // what a caching allocator loses to rounding and fragments
 };
-inline constexpr std::size_t kUses = 10;
+inline constexpr std::size_t kUses = 11;
 
 // "weights", "weight copies", ...
 const char* use_name(Use use);
@@ -31,7 +32,7 @@ struct Footprint {
   std::int64_t& operator[](Use use) { return bytes[static_cast<std::size_t>(use)]; }
   std::int64_t operator[](Use use) const { return bytes[static_cast<std::size_t>(use)]; }
   std::int64_t total() const;
-  // Without kContext and kMargin: what an allocator counts.
+  // Without kGraphs, kContext and kMargin: what an allocator counts as tensors.
   std::int64_t tensors() const;
 };
 

@@ -22,6 +22,7 @@ struct Problem {
   bool cuda = false;
   bool evaluates_elsewhere = false;  // eval_device is another device
   EngineKind engine = EngineKind::kEager;
+  bool graphs = false;  // a step is recorded, and keeps its working memory
   std::int64_t threads = 1;
   // Bytes that a GPU's offloading may take of the host's memory.
   std::int64_t host_memory = std::numeric_limits<std::int64_t>::max();

@@ -1,6 +1,7 @@
 // How a model is computed: what the loop needs from it, whichever engine does the work.
 #pragma once
 
+#include <cstddef>
 #include <memory>
 
 #include <ATen/core/Tensor.h>
@@ -52,6 +53,9 @@ class Engine {
 
   // Gives back everything that a later call can make again.
   virtual void release_memory() {}
+
+  // How many device graphs stand in for launches at the moment.
+  virtual std::size_t recorded_graphs() const { return 0; }
 };
 
 // The engine of engine_kind() for config.system.compile. `model` must outlive it and be on its

@@ -20,6 +20,7 @@ class EvaluationEngine : public Engine {
   void weights_changed() override;
   void replan(const EnginePlan& plan) override;
   void release_memory() override;
+  std::size_t recorded_graphs() const override { return training_->recorded_graphs(); }
 
  private:
   void renew();

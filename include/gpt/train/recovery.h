@@ -39,9 +39,10 @@ class Recovery {
   void run(const std::string& what, WorkPlan& plan, bool backward,
            const std::function<void()>& work, const std::function<void(const WorkPlan&)>& retreat);
 
-  // Has the caching allocator flushed its cache since the last call? Then the plan does not fit,
-  // even though nothing failed: each flush stops the device.
-  bool thrashed();
+  // A smaller plan for training if the last run of `work` succeeded only because the caching
+  // allocator flushed its cache: then the plan does not fit although nothing failed, and each flush
+  // stops the device. Told once.
+  std::optional<WorkPlan> relief(const WorkPlan& plan);
 
   // The plan after `failed`, the `failures`-th in a row: replan's if there is one, else
   // smaller()'s.
@@ -50,14 +51,14 @@ class Recovery {
   // planner is there.
   std::function<std::optional<WorkPlan>(const WorkPlan& failed, int failures)> replan;
 
-  // How often it has; for tests.
+  // How often the allocator has flushed; for tests.
   std::function<std::int64_t()> flushes;
 
  private:
   c10::Device device_;
   Engine& engine_;
   std::function<void(const std::string&)> say_;
-  std::int64_t flushes_seen_ = 0;
+  std::int64_t flushes_seen_;  // before the attempt at hand; failed ones flush in any case
 };
 
 }  // namespace gpt

@@ -1,0 +1,32 @@
+// The table of the GPU engine's memory on the CPU, where the counting allocator sees every tensor:
+// through the kernels' sources, so that nothing is made that a GPU would not make.
+#include "gpt/kernels/cpu_memory.h"
+
+#include "emulated.h"
+#include "support/gpu_table.h"
+
+namespace gpt {
+namespace {
+
+using testing::Emulated;
+using testing::TableCase;
+
+class GpuTable : public ::testing::TestWithParam<TableCase> {};
+
+TEST_P(GpuTable, IsWithinThreePercentOfTheMeasured) {
+  install_cpu_memory();
+  const Emulated emulated;
+  testing::expect_peaks_as_planned(GetParam(), at::kCPU);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Configs, GpuTable,
+    ::testing::Values(TableCase{"float32", 2, 2, 32, 64, 4, 61, 64, at::kFloat, false, 0},
+                      TableCase{"bfloat16", 3, 2, 32, 64, 4, 61, 64, at::kBFloat16, false, 0},
+                      TableCase{"one block", 1, 2, 32, 64, 4, 61, 64, at::kHalf, false, 0},
+                      TableCase{"head", 2, 2, 16, 64, 4, 2000, 256, at::kBFloat16, false, 0},
+                      TableCase{"plain attention", 2, 4, 32, 128, 2, 50, 32, at::kFloat, true, 0},
+                      TableCase{"dropout", 2, 4, 32, 128, 2, 50, 32, at::kBFloat16, false, 0.2}));
+
+}  // namespace
+}  // namespace gpt

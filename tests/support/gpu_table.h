@@ -1,0 +1,96 @@
+// What the plan foresees of the GPU engine's memory, against what its tensors take.
+#pragma once
+
+#include <cmath>
+#include <cstdio>
+#include <functional>
+
+#include "gpt/config/recompute.h"
+#include "gpt/kernels/device_memory.h"
+#include "gpt/memory/step_table.h"
+#include "gpt/model/engines.h"
+
+#include "support/engine_cases.h"
+
+namespace gpt::testing {
+
+struct TableCase {
+  const char* name;
+  std::int64_t layers, heads, width, block, micro, vocab, chunk;
+  at::ScalarType type;
+  bool plain;
+  double dropout;
+};
+
+inline std::ostream& operator<<(std::ostream& out, const TableCase& c) {
+  return out << c.name;
+}
+
+inline Problem problem_of(const TableCase& c, bool cuda) {
+  Problem problem;
+  problem.layers = c.layers, problem.heads = c.heads, problem.width = c.width;
+  problem.block = c.block, problem.vocab = c.vocab;
+  problem.plain_attention = c.plain, problem.dropout = c.dropout > 0;
+  problem.batch = c.micro;
+  problem.type_bytes = static_cast<std::int64_t>(c10::elementSize(c.type));
+  problem.engine = EngineKind::kGpu;
+  problem.cuda = cuda;
+  return problem;
+}
+
+struct EnginePeaks {
+  double step, evaluation;
+};
+
+// Weights, gradients and all that a step and an evaluation take beside them.
+inline EnginePeaks measured_peaks(const TableCase& c, Recompute level, const c10::Device& device) {
+  EngineCase of;
+  of.model.n_layer = c.layers, of.model.n_head = c.heads, of.model.n_embd = c.width;
+  of.model.dropout = c.dropout, of.model.head_chunk.value = c.chunk;
+  if (c.plain) of.model.attention = "plain";
+  of.recompute = recompute_name(level);
+  auto g = generator(1);
+  const at::Tensor x = at::randint(c.vocab, {c.micro, c.block}, g, at::kLong).to(device);
+  const DropoutState dropout{
+      .on = c.dropout > 0, .p = c.dropout, .seed = 1, .step = 0, .sequence_B = at::arange(c.micro)};
+  reset_peak_memory(device);
+  const std::uint64_t before = memory_use(device).tensors_peak;
+  Gpt model(of.model, c.vocab, c.block, g);
+  model.to(device);
+  const auto engine = make_gpu_engine(config_of(of), model, {device, c.type});
+  const auto peak_of = [&](const std::function<void()>& work) {
+    work();  // copies and gradients, which stay, and what libraries make once
+    reset_peak_memory(device);
+    work();
+    return static_cast<double>(memory_use(device).tensors_peak - before);
+  };
+  return {peak_of([&] { engine->accumulate(x, x, {}, dropout); }),
+          peak_of([&] { engine->token_losses(x, x); })};
+}
+
+// The optimizer and the tokens are not in it, only the losses.
+inline double predicted_peak(const TableCase& c, const Phases& phases) {
+  Footprint live = peak_of(phases).live;
+  live[Use::kOptimizer] = 0;
+  live[Use::kBatch] = 4 * c.micro * c.block;
+  return static_cast<double>(live.tensors());
+}
+
+inline void expect_peaks_as_planned(const TableCase& c, const c10::Device& device) {
+  const Problem problem = problem_of(c, device.is_cuda());
+  for (const Recompute level : kRecomputeLevels) {
+    const EnginePeaks measured = measured_peaks(c, level, device);
+    const Choice choice{
+        .recompute = level, .micro_batch = c.micro, .head_chunk = c.chunk, .eval_batch = c.micro};
+    const auto compare = [&](const Phases& phases, double actual) {
+      const double off = predicted_peak(c, phases) / actual - 1;
+      EXPECT_LT(std::abs(off), 0.03) << c.name << ", " << recompute_name(level);
+      std::printf("%-20s %-6s %-42s %11.0f B, predicted %+.2f %%\n", c.name, recompute_name(level),
+                  peak_of(phases).name.c_str(), actual, 100 * off);
+    };
+    compare(step_phases(problem, choice), measured.step);
+    compare(evaluation_phases(problem, choice), measured.evaluation);
+  }
+}
+
+}  // namespace gpt::testing
