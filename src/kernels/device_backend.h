@@ -20,7 +20,8 @@ void limit_cuda_memory(int index, std::uint64_t bytes);
 at::Tensor pinned_zeros(at::IntArrayRef sizes);
 void release_cached_cuda_memory();
 std::int64_t cuda_allocation_retries(int index);
-// Would a tensor of `bytes` come without the caching allocator having to flush its cache?
+// Is there memory for a tensor of `bytes` beside all that the caching allocator holds, so that it
+// need not flush its cache? What it has cached does not count: that may be of graphs.
 bool cuda_has_room(int index, std::uint64_t bytes);
 // Of the last refusal on any card.
 std::uint64_t cuda_memory_shortfall();

@@ -132,9 +132,6 @@ std::int64_t cuda_allocation_retries(int index) {
 bool cuda_has_room(int index, std::uint64_t bytes) {
   constexpr std::uint64_t kSegment = 20 << 20;  // what the allocator fetches for less
   const c10::DeviceIndex device = allocator_index(index);
-  std::size_t cached = 1;  // 0 would stand for the card's free memory
-  allocator::cacheInfo(device, &cached);
-  if (bytes <= cached) return true;
   const auto reserved = allocator::getDeviceStats(device).reserved_bytes[0].current;
   const double allowed =
       allocator::getMemoryFraction(device) * static_cast<double>(cuda_total_memory(index));

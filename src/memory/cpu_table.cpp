@@ -51,12 +51,17 @@ std::int64_t partial_bytes(const Problem& problem, const Work& work, std::int64_
 }
 
 // All of it is there all the time from the first evaluation and step on. The last piece of a step
-// may have fewer sequences than the others, and a single one is worked on by all threads.
+// or of an evaluation may have fewer sequences than the others, and a single one is worked on by
+// all threads.
 Footprint always(const Problem& problem, const Choice& choice, std::int64_t batch) {
-  const std::int64_t all = problem.parameters(), rest = problem.effective() % choice.micro_batch;
+  const std::int64_t all = problem.parameters();
+  const auto last_of = [&](std::int64_t sequences, std::int64_t piece) {
+    return work_of(problem, choice, sequences % piece == 0 ? piece : sequences % piece);
+  };
   const Work usual = work_of(problem, choice, choice.micro_batch);
-  const Work last = rest == 0 ? usual : work_of(problem, choice, rest);
+  const Work last = last_of(problem.effective(), choice.micro_batch);
   const Work evaluation = work_of(problem, choice, choice.eval_batch);
+  const Work last_evaluation = last_of(problem.batch, choice.eval_batch);
   Footprint live = standing(problem, choice);
   live[Use::kGradients] = block_bytes(problem, 4 * all);
   for (std::int64_t rank = 1; rank < problem.threads; ++rank)
@@ -66,7 +71,8 @@ Footprint always(const Problem& problem, const Choice& choice, std::int64_t batc
   live[Use::kCopies] += block_bytes(problem, cpu_packed_bytes(uncut_shape(problem, choice)));
   live[Use::kActivations] = std::max({arena_bytes(problem, usual.shape, /*gradients=*/true),
                                       arena_bytes(problem, last.shape, /*gradients=*/true),
-                                      arena_bytes(problem, evaluation.shape, /*gradients=*/false)});
+                                      arena_bytes(problem, evaluation.shape, /*gradients=*/false),
+                                      arena_bytes(problem, last_evaluation.shape, false)});
   live[Use::kBatch] = batch;
   return live;
 }

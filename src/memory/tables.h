@@ -17,9 +17,6 @@ std::int64_t embedding_bytes(const Problem& problem);  // wte in float32
 // Weights, AdamW's moments (or their staging), CUDA's context and margin: there all the time.
 Footprint standing(const Problem& problem, const Choice& choice);
 
-// Workspaces of CUDA's libraries; 0 on the CPU.
-std::int64_t library_bytes(const Problem& problem);
-
 // Tokens, targets and losses of a step in pieces of `sequences`.
 std::int64_t batch_bytes(const Problem& problem, std::int64_t sequences, std::int64_t pieces);
 

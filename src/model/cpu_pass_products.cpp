@@ -41,7 +41,9 @@ void CpuPass<X>::forward_product(std::int64_t rows, const X* x, std::int64_t in,
     return product_nt({rows, out, in}, {x, in}, {w, {.data = weight.packed_forward}}, {y, out},
                       Into::kReplace);
   const ProductSide<X> side{w.data, in, /*along=*/true};
-  for (const Slab& slab : slabs_of(*own_products<X>(), out, in, model_.shape.slab_bytes)) {
+  const Slabs slabs(*own_products<X>(), out, in, model_.shape.slab_bytes);
+  for (std::int64_t index = 0; index < slabs.count(); ++index) {
+    const Slab slab = slabs.at(index);
     const unsigned char* packed = share_slab(slab, side);
     product_nt({rows, slab.columns, slab.depths}, {x + slab.depth, in},
                {Matrix<const X>{at(side, slab), in}, {.data = packed}}, {y + slab.column, out},
@@ -57,7 +59,9 @@ void CpuPass<X>::backward_product(std::int64_t rows, const X* dy, std::int64_t o
     return product_nn({rows, in, out}, {dy, out}, {w, {.data = weight.packed_backward}}, {dx, in},
                       Into::kReplace);
   const ProductSide<X> side{w.data, in, /*along=*/false};
-  for (const Slab& slab : slabs_of(*own_products<X>(), in, out, model_.shape.slab_bytes)) {
+  const Slabs slabs(*own_products<X>(), in, out, model_.shape.slab_bytes);
+  for (std::int64_t index = 0; index < slabs.count(); ++index) {
+    const Slab slab = slabs.at(index);
     const unsigned char* packed = share_slab(slab, side);
     product_nn({rows, slab.columns, slab.depths}, {dy + slab.depth, out},
                {Matrix<const X>{at(side, slab), in}, {.data = packed}}, {dx + slab.column, in},

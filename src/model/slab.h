@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <vector>
 
 #include "gpt/kernels/product_set.h"
 
@@ -15,28 +14,38 @@ struct Slab {
   std::int64_t column, columns, depth, depths;  // where it begins in the right factor, and its size
 };
 
-// A right factor (inner, columns) in slabs of at most `bytes` when packed: in one, by inner
-// indices, so that left factors are packed once for all slabs, or, where columns are more, by
-// columns.
-template <class X>
-std::vector<Slab> slabs_of(const PackedProducts<X>& products, std::int64_t columns,
-                           std::int64_t inner, std::int64_t bytes) {
-  if (products.packed_bytes(columns, inner) <= bytes) return {{0, columns, 0, inner}};
-  constexpr std::int64_t kDepth = 256;
-  const bool by_depth = inner >= columns;
-  const std::int64_t whole = by_depth ? inner : columns;
-  const std::int64_t unit = by_depth ? kDepth : products.panel_columns;
-  const std::int64_t unit_bytes =
-      by_depth ? products.packed_bytes(columns, unit) : products.packed_bytes(unit, inner);
-  const std::int64_t units = (whole + unit - 1) / unit;
-  const std::int64_t most = std::max<std::int64_t>(1, bytes / unit_bytes);
-  const std::int64_t count = (units + most - 1) / most, step = (units + count - 1) / count * unit;
-  std::vector<Slab> slabs;
-  for (std::int64_t begin = 0; begin < whole; begin += step) {
-    const std::int64_t size = std::min(step, whole - begin);
-    slabs.push_back(by_depth ? Slab{0, columns, begin, size} : Slab{begin, size, 0, inner});
+// How a right factor (inner, columns) is cut into slabs of at most `bytes` when packed: not at all,
+// by inner indices, so that left factors are packed once for all slabs, or, where columns are more,
+// by columns. No heap: a thread that fails between meetings would leave the others waiting.
+class Slabs {
+ public:
+  template <class X>
+  Slabs(const PackedProducts<X>& products, std::int64_t columns, std::int64_t inner,
+        std::int64_t bytes)
+      : columns_(columns), inner_(inner), by_depth_(inner >= columns), step_(whole()) {
+    if (products.packed_bytes(columns, inner) <= bytes) return;
+    constexpr std::int64_t kDepth = 256;
+    const std::int64_t unit = by_depth_ ? kDepth : products.panel_columns;
+    const std::int64_t unit_bytes =
+        by_depth_ ? products.packed_bytes(columns, unit) : products.packed_bytes(unit, inner);
+    const std::int64_t units = (whole() + unit - 1) / unit;
+    const std::int64_t most = std::max<std::int64_t>(1, bytes / unit_bytes);
+    const std::int64_t count = (units + most - 1) / most;
+    step_ = (units + count - 1) / count * unit;
   }
-  return slabs;
-}
+
+  std::int64_t count() const { return (whole() + step_ - 1) / step_; }
+  Slab at(std::int64_t index) const {
+    const std::int64_t begin = index * step_, size = std::min(step_, whole() - begin);
+    return by_depth_ ? Slab{0, columns_, begin, size} : Slab{begin, size, 0, inner_};
+  }
+
+ private:
+  std::int64_t whole() const { return by_depth_ ? inner_ : columns_; }
+
+  std::int64_t columns_, inner_;
+  bool by_depth_;
+  std::int64_t step_;
+};
 
 }  // namespace gpt

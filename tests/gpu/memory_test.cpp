@@ -9,9 +9,11 @@ using testing::TableCase;
 
 using GpuMemoryTable = testing::Gpu;
 
-// Large enough that a library's workspace, made by whichever test came first, does not decide.
 TEST_F(GpuMemoryTable, IsWithinThreePercentOfTheMeasured) {
   const at::ScalarType half = device_facts().cuda_bf16 ? at::kBFloat16 : at::kHalf;
+  // Written-out scores ask every library for its workspace; what is measured is without them.
+  testing::measured_peaks({"first", 1, 12, 768, 64, 4, 100, 64, half, false, 0.1}, Recompute::kNone,
+                          cuda_);
   for (const TableCase& c :
        {TableCase{"blocks", 6, 12, 768, 1024, 8, 1000, 8192, half, false, 0},
         TableCase{"head", 2, 12, 768, 1024, 8, 50304, 8192, half, false, 0},

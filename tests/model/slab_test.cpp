@@ -21,7 +21,9 @@ const PackedProducts<float> kProducts{
 void cover(std::int64_t columns, std::int64_t inner, std::int64_t bytes) {
   SCOPED_TRACE(std::to_string(columns) + " x " + std::to_string(inner));
   std::int64_t column = 0, depth = 0;
-  for (const Slab& slab : slabs_of(kProducts, columns, inner, bytes)) {
+  const Slabs slabs(kProducts, columns, inner, bytes);
+  for (std::int64_t index = 0; index < slabs.count(); ++index) {
+    const Slab slab = slabs.at(index);
     EXPECT_LE(kProducts.packed_bytes(slab.columns, slab.depths), bytes);
     EXPECT_GT(slab.columns, 0);
     EXPECT_GT(slab.depths, 0);
@@ -53,10 +55,10 @@ TEST(Slabs, CoverAFactorOnce) {
 }
 
 TEST(Slabs, AreOneWhereItFits) {
-  const auto slabs = slabs_of(kProducts, 3072, 768, 3072 * 768 * 4);
-  ASSERT_EQ(slabs.size(), 1u);
-  EXPECT_EQ(slabs[0].columns, 3072);
-  EXPECT_EQ(slabs[0].depths, 768);
+  const Slabs slabs(kProducts, 3072, 768, 3072 * 768 * 4);
+  ASSERT_EQ(slabs.count(), 1);
+  EXPECT_EQ(slabs.at(0).columns, 3072);
+  EXPECT_EQ(slabs.at(0).depths, 768);
 }
 
 }  // namespace

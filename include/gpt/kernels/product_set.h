@@ -36,8 +36,7 @@ struct PackedProducts {
   void (*pack_b)(ProductSide<T> b, int64_t first, int64_t last, int64_t columns, int64_t inner,
                  unsigned char* to);
   int64_t panel_columns;
-  // multiply packs right factors in the shadow of its arithmetic: that they are packed already
-  // gains nothing.
+  // multiply packs right factors in the shadow of its arithmetic, where there are rows enough.
   bool packs_beside = false;
 };
 

@@ -17,4 +17,7 @@ Phases evaluation_phases(const Problem& problem, const Choice& choice);
 // Bytes of AdamW's moments and of weights that live in the host's memory; 0 without offload.
 std::int64_t host_bytes(const Problem& problem, const Choice& choice);
 
+// Workspaces of CUDA's libraries; 0 on the CPU.
+std::int64_t library_bytes(const Problem& problem);
+
 }  // namespace gpt
