@@ -21,13 +21,6 @@ void require_tokens(const char* what, const at::Tensor& tokens, std::int64_t low
                       " is outside the vocabulary of ", vocab);
 }
 
-// As the plan counts them: with the position embedding.
-std::int64_t all_parameters(const Gpt& model) {
-  std::int64_t sum = 0;
-  for (const Parameter& parameter : model.parameters()) sum += parameter.tensor.numel();
-  return sum;
-}
-
 }  // namespace
 
 CpuEngine::CpuEngine(const ModelConfig& config, const Gpt& model, const Compute& compute,
@@ -37,7 +30,7 @@ CpuEngine::CpuEngine(const ModelConfig& config, const Gpt& model, const Compute&
              .heads = config.n_head,
              .width = config.n_embd,
              .vocab = model.vocab_size(),
-             .parameters = all_parameters(model),
+             .parameters = model.parameter_count() + model.block_size() * config.n_embd,
              .low = compute.type == at::kBFloat16},
       tanh_gelu_(config.gelu == "tanh"),
       crews_(crews),

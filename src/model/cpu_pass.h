@@ -80,7 +80,11 @@ class CpuPass {
                        std::int64_t out, float* y);
   void backward_product(std::int64_t rows, const X* dy, std::int64_t out, const CpuWeight& weight,
                         std::int64_t in, float* dx);
-  unsigned char* share_slab(const Slab& slab, ProductSide<X> weight);
+  // Either: c = a times the weight, a right factor that may be kept packed. Rows of a and c follow
+  // each other.
+  void weight_product(Extent size, const X* a, ProductSide<X> weight, const unsigned char* kept,
+                      float* c);
+  const unsigned char* share_slab(const Slab& slab, ProductSide<X> weight);
   void linear(const X* x, std::int64_t in, const CpuWeight& weight, std::int64_t out, float* y);
   void linear_backward(const X* dy, std::int64_t out, const CpuWeight& weight, std::int64_t in,
                        float* dx);

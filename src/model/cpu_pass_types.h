@@ -15,11 +15,11 @@ inline Operand operand(Bf16* to) {
 }
 
 template <class X>
-Matrix<const X> matrix_of(const CpuWeight& weight, std::int64_t stride) {
+const X* matrix_of(const CpuWeight& weight) {
   if constexpr (std::is_same_v<X, float>)
-    return {weight.f32, stride};
+    return weight.f32;
   else
-    return {weight.bf16, stride};
+    return weight.bf16;
 }
 
 template <class X>

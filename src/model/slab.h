@@ -1,6 +1,6 @@
 // A part of a weight that a crew packs together for its products. Each thread multiplies rows of
-// its own with the whole weight, and would else pack all of it for these few rows: with two threads
-// a tenth of a product's time, with sixteen more than half of it.
+// its own with the whole weight, and would else pack all of it for these rows, which are the fewer
+// the more threads there are.
 #pragma once
 
 #include <algorithm>

@@ -4,10 +4,10 @@
 #include <cmath>
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 #include <gtest/gtest.h>
 
 #include "support/tensor_near.h"
+#include "support/thread_count.h"
 
 namespace gpt {
 namespace {
@@ -51,9 +51,7 @@ Expected expected(const UpdatedParameter& p, double factor) {
 
 class CpuUpdate : public ::testing::TestWithParam<int> {  // threads
  protected:
-  void SetUp() override { at::set_num_threads(GetParam()); }
-  void TearDown() override { at::set_num_threads(threads_); }
-  const int threads_ = at::get_num_threads();
+  const testing::ThreadCount threads_{GetParam()};
 };
 
 TEST_P(CpuUpdate, IsThePapers) {

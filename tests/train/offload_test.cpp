@@ -1,9 +1,9 @@
 // Optimizer state in the host's memory: the run is the same, and so are its checkpoints.
-#include <ATen/Parallel.h>
 #include <gtest/gtest.h>
 
 #include "gpt/model/engines.h"
 
+#include "support/thread_count.h"
 #include "support/tiny_run.h"
 
 namespace gpt {
@@ -36,14 +36,12 @@ std::uint32_t trained(const char* before, const char* after, std::int64_t first)
 }
 
 TEST(Offload, NeitherARunNorItsCheckpointsShowWhereTheMomentsWere) {
-  const int threads = at::get_num_threads();
-  at::set_num_threads(1);
+  const testing::ThreadCount one(1);
   const std::uint32_t resident = trained("off", "off", 0);
   EXPECT_EQ(trained("on", "on", 0), resident);
   EXPECT_EQ(trained("on", "on", 13), resident);
   EXPECT_EQ(trained("on", "off", 13), resident);
   EXPECT_EQ(trained("off", "on", 13), resident);
-  at::set_num_threads(threads);
 }
 
 // Losses of five steps of the GPU's engine in bfloat16, then the weights, all in one row.

@@ -2,7 +2,6 @@
 #include <fstream>
 #include <utility>
 
-#include <ATen/Parallel.h>
 #include <gtest/gtest.h>
 
 #include "gpt/kernels/cpu_memory.h"
@@ -10,6 +9,7 @@
 
 #include "support/error_text.h"
 #include "support/file_fault.h"
+#include "support/thread_count.h"
 #include "support/tiny_run.h"
 
 namespace gpt {
@@ -17,17 +17,14 @@ namespace {
 
 using testing::error_text;
 using testing::TempDir;
+using testing::ThreadCount;
 using testing::tiny_config;
 using testing::TinyRun;
 
 class Recovered : public ::testing::TestWithParam<bool> {  // compile
  protected:
-  void SetUp() override {
-    install_cpu_memory();
-    at::set_num_threads(1);  // so small a model only waits for a second one
-  }
+  void SetUp() override { install_cpu_memory(); }
   void TearDown() override {
-    at::set_num_threads(threads_);
     set_cpu_memory_limit(0);
     fail_cpu_allocations(0);
   }
@@ -50,7 +47,7 @@ class Recovered : public ::testing::TestWithParam<bool> {  // compile
   static bool fused() { return GetParam(); }
 
   TempDir dir_;
-  const int threads_ = at::get_num_threads();
+  const ThreadCount one_{1};  // so small a model only waits for a second one
 };
 
 TEST(Recovery, PlansGetSmallerUntilNothingIsLeft) {

@@ -1,8 +1,8 @@
 // 64 sequences in pieces of any size: the same gradients, the same curve.
-#include <ATen/Parallel.h>
 #include <gtest/gtest.h>
 
 #include "support/tensor_near.h"
+#include "support/thread_count.h"
 #include "support/tiny_run.h"
 
 namespace gpt {
@@ -10,14 +10,12 @@ namespace {
 
 using testing::near;
 using testing::TempDir;
+using testing::ThreadCount;
 using testing::tiny_config;
 using testing::TinyRun;
 
 class Split : public ::testing::TestWithParam<bool> {
  protected:
-  void SetUp() override { at::set_num_threads(1); }
-  void TearDown() override { at::set_num_threads(threads_); }
-
   TrainConfig config(double dropout) const {
     TrainConfig config = tiny_config(dir_);
     config.system.compile = GetParam();
@@ -29,7 +27,7 @@ class Split : public ::testing::TestWithParam<bool> {
   }
 
   TempDir dir_;
-  const int threads_ = at::get_num_threads();
+  const ThreadCount one_{1};
 };
 
 std::vector<at::Tensor> gradients(Engine& engine, const Gpt& model, std::int64_t piece,

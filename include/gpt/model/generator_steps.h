@@ -9,7 +9,8 @@
 
 namespace gpt {
 
-// As many raw numbers of the generator (LibTorch's mt19937) as `steps` says; a tenth of a ns each.
+// As many raw numbers of the generator (LibTorch's mt19937) as `steps` says; half a ns each, or
+// less.
 void skip_steps(at::Generator& generator, std::int64_t steps);
 
 // Leaves the generator as building a Gpt of this shape does, which takes several times as long:
