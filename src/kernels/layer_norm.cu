@@ -9,8 +9,9 @@ namespace {
 constexpr int kWarps = 8;
 constexpr std::size_t kShared = 48 << 10;  // what every device gives without being asked
 
-template <class T, int N>
-__global__ void __launch_bounds__(32 * kWarps) add_norm_rows(AddLayerNormLaunch args, bool cached) {
+// kCached: the row waits in shared memory, which a load must know to be a fast one.
+template <class T, int N, bool kCached>
+__global__ void __launch_bounds__(32 * kWarps) add_norm_rows(AddLayerNormLaunch args) {
   using R = Real<T>;
   GPT_SHARED(R, cache);
   const std::int64_t row = static_cast<std::int64_t>(blockIdx.x) * blockDim.y + threadIdx.y;
@@ -20,7 +21,7 @@ __global__ void __launch_bounds__(32 * kWarps) add_norm_rows(AddLayerNormLaunch 
   const T* branch = static_cast<const T*>(args.branch);
   R* sum = args.branch ? static_cast<R*>(args.sum) + first : nullptr;
 
-  const R* kept = cached ? cache + threadIdx.y * C : (sum ? sum : x);
+  const R* kept = kCached ? cache + threadIdx.y * C : (sum ? sum : x);
   R total = 0;
   for (std::int64_t c = threadIdx.x * N; c < C; c += 32 * N) {
     Pack<R, N> v = load<N>(x + c);
@@ -31,7 +32,7 @@ __global__ void __launch_bounds__(32 * kWarps) add_norm_rows(AddLayerNormLaunch 
       for (int k = 0; k < N; ++k) v.value[k] += static_cast<R>(b.value[k]) * factor[k];
       store(sum + c, v);
     }
-    if (cached) store(cache + threadIdx.y * C + c, v);
+    if (kCached) store(cache + threadIdx.y * C + c, v);
     for (int k = 0; k < N; ++k) total += v.value[k];
   }
   const R mean = warp_sum(total) / static_cast<R>(C);
@@ -62,6 +63,13 @@ __global__ void __launch_bounds__(32 * kWarps) add_norm_rows(AddLayerNormLaunch 
   }
 }
 
+template <int N, class R>
+__device__ void add_pack(R* to, const Pack<R, N>& more) {
+  Pack<R, N> all = load<N>(to);
+  for (int k = 0; k < N; ++k) all.value[k] += more.value[k];
+  store(to, all);
+}
+
 // One row: dx, dbranch, and this warp's sums of dy * xhat and dy, `width` of each, in `sums`.
 template <class T, int N>
 __device__ void norm_backward_row(const LayerNormBackwardLaunch& args, std::int64_t row,
@@ -77,13 +85,16 @@ __device__ void norm_backward_row(const LayerNormBackwardLaunch& args, std::int6
   for (std::int64_t c = threadIdx.x * N; c < C; c += 32 * N) {
     const Pack<T, N> d = load<N>(dy + c);
     const Pack<R, N> v = load<N>(x + c), w = load<N>(weight + c);
+    Pack<R, N> up, up_hat;
     for (int k = 0; k < N; ++k) {
-      const R up = static_cast<R>(d.value[k]), hat = (v.value[k] - mean) * rstd;
-      along += up * w.value[k] * hat;
-      total += up * w.value[k];
-      sums[c + k] += up * hat;
-      sums[C + c + k] += up;
+      const R hat = (v.value[k] - mean) * rstd;
+      up.value[k] = static_cast<R>(d.value[k]);
+      up_hat.value[k] = up.value[k] * hat;
+      along += up.value[k] * w.value[k] * hat;
+      total += up.value[k] * w.value[k];
     }
+    add_pack(sums + c, up_hat);
+    add_pack(sums + C + c, up);
   }
   along = warp_sum(along) / static_cast<R>(C);
   total = warp_sum(total) / static_cast<R>(C);
@@ -110,16 +121,15 @@ __device__ void norm_backward_row(const LayerNormBackwardLaunch& args, std::int6
 }
 
 // A block strides over the rows with its warps; each warp has sums of its own, and the block adds
-// them up in a fixed order. `cached`: they are in shared memory; else the block is one warp, whose
+// them up in a fixed order. kCached: they are in shared memory; else the block is one warp, whose
 // sums are the block's row of `partial`.
-template <class T, int N>
-__global__ void __launch_bounds__(32 * kWarps)
-    norm_backward_rows(LayerNormBackwardLaunch args, bool cached) {
+template <class T, int N, bool kCached>
+__global__ void __launch_bounds__(32 * kWarps) norm_backward_rows(LayerNormBackwardLaunch args) {
   using R = Real<T>;
   GPT_SHARED(R, cache);
   const std::int64_t both = 2 * args.width;
   R* out = static_cast<R*>(args.partial) + blockIdx.x * both;
-  R* sums = cached ? cache + threadIdx.y * both : out;
+  R* sums = kCached ? cache + threadIdx.y * both : out;
   for (std::int64_t c = threadIdx.x * N; c < args.width; c += 32 * N)
     for (int k = 0; k < N; ++k) sums[c + k] = sums[args.width + c + k] = R(0);
 
@@ -128,7 +138,7 @@ __global__ void __launch_bounds__(32 * kWarps)
        row < args.rows; row += step)
     norm_backward_row<T, N>(args, row, sums);
 
-  if (!cached) return;
+  if (!kCached) return;
   __syncthreads();
   const int me = threadIdx.y * 32 + threadIdx.x, threads = blockDim.y * 32;
   for (std::int64_t c = me; c < both; c += threads) {
@@ -144,8 +154,10 @@ int launch_forward(const AddLayerNormLaunch& args, cudaStream_t stream) {
   const bool cached = kWarps * row <= kShared;
   const std::size_t shared = cached ? kWarps * row : 0;
   const auto blocks = static_cast<unsigned>((args.rows + kWarps - 1) / kWarps);
-  const auto kernel = args.width % 4 == 0 ? add_norm_rows<T, 4> : add_norm_rows<T, 1>;
-  GPT_LAUNCH(kernel, dim3(blocks), dim3(32, kWarps), shared, stream, args, cached);
+  const bool wide = args.width % 4 == 0;
+  const auto kernel = cached ? (wide ? add_norm_rows<T, 4, true> : add_norm_rows<T, 1, true>)
+                             : (wide ? add_norm_rows<T, 4, false> : add_norm_rows<T, 1, false>);
+  GPT_LAUNCH(kernel, dim3(blocks), dim3(32, kWarps), shared, stream, args);
   return cudaGetLastError();
 }
 
@@ -155,9 +167,12 @@ int launch_backward(const LayerNormBackwardLaunch& args, cudaStream_t stream) {
   const bool cached = sums <= kShared;
   const std::size_t fitting = cached ? kShared / sums : 1;
   const auto warps = static_cast<unsigned>(fitting < kWarps ? fitting : kWarps);
-  const auto kernel = args.width % 4 == 0 ? norm_backward_rows<T, 4> : norm_backward_rows<T, 1>;
+  const bool wide = args.width % 4 == 0;
+  const auto kernel =
+      cached ? (wide ? norm_backward_rows<T, 4, true> : norm_backward_rows<T, 1, true>)
+             : (wide ? norm_backward_rows<T, 4, false> : norm_backward_rows<T, 1, false>);
   GPT_LAUNCH(kernel, dim3(static_cast<unsigned>(args.blocks)), dim3(32, warps),
-             cached ? warps * sums : 0, stream, args, cached);
+             cached ? warps * sums : 0, stream, args);
   return cudaGetLastError();
 }
 

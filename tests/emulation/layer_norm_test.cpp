@@ -21,7 +21,7 @@ struct Case {
 constexpr Case kCases[] = {{1, 1, true, true, 0},      {6, 5, true, false, 0.25},
                            {26, 64, true, true, 0.25}, {9, 132, false, true, 0},
                            {4, 1600, true, true, 0},   {2, 3300, true, false, 0.25},
-                           {3, 6500, true, true, 0}};
+                           {3, 6500, true, true, 0},   {2, 6503, true, true, 0.25}};
 
 at::Tensor random(at::IntArrayRef shape, at::ScalarType type) {
   return at::randn(shape, at::kDouble).to(type);
