@@ -27,6 +27,17 @@ struct Rates {
   float learning_rate, beta1, beta2, epsilon, decay, bias1, bias2_root;
 };
 
+__device__ Rates rates_of(const AdamWLaunch& args, const ParameterPiece& piece) {
+  const double step = *piece.step;
+  return {static_cast<float>(args.learning_rate),
+          static_cast<float>(args.beta1),
+          static_cast<float>(args.beta2),
+          static_cast<float>(args.epsilon),
+          static_cast<float>(1.0 - args.learning_rate * piece.weight_decay),
+          static_cast<float>(1.0 - pow(args.beta1, step)),
+          static_cast<float>(sqrt(1.0 - pow(args.beta2, step)))};
+}
+
 __device__ void update(float& parameter, float& m, float& v, float g, const Rates& r) {
   m += (1.0f - r.beta1) * (g - m);
   v = r.beta2 * v + (1.0f - r.beta2) * g * g;
@@ -55,14 +66,11 @@ __global__ void __launch_bounds__(kThreads) adamw_pieces(AdamWLaunch args) {
   if (*args.skip != 0.0f) return;
   const ParameterPiece piece = args.pieces[blockIdx.x];
   const float factor = *args.factor;
-  const double step = *piece.step;
-  const Rates rates{static_cast<float>(args.learning_rate),
-                    static_cast<float>(args.beta1),
-                    static_cast<float>(args.beta2),
-                    static_cast<float>(args.epsilon),
-                    static_cast<float>(1.0 - args.learning_rate * piece.weight_decay),
-                    static_cast<float>(1.0 - pow(args.beta1, step)),
-                    static_cast<float>(sqrt(1.0 - pow(args.beta2, step)))};
+  // By one thread: consumer cards have two units for doubles in a multiprocessor.
+  __shared__ Rates shared;
+  if (threadIdx.x == 0) shared = rates_of(args, piece);
+  __syncthreads();
+  const Rates rates = shared;  // or each store to the piece could have changed it
   const bool wide = aligned(piece.parameter) && aligned(piece.exp_avg) &&
                     aligned(piece.exp_avg_sq) && aligned(piece.gradient);
   const std::int64_t packed = wide ? piece.count / 4 * 4 : 0;
