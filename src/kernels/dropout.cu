@@ -7,31 +7,48 @@ namespace {
 
 constexpr int kThreads = 256;
 
-template <class T>
-__global__ void drop_quads(const T* in, T* out, const std::int64_t* sequence, std::int64_t rows,
-                           std::int64_t size, DropoutStream stream) {
+// kWhole: quads are whole and at multiples of their size, and travel as one.
+template <class T, bool kWhole>
+__global__ void __launch_bounds__(kThreads)
+    drop_quads(const T* in, T* out, const std::int64_t* sequence, std::int64_t rows,
+               std::int64_t size, DropoutStream stream) {
   using R = Real<T>;
   const std::int64_t quads = (size + 3) / 4;
   const std::int64_t step = static_cast<std::int64_t>(gridDim.x) * kThreads;
+  const auto kept = [&](T x) {
+    return static_cast<T>(static_cast<R>(x) * static_cast<R>(stream.scale));
+  };
   for (std::int64_t q = blockIdx.x * static_cast<std::int64_t>(kThreads) + threadIdx.x;
        q < rows * quads; q += step) {
-    const std::int64_t row = q / quads, quad = q % quads;
+    const std::int64_t row = q / quads, quad = q % quads, first = row * size + quad * 4;
     const PhiloxBlock words = dropout_words(stream, static_cast<std::uint64_t>(quad),
                                             static_cast<std::uint32_t>(sequence[row]));
-    for (int k = 0; k < 4 && quad * 4 + k < size; ++k) {
-      const std::int64_t i = row * size + quad * 4 + k;
-      out[i] = words.word[k] < stream.threshold
-                   ? static_cast<T>(0.0f)
-                   : static_cast<T>(static_cast<R>(in[i]) * static_cast<R>(stream.scale));
+    if constexpr (kWhole) {
+      Pack<T, 4> pack = load<4>(in + first);
+      for (int k = 0; k < 4; ++k)
+        pack.value[k] =
+            words.word[k] < stream.threshold ? static_cast<T>(0.0f) : kept(pack.value[k]);
+      store(out + first, pack);
+    } else {
+      for (int k = 0; k < 4 && quad * 4 + k < size; ++k)
+        out[first + k] =
+            words.word[k] < stream.threshold ? static_cast<T>(0.0f) : kept(in[first + k]);
     }
   }
+}
+
+template <class T>
+bool aligned(const void* pointer) {
+  return reinterpret_cast<std::uintptr_t>(pointer) % sizeof(Pack<T, 4>) == 0;
 }
 
 template <class T>
 int launch(const DropoutLaunch& args, cudaStream_t stream) {
   const std::int64_t quads = args.rows * ((args.size + 3) / 4);
   if (quads == 0) return cudaSuccess;
-  GPT_LAUNCH(drop_quads<T>, dim3(blocks_for(quads, kThreads, 65535)), dim3(kThreads), 0, stream,
+  const bool whole = args.size % 4 == 0 && aligned<T>(args.in) && aligned<T>(args.out);
+  const auto kernel = whole ? drop_quads<T, true> : drop_quads<T, false>;
+  GPT_LAUNCH(kernel, dim3(blocks_for(quads, kThreads, 65535)), dim3(kThreads), 0, stream,
              static_cast<const T*>(args.in), static_cast<T*>(args.out), args.sequence, args.rows,
              args.size, args.stream);
   return cudaGetLastError();

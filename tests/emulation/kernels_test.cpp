@@ -18,12 +18,15 @@ using testing::rounding;
 TEST(Emulation, DropoutIsTheCpusBitForBit) {
   const at::Tensor sequence = at::tensor({5, 0, 17}, at::kLong);
   for (const at::ScalarType type : kTypes) {
-    for (const std::int64_t width : {1, 3, 4, 35, 1023}) {
-      const at::Tensor x = at::randn({3, width}, at::kDouble).to(type);
-      const auto run = [&] {
-        return std::vector{keyed_dropout(x, 0.3, sequence, {.seed = 7, .step = 5, .site = 2})};
-      };
-      EXPECT_TRUE(at::equal(emulate(run)[0], run()[0])) << type << " " << width;
+    for (const std::int64_t width : {1, 3, 4, 35, 1023, 1024}) {
+      const at::Tensor all = at::randn({4 * width}, at::kDouble).to(type);
+      for (const std::int64_t first : {0, 1}) {  // from an odd place, too
+        const at::Tensor x = all.narrow(0, first, 3 * width).view({3, width});
+        const auto run = [&] {
+          return std::vector{keyed_dropout(x, 0.3, sequence, {.seed = 7, .step = 5, .site = 2})};
+        };
+        EXPECT_TRUE(at::equal(emulate(run)[0], run()[0])) << type << " " << width << " " << first;
+      }
     }
   }
 }
