@@ -220,11 +220,11 @@ std::optional<Product> trial_of(const Product& product) {
 // graph capture, where results must not depend on timings, or without room for a result to spoil.
 void choose(const Library& library, Plan& plan, const Product& product) {
   const auto algorithms = candidates(library, plan, product);
+  plan.tuned = !capturing();  // without a suggestion, too: it will not have one the next time
   if (algorithms.empty()) return;
   plan.algorithm = algorithms.front();
-  if (capturing()) return;
-  plan.tuned = true;
-  if (algorithms.size() == 1 || at::globalContext().deterministicAlgorithms()) return;
+  if (!plan.tuned || algorithms.size() == 1 || at::globalContext().deterministicAlgorithms())
+    return;
   const auto trial = trial_of(product);
   if (!trial) return;
   const Plan trial_plan = make_plan(*trial);

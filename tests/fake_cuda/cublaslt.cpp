@@ -37,6 +37,7 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDe
                                               int* found) {
   read(preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, state().preferred_workspace);
   read(preference, CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, state().reductions);
+  ++state().questions;
   *found = static_cast<int>(state().milliseconds.size());
   for (int i = 0; i < *found; ++i) {
     results[i] = {};

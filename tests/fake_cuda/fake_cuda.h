@@ -28,6 +28,7 @@ struct State {
   std::size_t others_bytes = 0;              // that other processes hold of each card
   std::vector<float> milliseconds{5, 3, 7};  // of the suggestions; below 0: does not run
   std::vector<Call> calls;
+  int questions = 0;  // for suggestions
   std::size_t preferred_workspace = 0;
   std::uint32_t reductions = 0;  // that the last suggestions could use
 };

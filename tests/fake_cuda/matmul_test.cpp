@@ -60,6 +60,14 @@ TEST(CudaMatmul, ASuggestionThatDoesNotRunIsNotChosen) {
   EXPECT_EQ(state().calls.back().algorithm, 2u);
 }
 
+TEST(CudaMatmul, WithoutSuggestionsItIsAskedOnceAndNothingDone) {
+  state().milliseconds.clear();
+  const Product product = plain_product();
+  for (int call = 0; call < 3; ++call) EXPECT_FALSE(multiply(product));
+  EXPECT_EQ(state().questions, 1);
+  EXPECT_TRUE(state().calls.empty());
+}
+
 TEST(CudaMatmul, TheWorkspaceIsTheCardsAndOneForAll) {
   std::set<const void*> places;
   for (const auto& [card, mebi] : {std::pair{fake::kHopper, 32}, {fake::kAmpere, 8}}) {
