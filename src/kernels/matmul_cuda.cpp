@@ -248,7 +248,7 @@ Key key_of(const Product& p) {
           data_type(p.a),
           data_type(p.out),
           p.accumulate,
-          p.bias.defined(),
+          p.bias.defined() ? alignment(p.bias.const_data_ptr()) : 0,
           p.a.device().index(),
           alignment(p.a.const_data_ptr()),
           alignment(p.b.const_data_ptr()),

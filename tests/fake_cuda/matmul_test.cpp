@@ -68,6 +68,17 @@ TEST(CudaMatmul, WithoutSuggestionsItIsAskedOnceAndNothingDone) {
   EXPECT_TRUE(state().calls.empty());
 }
 
+// The heuristics look at the bias's address, and suggest what suits it.
+TEST(CudaMatmul, ABiasAtAnotherAlignmentIsAnotherShape) {
+  Product product = plain_product();
+  const at::Tensor values = matrix(1, 64, at::kBFloat16).flatten();
+  for (const auto& [first, questions] : {std::pair{0, 1}, {0, 1}, {1, 2}, {8, 3}, {1, 3}}) {
+    product.bias = values.narrow(0, first, 48);
+    ASSERT_TRUE(multiply(product));
+    EXPECT_EQ(state().questions, questions) << "from element " << first;
+  }
+}
+
 TEST(CudaMatmul, TheWorkspaceIsTheCardsAndOneForAll) {
   std::set<const void*> places;
   for (const auto& [card, mebi] : {std::pair{fake::kHopper, 32}, {fake::kAmpere, 8}}) {
