@@ -2,11 +2,13 @@
 # the program still starts where no driver is present; without one the build is CPU-only.
 set(GPTTRAIN_CUDA AUTO CACHE STRING "AUTO, ON or OFF: build the CUDA back end")
 set_property(CACHE GPTTRAIN_CUDA PROPERTY STRINGS AUTO ON OFF)
-# 90 as PTX too, for newer cards.
-set(GPTTRAIN_CUDA_ARCHITECTURES 80-real 86-real 89-real 90 CACHE STRING "What the kernels are for")
+# From the oldest that CUDA 13 knows on; 90 as PTX too, for newer cards.
+set(GPTTRAIN_CUDA_ARCHITECTURES 75-real 80-real 86-real 89-real 90
+    CACHE STRING "What the kernels are for")
 set(GPT_CUDA_MAJOR 13)  # of the CUDA libraries in the pinned LibTorch wheel
 
 set(GPT_HAVE_CUDA FALSE)
+set(GPT_CUDA_FOR "")  # what `gpttrain --version` says the kernels are for
 set(_why_not "GPTTRAIN_CUDA=OFF")
 if(NOT GPTTRAIN_CUDA STREQUAL "OFF")
   include(CheckLanguage)
@@ -42,6 +44,9 @@ if(GPT_HAVE_CUDA)
   enable_language(CUDA)
   set(CMAKE_CUDA_STANDARD 17)  # CMake 3.25 does not know nvcc 13's C++20 flag
   set(CMAKE_CUDA_STANDARD_REQUIRED ON)
+  string(REGEX REPLACE "([0-9]+[a-z]?)(-[a-z]+)?;?" " sm_\\1" GPT_CUDA_FOR
+         "${GPTTRAIN_CUDA_ARCHITECTURES}")
+  string(STRIP "${GPT_CUDA_FOR}" GPT_CUDA_FOR)
   message(STATUS "gpttrain: CUDA ${CUDAToolkit_VERSION}, building for ${GPTTRAIN_CUDA_ARCHITECTURES}")
 else()
   message(STATUS "gpttrain: CPU-only build (${_why_not})")

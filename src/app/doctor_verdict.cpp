@@ -128,12 +128,13 @@ void judge_cards(const DoctorFacts& facts, unsigned own_pid, Findings& findings)
     if (const std::string holders = other_holders(card, own_pid); !holders.empty())
       findings.push_back({Finding::kWarning, holders,
                           "end them, or choose another card with CUDA_VISIBLE_DEVICES"});
-    if (facts.device.built_with_cuda && card.major > 0 && card.major < 8)
-      findings.push_back(
-          {Finding::kWarning,
-           concat("the ", card.name, " has compute capability ", card.major, ".", card.minor,
-                  ": the fused engine's kernels begin at 8.0, and ", "bfloat16 is missing"),
-           "train with --compile=False --dtype=float16"});
+    constexpr int kOldest = 75;  // CUDA 13 and LibTorch's kernels begin there, as ours do
+    if (facts.device.built_with_cuda && card.major > 0 && card.major * 10 + card.minor < kOldest)
+      findings.push_back({Finding::kWarning,
+                          concat("the ", card.name, " has compute capability ", card.major, ".",
+                                 card.minor, ", and CUDA 13 begins at 7.5"),
+                          "train with --device=cpu, or choose another card with "
+                          "CUDA_VISIBLE_DEVICES"});
   }
 }
 

@@ -3,7 +3,6 @@
 #include <torch/version.h>
 
 #include "gpt/base/strings.h"
-#include "gpt/kernels/device.h"
 
 namespace gpt {
 
@@ -15,7 +14,7 @@ std::string version_details() {
   return concat("gpttrain ", version(), *GPT_COMMIT ? " (commit " GPT_COMMIT ")" : "",
                 "\nLibTorch ", TORCH_VERSION, "\ncompiler g++ ", __VERSION__,
                 ", build " GPT_BUILD_TYPE "\nback ends: cpu",
-                device_facts().built_with_cuda ? ", cuda (sm_80 sm_86 sm_89 sm_90)" : "");
+                *GPT_CUDA_FOR ? ", cuda (" GPT_CUDA_FOR ")" : "");
 }
 
 }  // namespace gpt

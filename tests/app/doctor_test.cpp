@@ -161,7 +161,10 @@ TEST(Doctor, NamesTheDataThatARunWouldMiss) {
 TEST(DoctorVerdict, OldCardsAndBusyOnes) {
   DoctorFacts facts = healthy();
   facts.cards[0].major = 7, facts.cards[0].minor = 5;
-  EXPECT_TRUE(has(only(facts).next, "--compile=False --dtype=float16"));
+  EXPECT_TRUE(verdict(facts, kOwnPid).empty());
+  facts.cards[0].minor = 0;
+  EXPECT_TRUE(has(only(facts).what, "capability 7.0, and CUDA 13 begins at 7.5"));
+  EXPECT_TRUE(has(only(facts).next, "--device=cpu"));
   facts = healthy();
   facts.cards[0].processes = {{kOwnPid, "gpttrain", kGiB}};
   EXPECT_TRUE(verdict(facts, kOwnPid).empty());
@@ -294,7 +297,12 @@ TEST(Doctor, IsListed) {
   const TempDir dir;
   EXPECT_TRUE(has(run(dir, {"--help"}).out, "doctor"));
   EXPECT_TRUE(has(run(dir, {"doctor", "--help"}).out, "Usage: gpttrain doctor"));
-  EXPECT_TRUE(std::regex_search(run(dir, {"--version"}).out, std::regex("build \\w+")));
+  const std::string version = run(dir, {"--version"}).out;
+  EXPECT_TRUE(std::regex_search(version, std::regex("build \\w+"))) << version;
+  const std::regex back_ends(device_facts().built_with_cuda
+                                 ? "back ends: cpu, cuda \\(sm_\\d\\d\\w*( sm_\\d\\d\\w*)*\\)\n"
+                                 : "back ends: cpu\n");
+  EXPECT_TRUE(std::regex_search(version, back_ends)) << version;
 }
 
 TEST(Program, MetricsTellWhatTheMachineHolds) {
