@@ -87,9 +87,9 @@ std::int64_t byte_count(const Tokenizer& tokenizer, std::int64_t token) {
 // Nothing where the model's tokens have no text that we know: losses need none.
 std::unique_ptr<Tokenizer> tokenizer_if_known(const Job& job) {
   try {
-    return tokenizer_for(job.model, job.config.tokenizer, job.decoder.vocab_size());
+    return tokenizer_for(job.model, job.config.open.tokenizer, job.decoder.vocab_size());
   } catch (const InputError& error) {
-    if (!job.config.tokenizer.empty()) throw;
+    if (!job.config.open.tokenizer.empty()) throw;
     log_warning(std::string(error.what()) + "; so bytes are not counted");
     return nullptr;
   }
@@ -133,7 +133,8 @@ ordered_json tokens_result(const Job& job, const std::string& input) {
 }
 
 ordered_json text_result(const Job& job, const std::string& input) {
-  const auto tokenizer = tokenizer_for(job.model, job.config.tokenizer, job.decoder.vocab_size());
+  const auto tokenizer =
+      tokenizer_for(job.model, job.config.open.tokenizer, job.decoder.vocab_size());
   const auto tokens = tokenizer->encode(text_of(input), input);
   const TokenSource source{
       .size = static_cast<std::int64_t>(tokens.size()),
@@ -156,13 +157,15 @@ double standard_error(std::int64_t part, std::int64_t whole) {
 std::vector<ChoiceExample> read_hellaswag(const Job& job, const std::string& input) {
   const bool lm_eval = job.config.style == "lm-eval";
   if (!is_hellaswag_bin(input)) {
-    const auto tokenizer = tokenizer_for(job.model, job.config.tokenizer, job.decoder.vocab_size());
+    const auto tokenizer =
+        tokenizer_for(job.model, job.config.open.tokenizer, job.decoder.vocab_size());
     return read_hellaswag_jsonl(input, *tokenizer,
                                 lm_eval ? HellaswagStyle::kLmEval : HellaswagStyle::kLlmc);
   }
   if (!lm_eval) return read_hellaswag_bin(input, job.decoder.vocab_size(), nullptr);
   log_warning(input + ": its tokens are of llm.c's texts; lm-eval's clean-up needs the .jsonl");
-  const auto tokenizer = tokenizer_for(job.model, job.config.tokenizer, job.decoder.vocab_size());
+  const auto tokenizer =
+      tokenizer_for(job.model, job.config.open.tokenizer, job.decoder.vocab_size());
   return read_hellaswag_bin(input, job.decoder.vocab_size(), tokenizer.get());
 }
 
@@ -184,7 +187,8 @@ ordered_json hellaswag_result(const Job& job, const std::string& input) {
 }
 
 ordered_json lambada_result(const Job& job, const std::string& input) {
-  const auto tokenizer = tokenizer_for(job.model, job.config.tokenizer, job.decoder.vocab_size());
+  const auto tokenizer =
+      tokenizer_for(job.model, job.config.open.tokenizer, job.decoder.vocab_size());
   const auto examples = read_lambada(input, *tokenizer);
   Progress progress(input, "acc");
   const LastWordScore result =
@@ -261,11 +265,10 @@ ExitCode eval_verb(const Arguments& arguments) {
   for (const std::string& input : line.inputs)
     if (!fs::is_regular_file(input, ignored))
       throw InputError(input + ": no such file; expected a text, a .bin or a .jsonl");
-  expect_memory_limit(config.memory_limit);
-  OpenModel model = open_model({config.init_from, config.out_dir, config.checkpoint,
-                                config.pretrained_dir, config.data_dir});
-  const Compute compute = set_up_machine(config.device, config.dtype, config.threads, false);
-  const auto decoder = set_up_decoder(model, compute, config.memory_limit);
+  expect_memory_limit(config.open.memory_limit);
+  OpenModel model = open_model(config.open);
+  const Compute compute = set_up_machine(config.open);
+  const auto decoder = set_up_decoder(model, compute, config.open.memory_limit);
   const Scorer scorer = model_scorer(*decoder, config.head_chunk.or_else(0));
   const Job job = settled_job(config, settings, *decoder, scorer, model);
   for (const std::string& input : line.inputs) evaluate(job, input);

@@ -30,24 +30,24 @@ CheckpointInfo at_path(const fs::path& path) {
   return info;
 }
 
-CheckpointInfo choose_checkpoint(const ModelChoice& choice) {
-  if (choice.checkpoint != "auto" && choice.checkpoint != "latest" && choice.checkpoint != "best")
-    return at_path(choice.checkpoint);
+CheckpointInfo choose_checkpoint(const OpenConfig& asked) {
+  if (asked.checkpoint != "auto" && asked.checkpoint != "latest" && asked.checkpoint != "best")
+    return at_path(asked.checkpoint);
   std::error_code ignored;
-  if (!fs::is_directory(choice.out_dir, ignored))
-    throw InputError(choice.out_dir + ": no such folder; expected the out_dir of a run");
-  const CheckpointStore store(choice.out_dir, 2);
+  if (!fs::is_directory(asked.out_dir, ignored))
+    throw InputError(asked.out_dir + ": no such folder; expected the out_dir of a run");
+  const CheckpointStore store(asked.out_dir, 2);
   auto newest = store.newest_good();
   if (!newest)
-    throw InputError(choice.out_dir + ": no good checkpoint here; `gpttrain checkpoint verify " +
-                     choice.out_dir + "` says why");
+    throw InputError(asked.out_dir + ": no good checkpoint here; `gpttrain checkpoint verify " +
+                     asked.out_dir + "` says why");
   const bool best =
-      choice.checkpoint == "best" ||
-      (choice.checkpoint == "auto" && !saved_config(*newest).io.always_save_checkpoint);
+      asked.checkpoint == "best" ||
+      (asked.checkpoint == "auto" && !saved_config(*newest).io.always_save_checkpoint);
   if (!best) return *newest;
   auto found = store.best_good();
-  if (!found && choice.checkpoint == "best")
-    throw InputError(choice.out_dir + ": no checkpoint is marked best; --checkpoint=latest exists");
+  if (!found && asked.checkpoint == "best")
+    throw InputError(asked.out_dir + ": no checkpoint is marked best; --checkpoint=latest exists");
   return found ? *found : *newest;
 }
 
@@ -82,15 +82,15 @@ std::unique_ptr<Tokenizer> asked_tokenizer(const fs::path& asked) {
 
 }  // namespace
 
-OpenModel open_model(const ModelChoice& choice) {
-  if (choice.init_from != "resume")
-    return from_source(open_weights(choice.init_from, choice.pretrained_dir), choice.data_dir);
-  const fs::path nanogpt = fs::path(choice.out_dir) / kNanogptFile;
+OpenModel open_model(const OpenConfig& asked) {
+  if (asked.init_from != "resume")
+    return from_source(open_weights(asked.init_from, asked.pretrained_dir), asked.data_dir);
+  const fs::path nanogpt = fs::path(asked.out_dir) / kNanogptFile;
   std::error_code ignored;
-  if (choice.checkpoint == "auto" && fs::is_regular_file(nanogpt, ignored) &&
-      CheckpointStore(choice.out_dir, 2).list().empty())
-    return from_source(open_weights(nanogpt.string(), ""), choice.data_dir);
-  const CheckpointInfo checkpoint = choose_checkpoint(choice);
+  if (asked.checkpoint == "auto" && fs::is_regular_file(nanogpt, ignored) &&
+      CheckpointStore(asked.out_dir, 2).list().empty())
+    return from_source(open_weights(nanogpt.string(), ""), asked.data_dir);
+  const CheckpointInfo checkpoint = choose_checkpoint(asked);
   const TrainConfig saved = saved_config(checkpoint);
   return {.name = checkpoint.path.string(),
           .config = saved.model,

@@ -6,19 +6,12 @@
 #include <string>
 
 #include "gpt/config/model_config.h"
+#include "gpt/config/open_config.h"
 #include "gpt/exchange/weight_source.h"
 #include "gpt/model/parameter.h"
 #include "gpt/text/tokenizer.h"
 
 namespace gpt {
-
-struct ModelChoice {
-  std::string init_from;       // "resume": a run's checkpoint; else as in training
-  std::string out_dir;         // of the run
-  std::string checkpoint;      // auto, latest, best, or a checkpoint's folder
-  std::string pretrained_dir;  // see find_pretrained
-  std::string data_dir;        // where the dataset is that a ckpt.pt names
-};
 
 struct OpenModel {
   std::string name;  // for messages: the checkpoint's folder, or the source
@@ -32,7 +25,7 @@ struct OpenModel {
 
 // A run folder that holds nanoGPT's ckpt.pt and no checkpoint of ours will do as well. InputError
 // says what is missing and what to do.
-OpenModel open_model(const ModelChoice& choice);
+OpenModel open_model(const OpenConfig& asked);
 
 // Tokens that the model knows, padding included: the rows of its embedding.
 std::int64_t vocabulary_of(const OpenModel& model);

@@ -102,19 +102,18 @@ ExitCode sample_verb(const Arguments& arguments) {
     print_text("Usage: gpttrain sample [--key=value...]\n\n" + help_text(knobs(config)));
     return kExitDone;
   }
-  expect_memory_limit(config.memory_limit);
-  OpenModel model = open_model({config.init_from, config.out_dir, config.checkpoint,
-                                config.pretrained_dir, config.data_dir});
+  expect_memory_limit(config.open.memory_limit);
+  OpenModel model = open_model(config.open);
   const std::int64_t vocab_size = vocabulary_of(model);
-  const auto tokenizer = tokenizer_for(model, config.tokenizer, vocab_size);
+  const auto tokenizer = tokenizer_for(model, config.open.tokenizer, vocab_size);
   const std::string start = start_text(config.start);
   const auto prompt = tokenizer->encode(start, settings.origin("start") + ": start",
                                         Tokenizer::EndOfText::kAsToken);
   if (prompt.empty()) throw InputError("start: the text is empty; expected at least one character");
   const GenerateOptions options = generate_options(config, *tokenizer, settings.origin("stop"));
 
-  const Compute compute = set_up_machine(config.device, config.dtype, config.threads, false);
-  const auto decoder = set_up_decoder(model, compute, config.memory_limit);
+  const Compute compute = set_up_machine(config.open);
+  const auto decoder = set_up_decoder(model, compute, config.open.memory_limit);
   write_samples(config, model, *decoder, *tokenizer, start, prompt, options);
   return kExitDone;
 }

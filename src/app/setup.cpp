@@ -13,9 +13,7 @@
 
 namespace gpt {
 
-Compute set_up_machine(SystemConfig& system) {
-  return set_up_machine(system.device, system.dtype, system.threads, system.deterministic);
-}
+namespace {
 
 Compute set_up_machine(std::string& device, std::string& dtype, const AutoInt& threads,
                        bool deterministic) {
@@ -37,6 +35,16 @@ Compute set_up_machine(std::string& device, std::string& dtype, const AutoInt& t
                   compute.device.is_cuda() ? facts.cuda_name : facts.cpu_name, "), ", dtype, ", ",
                   at::get_num_threads(), " thread(s)"));
   return compute;
+}
+
+}  // namespace
+
+Compute set_up_machine(SystemConfig& system) {
+  return set_up_machine(system.device, system.dtype, system.threads, system.deterministic);
+}
+
+Compute set_up_machine(OpenConfig& open) {
+  return set_up_machine(open.device, open.dtype, open.threads, /*deterministic=*/false);
 }
 
 }  // namespace gpt

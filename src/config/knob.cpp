@@ -39,12 +39,14 @@ std::vector<Knob> knobs(BenchConfig& config) {
 
 std::vector<Knob> knobs(SampleConfig& config) {
   std::vector<Knob> list;
+  add(list, "Sampling", config.open);
   add(list, "Sampling", config);
   return list;
 }
 
 std::vector<Knob> knobs(EvalConfig& config) {
   std::vector<Knob> list;
+  add(list, "Evaluating", config.open);
   add(list, "Evaluating", config);
   return list;
 }

@@ -108,7 +108,10 @@ TEST(NanoGptKeys, EveryMemberIsAField) {
   EXPECT_EQ(field_count<OptimizerConfig>(), member_count<OptimizerConfig>());
   EXPECT_EQ(field_count<ScheduleConfig>(), member_count<ScheduleConfig>());
   EXPECT_EQ(field_count<SystemConfig>(), member_count<SystemConfig>());
-  EXPECT_EQ(field_count<SampleConfig>(), member_count<SampleConfig>());
+  EXPECT_EQ(field_count<OpenConfig>(), member_count<OpenConfig>());
+  // Beside their section `open`.
+  EXPECT_EQ(field_count<SampleConfig>() + 1, member_count<SampleConfig>());
+  EXPECT_EQ(field_count<EvalConfig>() + 1, member_count<EvalConfig>());
   EXPECT_EQ(field_count<PrepareConfig>(), member_count<PrepareConfig>());
 }
 
