@@ -15,6 +15,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "scripts" / "bench"))
 import gpu_build
 import gpu_check
 import gpu_runs
+import gpu_speed
 import sides
 
 GPTTRAIN = """#!{python}
@@ -203,6 +204,17 @@ class GpuCheck(unittest.TestCase):
         self.assertEqual(code, 0, verdicts)
         self.assertIn("UNCLEAR speed, 124M, batch 2 x 64: tokens/s fused 128,000; eager 128,000",
                       verdicts[0])
+
+    def test_rates_are_judged_by_the_slower_and_the_faster_run(self):
+        for fused, compiled, eager, expected in (
+                ([150, 160], 100, 50, "PASS"), ([110, 120], 100, 50, "SHORT"),
+                ([90, 95], 100, 50, "FAIL"), ([130, 150], 100, 50, "UNCLEAR"),
+                ([150], None, 50, "UNCLEAR"), ([40], None, 50, "FAIL"), ([], 100, 50, "UNCLEAR")):
+            rates = {"fused": fused, "PyTorch compiled": [compiled], "PyTorch eager": [eager]}
+            bench = mock.Mock(small=False)
+            gpu_speed.compare_rates(bench, "124M", {side: found for side, found in rates.items()
+                                                    if found and found[0]})
+            self.assertEqual(bench.say.call_args[0][0], expected, (fused, compiled))
 
     def test_a_run_without_the_graphs_it_was_asked_for_fails(self):
         code, verdicts = self.check("no graph", "recompute")
