@@ -19,12 +19,13 @@ import gpu_speed
 import sides
 
 GPTTRAIN = """#!{python}
-import json, pathlib, subprocess, sys, time
+import json, pathlib, signal, subprocess, sys, time
 mode = pathlib.Path(__file__).with_name("mode").read_text()
 verb, keys = sys.argv[1], dict(flag[2:].partition("=")[::2] for flag in sys.argv[2:])
 if verb == "doctor":
+    card = {{"name": "NVIDIA H200", "total": 1 << 37}}
     print(json.dumps({{"program": "fake", "verdict": {{"findings": []}}, "gpu": {{
-        "usable": int(mode != "no card"), "cards": []}}}}, indent=1))
+        "usable": int(mode != "no card"), "cards": [card]}}}}, indent=1))
     sys.exit()
 if keys["device"] == "cuda:99":
     sys.exit(print("error: device=cuda:99: this machine has 1 GPU(s)", file=sys.stderr) or 2)
@@ -32,27 +33,43 @@ device = "cpu" if mode == "falls back" else keys["device"].replace("cuda", "cuda
 if mode == "falls back":
     print("warning: device=cuda was asked for, but no GPU is usable; the CPU is used")
 print(f"gpttrain 0.1.0: {{device}} (Fake), {{keys['dtype']}}, 1 thread(s)", flush=True)
+if verb == "bench":
+    print(json.dumps({{"median_ms": 1, "tokens_per_second": 1, "share_of_gemm": 1, "phases": {{}},
+                      "gemm_flops_per_second": 1}}, indent=1))
+    sys.exit()
 if mode == "no graph" and "compile_mode" in keys:
     print("warning: compile_mode=reduce-overhead: the work was not recorded as a graph (no memory)")
 if mode == "hangs" or mode == "one hangs" and keys.get("recompute") == "block":
     child = subprocess.Popen(["sleep", "600"])
     pathlib.Path(__file__).with_name("child").write_text(str(child.pid))
     time.sleep(600)
-if mode == "ignores":
-    import signal
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    print("iter 20:", flush=True)
-    time.sleep(600)
 if mode == "fails":
     sys.exit("out of luck")
-out = pathlib.Path(keys["out_dir"])
+out, last = pathlib.Path(keys["out_dir"]), int(keys["max_iters"])
 out.mkdir(exist_ok=True)
+if last > 1000:  # is to be stopped
+    signal.pthread_sigmask(signal.SIG_BLOCK, {{signal.SIGTERM}})
+    print("iter 20:", flush=True)
+    signal.sigwait({{signal.SIGTERM}})
+    if mode == "ignores":
+        time.sleep(600)
+    (out / "step_00000021").mkdir()
+    sys.exit(75)
 off = 0.5 if mode == "differs" and keys.get("recompute") == "block" else 0
-with (out / "metrics.jsonl").open("w") as file:
-    for step in range(12):
-        entry = {{"event": "train", "iter": step, "loss": 4 - step + off, "ms": 1, "time": time.time(),
-                 "peak_memory_mib": 1}}
-        file.write(json.dumps(entry) + "\\n")
+resumed = keys.get("init_from") == "resume"
+with (out / "metrics.jsonl").open("a" if resumed else "w") as file:
+    def write(event, **entry):
+        file.write(json.dumps({{"event": event, **entry}}) + "\\n")
+    for step in range(6 if resumed else 0, last + 1):
+        if step % int(keys["eval_interval"]) == 0:
+            write("eval", iter=step, **{{"train/loss": 4, "val/loss": 4}})
+        write("train", iter=step, loss=4 - step + off, ms=1, time=time.time(), peak_memory_mib=1)
+    for of in ("training", "evaluation"):
+        write("memory", of=of, predicted_mib=1, measured_mib=1)
+(out / f"step_{{last + 1:08}}").mkdir(exist_ok=True)
+(out / f"step_{{last + 1:08}}" / "model.safetensors").touch()
+kernel = {{"cat": "kernel", "name": "gemm", "dur": 1}}
+(out / "trace.json").write_text(json.dumps({{"traceEvents": [kernel]}}))
 """
 
 GPU_TEST = """#!{python}
@@ -88,7 +105,7 @@ class GpuCheck(unittest.TestCase):
         with (mock.patch.dict(os.environ, {"OUT": str(self.folder / "out")}),
               contextlib.redirect_stdout(io.StringIO())):
             code = gpu_check.main([f"--prebuilt={self.folder}", f"--build-dir={self.folder / 'b'}",
-                                   "--small", *arguments])
+                                   *arguments])
         return code, (self.folder / "out" / "verdicts.txt").read_text().splitlines()
 
     def expect_failure(self, verdicts, words):
@@ -103,6 +120,21 @@ class GpuCheck(unittest.TestCase):
                          ["PASS"] * 3 + ["DONE"] + ["PASS"] * 5 + ["DONE"])
         given_back = sorted(path.name for path in (self.folder / "out").iterdir())
         self.assertEqual(given_back, ["logs.tgz", "verdicts.txt"])
+
+    def test_every_step_has_its_say_on_a_gpu(self):
+        record = {"iterations": [{"iter": i, "loss": 4 - i, "ms": 2, "time": 1} for i in range(61)],
+                  "evaluations": [{"iter": i, "train": 4, "val": 4} for i in (0, 20, 40, 60)],
+                  "peak_reserved_bytes": 4 << 20}
+        steps = [step for step in gpu_check.ORDER if step != "sanitizer"]
+        with mock.patch.object(sides.Sides, "reference", return_value=record):
+            code, verdicts = self.check("works", *steps)
+        self.assertEqual(code, 0, verdicts)
+        self.assertEqual([line.split()[1] for line in verdicts if line.startswith("DONE ")],
+                         [f"{step}:" for step in steps])
+        others = [line for line in verdicts if not line.startswith(("PASS ", "DONE "))]
+        self.assertEqual([line.split(":")[0] for line in others], ["UNCLEAR phases"], others)
+        self.assertIn("PASS speed, 124M, batch 16 x 1024, NVIDIA H200: 16,384,000 tokens/s (the "
+                      "design's aim: 600,000)", verdicts)
 
     def test_a_run_on_the_cpu_is_none_on_the_gpu(self):
         code, verdicts = self.check("falls back", "recompute")
@@ -130,7 +162,7 @@ class GpuCheck(unittest.TestCase):
         code, verdicts = self.check("differs", "recompute")
         self.assertEqual(code, 1)
         self.assertEqual([line for line in verdicts if line.startswith("FAIL")], [verdicts[3]])
-        self.assertIn("recompute=block: 12 losses, the largest difference is 5.0e-01", verdicts[3])
+        self.assertIn("recompute=block: 69 losses, the largest difference is 5.0e-01", verdicts[3])
 
     def test_skipped_gpu_tests_fail(self):
         code, verdicts = self.check("skips", "gpu_tests")
@@ -200,7 +232,7 @@ class GpuCheck(unittest.TestCase):
 
     def test_what_was_measured_is_judged_though_time_is_up(self):
         with mock.patch.object(sides.Sides, "reference", side_effect=sides.OutOfTime("no time")):
-            code, verdicts = self.check("works", "speed")
+            code, verdicts = self.check("works", "--small", "speed")
         self.assertEqual(code, 0, verdicts)
         self.assertIn("UNCLEAR speed, 124M, batch 2 x 64: tokens/s fused 128,000; eager 128,000",
                       verdicts[0])
