@@ -30,7 +30,7 @@ def machine(bench):
              first_line(["c++", "--version"]), first_line(["cmake", "--version"]),
              f"{bench.cores} cores", first_line(["lscpu"], "Model name"), f"scratch in {bench.work}"]
     if bench.device == "cuda":
-        fields = "name,memory.total,driver_version,compute_cap"
+        fields = "name,memory.total,driver_version,compute_cap,clocks.max.sm,power.limit"
         facts.insert(0, first_line(["nvidia-smi", f"--query-gpu={fields}", "--format=csv,noheader"]))
     bench.say("PASS", "machine", "; ".join(facts))
 
@@ -41,10 +41,10 @@ def ask_doctor(bench, folder):
     log.unlink(missing_ok=True)
     code = bench.run(log.stem, [folder / "gpttrain", "doctor", "--json"], 180)
     words = log.read_text(errors="replace")
-    # Warnings may stand before it, on stderr.
-    start = words.find("\n{")
+    # Warnings may stand before and after it, on stderr.
+    start = words.find("\n{") + 1
     try:
-        return json.loads(words[start:]), code
+        return json.JSONDecoder().raw_decode(words, start)[0], code
     except ValueError:
         return None, code
 
@@ -69,6 +69,9 @@ def trouble_of(bench, folder):
     return None
 
 
+SEES_GPU = "import torch; torch.cuda.init(); print(torch.cuda.get_device_name())"  # or says why not
+
+
 def programs(bench):
     """The folder whose gpttrain runs here: carried, else built here. On a GPU's check it sees one."""
     if bench.programs:
@@ -83,8 +86,7 @@ def programs(bench):
             bench.programs = bench.prebuilt
             return bench.programs
         bench.say("SKIP", "the prebuilt gpttrain", trouble)
-    if bench.device == "cuda" and bench.run("torch", [bench.python, "-c", "import sys, torch; "
-                                            "sys.exit(not torch.cuda.is_available())"], 90):
+    if bench.device == "cuda" and bench.run("torch", [bench.python, "-W", "ignore", "-c", SEES_GPU], 90):
         bench.verdict(False, "a usable GPU", f"PyTorch sees none either: {bench.last_line('torch')}")
         raise bench.skip("without a GPU nothing is checked")
     return build_here(bench)
@@ -92,9 +94,12 @@ def programs(bench):
 
 def build_here(bench):
     before = time.monotonic()
-    trouble = configure_and_build(bench, ["gpttrain"]) or trouble_of(bench, bench.build)
-    bench.verdict(not trouble, "a gpttrain built here",
-                  trouble or f"{time.monotonic() - before:.0f} s")
+    for name in ("gpttrain", "tests/gpu_test"):
+        (bench.build / name).unlink(missing_ok=True)  # what does not build shall not be an older one
+    incomplete = configure_and_build(bench, ["gpttrain"])
+    trouble = trouble_of(bench, bench.build)  # it may be there though its tests do not build
+    bench.verdict(not incomplete and not trouble, "a gpttrain built here",
+                  incomplete or trouble or f"{time.monotonic() - before:.0f} s")
     if trouble:
         raise bench.skip("there is no gpttrain that works here")
     bench.programs = bench.build

@@ -9,7 +9,6 @@ import math
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import time
 
@@ -60,6 +59,10 @@ def all_of(bench, jobs):
     def attempt(job):
         try:
             return job()
+        except sides.OutOfTime as failure:
+            if bench.ends == bench.whole_end:
+                raise  # the step is for a later call
+            return sides.Failure(str(failure))  # something hung, and what did not is judged
         except (sides.Failure, OSError, ValueError) as failure:
             return sides.Failure(str(failure))
 
@@ -227,6 +230,8 @@ def stop(bench):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(child.pid, signal.SIGTERM)
             code, _ = waiting.result()
+    if code is None and ends == bench.ends:
+        raise sides.OutOfTime("the run to be stopped was cut off")
     sides.check_machine("the stopped run", keys, log.read_text(errors="replace"))
     saved = sorted(path.name for path in out.glob("step_*"))
     bench.verdict(code == 75 and saved, "SIGTERM", f"exit code {code} (75 wanted); saved {saved}")
@@ -238,10 +243,10 @@ def refusal(bench):
     both = make_sides(bench)
     command = [bench.program, "train", "--device=cuda:99", f"--out_dir={bench.work / 'refused'}",
                *(f"--{key}={value}" for key, value in {**both.data, **SHORT}.items())]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT, env=os.environ)
-    lines = done.stderr.strip().splitlines()
-    good = done.returncode == 2 and len(lines) == 1 and "cuda:99" in lines[0]
-    bench.verdict(good, "device=cuda:99", f"exit code {done.returncode}: {' / '.join(lines)[:300]}")
+    code = bench.run("refusal", command, LIMIT)
+    lines = bench.words("refusal").strip().splitlines()[1:]  # the first is the command
+    good = code == 2 and len(lines) == 1 and "cuda:99" in lines[0]
+    bench.verdict(good, "device=cuda:99", f"exit code {code}: {' / '.join(lines)[:300]}")
 
 
 STEPS = [

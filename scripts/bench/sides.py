@@ -93,10 +93,13 @@ def start(command, log, environment):
 
 # What gpttrain says when it has chosen its device. It goes on without a GPU that it was asked for.
 RAN_ON = re.compile(r"^gpttrain \S+: (\S+) \(.*\), (\w+), \d+ thread", re.M)
+# And when it goes on without a graph that it was asked for.
+NO_GRAPH = re.compile(r"^.*was not recorded as a graph.*", re.M)
 
 
 def check_machine(name, keys, words):
-    """A Failure unless a run that was meant for a GPU says that it was there, in the type asked for."""
+    """A Failure unless a run that was meant for a GPU says that it was there, in the type and the
+    way asked for."""
     if not str(keys.get("device")).startswith("cuda"):
         return
     found = RAN_ON.search(words)
@@ -105,6 +108,8 @@ def check_machine(name, keys, words):
                       f"{found[0] if found else words[-300:]}")
     if keys.get("dtype", found[2]) != found[2]:
         raise Failure(f"{name} was to compute in {keys['dtype']}, but took {found[2]}")
+    if without := NO_GRAPH.search(words):
+        raise Failure(f"{name} was to replay graphs: {without[0]}")
 
 
 class Sides:
