@@ -83,6 +83,10 @@ DeviceFacts device_facts(int cuda_index) {
   return facts;
 }
 
+void use_device(const c10::Device& device) {
+  if (device.is_cuda()) use_cuda_device(device.index());
+}
+
 void synchronize(const c10::Device& device) {
   if (device.is_cuda()) synchronize_cuda(device.index());
 }
