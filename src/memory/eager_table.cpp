@@ -111,15 +111,16 @@ Phase attention_phase(const Sizes& z, Footprint live) {
 }
 
 // Its backward on a GPU, when the MLP's are gone: the gradient of softmax's output and input, and
-// one more (as LibTorch's allocator counts), instead of the product's factor; the stream's, and
-// those of q, k and v.
+// one more (as LibTorch's allocator counts), instead of the product's factor where it is another
+// than softmax's output; the stream's, and those of q, k and v.
 Phase attention_backward_phase(const Sizes& z, Footprint live) {
   live[Use::kActivations] = z.problem.layers * kept_by_block(z, z.choice.recompute);
   if (z.choice.recompute < Recompute::kMlp)
     live[Use::kActivations] -= (9 * z.s * z.C + 4 * z.C) * z.tokens;
   live[Use::kCopies] += block_copies(z, z.problem.layers);
   live[Use::kHead] = embedding_bytes(z.problem);
-  live[Use::kWorkspace] += (8 * z.C + 3 * z.s * z.C + z.H * z.T * (z.mixed() ? 10 : 8)) * z.tokens;
+  const std::int64_t factor = z.mixed() || z.problem.dropout ? z.s : 0;
+  live[Use::kWorkspace] += (8 * z.C + 3 * z.s * z.C + z.H * z.T * (12 - factor)) * z.tokens;
   return {"backward of the last attention", live};
 }
 
