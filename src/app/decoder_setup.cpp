@@ -14,8 +14,9 @@ void expect_memory_limit(const std::string& memory_limit) {
 std::unique_ptr<Decoder> set_up_decoder(OpenModel& model, const Compute& compute,
                                         const std::string& memory_limit) {
   const std::uint64_t total = total_memory(compute.device);
-  if (const auto bytes = parse_memory_limit(memory_limit)->of(total))
-    limit_memory(compute.device, *bytes);
+  const auto limit = parse_memory_limit(memory_limit)->of(total);
+  // Without a limit, too: a GPU's refusal is to say how much was missing.
+  if (limit || compute.device.is_cuda()) limit_memory(compute.device, limit.value_or(0));
   std::unique_ptr<Decoder> decoder;
   if (const auto why = out_of_memory(
           [&] { decoder = std::make_unique<Decoder>(model.weights, model.config, compute); }))

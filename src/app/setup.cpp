@@ -31,6 +31,7 @@ Compute set_up_machine(std::string& device, std::string& dtype, const AutoInt& t
   at::set_num_threads(static_cast<int>(threads.or_else(facts.cores)));
   set_arithmetic(deterministic);
   const Compute compute{c10::Device(device), scalar_type(dtype)};
+  use_device(compute.device);
   log_info(concat("gpttrain ", version(), ": ", device, " (",
                   compute.device.is_cuda() ? facts.cuda_name : facts.cpu_name, "), ", dtype, ", ",
                   at::get_num_threads(), " thread(s)"));

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include <ATen/ATen.h>
+#include <c10/core/DeviceGuard.h>
 #include <c10/core/StreamGuard.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 
@@ -139,6 +140,9 @@ BatchFeed::Made BatchFeed::make(const Job& job) const {
 }
 
 void BatchFeed::work() {
+  // A new thread's current GPU is the first one, on which recording an event would open a context.
+  const c10::OptionalDeviceGuard on_device(copies_ ? std::optional(copies_->device())
+                                                   : std::nullopt);
   std::unique_lock lock(mutex_);
   while (true) {
     changed_.wait(lock, [this] { return stop_ || (!jobs_.empty() && made_.size() < kAhead); });

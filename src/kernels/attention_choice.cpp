@@ -20,13 +20,8 @@ namespace gpt {
 
 namespace {
 
-bool half(const AttentionShape& shape) {
-  return shape.type == at::kBFloat16 || shape.type == at::kHalf;
-}
-
-// Head sizes that the fused CUDA kernels take without padding.
-bool fused_fits(const AttentionShape& shape) {
-  return shape.D % 8 == 0 && shape.D <= 256 && shape.type != at::kDouble;
+bool half(at::ScalarType type) {
+  return type == at::kBFloat16 || type == at::kHalf;
 }
 
 bool cudnn_fits(const AttentionShape& shape) {
@@ -86,10 +81,9 @@ double measure(AttentionKernel kernel, const AttentionShape& shape) {
 // Kernels that may run; all of them are tried, one alone too, since a card or a library may lack
 // it. The plain one always runs.
 std::vector<AttentionKernel> candidates(const AttentionShape& shape, bool deterministic) {
-  if (!fused_fits(shape)) return {};
-  if (deterministic)
-    return half(shape) ? std::vector{AttentionKernel::kFlash} : std::vector<AttentionKernel>{};
-  if (!half(shape)) return {AttentionKernel::kEfficient};
+  if (!has_fused_attention(shape.D, shape.type, deterministic)) return {};
+  if (deterministic) return {AttentionKernel::kFlash};
+  if (!half(shape.type)) return {AttentionKernel::kEfficient};
   std::vector<AttentionKernel> kernels{AttentionKernel::kFlash, AttentionKernel::kEfficient};
   if (cudnn_fits(shape)) kernels.push_back(AttentionKernel::kCudnn);
   return kernels;
@@ -112,6 +106,12 @@ AttentionKernel fastest(const std::vector<AttentionKernel>& kernels, const Atten
 }
 
 }  // namespace
+
+// Head sizes without padding; of float32, no kernel that gives the same bits every time.
+bool has_fused_attention(std::int64_t D, at::ScalarType type, bool deterministic) {
+  if (D % 8 != 0 || D > 256 || type == at::kDouble) return false;
+  return half(type) || !deterministic;
+}
 
 AttentionKernel choose_attention(const AttentionShape& shape, bool dropout, bool deterministic) {
   if (dropout) return AttentionKernel::kPlain;

@@ -10,6 +10,7 @@
 #include <ATen/Context.h>
 #include <ATen/cpu/Utils.h>
 
+#include "gpt/kernels/device_memory.h"
 #include "gpt/kernels/gpu_table.h"
 
 #include "device_backend.h"
@@ -68,6 +69,8 @@ PeakRate fastest_of(const std::vector<LargeProduct>& products, const c10::Device
   double best = 0;
   for (const LargeProduct& product : products)
     best = std::max(best, measure_product(device, type, product));
+  // Else a plan would take a GPU's cached factors, of hundreds of MiB, for somebody else's.
+  if (device.is_cuda()) release_cached_memory(device);
   return {best, "measured product"};
 }
 
@@ -81,6 +84,10 @@ DeviceFacts device_facts(int cuda_index) {
   facts.cores = usable_cores();
   add_cuda_facts(facts, cuda_index);
   return facts;
+}
+
+void use_device(const c10::Device& device) {
+  if (device.is_cuda()) use_cuda_device(device.index());
 }
 
 void synchronize(const c10::Device& device) {

@@ -8,6 +8,7 @@
 namespace gpt {
 
 void add_cuda_facts(DeviceFacts& facts, int index);
+void use_cuda_device(int index);
 void synchronize_cuda(int index);
 MemoryUse cuda_memory_use(int index);
 std::string cuda_device_name(int index);

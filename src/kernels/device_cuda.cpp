@@ -51,6 +51,10 @@ void add_cuda_facts(DeviceFacts& facts, int index) {
   facts.cuda_name = device->name;
 }
 
+void use_cuda_device(int index) {
+  c10::cuda::set_device(device_index(index));
+}
+
 void synchronize_cuda(int index) {
   const c10::cuda::CUDAGuard guard(device_index(index));
   c10::cuda::device_synchronize();

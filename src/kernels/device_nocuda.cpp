@@ -8,6 +8,9 @@ void add_cuda_facts(DeviceFacts&, int) {}
 void configure_cuda_allocator(const std::string&) {}
 
 // The rest cannot be reached: without CUDA no device but the CPU is ever chosen.
+void use_cuda_device(int) {
+  TORCH_CHECK(false, "this gpttrain was built without CUDA");
+}
 void synchronize_cuda(int) {
   TORCH_CHECK(false, "this gpttrain was built without CUDA");
 }

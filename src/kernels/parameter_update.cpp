@@ -60,7 +60,8 @@ void ParameterTable::set(const std::vector<UpdatedParameter>& parameters) {
   const auto bytes = static_cast<std::int64_t>(pieces.size() * sizeof(ParameterPiece));
   const at::Tensor host = at::from_blob(pieces.data(), {bytes}, at::kByte);
   const auto device = parameters.front().parameter.device();
-  pieces_ = host.to(device, /*non_blocking=*/false, /*copy=*/true);
+  // Pinned, or the host would wait for the step: the modules' gradients lie elsewhere in each.
+  pieces_ = device.is_cpu() ? host.clone() : host.pin_memory().to(device, /*non_blocking=*/true);
   count_ = static_cast<std::int64_t>(pieces.size());
   partial_ = at::empty({count_}, at::TensorOptions().device(device).dtype(at::kDouble));
   key_ = std::move(key);

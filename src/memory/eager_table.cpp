@@ -27,6 +27,17 @@ struct Sizes {
 
   bool mixed() const { return s != 4; }
   std::int64_t scores() const { return H * T * s * tokens; }  // (B, H, T, T), one tensor
+  // CUDA's autocast takes softmax, and so dropout after it, in float32.
+  bool wide_scores() const { return mixed() && problem.cuda; }
+  // At most at once in the forward pass: before and after the mask, softmax's input and output.
+  std::int64_t written_scores() const {
+    return wide_scores() ? H * T * (2 * s + 8) * tokens : 3 * scores();
+  }
+  // Softmax's output, and the product's factor where that is another: dropped, or cast.
+  std::int64_t kept_scores() const {
+    if (wide_scores()) return H * T * (4 + s) * tokens;
+    return (problem.dropout ? 2 : 1) * scores();
+  }
 };
 
 // Kept by one block for its backward.
@@ -43,8 +54,7 @@ std::int64_t kept_by_block(const Sizes& z, Recompute level) {
   if (!z.problem.writes_out_scores()) return bytes + 4 * z.H * z.tokens;  // log of softmax's sums
   // The products keep copies of q, k and v by head; autograd's modules then let go of qkv.
   if (level != Recompute::kNone) bytes += 3 * z.s * z.C * z.tokens;
-  // Softmax's output, the same after dropout, and which positions are masked.
-  return bytes + (z.problem.dropout ? 2 : 1) * z.scores() + z.T * z.T;
+  return bytes + z.kept_scores() + z.T * z.T;  // and which positions are masked
 }
 
 // Cast weights of `blocks` blocks: autocast or autograd holds them. (The node casts anew for each
@@ -92,9 +102,26 @@ Phase attention_phase(const Sizes& z, Footprint live) {
   live[Use::kActivations] = (z.problem.layers - 1) * kept_by_block(z, z.choice.recompute) +
                             kept_by_block(z, Recompute::kNone) -
                             (8 * z.s * z.C + 4 * z.C) * z.tokens;  // its MLP has not run
-  live[Use::kWorkspace] += 2 * z.scores() - (z.problem.dropout ? z.scores() : 0);
+  if (z.wide_scores())
+    live[Use::kWorkspace] += z.written_scores() - z.kept_scores();
+  else
+    live[Use::kWorkspace] += 2 * z.scores() - (z.problem.dropout ? z.scores() : 0);
   live[Use::kCopies] += block_copies(z, z.problem.layers);
   return {"forward of the last attention", live};
+}
+
+// Its backward on a GPU, when the MLP's are gone: the gradient of softmax's output and input, and
+// one more (as LibTorch's allocator counts), instead of the product's factor where it is another
+// than softmax's output; the stream's, and those of q, k and v.
+Phase attention_backward_phase(const Sizes& z, Footprint live) {
+  live[Use::kActivations] = z.problem.layers * kept_by_block(z, z.choice.recompute);
+  if (z.choice.recompute < Recompute::kMlp)
+    live[Use::kActivations] -= (9 * z.s * z.C + 4 * z.C) * z.tokens;
+  live[Use::kCopies] += block_copies(z, z.problem.layers);
+  live[Use::kHead] = embedding_bytes(z.problem);
+  const std::int64_t factor = z.mixed() || z.problem.dropout ? z.s : 0;
+  live[Use::kWorkspace] += (8 * z.C + 3 * z.s * z.C + z.H * z.T * (12 - factor)) * z.tokens;
+  return {"backward of the last attention", live};
 }
 
 std::int64_t matrix(const Sizes& z) {
@@ -164,6 +191,8 @@ Phases eager_step(const Problem& problem, const Choice& choice) {
   Phases phases{head_phase(z, live), block_phase(z, problem.layers - 1, live),
                 block_phase(z, 0, live), embedding_phase(z, live)};
   if (problem.writes_out_scores()) phases.push_back(attention_phase(z, live));
+  if (problem.writes_out_scores() && problem.cuda)
+    phases.push_back(attention_backward_phase(z, live));
   live[Use::kGradients] = like_parameters(problem, 4);
   phases.push_back({"update", live});
   return phases;
@@ -184,7 +213,7 @@ Phases eager_evaluation(const Problem& problem, const Choice& choice) {
   Phases phases{{"evaluation: MLP", mlp}, {"evaluation: LM head", head}};
   if (problem.plain_attention) {
     Footprint attention = live;
-    attention[Use::kWorkspace] += (8 * z.C + 3 * z.s * z.C) * z.tokens + 3 * z.scores();
+    attention[Use::kWorkspace] += (8 * z.C + 3 * z.s * z.C) * z.tokens + z.written_scores();
     phases.push_back({"evaluation: attention", attention});
   }
   return phases;

@@ -123,11 +123,16 @@ std::int64_t recorded_bytes(const Problem& problem, const Choice& choice) {
 
 }  // namespace
 
+Footprint gpu_between_steps(const Problem& problem, const Choice& choice) {
+  Footprint live = always(problem, choice);
+  live[Use::kGraphs] += recorded_bytes(problem, choice);
+  return live;
+}
+
 Phases gpu_evaluation(const Problem& problem, const Choice& choice) {
   const std::int64_t tokens = choice.eval_batch * problem.block;
   const Widths of = widths_of(problem, problem.plain_attention);
-  Footprint live = always(problem, choice);
-  live[Use::kGraphs] += recorded_bytes(problem, choice);
+  Footprint live = gpu_between_steps(problem, choice);
   live[Use::kBatch] = batch_bytes(problem, choice.eval_batch, 1);
   // Nothing is kept: the stream and the branch before and after a LayerNorm, c_fc beside GELU, or
   // attention.

@@ -2,7 +2,24 @@
 
 #include <algorithm>
 
+#include "gpt/kernels/attention_pass.h"
+
 namespace gpt {
+
+namespace {
+
+std::string card(const std::string& device) {
+  return device == "cuda" ? "cuda:0" : device;
+}
+
+bool evaluates_elsewhere(const TrainConfig& config, bool cuda) {
+  const std::string &there = config.memory.eval_device, &here = config.system.device;
+  if (there == "auto") return false;
+  if (there.starts_with("cuda") != cuda) return true;
+  return cuda && here.starts_with("cuda") && card(there) != card(here);
+}
+
+}  // namespace
 
 std::int64_t Problem::block_matrices() const {
   return 12 * width * width;
@@ -26,15 +43,19 @@ Problem problem_of(const TrainConfig& config, bool cuda, std::int64_t threads) {
   problem.vocab = config.model.vocab_size.or_else(50304);
   problem.bias = config.model.bias;
   problem.dropout = config.model.dropout > 0;
-  problem.plain_attention = config.model.attention == "plain";
   problem.batch = config.data.batch_size;
   problem.accumulation = config.data.gradient_accumulation_steps;
   problem.type_bytes = config.system.dtype == "float32" ? 4 : 2;
   problem.cuda = cuda;
-  const std::string& elsewhere = config.memory.eval_device;
-  problem.evaluates_elsewhere = elsewhere != "auto" && elsewhere.starts_with("cuda") != cuda;
+  problem.evaluates_elsewhere = evaluates_elsewhere(config, cuda);
   problem.engine = engine_kind(config.system.compile, cuda,
                                config.system.dtype == "float16" ? c10::kHalf : c10::kFloat);
+  problem.plain_attention =
+      config.model.attention == "plain" ||
+      (cuda && problem.engine == EngineKind::kGpu &&
+       !has_fused_attention(problem.width / problem.heads,
+                            problem.type_bytes == 4 ? c10::kFloat : c10::kHalf,
+                            config.system.deterministic));
   problem.graphs = cuda && problem.engine == EngineKind::kGpu && !problem.dropout &&
                    config.system.compile_mode == "reduce-overhead";
   problem.threads = threads;

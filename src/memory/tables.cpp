@@ -78,13 +78,15 @@ Footprint standing(const Problem& problem, const Choice& choice) {
 
 // Each is 32 MiB on Hopper and later cards, 8 on others, which are so counted too high. cuBLASLt's
 // is that of kernels/matmul_cuda.cpp, for half types. ATen's products, which take cuBLAS's, are
-// those in float32, of modules, and of scores that are written out.
+// those in float32, of modules, and of scores that are written out; a thread has its own, and
+// autograd's backward runs in another.
 std::int64_t library_bytes(const Problem& problem) {
   constexpr std::int64_t kWorkspace = 32 * kMebi;
   if (!problem.cuda) return 0;
   const bool half = problem.type_bytes != 4;
-  const bool aten = !half || problem.engine == EngineKind::kEager || problem.writes_out_scores();
-  return (half ? kWorkspace : 0) + (aten ? kWorkspace : 0);
+  std::int64_t aten = !half || problem.writes_out_scores() ? 1 : 0;
+  if (problem.engine == EngineKind::kEager) aten = 2;
+  return (half ? kWorkspace : 0) + aten * kWorkspace;
 }
 
 std::int64_t batch_bytes(const Problem& problem, std::int64_t sequences, std::int64_t pieces) {
@@ -141,6 +143,9 @@ Phases evaluation_phases(const Problem& problem, const Choice& choice) {
   if (problem.evaluates_elsewhere) {
     Footprint live = standing(problem, choice);
     live[Use::kGradients] = like_parameters(problem, 4);
+    live[Use::kWorkspace] = library_bytes(problem);
+    if (problem.engine == EngineKind::kGpu) live = gpu_between_steps(problem, choice);
+    live[Use::kBatch] = batch_bytes(problem, choice.eval_batch, 1);  // they come by way of this one
     return with_margin(problem, {{"evaluation on another device", live}});
   }
   return with_margin(problem, table_of(problem.engine).evaluation(problem, choice));

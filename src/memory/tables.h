@@ -31,5 +31,6 @@ Phases cpu_evaluation(const Problem& problem, const Choice& choice);
 // The fused engine of the GPU.
 Phases gpu_step(const Problem& problem, const Choice& choice);
 Phases gpu_evaluation(const Problem& problem, const Choice& choice);
+Footprint gpu_between_steps(const Problem& problem, const Choice& choice);
 
 }  // namespace gpt

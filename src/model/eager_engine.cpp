@@ -5,15 +5,18 @@
 #include "gpt/base/span.h"
 #include "gpt/kernels/autocast.h"
 #include "gpt/model/engines.h"
+#include "gpt/model/layers.h"
 
 namespace gpt {
 
 at::Tensor EagerEngine::accumulate(const at::Tensor& x_BT, const at::Tensor& y_BT,
                                    const LossScale& scale, const DropoutState& dropout) {
+  // Once; else every dropout would copy it, and the host wait for each.
+  const DropoutState there = on_device(dropout, x_BT.device());
   const LmHeadLoss loss = [&] {
     const Span forward("forward");
     const AutocastGuard autocast(compute_.device.type(), compute_.type);
-    return model_.loss(x_BT, y_BT, head_options(scale), dropout, plan_.recompute);
+    return model_.loss(x_BT, y_BT, head_options(scale), there, plan_.recompute);
   }();
   const Span backward("backward");
   loss.loss.backward();

@@ -38,11 +38,7 @@ GpuPass GpuEngine::make_pass(const at::Tensor& x_BT, const DropoutState& dropout
                .dropout = dropout,
                .sequence_B = {}};
   const bool drop = dropout.on && dropout.p > 0;
-  // Pinned, or the host would wait for the copy.
-  if (drop)
-    pass.sequence_B = x_BT.is_cpu() ? dropout.sequence_B
-                                    : dropout.sequence_B.pin_memory().to(x_BT.device(),
-                                                                         /*non_blocking=*/true);
+  if (drop) pass.sequence_B = on_device(dropout, x_BT.device()).sequence_B;
   if (config_.attention != "plain")
     pass.attention = choose_attention(
         {pass.B, pass.heads, pass.T, pass.C / pass.heads, pass.type, x_BT.device()}, drop,

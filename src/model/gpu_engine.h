@@ -21,7 +21,10 @@ class GpuEngine : public Engine {
   at::Tensor accumulate(const at::Tensor& x_BT, const at::Tensor& y_BT, const LossScale& scale,
                         const DropoutState& dropout) override;
   at::Tensor token_losses(const at::Tensor& x_BT, const at::Tensor& y_BT) override;
-  void weights_changed() override { weights_.masters_changed(); }
+  void weights_changed() override {
+    weights_.masters_changed();
+    graphs_.step_ended();
+  }
   void replan(const EnginePlan& plan) override;
   void release_memory() override;
   std::size_t recorded_graphs() const override { return graphs_.recorded(); }

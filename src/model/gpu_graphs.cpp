@@ -1,6 +1,7 @@
 #include "gpu_graphs.h"
 
 #include <algorithm>
+#include <utility>
 
 #include <ATen/ATen.h>
 
@@ -19,6 +20,13 @@ std::size_t GpuGraphs::recorded() const {
 void GpuGraphs::clear() {
   entries_.clear();
   graphs_.reset();
+  steps_ = 0;
+}
+
+// Not before every shape of a step, the smaller last one too, has had its plain calls: what they
+// allocate cannot be the graphs', whose memory the first recording takes for good.
+bool GpuGraphs::due(Entry& entry) const {
+  return !entry.graph && !entry.failed && ++entry.calls > kPlainCalls && steps_ >= kPlainSteps;
 }
 
 // What the plain calls cached cannot be the graphs': given back, or everything would be there
@@ -43,11 +51,16 @@ void GpuGraphs::record(Entry& entry, const at::Tensor& x_BT, const Run& run) {
 
 at::Tensor GpuGraphs::run(const at::Tensor& x_BT, const at::Tensor& y_BT, const LossScale& scale,
                           const Run& run) {
-  const Key key{x_BT.size(0), x_BT.size(1), scale.per_token, scale.gradient};
-  // A loss scale that keeps changing would fill the memory with graphs.
-  if (entries_.size() >= kMostEntries && !entries_.contains(key)) clear();
+  const Key key{x_BT.size(0), x_BT.size(1)};
+  const bool rescaled = !(scale == std::exchange(scale_, scale));
+  if (rescaled || (entries_.size() >= kMostEntries && !entries_.contains(key))) {
+    // What was recorded may not come again, and the plain calls need its memory.
+    const bool held = recorded() > 0;
+    clear();
+    if (held) release_cached_memory(x_BT.device());
+  }
   Entry& entry = entries_[key];
-  if (!entry.graph && !entry.failed && ++entry.calls > kPlainCalls) record(entry, x_BT, run);
+  if (due(entry)) record(entry, x_BT, run);
   if (!entry.graph) return run(x_BT, y_BT);
   const Span span("forward+backward");
   entry.x_BT.copy_(x_BT);

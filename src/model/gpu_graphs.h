@@ -5,7 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <tuple>
+#include <utility>
 
 #include <ATen/core/Tensor.h>
 
@@ -24,13 +24,16 @@ class GpuGraphs {
   at::Tensor run(const at::Tensor& x_BT, const at::Tensor& y_BT, const LossScale& scale,
                  const Run& run);
 
+  // All micro-batches of a step have come.
+  void step_ended() { ++steps_; }
+
   // Recorded work refers to memory: forget it when that moves.
   void clear();
 
   std::size_t recorded() const;
 
  private:
-  static constexpr int kPlainCalls = 2;
+  static constexpr int kPlainCalls = 2, kPlainSteps = 2;
   static constexpr std::size_t kMostEntries = 8;
 
   struct Entry {
@@ -41,12 +44,15 @@ class GpuGraphs {
     std::unique_ptr<DeviceGraph> graph;
     bool failed = false;
   };
-  using Key = std::tuple<std::int64_t, std::int64_t, double, double>;  // B, T, scales
+  using Key = std::pair<std::int64_t, std::int64_t>;  // B, T
 
+  bool due(Entry& entry) const;
   void record(Entry& entry, const at::Tensor& x_BT, const Run& run);
 
   std::unique_ptr<DeviceGraphs> graphs_;  // made anew for the first that is recorded
   std::map<Key, Entry> entries_;
+  LossScale scale_;  // of all entries
+  int steps_ = 0;    // since there are entries
 };
 
 }  // namespace gpt

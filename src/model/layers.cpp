@@ -5,6 +5,12 @@
 
 namespace gpt {
 
+DropoutState on_device(DropoutState dropout, const c10::Device& device) {
+  if (dropout.on && dropout.p > 0 && !device.is_cpu())
+    dropout.sequence_B = dropout.sequence_B.pin_memory().to(device, /*non_blocking=*/true);
+  return dropout;
+}
+
 at::Tensor apply_dropout(const at::Tensor& x, const DropoutState& dropout, std::int64_t layer,
                          int site) {
   if (!dropout.on || dropout.p == 0) return x;

@@ -126,8 +126,8 @@ void Report::evaluating(std::int64_t done, std::int64_t total) {
 }
 
 void Report::evaluation(std::int64_t step, const SplitLosses& losses, bool best) {
-  // Before the first step there are no gradients yet, which the prediction counts.
-  if (step > 0) compare_peak(step, "evaluation", expected_eval_);
+  // Before this process's first step there are no gradients yet, which the prediction counts.
+  if (expected_train_ == 0) compare_peak(step, "evaluation", expected_eval_);
   print_line(format("step %ld: train loss %.4f, val loss %.4f", step, losses.train, losses.val));
   metrics_.write("eval", {{"iter", step},
                           {"train/loss", losses.train},
@@ -137,6 +137,7 @@ void Report::evaluation(std::int64_t step, const SplitLosses& losses, bool best)
 
 void Report::replanned(std::int64_t step, const std::string& what) {
   log_warning(what);
+  expected_train_ = expected_eval_ = 0;  // they were the other plan's
   metrics_.write("replanned", {{"iter", step}, {"reason", what}});
 }
 

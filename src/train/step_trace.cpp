@@ -15,6 +15,7 @@
 #include "gpt/base/files.h"
 #include "gpt/base/log.h"
 #include "gpt/base/strings.h"
+#include "gpt/kernels/device.h"
 
 namespace gpt {
 
@@ -74,6 +75,7 @@ void StepTrace::stop() noexcept {
 }
 
 void StepTrace::save() {
+  synchronize(device_);  // a GPU is behind; what it has not done yet would be missing
   const auto result = profiler::disableProfiler();
   const fs::path fresh = file_.string() + ".tmp";
   result->save(fresh.string());  // says nothing if it fails

@@ -30,8 +30,8 @@ TEST(Emulation, WholeEngineHasEagersGradients) {
   }
 }
 
-// Six steps of a small model; the token losses and gradients of each, and how many graphs there
-// were.
+// Four steps of a small model, of two micro-batches each; the token losses and gradients of each,
+// and how many graphs there were.
 struct Trained {
   std::vector<at::Tensor> all;
   std::size_t graphs = 0;
@@ -46,12 +46,13 @@ Trained train(const char* mode) {
   Gpt model(c.model, c.vocabulary, 9, g);
   const auto engine = make_gpu_engine(config, model, {c.device, c.type});
   Trained trained;
-  for (int step = 0; step < 6; ++step) {
+  for (int step = 0; step < 8; ++step) {
     if (step % 2 == 0)
       for (const Parameter& p : model.parameters()) p.tensor.mutable_grad() = at::Tensor();
     const at::Tensor x = at::randint(23, {2, 7}, g, at::kLong);
     trained.all.push_back(engine->accumulate(x, x.flip(1), {}, {}));
     for (const Parameter& p : model.parameters()) trained.all.push_back(p.tensor.grad().clone());
+    if (step % 2 == 1) engine->weights_changed();
   }
   trained.graphs = engine->recorded_graphs();
   return trained;
@@ -62,7 +63,7 @@ void expect_equal(const Trained& actual, const Trained& expected) {
     EXPECT_TRUE(at::equal(actual.all[i], expected.all[i])) << i;
 }
 
-// Recorded after two calls, replayed with new tokens and into gradients that were zeroed: the same
+// Recorded after two steps, replayed with new tokens and into gradients that were zeroed: the same
 // as never recorded.
 TEST(Emulation, ReplayedGraphsSeeNewTokensAndOldGradients) {
   const Emulated emulated;
@@ -87,6 +88,24 @@ TEST(Emulation, WhatCannotBeRecordedRunsPlainly) {
   expect_equal(refused, plain);
 }
 
+// An engine that records, and its micro-batches.
+struct Recorder {
+  EngineCase c;
+  at::Generator g = testing::generator(1);
+  Gpt model{c.model, c.vocabulary, 9, g};
+  std::unique_ptr<Engine> engine;
+
+  Recorder() {
+    TrainConfig config = testing::config_of(c);
+    config.system.compile_mode = "reduce-overhead";
+    engine = make_gpu_engine(config, model, {c.device, c.type});
+  }
+  void accumulate(std::int64_t sequences, double gradient) {
+    const at::Tensor x = at::randint(23, {sequences, 7}, g, at::kLong);
+    engine->accumulate(x, x, {.per_token = 1, .gradient = gradient}, {});
+  }
+};
+
 // Other micro-batches may follow, even where the engine's own part of the plan stays.
 TEST(Emulation, ANewPlanForgetsWhatWasRecorded) {
   const Emulated emulated;
@@ -98,7 +117,10 @@ TEST(Emulation, ANewPlanForgetsWhatWasRecorded) {
   const auto engine = make_gpu_engine(config, model, {c.device, c.type});
   const at::Tensor x = at::randint(23, {2, 7}, g, at::kLong);
   const auto three_steps = [&] {
-    for (int step = 0; step < 3; ++step) engine->accumulate(x, x, {}, {});
+    for (int step = 0; step < 3; ++step) {
+      engine->accumulate(x, x, {}, {});
+      engine->weights_changed();
+    }
   };
   three_steps();
   EXPECT_EQ(engine->recorded_graphs(), 1u);
@@ -106,6 +128,39 @@ TEST(Emulation, ANewPlanForgetsWhatWasRecorded) {
   EXPECT_EQ(engine->recorded_graphs(), 0u);
   three_steps();
   EXPECT_EQ(engine->recorded_graphs(), 1u);
+}
+
+// Until then a smaller last piece would need memory beside the graph of the others.
+TEST(Emulation, NothingIsRecordedBeforeTwoStepsHaveShownTheirShapes) {
+  const Emulated emulated;
+  Recorder run;
+  for (int step = 0; step < 2; ++step) {
+    for (int piece = 0; piece < 4; ++piece) run.accumulate(/*sequences=*/2, /*gradient=*/1);
+    run.accumulate(/*sequences=*/1, /*gradient=*/1);
+    EXPECT_EQ(run.engine->recorded_graphs(), 0u);
+    run.engine->weights_changed();
+  }
+  run.accumulate(2, 1);
+  run.accumulate(1, 1);
+  EXPECT_EQ(run.engine->recorded_graphs(), 2u);
+}
+
+// Float16's scale doubles now and then; the graphs of the one before would keep their memory.
+TEST(Emulation, ANewLossScaleForgetsWhatWasRecorded) {
+  const Emulated emulated;
+  Recorder run;
+  const auto three_steps = [&](double gradient) {
+    for (int step = 0; step < 3; ++step) {
+      run.accumulate(2, gradient);
+      run.engine->weights_changed();
+    }
+  };
+  three_steps(1);
+  EXPECT_EQ(run.engine->recorded_graphs(), 1u);
+  run.accumulate(2, 2);
+  EXPECT_EQ(run.engine->recorded_graphs(), 0u);
+  three_steps(2);
+  EXPECT_EQ(run.engine->recorded_graphs(), 1u);
 }
 
 }  // namespace

@@ -2,7 +2,11 @@
 #include "gpt/kernels/device_memory.h"
 
 #include <ATen/ATen.h>
+#include <c10/core/Event.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
 #include <gtest/gtest.h>
+
+#include "gpt/kernels/device.h"
 
 #include "device_backend.h"
 #include "fake_cuda.h"
@@ -46,6 +50,18 @@ TEST(CudaDeviceMemory, RoomIsWhatComesWithoutAFlush) {
   fake::state().others_bytes = fake::kCardBytes - 300 * kMebi;
   EXPECT_FALSE(cuda_has_room(0, 220 * kMebi));
   EXPECT_EQ(allocation_retries(kCard), 0);
+}
+
+// To enter a card opens a context on it.
+TEST(CudaDeviceMemory, TheFirstCardIsLeftAloneByARunOnTheSecond) {
+  const c10::Device second(c10::kCUDA, 1);
+  use_device(second);
+  const at::Tensor some = at::empty({8}, at::TensorOptions().device(second));
+  c10::Event event(c10::kCUDA);
+  event.record(c10::impl::VirtualGuardImpl(c10::kCUDA).getStream(second));
+  synchronize(second);
+  free_memory(second);
+  EXPECT_EQ(fake::state().entered, std::set<int>{1});
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <set>
 #include <vector>
 
 namespace gpt::fake {
@@ -25,6 +26,7 @@ struct Call {
 
 struct State {
   bool capturing = false;
+  std::set<int> entered;                     // cards that were made the current one
   std::size_t others_bytes = 0;              // that other processes hold of each card
   std::vector<float> milliseconds{5, 3, 7};  // of the suggestions; below 0: does not run
   std::vector<Call> calls;

@@ -60,6 +60,7 @@ cudaError_t cudaGetDevice(int* card) {
 }
 cudaError_t cudaSetDevice(int card) {
   current = card;
+  gpt::fake::state().entered.insert(card);
   return cudaSuccess;
 }
 cudaError_t cudaMemGetInfo(std::size_t* free, std::size_t* total) {

@@ -23,6 +23,7 @@ TEST_F(GpuDevice, PeakIsTheDataSheetsOrMeasured) {
   EXPECT_GT(peak.flops, 1e12) << peak.source;
   EXPECT_LT(peak.flops, 1e16) << peak.source;
   EXPECT_GT(peak_rate(cuda_, at::kFloat).flops, 1e11);
+  EXPECT_LT(memory_use(cuda_).now, std::uint64_t{128} << 20) << "a plan would miss it";
 }
 
 TEST_F(GpuDevice, MemoryUseSeesATensorComeAndItsPeakStay) {

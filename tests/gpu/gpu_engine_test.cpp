@@ -100,9 +100,9 @@ TEST_F(GpuEngineTest, RecomputationChangesNoBit) {
   at::globalContext().setAllowTF32CuDNN(false);
 }
 
-// Recorded in the third call of a shape; two shapes take turns, as with a last piece that is
-// smaller, and work in the same memory. The replays must see new tokens, zeroed gradients and
-// changed weights.
+// Recorded in the third call of a shape, after two steps at the earliest; two shapes take turns, as
+// with a last piece that is smaller, and work in the same memory. The replays must see new tokens,
+// zeroed gradients and changed weights.
 TEST_F(GpuEngineTest, ReplayedGraphsDoWhatTheLaunchesDid) {
   const EngineCase c = wide_case();
   const auto train = [&](const char* mode) {
@@ -144,6 +144,7 @@ class GpuEngineMemory : public GpuEngineTest {
     void step() const {
       for (const Parameter& p : model->parameters()) p.tensor.mutable_grad() = at::Tensor();
       engine->accumulate(x_BT, x_BT, {.per_token = 1e-4}, {});
+      engine->weights_changed();
     }
   };
 

@@ -234,6 +234,38 @@ TEST(Plan, OnlyAGpusFusedEngineWithoutDropoutRecords) {
   EXPECT_FALSE(problem_of(config, /*cuda=*/true, 1).graphs);
 }
 
+// No kernel of float32 gives the same bits every time, and none takes heads of 20.
+TEST(Plan, ScoresAreCountedWhereNoKernelFits) {
+  TrainConfig config;
+  config.system.dtype = "float32";
+  EXPECT_FALSE(problem_of(config, /*cuda=*/true, 1).plain_attention);
+  config.system.deterministic = true;
+  EXPECT_TRUE(problem_of(config, /*cuda=*/true, 1).plain_attention);
+  EXPECT_FALSE(problem_of(config, /*cuda=*/false, 1).plain_attention);
+  config.system.dtype = "bfloat16";
+  EXPECT_FALSE(problem_of(config, /*cuda=*/true, 1).plain_attention);
+  config.model.n_embd = 20 * config.model.n_head;
+  EXPECT_TRUE(problem_of(config, /*cuda=*/true, 1).plain_attention);
+  config.system.compile = false;  // the modules' kernels pad
+  EXPECT_FALSE(problem_of(config, /*cuda=*/true, 1).plain_attention);
+}
+
+TEST(Plan, AnotherCardIsElsewhereToo) {
+  TrainConfig config;
+  config.system.dtype = "bfloat16";
+  const auto elsewhere = [&](const char* here, const char* there, bool cuda) {
+    config.system.device = here;
+    config.memory.eval_device = there;
+    return problem_of(config, cuda, 1).evaluates_elsewhere;
+  };
+  EXPECT_FALSE(elsewhere("cuda:1", "auto", true));
+  EXPECT_FALSE(elsewhere("cuda:0", "cuda", true));
+  EXPECT_TRUE(elsewhere("cuda:0", "cuda:1", true));
+  EXPECT_TRUE(elsewhere("cuda:0", "cpu", true));
+  EXPECT_TRUE(elsewhere("cpu", "cuda:0", false));
+  EXPECT_FALSE(elsewhere("cpu", "cpu", false));
+}
+
 TEST(Plan, AnUnknownGpuIsAnErrorThatListsTheKnown) {
   const std::string error = testing::error_text([] { gpu_rates("rtx9999"); });
   EXPECT_NE(error.find("'rtx9999' is unknown"), std::string::npos) << error;

@@ -45,6 +45,9 @@ struct AttentionShape {
   at::Device device;
 };
 
+// Can a GPU have any kernel but the plain one for heads of D? (Dropout excludes all others.)
+bool has_fused_attention(std::int64_t D, at::ScalarType type, bool deterministic);
+
 // The fastest kernel for a shape: on CUDA the candidates are timed once, forward and backward, and
 // the choice is kept for the process; one that throws is none. `dropout`: the plain one, as no
 // other takes our mask. `deterministic`: the one that gives the same bits every time, so that no

@@ -19,6 +19,11 @@ struct DeviceFacts {
 };
 DeviceFacts device_facts(int cuda_index = 0);
 
+// Makes a GPU the current one of the calling thread; nothing to do for the CPU. LibTorch goes back
+// to the current GPU after every event, which would otherwise open a context on the first card:
+// hundreds of MiB there, or an error where it is full or reserved.
+void use_device(const c10::Device& device);
+
 // Waits for everything queued on `device`; nothing to do on the CPU.
 void synchronize(const c10::Device& device);
 

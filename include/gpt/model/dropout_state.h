@@ -13,7 +13,7 @@ struct DropoutState {
   double p = 0;
   std::int64_t seed = 0;
   std::int64_t step = 0;
-  at::Tensor sequence_B;  // int64, CPU: each row's index in the effective batch
+  at::Tensor sequence_B;  // int64: each row's index in the effective batch; made on the CPU
 };
 
 }  // namespace gpt

@@ -18,6 +18,7 @@ namespace gpt {
 struct LossScale {
   double per_token = 1;  // 1 / tokens of the effective batch
   double gradient = 1;   // the fp16 loss scale
+  bool operator==(const LossScale&) const = default;
 };
 
 // How an engine spends memory. None of it changes more than the order of a summation.

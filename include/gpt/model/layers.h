@@ -77,6 +77,10 @@ struct Block {
 // The dropouts of a block; the last is that of the embedding, whose layer is -1.
 enum Site { kAttentionWeights, kAttentionOutput, kMlpOutput, kEmbedding };
 
+// With the indices, if there is dropout, where the model computes: pinned on the way, or the host
+// would wait for the copy.
+DropoutState on_device(DropoutState dropout, const c10::Device& device);
+
 // x through dropout number `site` of `layer`; x itself if dropout is off.
 at::Tensor apply_dropout(const at::Tensor& x, const DropoutState& dropout, std::int64_t layer,
                          int site);
