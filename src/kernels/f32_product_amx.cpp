@@ -36,7 +36,7 @@ class F32Product {
              unsigned char* workspace)
       : size_(size),
         a_(a),
-        right_(b, packed_b, nullptr, size),
+        right_(b, packed_b, size),
         c_(c),
         into_(into),
         step_(block_steps<Panels>(size)),
@@ -192,10 +192,8 @@ void multiply_f32(Extent size, ProductSide<float> a, ProductSide<float> b, Packe
   F32Product(size, a, b, packed_b, c, into, workspace).run();
 }
 
-// A panel of b more than where one is packed at a time.
 int64_t workspace_bytes_f32(Extent most) {
-  const int64_t depth = least(Panels::kDepthBlock, padded_depth<Panels>(most.inner));
-  return workspace_bytes<Panels>(most) + Panels::kColumns * depth * Panels::kBytes;
+  return blocks_bytes<Panels>(most, /*panels=*/2);
 }
 
 int64_t packed_bytes_f32(int64_t columns, int64_t inner) {

@@ -65,19 +65,16 @@ inline BlockSteps block_steps(Extent size) {
   return {even_piece(size.rows, least(rows_most, Kernel::kRowBlock), Kernel::kRows), depth};
 }
 
-// The panels of b: those that were packed before, or one at a time in memory of the product.
+// The panels of b: those that were packed before, or one at a time, in memory that they share.
 template <class Kernel>
 struct RightPanels {
   ProductSide<typename Kernel::Element> side;
   const unsigned char* packed;
-  unsigned char* own;
   int64_t columns, packed_inner;
 
-  RightPanels(const ProductSide<typename Kernel::Element>& b, Packed packed_b,
-              unsigned char* memory, Extent size)
+  RightPanels(const ProductSide<typename Kernel::Element>& b, Packed packed_b, Extent size)
       : side(b),
         packed(packed_b.data),
-        own(memory),
         columns(size.columns),
         packed_inner(padded_depth<Kernel>(packed_b.inner > 0 ? packed_b.inner : size.inner)) {}
 
@@ -86,17 +83,8 @@ struct RightPanels {
     return packed +
            (column * packed_inner + k * Kernel::padded_width(width(column))) * Kernel::kBytes;
   }
-  const unsigned char* at(int64_t column, int64_t k, int64_t depth) const {
-    if (packed) return packed_at(column, k);
-    Kernel::pack_b(from(side, column, k), width(column), depth, own);
-    return own;
-  }
-  void fetch_part(int64_t column, int64_t k, int64_t depth, int64_t part, int64_t parts) const {
-    if (column >= columns) return;
-    if (packed)
-      fetch(packed_at(column, k), Kernel::kColumns * depth * Kernel::kBytes, part, parts);
-    else
-      fetch(from(side, column, k), width(column), depth, part, parts);
+  void pack(int64_t column, int64_t k, int64_t depth, unsigned char* to) const {
+    Kernel::pack_b(from(side, column, k), width(column), depth, to);
   }
 };
 

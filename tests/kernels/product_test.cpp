@@ -169,6 +169,22 @@ TEST_P(ProductOn, SizesOfSeveralBlocks) {
     expect_exact(size);
 }
 
+// Strips (strip.h) end where panels do, also where the last panels are of unusual widths. Whether
+// the bits are those of a factor that was packed before is all that is asked here, by multiply.
+TEST_P(ProductOn, SeveralBlocksOfRowsAndStripsOfColumns) {
+  if (!set) GTEST_SKIP() << "MKL has its own";
+  at::Generator source = generator(7);
+  for (const Extent size : {Extent{520, 2080, 20}, Extent{260, 1540, 270}, Extent{260, 1564, 20},
+                            Extent{260, 3080, 20}}) {
+    const at::Tensor a = at::randn({size.rows, size.inner}, source);
+    const at::Tensor b = at::randn({size.inner, size.columns}, source);
+    const at::Tensor c = at::randn({size.rows, size.columns}, source);
+    product<float>(set, Form::kTn, a, b, c, Into::kAdd);
+    product<float>(set, Form::kNt, a, b, c, Into::kReplace);
+    product<Bf16>(set, Form::kTn, a.to(at::kBFloat16), b.to(at::kBFloat16), c, Into::kAdd);
+  }
+}
+
 // Measured for float32 by tiles: 0.4 (inner 32), 0.6 (768), 1.2 (3072); for bfloat16 0.7 to 1.25.
 constexpr double kOfMatmuls = 1.5;
 
