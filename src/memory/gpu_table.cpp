@@ -71,9 +71,9 @@ Footprint always(const Problem& problem, const Choice& choice) {
   if (problem.type_bytes != 4) live[Use::kCopies] = like_parameters(problem, problem.type_bytes);
   live[Use::kWorkspace] = library_bytes(problem);
   // Their input; and cuBLAS has a workspace for each stream, so for the one that records.
-  constexpr std::int64_t kCublas = std::int64_t{32} << 20;
   if (problem.graphs)
-    live[Use::kGraphs] = kCublas + 2 * block_bytes(problem, 8 * choice.micro_batch * problem.block);
+    live[Use::kGraphs] =
+        problem.workspace + 2 * block_bytes(problem, 8 * choice.micro_batch * problem.block);
   return live;
 }
 

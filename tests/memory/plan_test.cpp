@@ -39,11 +39,12 @@ TEST(Plan, TheUsersBatchFitsAndIsHardlySlowerThanWithoutALimit) {
 
 // cuBLASLt's for half types; ATen's cuBLAS has one as well where its products run.
 TEST(Plan, LibrariesWorkspacesAreCounted) {
-  constexpr std::int64_t kWorkspace = std::int64_t{32} << 20;
+  constexpr std::int64_t kWorkspace = std::int64_t{8} << 20;
   const auto evaluation = [](const Problem& problem) {
     return peak_of(evaluation_phases(problem, {.eval_batch = 1})).live.tensors();
   };
   Problem problem = testing::users_problem(EngineKind::kGpu);
+  problem.workspace = kWorkspace;
   const std::int64_t fused = evaluation(problem);
   problem.dropout = true;  // scores are written out, in training only
   EXPECT_EQ(evaluation(problem) - fused, kWorkspace);
