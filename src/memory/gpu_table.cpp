@@ -1,6 +1,7 @@
 // The fused engine of the GPU: one node per block with hand-chosen saved tensors, gradients in one
 // flat buffer that stays. All but the sums at the end are bytes per token.
 #include <algorithm>
+#include <utility>
 
 #include "tables.h"
 
@@ -123,9 +124,10 @@ std::int64_t recorded_bytes(const Problem& problem, const Choice& choice) {
 
 }  // namespace
 
+// The graphs' input and workspace, no graph's own, are there from the first recording on.
 Footprint gpu_between_steps(const Problem& problem, const Choice& choice) {
   Footprint live = always(problem, choice);
-  live[Use::kGraphs] += recorded_bytes(problem, choice);
+  live[Use::kWorkspace] += std::exchange(live[Use::kGraphs], recorded_bytes(problem, choice));
   return live;
 }
 
