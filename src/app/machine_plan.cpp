@@ -44,8 +44,13 @@ Planned plan_for(const TrainConfig& config, const Compute& compute) {
   const bool cuda = compute.device.is_cuda();
   planned.problem = problem_of(config, cuda, at::get_num_threads());
   planned.fixed = fixed_by(config);
-  planned.rates = cuda ? rates_of(device_facts(compute.device.index()).cuda_name)
-                       : cpu_rates(at::get_num_threads());
+  if (cuda) {
+    const DeviceFacts facts = device_facts(compute.device.index());
+    planned.problem.workspace = library_workspace(facts.cuda_capability);
+    planned.rates = rates_of(facts.cuda_name);
+  } else {
+    planned.rates = cpu_rates(at::get_num_threads());
+  }
   // A machine that gives its last page to tensors swaps or kills.
   const std::uint64_t host = free_memory(c10::kCPU) / 10 * 8;
   planned.problem.host_memory = static_cast<std::int64_t>(host);
@@ -77,8 +82,9 @@ Planned plan_for_gpu(TrainConfig config, const std::string& gpu) {
   planned.rates = gpu_rates(gpu);
   const GpuFacts& facts = *find_gpu(gpu);
   settle_vocabulary(config);
-  if (config.system.dtype == "auto") config.system.dtype = facts.bf16 ? "bfloat16" : "float16";
+  if (config.system.dtype == "auto") config.system.dtype = facts.bf16() ? "bfloat16" : "float16";
   planned.problem = problem_of(config, /*cuda=*/true, /*threads=*/1);
+  planned.problem.workspace = library_workspace(facts.capability);
   planned.fixed = fixed_by(config);
   const auto total = static_cast<std::uint64_t>(facts.gib * (std::uint64_t{1} << 30));
   set_limit(planned, config.memory.memory_limit, total, total, "all of the card");

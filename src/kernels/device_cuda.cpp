@@ -47,6 +47,7 @@ void add_cuda_facts(DeviceFacts& facts, int index) {
   facts.cuda_devices = c10::cuda::device_count();  // 0, not an error, without a driver
   if (index >= facts.cuda_devices) return;
   const cudaDeviceProp* device = at::cuda::getDeviceProperties(device_index(index));
+  facts.cuda_capability = 10 * device->major + device->minor;
   facts.cuda_bf16 = device->major >= 8;
   facts.cuda_name = device->name;
 }

@@ -16,6 +16,8 @@
 #include <c10/cuda/CUDAGraphsC10Utils.h>
 #include <c10/cuda/CUDAGuard.h>
 
+#include "gpt/kernels/gpu_table.h"
+
 #include "device_backend.h"
 #include "matmul_backend.h"
 
@@ -43,8 +45,7 @@ constexpr std::int64_t kScratchBytes = std::int64_t{64} << 20;
 
 // What all products on a card share. ATen's getters are not used: they parse an environment
 // variable in every call, and their workspace is of 1 MiB, too little to split the sum over tokens
-// of a weight's gradient among multiprocessors. NVIDIA recommends 32 MiB on Hopper, 4 elsewhere;
-// the memory plan counts 32 (memory/tables.cpp).
+// of a weight's gradient among multiprocessors. NVIDIA recommends 32 MiB on Hopper, 4 elsewhere.
 struct Library {
   cublasLtHandle_t handle = nullptr;
   at::Tensor workspace;  // one for all streams: they take turns, recorded or not
@@ -63,10 +64,11 @@ const Library* library(c10::DeviceIndex device) {
   Library& one = all[device];
   if (one.workspace.defined()) return &one;
   if (capturing()) return nullptr;
-  const std::int64_t mebi = at::cuda::getDeviceProperties(device)->major >= 9 ? 32 : 8;
+  const cudaDeviceProp* facts = at::cuda::getDeviceProperties(device);
+  const std::int64_t bytes = library_workspace(10 * facts->major + facts->minor);
   if (!one.handle) TORCH_CUDABLAS_CHECK(cublasLtCreate(&one.handle));
   one.workspace =
-      at::empty({mebi << 20}, at::TensorOptions().device(at::kCUDA, device).dtype(at::kByte));
+      at::empty({bytes}, at::TensorOptions().device(at::kCUDA, device).dtype(at::kByte));
   return &one;
 }
 

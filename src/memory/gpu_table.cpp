@@ -1,6 +1,7 @@
 // The fused engine of the GPU: one node per block with hand-chosen saved tensors, gradients in one
 // flat buffer that stays. All but the sums at the end are bytes per token.
 #include <algorithm>
+#include <utility>
 
 #include "tables.h"
 
@@ -71,9 +72,9 @@ Footprint always(const Problem& problem, const Choice& choice) {
   if (problem.type_bytes != 4) live[Use::kCopies] = like_parameters(problem, problem.type_bytes);
   live[Use::kWorkspace] = library_bytes(problem);
   // Their input; and cuBLAS has a workspace for each stream, so for the one that records.
-  constexpr std::int64_t kCublas = std::int64_t{32} << 20;
   if (problem.graphs)
-    live[Use::kGraphs] = kCublas + 2 * block_bytes(problem, 8 * choice.micro_batch * problem.block);
+    live[Use::kGraphs] =
+        problem.workspace + 2 * block_bytes(problem, 8 * choice.micro_batch * problem.block);
   return live;
 }
 
@@ -123,9 +124,10 @@ std::int64_t recorded_bytes(const Problem& problem, const Choice& choice) {
 
 }  // namespace
 
+// The graphs' input and workspace, no graph's own, are there from the first recording on.
 Footprint gpu_between_steps(const Problem& problem, const Choice& choice) {
   Footprint live = always(problem, choice);
-  live[Use::kGraphs] += recorded_bytes(problem, choice);
+  live[Use::kWorkspace] += std::exchange(live[Use::kGraphs], recorded_bytes(problem, choice));
   return live;
 }
 

@@ -76,17 +76,15 @@ Footprint standing(const Problem& problem, const Choice& choice) {
   return live;
 }
 
-// Each is 32 MiB on Hopper and later cards, 8 on others, which are so counted too high. cuBLASLt's
-// is that of kernels/matmul_cuda.cpp, for half types. ATen's products, which take cuBLAS's, are
-// those in float32, of modules, and of scores that are written out; a thread has its own, and
-// autograd's backward runs in another.
+// cuBLASLt's is that of kernels/matmul_cuda.cpp, for half types. ATen's products, which take
+// cuBLAS's, are those in float32, of modules, and of scores that are written out; a thread has its
+// own, and autograd's backward runs in another.
 std::int64_t library_bytes(const Problem& problem) {
-  constexpr std::int64_t kWorkspace = 32 * kMebi;
   if (!problem.cuda) return 0;
   const bool half = problem.type_bytes != 4;
   std::int64_t aten = !half || problem.writes_out_scores() ? 1 : 0;
   if (problem.engine == EngineKind::kEager) aten = 2;
-  return (half ? kWorkspace : 0) + aten * kWorkspace;
+  return (aten + (half ? 1 : 0)) * problem.workspace;
 }
 
 std::int64_t batch_bytes(const Problem& problem, std::int64_t sequences, std::int64_t pieces) {

@@ -89,6 +89,7 @@ void Report::compare_peak(std::int64_t step, const char* what, std::int64_t& exp
 
 void Report::step(std::int64_t step, const StepResult& result) {
   throughput_.end_step();
+  ++steps_;
   compare_peak(step, "training", expected_train_);
   done_ = static_cast<double>(step + 1);
   if (step % config_.io.log_interval != 0) {
@@ -126,8 +127,9 @@ void Report::evaluating(std::int64_t done, std::int64_t total) {
 }
 
 void Report::evaluation(std::int64_t step, const SplitLosses& losses, bool best) {
-  // Before this process's first step there are no gradients yet, which the prediction counts.
-  if (expected_train_ == 0) compare_peak(step, "evaluation", expected_eval_);
+  // Gradients, which the prediction counts, are there from this process's first step on, and graphs
+  // from the third one.
+  if (steps_ >= 3) compare_peak(step, "evaluation", expected_eval_);
   print_line(format("step %ld: train loss %.4f, val loss %.4f", step, losses.train, losses.val));
   metrics_.write("eval", {{"iter", step},
                           {"train/loss", losses.train},

@@ -3,8 +3,8 @@
 #include <nlohmann/json.hpp>
 
 #include "app/bench_report.h"
-#include "app/child.h"
 #include "app/synthetic_data.h"
+#include "support/child.h"
 
 namespace gpt {
 namespace {

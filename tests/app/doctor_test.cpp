@@ -6,8 +6,8 @@
 
 #include "gpt/config/settings.h"
 
-#include "app/child.h"
 #include "app/doctor_report.h"
+#include "support/child.h"
 #include "support/environment.h"
 
 namespace gpt {

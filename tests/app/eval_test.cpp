@@ -10,8 +10,8 @@
 #include "gpt/model/gpt.h"
 #include "gpt/text/tokenizer_files.h"
 
-#include "app/child.h"
 #include "app/run_start.h"
+#include "support/child.h"
 #include "support/tensor_near.h"
 
 namespace gpt {

@@ -9,7 +9,7 @@
 #include "gpt/text/tokenizer_files.h"
 #include "gpt/text/utf8.h"
 
-#include "app/child.h"
+#include "support/child.h"
 #include "support/environment.h"
 
 namespace gpt {

@@ -10,7 +10,7 @@
 
 #include "gpt/base/strings.h"
 
-#include "app/child.h"
+#include "support/child.h"
 #include "support/python.h"
 
 namespace gpt {

@@ -3,7 +3,7 @@
 
 #include "gpt/corpus/dataset_folder.h"
 
-#include "app/child.h"
+#include "support/child.h"
 #include "support/environment.h"
 
 namespace gpt {

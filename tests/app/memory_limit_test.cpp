@@ -2,7 +2,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-#include "app/child.h"
+#include "support/child.h"
 
 namespace gpt {
 namespace {

@@ -9,7 +9,7 @@
 #include "gpt/base/strings.h"
 #include "gpt/memory/footprint.h"
 
-#include "app/child.h"
+#include "support/child.h"
 
 namespace gpt {
 namespace {

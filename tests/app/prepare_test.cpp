@@ -7,7 +7,7 @@
 
 #include "gpt/text/tokenizer_files.h"
 
-#include "app/child.h"
+#include "support/child.h"
 #include "support/python.h"
 
 namespace gpt {

@@ -1,7 +1,7 @@
 // cuBLASLt's suggestions and products: noted, not computed. Descriptions are its own.
 #include <cublasLt.h>
 
-#include "fake_cuda.h"
+#include "parts.h"
 
 using gpt::fake::state;
 
@@ -19,12 +19,21 @@ void read(cublasLtMatmulPreference_t preference, cublasLtMatmulPreferenceAttribu
   cublasLtMatmulPreferenceGetAttribute(preference, attribute, &value, sizeof value, nullptr);
 }
 
+// `address` is null or of the card that `stream` is on.
+void check(const void* address, cudaStream_t stream) {
+  const gpt::fake::Block* block = gpt::fake::block_at(address);
+  if (address && (!block || block->card != gpt::fake::card_of(stream)))
+    gpt::fake::complain("cublasLtMatmul: a matrix that is not the card's");
+}
+
 }  // namespace
 
 extern "C" {
 
 cublasStatus_t cublasLtCreate(cublasLtHandle_t* handle) {
   static int one;
+  gpt::fake::open_context(gpt::fake::current_card());
+  gpt::fake::ends_recording("cublasLtCreate");
   *handle = reinterpret_cast<cublasLtHandle_t>(&one);
   return CUBLAS_STATUS_SUCCESS;
 }
@@ -46,12 +55,19 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDe
   return CUBLAS_STATUS_SUCCESS;
 }
 
-cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t, const void*, const void*,
-                              cublasLtMatrixLayout_t, const void*, cublasLtMatrixLayout_t b,
+cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t, const void*, const void* left,
+                              cublasLtMatrixLayout_t, const void* right, cublasLtMatrixLayout_t b,
                               const void*, const void*, cublasLtMatrixLayout_t, void* out,
                               cublasLtMatrixLayout_t out_layout,
                               const cublasLtMatmulAlgo_t* algorithm, void* workspace,
-                              std::size_t bytes, cudaStream_t) {
+                              std::size_t bytes, cudaStream_t stream) {
+  const gpt::fake::Lock lock(gpt::fake::mutex());
+  gpt::fake::count("product of cuBLASLt");
+  for (const void* address :
+       {left, right, static_cast<const void*>(out), static_cast<const void*>(workspace)})
+    check(address, stream);
+  if (gpt::fake::use_stream(stream, "cublasLtMatmul") != cudaSuccess)
+    return CUBLAS_STATUS_EXECUTION_FAILED;
   state().calls.push_back({.algorithm = algorithm->data[0],
                            .out = out,
                            .columns = of(out_layout, CUBLASLT_MATRIX_LAYOUT_COLS),

@@ -47,7 +47,7 @@ TEST(CudaDeviceMemory, RoomIsWhatComesWithoutAFlush) {
   EXPECT_FALSE(cuda_has_room(0, 200 * kMebi));
   limit_memory(kCard, 0);
   EXPECT_TRUE(cuda_has_room(0, 220 * kMebi));
-  fake::state().others_bytes = fake::kCardBytes - 300 * kMebi;
+  fake::state().others_bytes = fake::kCardBytes - fake::kContextBytes - 300 * kMebi;
   EXPECT_FALSE(cuda_has_room(0, 220 * kMebi));
   EXPECT_EQ(allocation_retries(kCard), 0);
 }
@@ -61,7 +61,7 @@ TEST(CudaDeviceMemory, TheFirstCardIsLeftAloneByARunOnTheSecond) {
   event.record(c10::impl::VirtualGuardImpl(c10::kCUDA).getStream(second));
   synchronize(second);
   free_memory(second);
-  EXPECT_EQ(fake::state().entered, std::set<int>{1});
+  EXPECT_EQ(fake::state().contexts, std::set<int>{1});
 }
 
 }  // namespace

@@ -1,18 +1,29 @@
-// Stand-ins for CUDA's driver, its runtime and cuBLASLt, so that the back ends that call them run
-// without a GPU. Two cards whose memory is the host's; no kernel does anything. The test program
-// defines the runtime's functions itself, which the libraries then find before those of CUDA. As in
-// gpu_test, ctest gives each test a process of its own.
+// A stand-in for GPUs: CUDA's runtime, the driver's memory calls, cuBLAS and cuBLASLt in one
+// library under the driver's name. A test program that links to it first, or `gpttrain` with it
+// preloaded, finds these functions before CUDA's, and everything above them is real: LibTorch's
+// allocator, streams, events, graphs and threads. No kernel computes; what a host may not do with a
+// GPU's memory ends the process, and what CUDA would refuse or serialise is complained of and
+// counted.
+//
+// As a program of its own is told by the environment, before its first call:
+//   FAKE_CUDA_CARDS       capabilities of the cards: "86,86"
+//   FAKE_CUDA_MIB         memory of each
+//   FAKE_CUDA_REFUSE_MIB  no more is given of a card, although it says that more is free
+//   FAKE_CUDA_REPORT      file for what was counted, a line each: number and name
+//   FAKE_CUDA_TRACE       a stack for each thing whose name contains this
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <set>
 #include <vector>
 
 namespace gpt::fake {
 
 inline constexpr std::size_t kCardBytes = std::size_t{4} << 30;
-inline constexpr int kHopper = 0, kAmpere = 1;  // the cards: compute capability 9.0 and 8.6
+inline constexpr std::size_t kContextBytes = std::size_t{250} << 20;
+inline constexpr int kHopper = 0, kAmpere = 1;  // the cards, unless told otherwise
 
 // A call of cublasLtMatmul.
 struct Call {
@@ -25,8 +36,11 @@ struct Call {
 };
 
 struct State {
-  bool capturing = false;
-  std::set<int> entered;                     // cards that were made the current one
+  std::vector<int> capabilities{90, 86};
+  std::size_t card_bytes = kCardBytes;
+  std::size_t refused_beyond = std::numeric_limits<std::size_t>::max();
+  bool capturing = false;                    // every stream, beside those that really are
+  std::set<int> contexts;                    // cards that have one
   std::size_t others_bytes = 0;              // that other processes hold of each card
   std::vector<float> milliseconds{5, 3, 7};  // of the suggestions; below 0: does not run
   std::vector<Call> calls;

@@ -21,5 +21,12 @@ TEST(GpuTable, FindsCardsByTheDriversNameAndAsTyped) {
   EXPECT_EQ(find_gpu(""), nullptr);
 }
 
+TEST(GpuTable, HopperIsGivenLargerWorkspaces) {
+  constexpr std::int64_t kMebi = std::int64_t{1} << 20;
+  for (const auto& [card, mebi] :
+       {std::pair{"T4", 8}, {"RTX 3060", 8}, {"RTX 4090", 8}, {"H100", 32}})
+    EXPECT_EQ(library_workspace(find_gpu(card)->capability), mebi * kMebi) << card;
+}
+
 }  // namespace
 }  // namespace gpt

@@ -11,9 +11,10 @@ namespace gpt {
 struct DeviceFacts {
   int cuda_devices = 0;  // 0 too without a driver or in a CPU-only build
   bool built_with_cuda = false;
-  bool cuda_bf16 = false;  // of the first device: compute capability 8.0 or later
-  std::string cuda_name;   // of the first device
-  bool cpu_bf16 = false;   // AVX-512 bf16 or AMX: products run natively
+  int cuda_capability = 0;  // of the first device; 86: 8.6
+  bool cuda_bf16 = false;   // of the first device: compute capability 8.0 or later
+  std::string cuda_name;    // of the first device
+  bool cpu_bf16 = false;    // AVX-512 bf16 or AMX: products run natively
   std::string cpu_name;
   int cores = 1;  // that this process may run on
 };

@@ -14,7 +14,9 @@ struct GpuFacts {
   int multiprocessors;
   double gib;            // what CUDA reports of the memory, about 2.5 % less than is sold
   double pcie_gb_per_s;  // to the host, one way, as measured bandwidth tests reach
-  bool bf16;
+  int capability;        // 86: 8.6
+
+  bool bf16() const { return capability >= 80; }
 };
 
 // Longer names first: the first that occurs in a driver's name is the card.
@@ -23,5 +25,9 @@ const std::vector<GpuFacts>& gpu_table();
 // By the driver's name ("NVIDIA GeForce RTX 3060") or as one would type it ("rtx3060", "h100");
 // null if unknown.
 const GpuFacts* find_gpu(const std::string& name);
+
+// What each of CUDA's libraries of products holds to work in: 32 MiB on Hopper and later cards, 8
+// on others. LibTorch gives that to cuBLAS (8.1), kernels/matmul_cuda.cpp to cuBLASLt.
+std::int64_t library_workspace(int capability);
 
 }  // namespace gpt

@@ -24,6 +24,8 @@ struct Problem {
   EngineKind engine = EngineKind::kEager;
   bool graphs = false;  // a step is recorded, and keeps its working memory
   std::int64_t threads = 1;
+  // What each of a GPU's libraries of products holds; smaller on cards before Hopper.
+  std::int64_t workspace = std::int64_t{32} << 20;
   // Bytes that a GPU's offloading may take of the host's memory.
   std::int64_t host_memory = std::numeric_limits<std::int64_t>::max();
 

@@ -48,6 +48,7 @@ class Report {
   void compare_peak(std::int64_t step, const char* what, std::int64_t& expected);
 
   std::int64_t expected_train_ = 0, expected_eval_ = 0;
+  std::int64_t steps_ = 0;  // of this process
   DeviceWatch watch_;
   std::optional<ProgressLine> progress_;
   double done_ = 0;  // iterations finished
