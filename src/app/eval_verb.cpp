@@ -46,6 +46,10 @@ struct Job {
   std::int64_t context, stride, batch;
 };
 
+std::unique_ptr<Tokenizer> tokenizer_of(const Job& job) {
+  return tokenizer_for(job.model, job.config.open.tokenizer, job.decoder.vocab_size());
+}
+
 std::string text_of(const std::string& input) {
   constexpr std::uint64_t kLargest = 256 << 20;  // its tokens take several times as much
   return read_small_file(input, kLargest, "a text (prepare a larger one and give its .bin)");
@@ -87,7 +91,7 @@ std::int64_t byte_count(const Tokenizer& tokenizer, std::int64_t token) {
 // Nothing where the model's tokens have no text that we know: losses need none.
 std::unique_ptr<Tokenizer> tokenizer_if_known(const Job& job) {
   try {
-    return tokenizer_for(job.model, job.config.open.tokenizer, job.decoder.vocab_size());
+    return tokenizer_of(job);
   } catch (const InputError& error) {
     if (!job.config.open.tokenizer.empty()) throw;
     log_warning(std::string(error.what()) + "; so bytes are not counted");
@@ -133,8 +137,7 @@ ordered_json tokens_result(const Job& job, const std::string& input) {
 }
 
 ordered_json text_result(const Job& job, const std::string& input) {
-  const auto tokenizer =
-      tokenizer_for(job.model, job.config.open.tokenizer, job.decoder.vocab_size());
+  const auto tokenizer = tokenizer_of(job);
   const auto tokens = tokenizer->encode(text_of(input), input);
   const TokenSource source{
       .size = static_cast<std::int64_t>(tokens.size()),
@@ -157,15 +160,13 @@ double standard_error(std::int64_t part, std::int64_t whole) {
 std::vector<ChoiceExample> read_hellaswag(const Job& job, const std::string& input) {
   const bool lm_eval = job.config.style == "lm-eval";
   if (!is_hellaswag_bin(input)) {
-    const auto tokenizer =
-        tokenizer_for(job.model, job.config.open.tokenizer, job.decoder.vocab_size());
+    const auto tokenizer = tokenizer_of(job);
     return read_hellaswag_jsonl(input, *tokenizer,
                                 lm_eval ? HellaswagStyle::kLmEval : HellaswagStyle::kLlmc);
   }
   if (!lm_eval) return read_hellaswag_bin(input, job.decoder.vocab_size(), nullptr);
   log_warning(input + ": its tokens are of llm.c's texts; lm-eval's clean-up needs the .jsonl");
-  const auto tokenizer =
-      tokenizer_for(job.model, job.config.open.tokenizer, job.decoder.vocab_size());
+  const auto tokenizer = tokenizer_of(job);
   return read_hellaswag_bin(input, job.decoder.vocab_size(), tokenizer.get());
 }
 
@@ -187,8 +188,7 @@ ordered_json hellaswag_result(const Job& job, const std::string& input) {
 }
 
 ordered_json lambada_result(const Job& job, const std::string& input) {
-  const auto tokenizer =
-      tokenizer_for(job.model, job.config.open.tokenizer, job.decoder.vocab_size());
+  const auto tokenizer = tokenizer_of(job);
   const auto examples = read_lambada(input, *tokenizer);
   Progress progress(input, "acc");
   const LastWordScore result =

@@ -23,7 +23,7 @@ Compute set_up_machine(std::string& device, std::string& dtype, const AutoInt& t
   const Resolved resolved = resolve(device, dtype,
                                     {.cuda_devices = facts.cuda_devices,
                                      .built_with_cuda = facts.built_with_cuda,
-                                     .cuda_bf16 = facts.cuda_bf16,
+                                     .cuda_bf16 = facts.cuda_bf16(),
                                      .cpu_bf16 = facts.cpu_bf16});
   for (const std::string& warning : resolved.warnings) log_warning(warning);
   device = resolved.device;

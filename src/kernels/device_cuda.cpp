@@ -48,7 +48,6 @@ void add_cuda_facts(DeviceFacts& facts, int index) {
   if (index >= facts.cuda_devices) return;
   const cudaDeviceProp* device = at::cuda::getDeviceProperties(device_index(index));
   facts.cuda_capability = 10 * device->major + device->minor;
-  facts.cuda_bf16 = device->major >= 8;
   facts.cuda_name = device->name;
 }
 

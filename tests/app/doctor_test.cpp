@@ -26,7 +26,8 @@ DoctorFacts healthy() {
   facts.program = "gpttrain 0.0\nLibTorch 2.11.0";
   facts.libraries = {"2.11.0", "13.0", "9.19.0", "9.19.0", "13.1.0", "2.28.9", "2.28.9", "AVX2"};
   facts.device.cuda_devices = 1;
-  facts.device.built_with_cuda = facts.device.cuda_bf16 = true;
+  facts.device.built_with_cuda = true;
+  facts.device.cuda_capability = 86;
   facts.driver = "580.95.05";
   facts.driver_cuda = 13000;
   facts.nvidia_on_bus = 1;

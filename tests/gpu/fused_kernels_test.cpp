@@ -162,7 +162,7 @@ TEST_F(GpuFused, TheHeadsGradientIsAddedToOncePerCall) {
   constexpr std::int64_t kTokens = 256, kWords = 50304, kWidth = 768;
   const auto options = at::TensorOptions().device(cuda_);
   for (const at::ScalarType type : {at::kBFloat16, at::kHalf}) {
-    if (type == at::kBFloat16 && !device_facts().cuda_bf16) continue;
+    if (type == at::kBFloat16 && !device_facts().cuda_bf16()) continue;
     const at::Tensor x = at::randn({kTokens, kWidth}, options).to(type);
     const at::Tensor dy = at::randn({kTokens, kWords}, options).to(type);
     const at::Tensor dw = at::ones({kWords, kWidth}, options);

@@ -115,7 +115,7 @@ TEST_F(GpuGpt, DropoutsMasksAreTheCpus) {
 TEST_F(GpuGpt, AutocastStaysNearFloat32) {
   const Pass expected = pass(cpu_, {.model = shape()});
   expect_near(pass(cuda_, {.model = shape(), .compute = at::kHalf, .scale = 4096}), expected, 2e-2);
-  if (device_facts().cuda_bf16)
+  if (device_facts().cuda_bf16())
     expect_near(pass(cuda_, {.model = shape(), .compute = at::kBFloat16}), expected, 0.1);
 }
 

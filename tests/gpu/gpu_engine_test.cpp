@@ -61,7 +61,7 @@ TEST_F(GpuEngineTest, GradientsAreEagersOverTheOptions) {
 
 TEST_F(GpuEngineTest, LowPrecisionErrorsAreThoseOfEagerOnThisGpu) {
   for (const at::ScalarType type : {at::kBFloat16, at::kHalf}) {
-    if (type == at::kBFloat16 && !device_facts().cuda_bf16) continue;
+    if (type == at::kBFloat16 && !device_facts().cuda_bf16()) continue;
     EngineCase c = wide_case();
     c.device = at::kCPU;
     c.type = at::kDouble;
@@ -79,7 +79,7 @@ TEST_F(GpuEngineTest, LowPrecisionErrorsAreThoseOfEagerOnThisGpu) {
 // Also says that the kernels give the same bits every time.
 TEST_F(GpuEngineTest, RecomputationChangesNoBit) {
   EngineCase c = wide_case();
-  c.type = device_facts().cuda_bf16 ? at::kBFloat16 : at::kHalf;
+  c.type = device_facts().cuda_bf16() ? at::kBFloat16 : at::kHalf;
   const auto run = [&](const char* level) {
     c.recompute = level;
     return engine_gradients(c, [](TrainConfig config, const Gpt& model, const Compute& compute) {
@@ -111,7 +111,7 @@ TEST_F(GpuEngineTest, ReplayedGraphsDoWhatTheLaunchesDid) {
     auto g = testing::generator(1);
     Gpt model(c.model, c.vocabulary, 130, g);
     model.to(cuda_);
-    const auto type = device_facts().cuda_bf16 ? at::kBFloat16 : at::kHalf;
+    const auto type = device_facts().cuda_bf16() ? at::kBFloat16 : at::kHalf;
     const auto engine = make_gpu_engine(config, model, {cuda_, type});
     std::vector<at::Tensor> all;
     for (int step = 0; step < 14; ++step) {

@@ -10,7 +10,7 @@ using testing::TableCase;
 using GpuMemoryTable = testing::Gpu;
 
 TEST_F(GpuMemoryTable, IsWithinThreePercentOfTheMeasured) {
-  const at::ScalarType half = device_facts().cuda_bf16 ? at::kBFloat16 : at::kHalf;
+  const at::ScalarType half = device_facts().cuda_bf16() ? at::kBFloat16 : at::kHalf;
   // Written-out scores ask every library for its workspace; what is measured is without them.
   testing::measured_peaks({"first", 1, 12, 768, 64, 4, 100, 64, half, false, 0.1}, Recompute::kNone,
                           cuda_);

@@ -42,7 +42,7 @@ class GpuResume : public testing::Gpu {
 
 TEST_F(GpuResume, IsBitwiseWithDeterministicKernels) {
   for (const at::ScalarType type : {at::kFloat, at::kBFloat16, at::kHalf}) {
-    if (type == at::kBFloat16 && !device_facts().cuda_bf16) continue;
+    if (type == at::kBFloat16 && !device_facts().cuda_bf16()) continue;
     const TempDir dir;
     TrainConfig config = small_config(dir, "whole");
     config.model.dropout = 0.1;

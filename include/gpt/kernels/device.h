@@ -12,11 +12,12 @@ struct DeviceFacts {
   int cuda_devices = 0;  // 0 too without a driver or in a CPU-only build
   bool built_with_cuda = false;
   int cuda_capability = 0;  // of the first device; 86: 8.6
-  bool cuda_bf16 = false;   // of the first device: compute capability 8.0 or later
   std::string cuda_name;    // of the first device
   bool cpu_bf16 = false;    // AVX-512 bf16 or AMX: products run natively
   std::string cpu_name;
   int cores = 1;  // that this process may run on
+
+  bool cuda_bf16() const { return cuda_capability >= 80; }
 };
 DeviceFacts device_facts(int cuda_index = 0);
 
