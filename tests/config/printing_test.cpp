@@ -58,7 +58,7 @@ TEST(Printing, HelpFitsEightyColumnsAndNamesEveryKey) {
 }
 
 TEST(Printing, ReadmeTableIsTheGeneratedOne) {
-  const std::string readme = read_file(GPT_SOURCE_DIR "/README.md");
+  const std::string readme = read_file(GPT_SOURCE_DIR "/configs/README.md");
   const std::string begin = "<!-- keys:begin -->\n", end = "<!-- keys:end -->";
   const auto from = readme.find(begin), to = readme.find(end);
   ASSERT_NE(from, std::string::npos);

@@ -135,6 +135,24 @@ class LintTest(unittest.TestCase):
         path.write_text("#pragma once\n#include <string>\nstd::string f();\n", encoding="utf-8")
         self.assertEqual(lint.check_headers(self.root, "c++"), [])
 
+    def test_links_that_lead_somewhere_pass(self):
+        self.plant("configs/README.md", "# Options: what `a` is\n\nUp: [top](../README.md).\n")
+        self.plant("README.md", "[options](configs/README.md#options-what-a-is), [the web](https://x.org/y),\n"
+                   "[folder](configs), `[code](nowhere)`\n\n    [more](code)\n\n```\n[a](b)\n```\n\n## Below\n[there](#below)\n")
+        self.assertEqual(lint.check_links(self.root), [])
+
+    def test_link_to_a_missing_file_fails(self):
+        self.plant("src/README.md", "See\n[the model](modle/README.md).\n")
+        self.assert_one(lint.check_links(self.root), "src/README.md:2", "leads nowhere")
+
+    def test_link_to_a_missing_heading_fails(self):
+        self.plant("README.md", "# One\n[two](#two)\n")
+        self.assert_one(lint.check_links(self.root), "README.md:2", "no heading '#two'")
+
+    def test_link_out_of_the_clone_fails(self):
+        self.plant("tests/README.md", "[elsewhere](../../x.md)\n")
+        self.assert_one(lint.check_links(self.root), "tests/README.md:1", "out of the clone")
+
 
 if __name__ == "__main__":
     unittest.main()
