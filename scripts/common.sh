@@ -25,7 +25,7 @@ vocabulary=$GPTTRAIN_CACHE/gpt2.tiktoken # where the program looks for it, too
 # scripts has them.
 text_of_headers() {
   local package
-  package=$("$1" -c 'import importlib.util as u; print(*u.find_spec("torch").submodule_search_locations)') ||
+  package=$("$1" -c 'import importlib.util as u; print(*u.find_spec("torch").submodule_search_locations)' 2>/dev/null) ||
     fail 1 "$1 has no PyTorch, whose headers are the text; name a text of your own"
   find "$package/include/c10" "$package/include/torch/csrc" -name '*.h' -type f -print0 |
     LC_ALL=C sort -z | xargs -0 cat >"$2"

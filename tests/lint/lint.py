@@ -29,6 +29,7 @@ INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 TORCH_INCLUDE = re.compile(r"^(ATen|c10|torch|caffe2)/")
 TORCH_SYMBOL = re.compile(r"\b(at|c10|torch)::")
 DOCUMENT_FOLDERS = ("configs", "include", "scripts", "src", "tests")
+OUTSIDE = re.compile(r"\$\{?root\}?/\.\./|\bROOT\.parent\b")  # the folder that holds the clone
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)[^)]*\)")
 
 
@@ -228,9 +229,18 @@ def link_complaint(root, path, target):
     return None
 
 
+def outside_paths(root):
+    """Scripts that look for a file next to the clone, where nobody else has it."""
+    for path in sorted((root / "scripts").rglob("*")):
+        if path.is_file() and path.suffix != ".pyc":
+            for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+                if OUTSIDE.search(line):
+                    yield f"{path}:{number}: reaches out of the clone; a clone stands alone"
+
+
 def check_links(root):
     """Every relative link of a document leads to a file of this clone, and to a heading of it."""
-    complaints = []
+    complaints = list(outside_paths(root))
     for path in documents(root.resolve()):
         for number, line in prose(path):
             for target in LINK.findall(line):

@@ -149,6 +149,10 @@ class LintTest(unittest.TestCase):
         self.plant("README.md", "# One\n[two](#two)\n")
         self.assert_one(lint.check_links(self.root), "README.md:2", "no heading '#two'")
 
+    def test_script_that_reaches_out_of_the_clone_fails(self):
+        self.plant("scripts/a", "source x/../common.sh\ntext=$root/../data/text.txt\n")
+        self.assert_one(lint.check_links(self.root), "scripts/a:2", "stands alone")
+
     def test_link_out_of_the_clone_fails(self):
         self.plant("tests/README.md", "[elsewhere](../../x.md)\n")
         self.assert_one(lint.check_links(self.root), "tests/README.md:1", "out of the clone")
