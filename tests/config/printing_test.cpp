@@ -67,5 +67,16 @@ TEST(Printing, ReadmeTableIsTheGeneratedOne) {
       << "run scripts/update_readme";
 }
 
+TEST(Printing, EveryRowOfTheTablesHasFourCells) {
+  std::istringstream lines(key_tables());
+  for (std::string line; std::getline(lines, line);) {
+    if (!line.starts_with("|")) continue;
+    std::size_t bars = 0;
+    for (std::size_t at = 0; at < line.size(); ++at)
+      bars += line[at] == '|' && (at == 0 || line[at - 1] != '\\');
+    EXPECT_EQ(bars, 5u) << line;
+  }
+}
+
 }  // namespace
 }  // namespace gpt
