@@ -20,6 +20,17 @@ torch=$venv/lib/python3.11/site-packages/torch
 extras=$GPTTRAIN_CACHE/extras              # Python packages that only tests compare with
 vocabulary=$GPTTRAIN_CACHE/gpt2.tiktoken # where the program looks for it, too
 
+# text_of_headers PYTHON FILE: writes the text that scripts take when none is named: the C++ headers of
+# PYTHON's LibTorch that were written by hand (7 MB), one after the other. Every machine that runs the
+# scripts has them.
+text_of_headers() {
+  local package
+  package=$("$1" -c 'import importlib.util as u; print(*u.find_spec("torch").submodule_search_locations)' 2>/dev/null) ||
+    fail 1 "$1 has no PyTorch, whose headers are the text; name a text of your own"
+  find "$package/include/c10" "$package/include/torch/csrc" -name '*.h' -type f -print0 |
+    LC_ALL=C sort -z | xargs -0 cat >"$2"
+}
+
 say() { printf '%s: %s\n' "${0##*/}" "$*"; }
 
 # fail CODE MESSAGE: 2 where the user can put it right, 1 for everything else.

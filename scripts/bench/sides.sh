@@ -17,6 +17,18 @@ make_sides_ready() {
   trap 'rm -rf "$work"' EXIT
 }
 
+# require_text FILE: before anything is built; no FILE is fine, see settle_text.
+require_text() {
+  [[ -z $1 || -f $1 ]] || fail 2 "there is no text file '$1'"
+}
+
+# settle_text: sets $text, if it is empty, to a file of LibTorch's C++ headers. After make_sides_ready.
+settle_text() {
+  [[ -z $text ]] || return 0
+  text=$work/headers.txt
+  text_of_headers "$python" "$text"
+}
+
 # prepare_text FILE: writes the dataset $work/text with `gpttrain prepare`.
 prepare_text() {
   "$program" prepare --tokenizer=char --out="$work/text" "$1" >"$work/prepare.log" 2>&1 || {

@@ -57,6 +57,14 @@ std::string shown_default(const Knob& knob) {
   return text;
 }
 
+// The bars of <|endoftext|> would end a cell of a Markdown table.
+std::string with_escaped_bars(std::string text) {
+  for (const std::string bar : {"<|", "|>"})
+    for (std::size_t at = 0; (at = text.find(bar, at)) != std::string::npos; at += 3)
+      text.insert(at + bar.find('|'), "\\");
+  return text;
+}
+
 }  // namespace
 
 std::string to_json(const std::vector<Knob>& knobs) {
@@ -116,7 +124,7 @@ std::string key_tables() {
   for (const auto& list : {knobs(train), knobs(bench), knobs(sample), knobs(eval), knobs(prepare),
                            knobs(import), knobs(export_)})
     out += key_table(list);
-  return out;
+  return with_escaped_bars(out);
 }
 
 }  // namespace gpt

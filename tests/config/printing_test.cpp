@@ -58,13 +58,24 @@ TEST(Printing, HelpFitsEightyColumnsAndNamesEveryKey) {
 }
 
 TEST(Printing, ReadmeTableIsTheGeneratedOne) {
-  const std::string readme = read_file(GPT_SOURCE_DIR "/README.md");
+  const std::string readme = read_file(GPT_SOURCE_DIR "/configs/README.md");
   const std::string begin = "<!-- keys:begin -->\n", end = "<!-- keys:end -->";
   const auto from = readme.find(begin), to = readme.find(end);
   ASSERT_NE(from, std::string::npos);
   ASSERT_NE(to, std::string::npos);
   EXPECT_EQ(readme.substr(from + begin.size(), to - from - begin.size()), key_tables())
       << "run scripts/update_readme";
+}
+
+TEST(Printing, EveryRowOfTheTablesHasFourCells) {
+  std::istringstream lines(key_tables());
+  for (std::string line; std::getline(lines, line);) {
+    if (!line.starts_with("|")) continue;
+    std::size_t bars = 0;
+    for (std::size_t at = 0; at < line.size(); ++at)
+      bars += line[at] == '|' && (at == 0 || line[at - 1] != '\\');
+    EXPECT_EQ(bars, 5u) << line;
+  }
 }
 
 }  // namespace

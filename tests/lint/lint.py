@@ -28,6 +28,9 @@ MAX_FUNCTION_LINES = 60
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 TORCH_INCLUDE = re.compile(r"^(ATen|c10|torch|caffe2)/")
 TORCH_SYMBOL = re.compile(r"\b(at|c10|torch)::")
+DOCUMENT_FOLDERS = ("configs", "include", "scripts", "src", "tests")
+OUTSIDE = re.compile(r"\$\{?root\}?/\.\./|\bROOT\.parent\b")  # the folder that holds the clone
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)[^)]*\)")
 
 
 def code_files(root):
@@ -126,6 +129,67 @@ def check_archives(archives, nm="nm"):
     return complaints
 
 
+def documents(root):
+    yield from sorted(root.glob("*.md"))
+    for folder in DOCUMENT_FOLDERS:
+        yield from sorted((root / folder).rglob("*.md"))
+
+
+def prose(path):
+    """The numbered lines outside of code blocks, without code between backticks."""
+    inside = False
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        if line.lstrip().startswith("```"):
+            inside = not inside
+        elif not inside and not line.startswith("    "):
+            yield number, re.sub(r"`[^`]*`", "`code`", line)
+
+
+def headings(path):
+    """The names by which GitHub links to a document's headings."""
+    names = set()
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if re.match(r"#{1,6} ", line):
+            words = re.sub(r"[^\w\- ]", "", line.lstrip("#").strip().lower())
+            names.add(words.replace(" ", "-"))
+    return names
+
+
+def link_complaint(root, path, target):
+    place, _, heading = target.partition("#")
+    file = (path.parent / place).resolve() if place else path
+    if not file.is_relative_to(root.resolve()):
+        return f"'{target}' leads out of the clone; a clone stands alone"
+    if not file.exists():
+        return f"'{target}' leads nowhere; links are relative to the file that holds them"
+    if heading and file.suffix == ".md" and heading not in headings(file):
+        return f"'{target}': {file.name} has no heading '#{heading}'"
+    return None
+
+
+def outside_paths(root):
+    """Scripts that look for a file next to the clone, where nobody else has it."""
+    for path in sorted((root / "scripts").rglob("*")):
+        if path.is_file() and path.suffix != ".pyc":
+            for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+                if OUTSIDE.search(line):
+                    yield f"{path}:{number}: reaches out of the clone; a clone stands alone"
+
+
+def check_links(root):
+    """Every relative link of a document leads to a file of this clone, and to a heading of it."""
+    complaints = list(outside_paths(root))
+    for path in documents(root.resolve()):
+        for number, line in prose(path):
+            for target in LINK.findall(line):
+                if re.match(r"[a-z]+:", target):
+                    continue
+                complaint = link_complaint(root, path, target)
+                if complaint:
+                    complaints.append(f"{path}:{number}: {complaint}")
+    return complaints
+
+
 def check_format(root, clang_format):
     files = [str(path) for path in code_files(root)]
     result = subprocess.run([clang_format, "--dry-run", "-Werror", "--style=file", *files],
@@ -190,7 +254,7 @@ def check_headers(root, compiler):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("check", choices=["floors", "libraries", "archives", "format", "sizes", "headers"])
+    parser.add_argument("check", choices=["floors", "libraries", "archives", "format", "sizes", "headers", "links"])
     parser.add_argument("--root", type=pathlib.Path)
     parser.add_argument("--clang-format", default="clang-format-14")
     parser.add_argument("--compiler", default="c++")
@@ -203,6 +267,7 @@ def main():
         "format": lambda: check_format(args.root, args.clang_format),
         "sizes": lambda: check_sizes(args.root),
         "headers": lambda: check_headers(args.root, args.compiler),
+        "links": lambda: check_links(args.root),
     }[args.check]()
     print("\n".join(complaints) or f"lint {args.check}: nothing to complain about")
     return 1 if complaints else 0

@@ -92,6 +92,28 @@ class LintTest(unittest.TestCase):
         archive = self.archive("namespace format { void warn(); }\nvoid f() { format::warn(); }\n")
         self.assertEqual(lint.check_archives(archive), [])
 
+    def test_links_that_lead_somewhere_pass(self):
+        self.plant("configs/README.md", "# Options: what `a` is\n\nUp: [top](../README.md).\n")
+        self.plant("README.md", "[options](configs/README.md#options-what-a-is), [the web](https://x.org/y),\n"
+                   "[folder](configs), `[code](nowhere)`\n\n    [more](code)\n\n```\n[a](b)\n```\n\n## Below\n[there](#below)\n")
+        self.assertEqual(lint.check_links(self.root), [])
+
+    def test_link_to_a_missing_file_fails(self):
+        self.plant("src/README.md", "See\n[the model](modle/README.md).\n")
+        self.assert_one(lint.check_links(self.root), "src/README.md:2", "leads nowhere")
+
+    def test_link_to_a_missing_heading_fails(self):
+        self.plant("README.md", "# One\n[two](#two)\n")
+        self.assert_one(lint.check_links(self.root), "README.md:2", "no heading '#two'")
+
+    def test_script_that_reaches_out_of_the_clone_fails(self):
+        self.plant("scripts/a", "source x/../common.sh\ntext=$root/../data/text.txt\n")
+        self.assert_one(lint.check_links(self.root), "scripts/a:2", "stands alone")
+
+    def test_link_out_of_the_clone_fails(self):
+        self.plant("tests/README.md", "[elsewhere](../../x.md)\n")
+        self.assert_one(lint.check_links(self.root), "tests/README.md:1", "out of the clone")
+
     @unittest.skipUnless(shutil.which(CLANG_FORMAT), f"{CLANG_FORMAT} is not installed")
     def test_unformatted_file_fails(self):
         shutil.copy(HOUSE / ".clang-format", self.root)
