@@ -28,9 +28,10 @@ PROCESS_SECONDS = 15.0    # as much work as one process gets, and at most so man
 PROCESS_TESTS = 100
 
 # Tests that ask for a process in which nothing has happened yet, and why.
-ALONE = {
-    "base.Log.LevelsComeFromTheEnvironment",  # the level is read once
-}
+ALONE = re.compile(
+    r"base\.Log\.LevelsComeFromTheEnvironment$"  # the level is read once
+    r"|fake_cuda\."                              # a card that nothing has touched
+)
 
 STARTED = re.compile(r"^\[ RUN      \] (\S+)$")
 ENDED = re.compile(r"\[ *(OK|FAILED|SKIPPED) +\] ([^\s,]+).* \((\d+) ms\)$")
@@ -49,7 +50,7 @@ class Test:
 
     def process_key(self):
         """Tests with the same key may share a process."""
-        if not self.gtest_name or self.name in ALONE:
+        if not self.gtest_name or ALONE.match(self.name):
             return self.name
         same = {name: self.properties.get(name) for name in ("ENVIRONMENT", "WORKING_DIRECTORY")}
         return json.dumps([[word for word in self.command if not word.startswith(FILTER)], same])
