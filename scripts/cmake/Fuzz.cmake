@@ -24,6 +24,5 @@ endfunction()
 function(gpt_fuzz_replay)
   gpt_fuzz_binary(fuzz_test replay_test.cpp)
   target_link_libraries(fuzz_test PRIVATE GTest::gtest_main)
-  gtest_discover_tests(fuzz_test TEST_PREFIX fuzz. DISCOVERY_MODE PRE_TEST
-    DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 60 LABELS fuzz ENVIRONMENT GPTTRAIN_LOG=error)
+  gpt_discover_tests(fuzz_test fuzz ENVIRONMENT GPTTRAIN_LOG=error)
 endfunction()

@@ -78,9 +78,7 @@ function(gpt_room_test name torch)
   target_compile_definitions(${name}_test PRIVATE GPT_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
   target_link_libraries(${name}_test PRIVATE gpt_${name} GTest::gtest_main)
   gpt_target_defaults(${name}_test ${torch})
-  # Discovery at test time: discovering after each link would load LibTorch in the inner loop.
-  gtest_discover_tests(${name}_test TEST_PREFIX ${name}. DISCOVERY_MODE PRE_TEST
-    DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 600 LABELS ${name})
+  gpt_discover_tests(${name}_test ${name})
 endfunction()
 
 function(gpt_room name)

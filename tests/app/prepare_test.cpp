@@ -43,7 +43,7 @@ void await_work(const Child& child, const fs::path& out) {
     EXPECT_TRUE(child.says("going on after", /*log=*/true));
     return;
   }
-  for (int i = 0; i < 60000 && !has_tokens(out); ++i) usleep(1000);
+  for (int i = 0; i < 600000 && !has_tokens(out); ++i) usleep(1000);
 }
 
 void expect_same_files(const TempDir& dir, const std::string& a, const std::string& b) {

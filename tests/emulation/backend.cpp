@@ -1,5 +1,7 @@
 #include "backend.h"
 
+#include <ATen/Context.h>
+
 #include "gpt/kernels/device_graph.h"
 
 #include "emulated.h"
@@ -15,11 +17,13 @@ namespace testing {
 int graph_replays = 0;
 bool refuse_graphs = false;
 
-Emulated::Emulated() {
+Emulated::Emulated() : onednn_before_(at::globalContext().userEnabledMkldnn()) {
+  at::globalContext().setUserEnabledMkldnn(false);
   on = true;
 }
 Emulated::~Emulated() {
   on = false;
+  at::globalContext().setUserEnabledMkldnn(onednn_before_);
 }
 }  // namespace testing
 

@@ -12,11 +12,17 @@
 namespace gpt::testing {
 
 // While it lives, the functions of kernels/ launch their kernels on the emulation instead of taking
-// the plain path.
+// the plain path. LibTorch's own functions leave oneDNN alone meanwhile: a GPU has none, and oneDNN
+// takes working memory from the allocator of CPU tensors, how much depends on the processor.
 class Emulated {
  public:
   Emulated();
   ~Emulated();
+  Emulated(const Emulated&) = delete;
+  Emulated& operator=(const Emulated&) = delete;
+
+ private:
+  const bool onednn_before_;
 };
 
 extern int graph_replays;

@@ -1,5 +1,7 @@
 // The table of the GPU engine's memory on the CPU, where the counting allocator sees every tensor:
 // through the kernels' sources, so that nothing is made that a GPU would not make.
+#include <ATen/ATen.h>
+
 #include "gpt/kernels/cpu_memory.h"
 
 #include "emulated.h"
@@ -10,6 +12,18 @@ namespace {
 
 using testing::Emulated;
 using testing::TableCase;
+
+// With AVX-512, and with AMX more, oneDNN would take memory of its own for this product.
+TEST(EmulatedMemory, HoldsTensorsAlone) {
+  install_cpu_memory();
+  const Emulated emulated;
+  const at::Tensor a_BMK = at::ones({8, 128, 128}, at::kBFloat16);
+  at::bmm(a_BMK, a_BMK);  // what libraries make once
+  const std::uint64_t before = cpu_memory_now();
+  reset_cpu_memory_peak();
+  const at::Tensor product_BMN = at::bmm(a_BMK, a_BMK);
+  EXPECT_EQ(cpu_memory_peak() - before, cpu_block_bytes(product_BMN.nbytes()));
+}
 
 class GpuTable : public ::testing::TestWithParam<TableCase> {};
 

@@ -1,4 +1,4 @@
-// ctest gives each test a process of its own, in which nothing has touched a card yet.
+// Each test has a process of its own (ALONE in tests/run_tests.py), in which nothing has touched a card yet.
 #include "gpt/kernels/device_memory.h"
 
 #include <ATen/ATen.h>

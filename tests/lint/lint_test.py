@@ -157,6 +157,15 @@ class LintTest(unittest.TestCase):
         path.write_text("#pragma once\n#include <string>\nstd::string f();\n", encoding="utf-8")
         self.assertEqual(lint.check_headers(self.root, "c++"), [])
 
+    def test_header_that_its_source_includes_first_is_left_to_the_build(self):
+        path = self.plant("include/gpt/text/a.h", "#pragma once\nstd::string f();\n")
+        source = self.plant("src/text/a.cpp", '#include "gpt/text/a.h"\n#include <string>\n')
+        self.assertEqual(lint.check_headers(self.root, "c++"), [])
+        source.write_text('#include <string>\n#include "gpt/text/a.h"\n', encoding="utf-8")
+        self.assert_one(lint.check_headers(self.root, "c++"), "a.h:1", "compile alone")
+        source.unlink()
+        self.assert_one(lint.check_headers(self.root, "c++"), f"{path}:1", "compile alone")
+
 
 if __name__ == "__main__":
     unittest.main()
