@@ -87,16 +87,16 @@ TEST(ProgressLine, IsCutToTheWidth) {
   }
 }
 
-// What `work` writes to a terminal, or to a pipe, on its stderr.
+// What `work` writes to a terminal, or to a pipe, on its stderr or stdout.
 template <class Work>
-std::string shown(bool terminal, const char* term, const Work& work) {
+std::string shown(bool terminal, const char* term, const Work& work, int stream = STDERR_FILENO) {
   int ends[2];  // ours, the child's
   if (terminal ? openpty(&ends[0], &ends[1], nullptr, nullptr, nullptr) : pipe(ends)) std::abort();
   const pid_t child = fork();
   if (child == 0) {
     setenv("TERM", term, 1);
     setenv("NO_COLOR", "1", 1);
-    dup2(ends[1], STDERR_FILENO);
+    dup2(ends[1], stream);
     work();
     _exit(0);
   }
@@ -134,6 +134,14 @@ TEST(ProgressLine, NoTerminalNoLine) {
   EXPECT_EQ(shown(false, "xterm", show_progress_and_log), "error: trouble\n");
   EXPECT_EQ(shown(true, "dumb", show_progress_and_log), "error: trouble\r\n");
   EXPECT_EQ(shown(true, "", show_progress_and_log), "error: trouble\r\n");
+}
+
+// A dumb terminal too may obey what it is sent.
+TEST(PrintExactly, ATerminalGetsNoControls) {
+  const auto print = [] { print_exactly("a\x1b[2J\n\tb"); };
+  for (const char* term : {"xterm", "dumb", ""})
+    EXPECT_EQ(shown(true, term, print, STDOUT_FILENO), "a\\u001b[2J\r\n\tb");
+  EXPECT_EQ(shown(false, "xterm", print, STDOUT_FILENO), "a\x1b[2J\n\tb");
 }
 
 TEST(ProgressLine, IsDrawnAtMostTenTimesASecond) {
