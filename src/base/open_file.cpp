@@ -53,16 +53,26 @@ void set_blocking(int descriptor) {
   if (flags >= 0) fcntl(descriptor, F_SETFL, flags & ~O_NONBLOCK);
 }
 
+// Says what stands at a name, where the text of the error number would not help.
+class WrongKind : public IoError {
+ public:
+  WrongKind(const fs::path& path, const std::string& what, int error)
+      : IoError(path.string(), "open", error), text_(path.string() + ": is " + what) {}
+  const char* what() const noexcept override { return text_.c_str(); }
+
+ private:
+  std::string text_;
+};
+
 // Of a file that is to be written and has what cannot be written at its name.
 [[noreturn]] void cannot_write(const fs::path& path, mode_t mode) {
   if (S_ISLNK(mode))
-    throw IoError(path.string() +
-                      ": is a symbolic link, and nothing is written through one here; remove it "
-                      "(what it points to stays as it is), or put the file itself in its place",
-                  ELOOP);
-  throw IoError(concat(path.string(), ": is ", kind_of(mode),
-                       ", expected a regular file or none; move it away"),
-                S_ISDIR(mode) ? EISDIR : EEXIST);
+    throw WrongKind(path,
+                    "a symbolic link, and nothing is written through one here; remove it (what it "
+                    "points to stays as it is), or put the file itself in its place",
+                    ELOOP);
+  throw WrongKind(path, concat(kind_of(mode), ", expected a regular file or none; move it away"),
+                  S_ISDIR(mode) ? EISDIR : EEXIST);
 }
 
 // As the last call on `path` failed with `error`: says so if what stands there is the reason.

@@ -83,9 +83,6 @@ std::string without_controls(std::string_view utf8, std::string_view allowed) {
 
 }  // namespace
 
-bool stdout_is_terminal() {
-  return capable(STDOUT_FILENO);
-}
 bool stderr_is_terminal() {
   return capable(STDERR_FILENO);
 }

@@ -37,8 +37,6 @@ class IoError : public Error {
  public:
   // "PATH: cannot CALL: strerror(error)"
   IoError(const std::string& path, const std::string& call, int error);
-  // With a text of its own, where that of the error number would not help.
-  IoError(const std::string& what, int error) : Error(what), error_(error) {}
   int error() const { return error_; }
 
  private:

@@ -7,8 +7,7 @@
 
 namespace gpt {
 
-// Both are false for pipes, TERM=dumb and an empty TERM.
-bool stdout_is_terminal();
+// False for pipes, TERM=dumb and an empty TERM.
 bool stderr_is_terminal();
 
 // A single progress line on stderr with ETA, redrawn at most 10 times a second and cut to the
