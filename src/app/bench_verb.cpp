@@ -42,7 +42,7 @@ ExitCode bench_verb(const Arguments& arguments) {
   check_evaluation_device(config.memory, settings);
   const BenchResult result = run_bench(config, bench);
   if (bench.json)
-    print_line(bench_json(result).dump(1));
+    print_text(bench_json(result).dump(1) + "\n");
   else
     print_text(bench_text(result));
   return kExitDone;

@@ -146,7 +146,8 @@ DoctorFacts machine_facts(const TrainConfig& config) {
   facts.memlock = limit_of(RLIMIT_MEMLOCK);
   facts.open_files = limit_of(RLIMIT_NOFILE);
   std::error_code ignored;
-  if (fs::is_directory("/dev/shm", ignored)) facts.shm_free = disk("", "/dev/shm").free;
+  facts.has_shm = fs::is_directory("/dev/shm", ignored);
+  if (facts.has_shm) facts.shm_free = disk("", "/dev/shm").free;
   add_environment(facts);
   return facts;
 }

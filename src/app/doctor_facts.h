@@ -44,7 +44,8 @@ struct DoctorFacts {
   std::uint64_t own = 0;                   // of this process
   std::vector<DiskFacts> disks;
   std::optional<std::uint64_t> memlock, open_files;              // nothing: unlimited
-  std::optional<std::uint64_t> shm_free;                         // nothing: there is no /dev/shm
+  bool has_shm = false;                                          // is there a /dev/shm?
+  std::optional<std::uint64_t> shm_free;                         // nothing: it does not say
   std::vector<std::pair<std::string, std::string>> environment;  // of what changes a run
 
   bool asked_config = false;          // is there a config to judge?

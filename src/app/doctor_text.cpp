@@ -1,4 +1,5 @@
 #include "gpt/base/strings.h"
+#include "gpt/base/terminal.h"
 #include "gpt/memory/plan_text.h"
 
 #include "app/doctor_report.h"
@@ -8,7 +9,7 @@ namespace gpt {
 namespace {
 
 std::string line(const std::string& name, const std::string& value) {
-  return format("  %-14s %s\n", name.c_str(), value.c_str());
+  return format("  %-14s %s\n", name.c_str(), terminal_safe_line(value).c_str());
 }
 
 std::string or_none(const std::string& text, const char* none = "none") {
@@ -75,8 +76,9 @@ std::string machine(const DoctorFacts& facts) {
                                    disk.writable ? "" : ", not writable"));
   text += line("limits", concat("memlock ", bytes_or(facts.memlock, "unlimited"), ", open files ",
                                 facts.open_files ? std::to_string(*facts.open_files) : "unlimited",
-                                ", /dev/shm ", bytes_or(facts.shm_free, "missing"),
-                                facts.shm_free ? " free" : ""));
+                                ", /dev/shm ",
+                                bytes_or(facts.shm_free, facts.has_shm ? "unknown" : "missing"),
+                                facts.shm_free || facts.has_shm ? " free" : ""));
   for (const auto& [name, value] : facts.environment)
     text += line("environment", name + "=" + value);
   return text;
@@ -94,8 +96,8 @@ std::string plan(const DoctorFacts& facts) {
 std::string doctor_text(const DoctorFacts& facts, const std::vector<Finding>& findings) {
   std::string text = program(facts) + gpu(facts) + machine(facts) + plan(facts) + "verdict\n";
   for (const Finding& finding : findings)
-    text += concat("  ", level_name(finding.level), ": ", finding.what,
-                   finding.next.empty() ? "" : "; ", finding.next, "\n");
+    text += concat("  ", level_name(finding.level), ": ", terminal_safe_line(finding.what),
+                   finding.next.empty() ? "" : "; ", terminal_safe_line(finding.next), "\n");
   return text + "next: " + next_step(findings) + "\n";
 }
 

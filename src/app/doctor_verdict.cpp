@@ -109,7 +109,7 @@ void judge_libraries(const LibraryVersions& libraries, Findings& findings) {
 void judge_exchange(const DoctorFacts& facts, Findings& findings) {
   constexpr std::uint64_t kShared = kGiB / 4, kLocked = kGiB / 16;
   if (facts.device.cuda_devices < 2) return;
-  if (facts.shm_free.value_or(0) < kShared)
+  if (facts.shm_free.value_or(facts.has_shm ? kShared : 0) < kShared)
     findings.push_back({Finding::kWarning,
                         concat("several cards, but ",
                                facts.shm_free ? human_bytes(*facts.shm_free) + " are free in"

@@ -7,6 +7,7 @@
 
 #include "gpt/base/error.h"
 #include "gpt/base/log.h"
+#include "gpt/base/process.h"
 #include "gpt/base/signal.h"
 #include "gpt/kernels/device_memory.h"
 
@@ -15,9 +16,12 @@
 namespace {
 
 // LibTorch's initialisers run before main and take half a second, in which a stop signal would end
-// the program without a word; this runs before them.
-[[gnu::used,
-  gnu::section(".preinit_array")]] void (*const kBeforeLibraries)() = gpt::hold_stop_signals;
+// the program without a word, and may open files; this runs before them.
+void begin() {
+  gpt::begin_process();
+  gpt::hold_stop_signals();
+}
+[[gnu::used, gnu::section(".preinit_array")]] void (*const kBeforeLibraries)() = begin;
 
 std::string said(const std::exception& error) {
   const auto* torch = dynamic_cast<const c10::Error*>(&error);

@@ -52,7 +52,7 @@ ExitCode plan_verb(const Arguments& arguments) {
   const Planned planned =
       gpu.empty() ? plan_for(config, set_up_machine(config.system)) : plan_for_gpu(config, gpu);
   if (json) {
-    print_line(to_json(planned).dump(2));
+    print_text(to_json(planned).dump(2) + "\n");
   } else {
     print_text(plan_text(planned.problem, planned.rates, planned.chosen, planned.limit));
     const std::string nearest =

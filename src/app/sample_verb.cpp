@@ -5,7 +5,6 @@
 #include "gpt/base/log.h"
 #include "gpt/base/small_file.h"
 #include "gpt/base/strings.h"
-#include "gpt/base/terminal.h"
 #include "gpt/config/command_line.h"
 #include "gpt/config/printing.h"
 #include "gpt/model/generate.h"
@@ -50,10 +49,6 @@ std::optional<std::int64_t> stop_token(const std::string& stop, const Tokenizer&
   return ids.front();
 }
 
-void show(const std::string& text) {
-  print_text(stdout_is_terminal() ? terminal_safe(text) : text);
-}
-
 std::int64_t samples_at_once(const SampleConfig& config, const Decoder& decoder,
                              std::size_t prompt) {
   constexpr std::int64_t kBytes = std::int64_t{1} << 30, kMost = 32;
@@ -84,7 +79,7 @@ std::string rate(std::int64_t tokens, double seconds) {
 void write_samples(const SampleConfig& config, const OpenModel& model, const Decoder& decoder,
                    const Tokenizer& tokenizer, const std::string& start,
                    const std::vector<std::int64_t>& prompt, const GenerateOptions& options) {
-  SampleScreen screen(tokenizer, start, config.num_samples, show);
+  SampleScreen screen(tokenizer, start, config.num_samples, print_exactly);
   SampleRun run(config, model, decoder, screen, samples_at_once(config, decoder, prompt.size()));
   const GenerateTimes all = run.write(prompt, options);
   log_info("prompt: " + rate(all.prompt_tokens, all.prefill) +

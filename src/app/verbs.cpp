@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 
 #include "gpt/base/log.h"
+#include "gpt/base/process.h"
 #include "gpt/base/signal.h"
 #include "gpt/base/strings.h"
 
@@ -73,8 +74,11 @@ ExitCode run_program(const Arguments& arguments) {
 
   const std::string first = arguments.empty() ? "--help" : arguments.front();
   if (const Verb* verb = find_verb(first)) {
+    if (verb->saves) ignore_broken_pipes();
     if (!verb->saves) release_stop_signals();
-    return verb->run(Arguments(arguments.begin() + 1, arguments.end()));
+    const ExitCode code = verb->run(Arguments(arguments.begin() + 1, arguments.end()));
+    // What these print is all that they are for.
+    return !verb->saves && code == kExitDone && stdout_failed() ? kExitFailure : code;
   }
   if (first == "--help" || first == "-h" || first == "--version") {
     try {
@@ -85,6 +89,7 @@ ExitCode run_program(const Arguments& arguments) {
     return kExitDone;
   }
   refuse_unknown_verb(first);
+  ignore_broken_pipes();
   return train_verb(arguments);
 }
 

@@ -4,47 +4,60 @@
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
-#include <fstream>
-#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 #include <utility>
 
 #include "gpt/base/error.h"
+#include "gpt/base/input_file.h"
 #include "gpt/base/strings.h"
 
 #include "file_calls.h"
+#include "open_file.h"
 
 namespace gpt {
 
 namespace {
 
-// InputError where the path is at fault, with what to look at.
-[[noreturn]] void cannot_read(const fs::path& path, int error) {
-  throw InputError(path.string() + ": cannot read: " + std::strerror(error));
+// What is appended to a file that has a second name would appear under both (a run copied with
+// `cp -al`): this name gets a file of its own.
+void unshare(const fs::path& path) {
+  const fs::path beside = path.string() + concat(".tmp-", getpid());
+  try {
+    InputFile from(path);
+    OutputFile to(beside);
+    std::string chunk(std::size_t{1} << 20, '\0');
+    while (const std::size_t got = from.read(chunk.data(), chunk.size()))
+      to.write(std::string_view(chunk).substr(0, got));
+    to.sync();
+    to.close();
+    rename_path(beside, path);
+  } catch (...) {
+    unlink(beside.c_str());
+    throw;
+  }
+}
+
+Descriptor opened(const fs::path& path, OutputFile::Mode mode) {
+  if (mode == OutputFile::kCreate) return open_new(path);
+  constexpr int kAppend = O_WRONLY | O_APPEND;
+  Descriptor file = open_to_change(path, kAppend);
+  if (name_count(file.number()) < 2) return file;
+  unshare(path);
+  return open_to_change(path, kAppend);
 }
 
 }  // namespace
 
-// read(2), not a map: pipes work, and a bad sector is an error instead of a signal.
+// read(2), not a map: pipes that were handed to us work, and a bad sector is an error instead of a
+// signal.
 std::string read_file(const fs::path& path) {
-  const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (descriptor < 0) cannot_read(path, errno);
+  InputFile file(path, Streams::kHandedOver);
   std::string text;
   char chunk[1 << 16];
-  for (;;) {
-    const ssize_t got = read(descriptor, chunk, sizeof chunk);
-    if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) {
-      const int error = got < 0 ? errno : 0;
-      ::close(descriptor);
-      if (error != 0) cannot_read(path, error);
-      return text;
-    }
-    text.append(chunk, static_cast<std::size_t>(got));
-  }
+  while (const std::size_t got = file.read(chunk, sizeof chunk)) text.append(chunk, got);
+  return text;
 }
 
 void replace_file(const fs::path& path, std::string_view text) {
@@ -62,10 +75,8 @@ void replace_file(const fs::path& path, std::string_view text) {
   sync_directory(path.has_parent_path() ? path.parent_path() : fs::path("."));
 }
 
-OutputFile::OutputFile(const fs::path& path, Mode mode) : path_(path) {
-  const int flags = O_WRONLY | O_CREAT | O_CLOEXEC | (mode == kAppend ? O_APPEND : O_TRUNC);
-  descriptor_ = file_call("open", path, [&] { return open(path.c_str(), flags, 0644); });
-}
+OutputFile::OutputFile(const fs::path& path, Mode mode)
+    : path_(path), descriptor_(opened(path, mode).release()) {}
 
 OutputFile::~OutputFile() {
   if (descriptor_ >= 0) ::close(descriptor_);
@@ -89,6 +100,10 @@ void OutputFile::write(std::string_view text) {
   write(std::as_bytes(std::span(text.data(), text.size())));
 }
 
+void OutputFile::truncate(std::uint64_t size) {
+  file_call("truncate", path_, [&] { return ftruncate(descriptor_, static_cast<off_t>(size)); });
+}
+
 void OutputFile::sync() {
   file_call("fsync", path_, [&] { return fsync(descriptor_); });
 }
@@ -104,21 +119,18 @@ void OutputFile::close() {
 }
 
 MappedFile::MappedFile(const fs::path& path) : path_(path) {
-  const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (descriptor < 0) cannot_read(path, errno);
+  const InputFile file(path);
   struct stat facts {};
-  int error = fstat(descriptor, &facts) != 0 ? errno : S_ISDIR(facts.st_mode) ? EISDIR : 0;
-  if (error == 0 && !S_ISREG(facts.st_mode)) error = EINVAL;
+  int error = fstat(file.descriptor(), &facts) != 0 ? errno : 0;
   if (error == 0 && facts.st_size > 0) {
     size_ = static_cast<std::size_t>(facts.st_size);
-    void* data = mmap(nullptr, size_, PROT_READ, MAP_SHARED, descriptor, 0);
+    void* data = mmap(nullptr, size_, PROT_READ, MAP_SHARED, file.descriptor(), 0);
     if (data == MAP_FAILED)
       error = errno;
     else
       data_ = static_cast<const std::byte*>(data);
   }
-  ::close(descriptor);
-  if (error != 0) cannot_read(path, error);
+  if (error != 0) throw InputError(path.string() + ": cannot read: " + std::strerror(error));
 }
 
 MappedFile::~MappedFile() {

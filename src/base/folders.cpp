@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <ctime>
 #include <fcntl.h>
+#include <string_view>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -14,6 +15,7 @@
 #include "gpt/base/strings.h"
 
 #include "file_calls.h"
+#include "open_file.h"
 
 namespace gpt {
 
@@ -57,6 +59,7 @@ void sync_directory(const fs::path& path) {
 }
 
 void rename_path(const fs::path& from, const fs::path& to) {
+  expect_replaceable(to);
   file_call("rename", from, [&] { return rename(from.c_str(), to.c_str()); });
 }
 
@@ -81,32 +84,45 @@ void remove_tree(const fs::path& path) {
   file_call("rmdir", path, [&] { return rmdir(path.c_str()); });
 }
 
-std::uint64_t free_bytes(const fs::path& path) {
+std::optional<std::uint64_t> free_bytes(const fs::path& path) {
   std::error_code ignored;
   fs::path existing = fs::absolute(path, ignored);
   while (!fs::exists(existing, ignored) && existing.has_relative_path())
     existing = existing.parent_path();
   struct statvfs facts {};
   file_call("statvfs", existing, [&] { return statvfs(existing.c_str(), &facts); });
+  if (facts.f_blocks == 0) return std::nullopt;
   return static_cast<std::uint64_t>(facts.f_bavail) * facts.f_frsize;
 }
 
+namespace {
+
+constexpr std::string_view kOwner = "process ";
+
+// What the holder of the lock wrote; the file may be somebody else's under a second name.
+std::string owner_in(int descriptor) {
+  char text[256];
+  const auto length = pread(descriptor, text, sizeof text, 0);
+  const std::string_view said(text, static_cast<std::size_t>(std::max<ssize_t>(length, 0)));
+  return said.starts_with(kOwner) ? std::string(said) : "a process that does not say which";
+}
+
+}  // namespace
+
 std::optional<FileLock> FileLock::try_lock(const fs::path& path, std::string* owner) {
-  const int descriptor = file_call(
-      "open", path, [&] { return open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644); });
+  const int descriptor = open_to_change(path, O_RDWR).release();
   FileLock lock(descriptor);
   if (flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK) throw IoError(path.string(), "lock", errno);
-    char text[256];
-    const auto length = pread(descriptor, text, sizeof text, 0);
-    if (owner) owner->assign(text, static_cast<std::size_t>(std::max<ssize_t>(length, 0)));
+    if (owner) *owner = owner_in(descriptor);
     return std::nullopt;
   }
+  if (name_count(descriptor) > 1) return lock;
   char started[32];
   const std::time_t now = std::time(nullptr);
   std::tm local{};
   std::strftime(started, sizeof started, "%Y-%m-%d %H:%M:%S", localtime_r(&now, &local));
-  const std::string mine = concat("process ", getpid(), ", started ", started);
+  const std::string mine = concat(kOwner, getpid(), ", started ", started);
   // Only a courtesy to whoever is refused; the lock holds without it.
   if (ftruncate(descriptor, 0) == 0 && pwrite(descriptor, mine.data(), mine.size(), 0) < 0)
     errno = 0;

@@ -1,8 +1,11 @@
 #include "gpt/base/log.h"
 
 #include <algorithm>
+#include <atomic>
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <memory>
 #include <unistd.h>
 
@@ -47,16 +50,24 @@ void log_as(spdlog::level::level_enum level, const char* prefix, const char* ans
   erase_progress_line();
   std::string line = text;  // a message is one line, whoever wrote it
   std::replace(line.begin(), line.end(), '\n', ' ');
+  line = terminal_safe(line);
   if (colour())
     logger().log(level, "{}{}\033[0m{}", ansi, prefix, line);
   else
     logger().log(level, "{}{}", prefix, line);
 }
 
+std::atomic<bool> output_lost = false;
+
 void write_stdout(const std::string& text) {
   erase_progress_line();
-  std::fwrite(text.data(), 1, text.size(), stdout);
-  std::fflush(stdout);
+  const bool written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size();
+  if (std::fflush(stdout) == 0 && written) return;
+  const int error = errno;
+  std::clearerr(stdout);
+  if (!output_lost.exchange(true))
+    log_warning(std::string("standard output: cannot write: ") + std::strerror(error) +
+                "; what goes there is lost");
 }
 
 }  // namespace
@@ -75,10 +86,16 @@ void log_error(const std::string& text) {
 }
 
 void print_line(const std::string& text) {
-  write_stdout(text + "\n");
+  write_stdout(terminal_safe_line(text) + "\n");
 }
 void print_text(const std::string& text) {
-  write_stdout(text);
+  write_stdout(terminal_safe(text));
+}
+void print_exactly(const std::string& text) {
+  write_stdout(isatty(STDOUT_FILENO) ? terminal_safe(text) : text);
+}
+bool stdout_failed() {
+  return output_lost;
 }
 
 }  // namespace gpt

@@ -28,8 +28,6 @@ std::size_t terminal_width() {
 
 bool line_is_shown = false;
 
-constexpr std::string_view kReplacementUtf8 = "\xEF\xBF\xBD";
-
 // Length of the well-formed UTF-8 sequence at the start of `text`, 0 if there is none
 // (Unicode 15, table 3-7).
 std::size_t sequence_length(std::string_view text) {
@@ -46,19 +44,45 @@ std::size_t sequence_length(std::string_view text) {
   return length;
 }
 
-// C0, DEL, and C1 (which terminals take from UTF-8 as well).
-bool is_control(std::string_view sequence) {
-  const auto first = static_cast<unsigned char>(sequence[0]);
-  if (sequence.size() == 1)
-    return (first < 0x20 && first != '\n' && first != '\t') || first == 0x7F;
-  return first == 0xC2 && static_cast<unsigned char>(sequence[1]) < 0xA0;
+std::uint32_t code_point(std::string_view sequence) {
+  const auto lead = static_cast<unsigned char>(sequence[0]);
+  if (sequence.size() == 1) return lead;
+  std::uint32_t value = lead & (0x7Fu >> sequence.size());
+  for (const char next : sequence.substr(1)) value = value << 6 | (next & 0x3F);
+  return value;
+}
+
+// What a terminal obeys instead of showing it: C0, DEL, C1 (which it takes from UTF-8 as well), and
+// the orders to turn the direction of text around, by which one name can look like another.
+bool is_control(std::uint32_t point) {
+  return point < 0x20 || (point >= 0x7F && point < 0xA0) || (point >= 0x202A && point <= 0x202E) ||
+         (point >= 0x2066 && point <= 0x2069);
+}
+
+// Of a character as JSON has it, so that JSON which is printed stays the same JSON.
+std::string escaped(std::string_view sequence, bool well_formed) {
+  if (!well_formed) return format("\\x%02x", static_cast<unsigned char>(sequence[0]));
+  return format("\\u%04x", code_point(sequence));
+}
+
+std::string without_controls(std::string_view utf8, std::string_view allowed) {
+  std::string safe;
+  while (!utf8.empty()) {
+    const std::size_t length = sequence_length(utf8);
+    const std::string_view sequence = utf8.substr(0, std::max<std::size_t>(length, 1));
+    const bool shown =
+        length > 0 && (!is_control(code_point(sequence)) || allowed.find(sequence) != allowed.npos);
+    if (shown)
+      safe += sequence;
+    else
+      safe += escaped(sequence, length > 0);
+    utf8.remove_prefix(sequence.size());
+  }
+  return safe;
 }
 
 }  // namespace
 
-bool stdout_is_terminal() {
-  return capable(STDOUT_FILENO);
-}
 bool stderr_is_terminal() {
   return capable(STDERR_FILENO);
 }
@@ -71,7 +95,7 @@ void erase_progress_line() {
 }
 
 ProgressLine::ProgressLine(std::string title, double total)
-    : title_(terminal_safe(title)), total_(total), start_(), drawn_() {}
+    : title_(terminal_safe_line(title)), total_(total), start_(), drawn_() {}
 
 ProgressLine::~ProgressLine() {
   erase_progress_line();
@@ -93,7 +117,7 @@ std::string ProgressLine::render(double done, double seconds, std::string_view n
   } else {
     line += human_seconds(seconds);
   }
-  if (!note.empty()) line += "  " + terminal_safe(note);
+  if (!note.empty()) line += "  " + terminal_safe_line(note);
   if (line.size() >= width) {
     std::size_t end = width > 0 ? width - 1 : 0;
     while (end > 0 && (static_cast<unsigned char>(line[end]) & 0xC0) == 0x80) --end;
@@ -118,14 +142,11 @@ void ProgressLine::update(double done, std::string_view note) {
 }
 
 std::string terminal_safe(std::string_view utf8) {
-  std::string safe;
-  while (!utf8.empty()) {
-    const std::size_t length = sequence_length(utf8);
-    const std::string_view sequence = utf8.substr(0, std::max<std::size_t>(length, 1));
-    safe += length == 0 || is_control(sequence) ? kReplacementUtf8 : sequence;
-    utf8.remove_prefix(sequence.size());
-  }
-  return safe;
+  return without_controls(utf8, "\n\t");
+}
+
+std::string terminal_safe_line(std::string_view utf8) {
+  return without_controls(utf8, "\t");
 }
 
 bool is_utf8(std::string_view text) {
@@ -138,11 +159,14 @@ bool is_utf8(std::string_view text) {
 }
 
 std::string quoted_name(std::string_view name) {
-  constexpr std::size_t kLongest = 100;
-  std::string text = terminal_safe(name.substr(0, kLongest));
+  std::size_t length = std::min<std::size_t>(name.size(), 100);
+  while (length > 97 && length < name.size() &&
+         (static_cast<unsigned char>(name[length]) & 0xC0) == 0x80)
+    --length;  // not within a character
+  std::string text = terminal_safe(name.substr(0, length));
   std::replace_if(
       text.begin(), text.end(), [](char c) { return c == '\n' || c == '\t'; }, ' ');
-  return "'" + text + (name.size() > kLongest ? "...'" : "'");
+  return "'" + text + (length < name.size() ? "...'" : "'");
 }
 
 }  // namespace gpt

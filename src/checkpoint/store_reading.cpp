@@ -1,14 +1,11 @@
 // The part of store.h that only reads.
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
-#include <fcntl.h>
-#include <unistd.h>
 #include <vector>
 
 #include "gpt/base/checksum.h"
 #include "gpt/base/error.h"
 #include "gpt/base/files.h"
+#include "gpt/base/input_file.h"
 #include "gpt/base/small_file.h"
 #include "gpt/base/strings.h"
 #include "gpt/checkpoint/store.h"
@@ -19,21 +16,14 @@ namespace {
 
 // Through read(2): a bad sector under a memory map would be a signal, not an error.
 FileRecord read_record(const fs::path& path) {
-  const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (descriptor < 0) throw IoError(path.string(), "open", errno);
+  InputFile file(path);
   std::vector<std::byte> chunk(1 << 20);
   Crc32c crc;
   std::uint64_t size = 0;
-  ssize_t got = 0;
-  while ((got = read(descriptor, chunk.data(), chunk.size())) != 0) {
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) break;
-    crc.update(std::span(chunk.data(), static_cast<std::size_t>(got)));
-    size += static_cast<std::uint64_t>(got);
+  while (const std::size_t got = file.read(chunk.data(), chunk.size())) {
+    crc.update(std::span(chunk.data(), got));
+    size += got;
   }
-  const int error = errno;
-  close(descriptor);
-  if (got < 0) throw IoError(path.string(), "read", error);
   return {path.filename().string(), size, crc.value()};
 }
 

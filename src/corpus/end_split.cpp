@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <fstream>
 #include <span>
 #include <string>
 #include <string_view>
@@ -10,6 +9,7 @@
 #include "gpt/base/checksum.h"
 #include "gpt/base/error.h"
 #include "gpt/base/files.h"
+#include "gpt/base/input_file.h"
 #include "gpt/corpus/unit_encoder.h"
 
 namespace gpt {
@@ -22,15 +22,15 @@ constexpr std::int64_t kMarkDistance = std::int64_t{1} << 20;  // characters
 // ours, and the file is as large as it likes.
 void read_range(const fs::path& path, std::uint64_t begin, std::uint64_t end,
                 const std::function<void(std::string_view)>& take) {
-  std::ifstream file(path, std::ios::binary);
-  file.seekg(static_cast<std::streamoff>(begin));
+  InputFile file(path);
+  file.seek(begin);
   std::string chunk(std::size_t{1} << 20, '\0');
   while (begin < end) {
     const auto wanted = std::min<std::uint64_t>(chunk.size(), end - begin);
-    if (!file.read(chunk.data(), static_cast<std::streamsize>(wanted)))
-      throw IoError(path.string(), "read", EIO);
-    take(std::string_view(chunk).substr(0, wanted));
-    begin += wanted;
+    const std::size_t got = file.read(chunk.data(), wanted);
+    if (got == 0) throw IoError(path.string(), "read", EIO);  // shorter than it was
+    take(std::string_view(chunk).substr(0, got));
+    begin += got;
   }
 }
 

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "gpt/base/error.h"
+#include "gpt/base/input_file.h"
 #include "gpt/base/strings.h"
 
 #include "child_process.h"
@@ -74,8 +75,8 @@ std::unique_ptr<ChildProcess> start_unpacking(const SourceFile& file, int descri
 }  // namespace
 
 InputStream::InputStream(const SourceFile& file, const std::string& text_key) : file_(file) {
-  descriptor_ = file.packing == Packing::kStdin ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3)
-                                                : open(file.path.c_str(), O_RDONLY | O_CLOEXEC);
+  descriptor_ = file.path == "-" ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3)
+                                 : InputFile(file.path, Streams::kHandedOver).release();
   if (descriptor_ < 0) throw InputError(IoError(file.name(), "open", errno).what());
   try {
     if (file.packing != Packing::kNone && file.packing != Packing::kStdin)

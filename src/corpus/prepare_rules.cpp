@@ -45,8 +45,9 @@ void check_request(const PrepareRequest& request, const SourceFiles& sources) {
   for (const SourceFile& file : sources.files)
     if (file.packing == Packing::kStdin && !request.tokenizer)
       throw InputError(
-          "standard input: --tokenizer=char reads the text twice, which a pipe does not allow; "
-          "save it to a file first, or take --tokenizer=gpt2");
+          file.name() +
+          ": --tokenizer=char reads the text twice, which a pipe does not allow; save it to a file "
+          "first, or take --tokenizer=gpt2");
 }
 
 json request_json(const PrepareRequest& request, const PrepareRules& rules) {

@@ -4,12 +4,12 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <fstream>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "gpt/base/error.h"
 #include "gpt/base/glob.h"
+#include "gpt/base/input_file.h"
 #include "gpt/base/strings.h"
 #include "gpt/corpus/dataset_folder.h"
 
@@ -51,10 +51,10 @@ std::int64_t modification(const struct stat& facts) {
 
 bool looks_binary(const fs::path& path) {
   std::array<char, 8192> head;
-  std::ifstream in(path, std::ios::binary);
-  in.read(head.data(), head.size());
-  const auto end = head.begin() + in.gcount();
-  return std::find(head.begin(), end, '\0') != end;
+  InputFile file(path);
+  std::size_t size = 0;
+  while (const std::size_t got = file.read(head.data() + size, head.size() - size)) size += got;
+  return std::memchr(head.data(), 0, size) != nullptr;
 }
 
 class Finder {
@@ -63,7 +63,8 @@ class Finder {
 
   void add(const fs::path& input) {
     const struct stat facts = facts_of(input);
-    if (input == "-") {
+    const bool stream = !S_ISREG(facts.st_mode) && !S_ISDIR(facts.st_mode);
+    if (input == "-" || (stream && handed_over(input))) {
       add_file(input, facts);
       found_.files.back().packing = Packing::kStdin;
     } else if (S_ISDIR(facts.st_mode)) {

@@ -11,10 +11,9 @@ namespace {
 // Opens the file at its first `bytes` bytes.
 OutputFile opened(const fs::path& path, std::uint64_t bytes) {
   if (bytes == 0) return OutputFile(path);
-  std::error_code error;
-  fs::resize_file(path, bytes, error);
-  if (error) throw IoError(path.string(), "truncate", error.value());
-  return OutputFile(path, OutputFile::kAppend);
+  OutputFile file(path, OutputFile::kAppend);
+  file.truncate(bytes);
+  return file;
 }
 
 }  // namespace

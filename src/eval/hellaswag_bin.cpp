@@ -1,8 +1,8 @@
 #include <cstring>
-#include <fstream>
 
 #include "gpt/base/error.h"
 #include "gpt/base/files.h"
+#include "gpt/base/input_file.h"
 #include "gpt/base/strings.h"
 #include "gpt/eval/hellaswag.h"
 #include "gpt/text/utf8.h"
@@ -85,8 +85,8 @@ ChoiceExample read_example(Stream& stream, std::int64_t number, const Tokenizer*
 
 bool is_hellaswag_bin(const std::filesystem::path& path) {
   std::int32_t magic = 0;
-  std::ifstream file(path, std::ios::binary);
-  return file.read(reinterpret_cast<char*>(&magic), sizeof magic) && magic == kMagic;
+  InputFile file(path);
+  return file.read(&magic, sizeof magic) == sizeof magic && magic == kMagic;
 }
 
 std::vector<ChoiceExample> read_hellaswag_bin(const std::filesystem::path& path,

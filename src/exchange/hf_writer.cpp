@@ -61,6 +61,7 @@ void write_text(const fs::path& path, const std::string& text) {
 void write_all(const fs::path& folder, const HfModel& model) {
   ModelShape shape = model.shape;
   shape.vocab_size = model.vocab_size;
+  remove_tree(folder);  // what was left there, or a link that would lead elsewhere
   make_directories(folder);
   write_safetensors(folder / "model.safetensors", convert(model).views);
   write_text(folder / "config.json", hf_config_json(shape));

@@ -78,6 +78,7 @@ void StepTrace::save() {
   synchronize(device_);  // a GPU is behind; what it has not done yet would be missing
   const auto result = profiler::disableProfiler();
   const fs::path fresh = file_.string() + ".tmp";
+  OutputFile(fresh).close();     // Kineto would write through a link of this name
   result->save(fresh.string());  // says nothing if it fails
   rename_path(fresh, file_);
   print_line(concat("profile=True: ", seen_ - first_, " iterations are in ", file_.string(),

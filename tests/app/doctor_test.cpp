@@ -139,6 +139,8 @@ TEST(DoctorVerdict, SeveralCardsNeedSharedAndLockedMemory) {
   EXPECT_TRUE(verdict(facts, kOwnPid).empty());
   facts.shm_free.reset();
   EXPECT_TRUE(has(only(facts).what, "there is no /dev/shm")) << only(facts).what;
+  facts.has_shm = true;  // but does not say how much is free
+  EXPECT_TRUE(verdict(facts, kOwnPid).empty());
 }
 
 TEST(Doctor, NamesTheDataThatARunWouldMiss) {

@@ -178,6 +178,11 @@ TEST(Files, FreeBytesOfAPathThatIsNotThereYet) {
       IoError);
 }
 
+// /proc has no blocks, as ramfs and many of FUSE.
+TEST(Files, FreeBytesAreUnknownWhereTheFileSystemDoesNotSay) {
+  EXPECT_EQ(free_bytes("/proc"), std::nullopt);
+}
+
 // A child that holds the lock until its pipe is closed, or dies with it.
 class LockHolder {
  public:

@@ -1,6 +1,7 @@
 #include "gpt/base/log.h"
 
 #include <cstdlib>
+#include <fcntl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -41,6 +42,47 @@ TEST(Log, LevelsComeFromTheEnvironment) {
   EXPECT_EQ(logged("warning"), warning);
   EXPECT_EQ(logged("error"), error);
   EXPECT_EQ(logged("nonsense"), info);
+}
+
+// What a file or a name says cannot steer the terminal.
+TEST(Log, NothingThatIsPrintedHoldsControls) {
+  ::testing::internal::CaptureStdout();
+  ::testing::internal::CaptureStderr();
+  print_line("a\x1b[2J\n\xff");
+  print_text("b\x1b]0;t\x07\n\tc");
+  log_error("e\x1b[2J\u202E\nf");
+  EXPECT_EQ(::testing::internal::GetCapturedStdout(),
+            "a\\u001b[2J\\u000a\\xff\nb\\u001b]0;t\\u0007\n\tc");
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(), "error: e\\u001b[2J\\u202e f\n");
+}
+
+TEST(Log, AModelsTextGoesIntoAFileAsItIs) {
+  ::testing::internal::CaptureStdout();
+  print_exactly("a\x1b[2J\xff");
+  EXPECT_EQ(::testing::internal::GetCapturedStdout(), "a\x1b[2J\xff");
+}
+
+// It happens, is said once, and is no reason to end.
+TEST(Log, OutputThatCannotBeWrittenIsSaidOnce) {
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  const pid_t child = fork();
+  if (child == 0) {
+    dup2(open("/dev/full", O_WRONLY), STDOUT_FILENO);
+    dup2(ends[1], STDERR_FILENO);
+    for (int i = 0; i < 3; ++i) print_line("a");
+    _exit(stdout_failed() ? 0 : 1);
+  }
+  close(ends[1]);
+  int status = 0;
+  waitpid(child, &status, 0);
+  EXPECT_EQ(status, 0);
+  char text[1024];
+  const ssize_t got = read(ends[0], text, sizeof text);
+  close(ends[0]);
+  EXPECT_EQ(std::string(text, static_cast<std::size_t>(std::max<ssize_t>(got, 0))),
+            "warning: standard output: cannot write: No space left on device; what goes there is "
+            "lost\n");
 }
 
 TEST(Log, ResultsGoToStdout) {

@@ -21,13 +21,6 @@ TEST(SmallFile, IsReadWholeUpToItsLimit) {
             path.string() + ": is too large; expected a list of at most 195.31 KiB");
 }
 
-TEST(SmallFile, WhatHasNoEndIsLeft) {
-  EXPECT_NE(error_text([] {
-              read_small_file("/dev/zero", 1 << 20, "a list");
-            }).find("expected a list of at most 1.00 MiB"),
-            std::string::npos);
-}
-
 TEST(SmallFile, SaysWhyItCannotBeRead) {
   const TempDir dir;
   EXPECT_EQ(error_text([&] { read_small_file(dir / "none", 9, "a list"); }),

@@ -12,35 +12,48 @@
 namespace gpt {
 namespace {
 
-constexpr const char* kBad = "\xEF\xBF\xBD";
-
 TEST(TerminalSafe, TextPassesUnchanged) {
   for (const std::string text :
        {"", "plain", "tab\tand\nline", "\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80"})
     EXPECT_EQ(terminal_safe(text), text);
 }
 
-TEST(TerminalSafe, ControlsAreReplaced) {
-  EXPECT_EQ(terminal_safe("\x1b[2J"), std::string(kBad) + "[2J");
-  EXPECT_EQ(terminal_safe("a\rb\x7f\x07"), std::string("a") + kBad + "b" + kBad + kBad);
-  EXPECT_EQ(terminal_safe(std::string("\0", 1)), kBad);
+TEST(TerminalSafe, ControlsBecomeVisible) {
+  EXPECT_EQ(terminal_safe("\x1b[2J"), "\\u001b[2J");
+  EXPECT_EQ(terminal_safe("a\rb\x7f\x07"), "a\\u000db\\u007f\\u0007");
+  EXPECT_EQ(terminal_safe(std::string("\0", 1)), "\\u0000");
   EXPECT_EQ(terminal_safe("\xc2\x9b"
                           "31m"),
-            std::string(kBad) + "31m");  // C1's CSI
+            "\\u009b31m");  // C1's CSI
   EXPECT_EQ(terminal_safe("\xc2\xa0"), "\xc2\xa0");
+  EXPECT_EQ(terminal_safe_line("a\tb\nc"), "a\tb\\u000ac");
 }
 
-TEST(TerminalSafe, BrokenUtf8IsReplaced) {
+// A name can look like another one where text is turned around.
+TEST(TerminalSafe, OverridesOfDirectionBecomeVisible) {
+  EXPECT_EQ(terminal_safe("\u202Acod\u202E.\u2066\u2069"), "\\u202acod\\u202e.\\u2066\\u2069");
+  for (const std::string text : {"\u2029", "\u202F", "\u2065", "\u206A", "\u05D0\u0627"})
+    EXPECT_EQ(terminal_safe(text), text);
+}
+
+TEST(TerminalSafe, BrokenUtf8BecomesVisible) {
   for (const char* text :
        {"\x80", "\xff", "\xc0\xaf", "\xe2\x82", "\xed\xa0\x80", "\xf5\x80\x80\x80", "\xe0\x80\x80",
         "\xf0\x80\x80\x80", "\xf4\x90\x80\x80"}) {
     const std::string safe = terminal_safe(text);
-    EXPECT_EQ(safe.find(kBad), 0u);
+    EXPECT_EQ(safe.find("\\x"), 0u);
     EXPECT_TRUE(is_utf8(safe));
     EXPECT_FALSE(is_utf8(text));
   }
-  EXPECT_EQ(terminal_safe("a\xe2\x82z"), std::string("a") + kBad + kBad + "z");
+  EXPECT_EQ(terminal_safe("a\xe2\x82z"), "a\\xe2\\x82z");
   EXPECT_TRUE(is_utf8("\xc3\xa9\x1b"));
+}
+
+TEST(QuotedName, IsOneShortLineOfWholeCharacters) {
+  EXPECT_EQ(quoted_name("a\nb\x1b"), "'a b\\u001b'");
+  const std::string euro = "\u20AC";
+  EXPECT_EQ(quoted_name(std::string(98, 'x') + euro), "'" + std::string(98, 'x') + "...'");
+  EXPECT_EQ(quoted_name(std::string(97, 'x') + euro), "'" + std::string(97, 'x') + euro + "'");
 }
 
 TEST(ProgressLine, ShowsShareAndTimeLeft) {
@@ -74,16 +87,16 @@ TEST(ProgressLine, IsCutToTheWidth) {
   }
 }
 
-// What `work` writes to a terminal, or to a pipe, on its stderr.
+// What `work` writes to a terminal, or to a pipe, on its stderr or stdout.
 template <class Work>
-std::string shown(bool terminal, const char* term, const Work& work) {
+std::string shown(bool terminal, const char* term, const Work& work, int stream = STDERR_FILENO) {
   int ends[2];  // ours, the child's
   if (terminal ? openpty(&ends[0], &ends[1], nullptr, nullptr, nullptr) : pipe(ends)) std::abort();
   const pid_t child = fork();
   if (child == 0) {
     setenv("TERM", term, 1);
     setenv("NO_COLOR", "1", 1);
-    dup2(ends[1], STDERR_FILENO);
+    dup2(ends[1], stream);
     work();
     _exit(0);
   }
@@ -121,6 +134,14 @@ TEST(ProgressLine, NoTerminalNoLine) {
   EXPECT_EQ(shown(false, "xterm", show_progress_and_log), "error: trouble\n");
   EXPECT_EQ(shown(true, "dumb", show_progress_and_log), "error: trouble\r\n");
   EXPECT_EQ(shown(true, "", show_progress_and_log), "error: trouble\r\n");
+}
+
+// A dumb terminal too may obey what it is sent.
+TEST(PrintExactly, ATerminalGetsNoControls) {
+  const auto print = [] { print_exactly("a\x1b[2J\n\tb"); };
+  for (const char* term : {"xterm", "dumb", ""})
+    EXPECT_EQ(shown(true, term, print, STDOUT_FILENO), "a\\u001b[2J\r\n\tb");
+  EXPECT_EQ(shown(false, "xterm", print, STDOUT_FILENO), "a\x1b[2J\n\tb");
 }
 
 TEST(ProgressLine, IsDrawnAtMostTenTimesASecond) {

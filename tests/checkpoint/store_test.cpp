@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <random>
+#include <sys/mount.h>
 
 #include <gtest/gtest.h>
 
@@ -45,6 +46,46 @@ TEST(CheckpointStore, SavesAndFindsTheNewest) {
   EXPECT_EQ(newest->problem, "");
   EXPECT_EQ(tag_of(*newest), 2);
   EXPECT_EQ(newest->manifest.generator_state, std::string("state\0\xff", 7));
+}
+
+// What a file system reports as free forbids nothing: it may not report it at all.
+TEST(CheckpointStore, SavesWhereFreeSpaceIsUnknown) {
+  const TempDir dir;
+  const FileFaultGuard guard([](std::string_view call, const fs::path&, std::size_t*) {
+    return call == "statvfs" ? ENOSYS : 0;
+  });
+  CheckpointStore store(dir.path(), 2);
+  save(store, 100, 1);
+  EXPECT_EQ(newest_tag(dir.path()), 1);
+}
+
+TEST(CheckpointStore, SavesOnAFileSystemThatReportsNoSize) {
+  const TempDir dir;
+  if (mount("none", dir.path().c_str(), "ramfs", 0, nullptr) != 0)
+    GTEST_SKIP() << "may not mount a ramfs";
+  CheckpointStore store(dir / "out", 2);
+  try {
+    save(store, 100, 1);
+  } catch (const IoError& error) {
+    ADD_FAILURE() << error.what();
+  }
+  EXPECT_EQ(newest_tag(dir / "out"), 1);
+  umount2(dir.path().c_str(), MNT_DETACH);
+}
+
+// 1 MiB of it is for headers and the manifest, more than a small checkpoint needs.
+TEST(CheckpointStore, SavesWhereLittleIsReportedAndEnoughIsThere) {
+  const TempDir dir;
+  if (mount("tmpfs", dir.path().c_str(), "tmpfs", 0, "size=512k") != 0)
+    GTEST_SKIP() << "may not mount a tmpfs";
+  CheckpointStore store(dir / "out", 2);
+  try {
+    save(store, 100, 1);
+  } catch (const IoError& error) {
+    ADD_FAILURE() << error.what();
+  }
+  EXPECT_EQ(newest_tag(dir / "out"), 1);
+  umount2(dir.path().c_str(), MNT_DETACH);
 }
 
 TEST(CheckpointStore, AMissingFolderHasNone) {

@@ -1,6 +1,9 @@
 #include "gpt/corpus/source_files.h"
 
 #include <sys/stat.h>
+#include <unistd.h>
+
+#include "gpt/corpus/input_stream.h"
 
 #include "support/temp_folder.h"
 
@@ -87,6 +90,24 @@ TEST(SourceFiles, NamesWhatIsMissingOrCannotBeRead) {
                 "- as its name");
   folder.write("a", "x");
   EXPECT_EQ(find_source_files({folder.path()}, "out").files.size(), 1u);  // the pipe is passed over
+}
+
+// As a shell's `<(command)`.
+TEST(SourceFiles, AStreamThatTheCallerOpenedIsReadLikeStandardInput) {
+  int ends[2];
+  ASSERT_EQ(::pipe(ends), 0);
+  ASSERT_EQ(::write(ends[1], "text", 4), 4);
+  ::close(ends[1]);
+  const fs::path name = "/dev/fd/" + std::to_string(ends[0]);
+  const SourceFiles found = find_source_files({name}, "out");
+  ASSERT_EQ(found.files.size(), 1u);
+  EXPECT_EQ(found.files[0].packing, Packing::kStdin);
+  EXPECT_EQ(found.files[0].name(), name.string());
+  InputStream stream(found.files[0], "text");
+  char bytes[9];
+  EXPECT_EQ(stream.read(bytes, sizeof bytes, {}), 4u);
+  EXPECT_EQ(stream.read(bytes, sizeof bytes, {}), 0u);
+  ::close(ends[0]);
 }
 
 TEST(SourceFiles, NamesAFolderThatCannotBeListed) {

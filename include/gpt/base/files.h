@@ -18,14 +18,15 @@ namespace gpt {
 namespace fs = std::filesystem;
 
 // Tests install a hook that is asked before each system call ("open", "write", "fsync", "rename",
-// "unlink", "close", "rmdir", "mkdir", "fsync_dir", "statvfs"). Returning an errno makes the call
-// fail with it; the hook may also kill the process, or set *length to make one write short. Empty
-// in production: one branch.
+// "unlink", "close", "rmdir", "mkdir", "fsync_dir", "statvfs", "truncate"). Returning an errno
+// makes the call fail with it; the hook may also kill the process, or set *length to make one write
+// short. Empty in production: one branch.
 using FileFault =
     std::function<int(std::string_view call, const fs::path& path, std::size_t* length)>;
 void set_file_fault(FileFault fault);
 
-// Whole file; InputError if it does not exist or cannot be read.
+// Whole file; InputError if it does not exist or cannot be read. Of streams only those that were
+// handed to the program (input_file.h).
 std::string read_file(const fs::path& path);
 
 // Writes beside the target, fsyncs, renames over it, fsyncs the folder: after a crash the old or
@@ -34,9 +35,12 @@ std::string read_file(const fs::path& path);
 void replace_file(const fs::path& path, std::string_view text);
 
 // A file being written. Throws IoError; the destructor closes without throwing and keeps what was
-// written.
+// written. No other file is ever touched, whatever stands at the name.
 class OutputFile {
  public:
+  // kCreate makes a new file, in place of a file or a link of that name. kAppend goes on with the
+  // one that is there; a link is refused, and a file with a second (hard linked) name is copied
+  // first. Folders, pipes, sockets and block devices are refused.
   enum Mode { kCreate, kAppend };
   explicit OutputFile(const fs::path& path, Mode mode = kCreate);
   ~OutputFile();
@@ -44,6 +48,7 @@ class OutputFile {
   OutputFile& operator=(OutputFile&&) = delete;
   void write(std::span<const std::byte> bytes);
   void write(std::string_view text);
+  void truncate(std::uint64_t size);
   void sync();
   void close();
   const fs::path& path() const { return path_; }
@@ -71,16 +76,19 @@ class MappedFile {
 
 void make_directories(const fs::path& path);
 void sync_directory(const fs::path& path);
+// Replaces a file or a link at `to`, never a device, a pipe or a socket.
 void rename_path(const fs::path& from, const fs::path& to);
 // Files, then folders; throws IoError at the first that cannot go. A missing path is fine.
 void remove_tree(const fs::path& path);
 // Bytes that an unprivileged process may still write where `path` (or its nearest existing
-// ancestor) lives.
-std::uint64_t free_bytes(const fs::path& path);
+// ancestor) lives; nothing where the file system does not say (ramfs, many of FUSE). A hint: with
+// quotas, compression or other writers more or less goes in, and only writing shows.
+std::optional<std::uint64_t> free_bytes(const fs::path& path);
 
 // An advisory lock (flock) held while the object lives; it goes with the process however that
 // ends. try_lock returns nothing if another process holds it; `owner` then gets what that process
-// wrote into it (its pid and start time).
+// wrote into it (its pid and start time). IoError if the path is a link; a file that has another
+// name as well (a hard link) is locked but not written.
 class FileLock {
  public:
   static std::optional<FileLock> try_lock(const fs::path& path, std::string* owner);

@@ -7,9 +7,9 @@
 
 namespace gpt {
 
-// The whole file, like read_file, but never more than `most` bytes of it in memory: a device that
-// has no end, a pipe or a file that grows meanwhile is an InputError too, "PATH: ...; expected WHAT
-// of at most ...".
+// The whole file, like read_file, but never more than `most` bytes of it in memory: a pipe that has
+// no end or a file that grows meanwhile is an InputError too, "PATH: ...; expected WHAT of at most
+// ...".
 std::string read_small_file(const std::filesystem::path& path, std::uint64_t most,
                             const std::string& what);
 

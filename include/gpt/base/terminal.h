@@ -7,8 +7,7 @@
 
 namespace gpt {
 
-// Both are false for pipes, TERM=dumb and an empty TERM.
-bool stdout_is_terminal();
+// False for pipes, TERM=dumb and an empty TERM.
 bool stderr_is_terminal();
 
 // A single progress line on stderr with ETA, redrawn at most 10 times a second and cut to the
@@ -39,9 +38,11 @@ class ProgressLine {
 // Lifts the progress line while something else is printed; used by the log.
 void erase_progress_line();
 
-// Makes text safe to print: C0 and C1 controls other than \n and \t, DEL and invalid UTF-8 become
-// U+FFFD, so that model output can neither move the cursor nor set a title.
+// Makes text safe to print, for names and model output could else move the cursor, set a title or
+// hide what they are: C0 and C1 controls other than \n and \t, DEL, overrides of the direction of
+// text and invalid UTF-8 become visible, \u001b and \xff. All that log.h prints went through here.
 std::string terminal_safe(std::string_view utf8);
+std::string terminal_safe_line(std::string_view utf8);  // \n too
 
 // A name from a file as it may stand in a message: in quotes, one line, no control characters, cut
 // at 100 bytes.

@@ -15,7 +15,7 @@ enum class Packing { kNone, kGzip, kZstd, kParquet, kStdin };
 enum class Layout { kWhole, kLines, kJson };
 
 struct SourceFile {
-  std::filesystem::path path;  // "-": standard input
+  std::filesystem::path path;  // "-": standard input; of kStdin also another stream's, /dev/fd/63
   std::uint64_t bytes = 0;     // on disk; of standard input 0 where they are not known
   std::int64_t modified = 0;   // nanoseconds
   Packing packing = Packing::kNone;
@@ -44,7 +44,8 @@ struct InputRules {
   std::string document = "auto";
 };
 
-// Files are taken as they are; patterns (* ? [) give what matches, sorted; "-" is standard input;
+// Files are taken as they are; patterns (* ? [) give what matches, sorted; "-" is standard input,
+// and the streams that the caller opened for us (/dev/fd/63, a shell's `<(command)`) are like it;
 // folders give their regular files, at any depth, sorted by path. Links to files are followed,
 // links to folders inside a folder are not, so that loops cannot trap us. Dataset files (train.bin,
 // val.bin, meta.json and what belongs to them) directly in `out_dir` are no input. InputError names
