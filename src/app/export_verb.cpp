@@ -7,6 +7,7 @@
 #include "gpt/exchange/hf_writer.h"
 #include "gpt/exchange/nanogpt_writer.h"
 
+#include "app/export_target.h"
 #include "app/export_tokenizer.h"
 #include "app/run_start.h"
 #include "app/verbs.h"
@@ -45,15 +46,7 @@ ModelShape shape_of(const TrainConfig& trained, const SafetensorsFile& weights) 
   return {trained.model, wte->shape[0], trained.data.block_size};
 }
 
-// Asked before anything is read; what is there goes only when the new one is complete.
-void check_target(const fs::path& target, bool overwrite) {
-  std::error_code ignored;
-  if (fs::exists(target, ignored) && !overwrite)
-    throw InputError(target.string() +
-                     ": already exists; choose another --to, or replace it with --overwrite=True");
-}
-
-void export_nanogpt(const fs::path& target, const CheckpointInfo& checkpoint,
+void export_nanogpt(const ExportTarget& target, const CheckpointInfo& checkpoint,
                     const TrainConfig& trained, const ModelShape& shape,
                     const SafetensorsFile& weights) {
   const SafetensorsFile optimizer(checkpoint.path / kOptimizerFile);
@@ -61,34 +54,27 @@ void export_nanogpt(const fs::path& target, const CheckpointInfo& checkpoint,
     log_warning(
         "the model was trained with gelu=tanh; nanoGPT computes GELU by erf, so its losses "
         "will differ in the third digit or so");
-  write_nanogpt(target, {.shape = shape,
-                         .model = weights,
-                         .optimizer = optimizer,
-                         .config = trained,
-                         .iteration = checkpoint.manifest.step,
-                         .best_val_loss = checkpoint.manifest.best_val_loss});
+  write_nanogpt(target.place,
+                {.shape = shape,
+                 .model = weights,
+                 .optimizer = optimizer,
+                 .config = trained,
+                 .iteration = checkpoint.manifest.step,
+                 .best_val_loss = checkpoint.manifest.best_val_loss},
+                target.may_replace);
 }
 
-void export_hf(const fs::path& target, const CheckpointInfo& checkpoint, const ExportConfig& config,
-               const ModelShape& shape, const SafetensorsFile& weights) {
+void export_hf(const ExportTarget& target, const CheckpointInfo& checkpoint,
+               const ExportConfig& config, const ModelShape& shape,
+               const SafetensorsFile& weights) {
   const ExportedTokenizer tokenizer =
       tokenizer_files(checkpoint.manifest.vocabulary_json, shape.vocab_size, shape.block_size);
-  HfModel model{.shape = shape,
-                .weights = weights,
-                .vocab_size = config.pad ? shape.vocab_size : tokenizer.vocab_size,
-                .other_files = tokenizer.files};
-  // A folder cannot be replaced in one step; what was there goes when its successor is complete.
-  std::error_code ignored;
-  const fs::path old = target.string() + ".old";
-  const bool replaces = fs::exists(target, ignored);
-  if (!replaces) return write_hf_folder(target, model);
-  const fs::path fresh = target.string() + ".new";
-  remove_tree(fresh);
-  write_hf_folder(fresh, model);
-  remove_tree(old);
-  rename_path(target, old);
-  rename_path(fresh, target);
-  remove_tree(old);
+  write_hf_folder(target.place,
+                  {.shape = shape,
+                   .weights = weights,
+                   .vocab_size = config.pad ? shape.vocab_size : tokenizer.vocab_size,
+                   .other_files = tokenizer.files},
+                  target.may_replace);
 }
 
 }  // namespace
@@ -102,20 +88,17 @@ ExitCode export_verb(const Arguments& arguments) {
     return kExitDone;
   }
   const bool nanogpt = config.format == "nanogpt";
-  const fs::path target = !config.to.empty()
-                              ? fs::path(config.to).lexically_normal()
-                              : fs::path(config.out_dir) / (nanogpt ? "ckpt.pt" : "hf");
-  check_target(target, config.overwrite);
+  const ExportTarget target = export_target(config);  // before anything is read
   const CheckpointInfo checkpoint = chosen_checkpoint(config);
   const TrainConfig trained = saved_config(checkpoint);
   const SafetensorsFile weights(checkpoint.path / kModelFile);
   const ModelShape shape = shape_of(trained, weights);
-  make_directories(target.parent_path());
+  make_directories(target.place.parent_path());
   if (nanogpt)
     export_nanogpt(target, checkpoint, trained, shape, weights);
   else
     export_hf(target, checkpoint, config, shape, weights);
-  print_line(concat("wrote ", target.string(), " from ", checkpoint.path.string()));
+  print_line(concat("wrote ", target.shown, " from ", checkpoint.path.string()));
   return kExitDone;
 }
 

@@ -171,9 +171,12 @@ fs::path import_run(const fs::path& source, const ImportConfig& config,
     parts.add_weight(parameter.name, weights->weight(parameter.name));
   manifest.vocabulary_json = vocabulary(config, trained, *weights);
   manifest.config_json = to_json(knobs(trained));
-  if (!replaced.empty()) move_aside(config.out_dir, replaced);
-  CheckpointStore(config.out_dir, 2).save(manifest, parts.parts());
-  return fs::path(config.out_dir) / format("step_%08ld", static_cast<long>(manifest.step));
+  CheckpointStore store(config.out_dir, 2);
+  std::vector<fs::path> earlier;
+  for (const CheckpointInfo& info : replaced) earlier.push_back(info.path);
+  if (!earlier.empty()) store.replaces(EarlierRun(config.out_dir, earlier));
+  store.save(manifest, parts.parts());
+  return fs::path(config.out_dir) / checkpoint_name(manifest.step);
 }
 
 void take_over_nanogpt(const std::string& out_dir, const std::string& data_dir) {

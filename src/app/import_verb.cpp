@@ -52,7 +52,9 @@ ExitCode import_verb(const Arguments& arguments) {
     config.out_dir = source.has_parent_path() ? source.parent_path().string() : ".";
   }
   const FileLock lock = lock_out_dir(config.out_dir);
-  const auto present = CheckpointStore(config.out_dir, 2).list();
+  CheckpointStore store(config.out_dir, 2);
+  store.clean_leftovers();
+  const auto present = store.list();
   if (!present.empty() && !config.overwrite)
     throw InputError(
         concat(config.out_dir, ": already holds a run at step ", present.front().step,

@@ -1,11 +1,12 @@
 #include "app/run_start.h"
 
-#include <ctime>
 #include <set>
+#include <utility>
 
 #include "gpt/base/error.h"
 #include "gpt/base/log.h"
 #include "gpt/base/strings.h"
+#include "gpt/base/temporary_name.h"
 #include "gpt/config/json_reader.h"
 #include "gpt/corpus/dataset_meta.h"
 
@@ -53,21 +54,33 @@ void adopt_block_size(std::int64_t& wanted, std::int64_t trained, const Settings
 
 }  // namespace
 
-void move_aside(const fs::path& out_dir, const std::vector<CheckpointInfo>& checkpoints) {
-  char when[32];
-  const std::time_t now = std::time(nullptr);
-  std::tm local{};
-  std::strftime(when, sizeof when, "%Y%m%d-%H%M%S", localtime_r(&now, &local));
-  fs::path target = out_dir / concat("replaced-", when);
-  for (int n = 2; fs::exists(target); ++n) target = out_dir / concat("replaced-", when, "-", n);
-  make_directories(target);
-  for (const CheckpointInfo& info : checkpoints)
-    rename_path(info.path, target / info.path.filename());
-  std::error_code ignored;
-  for (const char* name : {"metrics.jsonl", "config.json"})
-    if (fs::exists(out_dir / name, ignored)) rename_path(out_dir / name, target / name);
-  sync_directory(out_dir);
-  log_info("the earlier run was moved to " + target.string());
+RunFiles::RunFiles(CheckpointStore& store, const fs::path& out_dir,
+                   const std::vector<CheckpointInfo>& replaced)
+    : staged_(!replaced.empty()),
+      config_(out_dir / "config.json"),
+      metrics_(out_dir / "metrics.jsonl") {
+  if (!staged_) return;
+  std::vector<fs::path> paths;
+  for (const CheckpointInfo& info : replaced) paths.push_back(info.path);
+  EarlierRun earlier(out_dir, paths);
+  config_ = earlier.staged("config.json");
+  metrics_ = earlier.staged("metrics.jsonl");
+  store.replaces(std::move(earlier));
+  log_info(out_dir.string() + ": the earlier run stays until the new one's first checkpoint");
+}
+
+void RunFiles::write_config(const std::string& json) const {
+  try {
+    replace_file(config_, json);
+  } catch (const IoError& error) {
+    log_warning(std::string(error.what()) + "; the run goes on without it");
+  }
+}
+
+RunFiles::~RunFiles() {
+  if (!staged_) return;
+  remove_or_warn(config_);
+  remove_or_warn(metrics_);
 }
 
 RunStart choose_start(TrainConfig config, const CheckpointStore& store) {

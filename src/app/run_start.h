@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "gpt/checkpoint/store.h"
@@ -15,7 +16,7 @@ namespace gpt {
 
 struct RunStart {
   std::optional<CheckpointInfo> checkpoint;  // to go on from; nothing for a new run
-  std::vector<CheckpointInfo> replaced;      // to be moved aside when the new run begins
+  std::vector<CheckpointInfo> replaced;      // of the run that the new one replaces
 };
 
 // Besides init_from=resume, a run that was stopped by a signal goes on by itself if it is asked for
@@ -23,8 +24,24 @@ struct RunStart {
 // unless `overwrite`.
 RunStart choose_start(TrainConfig config, const CheckpointStore& store);
 
-// Moves the checkpoints, metrics and config of an earlier run to out_dir/replaced-DATE/.
-void move_aside(const fs::path& out_dir, const std::vector<CheckpointInfo>& checkpoints);
+// The files of a run beside its checkpoints. While an earlier run holds their names they have
+// temporary ones, and go with the object if the run comes to no checkpoint.
+class RunFiles {
+ public:
+  // The first checkpoint that `store` saves replaces the run of these checkpoints, if any.
+  RunFiles(CheckpointStore& store, const fs::path& out_dir,
+           const std::vector<CheckpointInfo>& replaced);
+  ~RunFiles();
+  RunFiles(const RunFiles&) = delete;
+  RunFiles& operator=(const RunFiles&) = delete;
+  // A full disk is no reason not to train: every checkpoint holds the config, too.
+  void write_config(const std::string& json) const;
+  const fs::path& metrics() const { return metrics_; }
+
+ private:
+  bool staged_;
+  fs::path config_, metrics_;
+};
 
 // The windows that the checkpoint had drawn ahead, if they are windows of this dataset; of another
 // dataset none, with a warning. InputError if the dataset's vocabulary is another.

@@ -139,10 +139,10 @@ ExitCode train(TrainConfig config, const Settings& asked, const StopSignals& sig
   }
 
   print_model_facts(config, model, optimizer, peak);
-  if (!start.replaced.empty()) move_aside(config.io.out_dir, start.replaced);
+  const RunFiles files(store, config.io.out_dir, start.replaced);
   const std::string config_json = to_json(knobs(config));
-  replace_file(fs::path(config.io.out_dir) / "config.json", config_json);
-  Metrics metrics(fs::path(config.io.out_dir) / "metrics.jsonl");
+  files.write_config(config_json);
+  Metrics metrics(files.metrics());
   Batches batches(config.data, dataset, generator, compute.device, state.pending_offsets);
   const auto tokens = static_cast<double>(batches.effective_batch() * config.data.block_size);
   Report report(config, compute.device, metrics,

@@ -11,7 +11,7 @@
 
 #include "gpt/base/error.h"
 #include "gpt/base/input_file.h"
-#include "gpt/base/strings.h"
+#include "gpt/base/replace.h"
 
 #include "file_calls.h"
 #include "open_file.h"
@@ -61,18 +61,12 @@ std::string read_file(const fs::path& path) {
 }
 
 void replace_file(const fs::path& path, std::string_view text) {
-  const fs::path beside = path.string() + concat(".tmp-", getpid());
-  try {
-    OutputFile file(beside);
-    file.write(text);
-    file.sync();
-    file.close();
-    rename_path(beside, path);
-  } catch (...) {
-    unlink(beside.c_str());
-    throw;
-  }
-  sync_directory(path.has_parent_path() ? path.parent_path() : fs::path("."));
+  Replacement replacement(path, replace_anything);
+  OutputFile file(replacement.fresh());
+  file.write(text);
+  file.sync();
+  file.close();
+  replacement.commit();
 }
 
 OutputFile::OutputFile(const fs::path& path, Mode mode)

@@ -1,21 +1,19 @@
 #include "gpt/checkpoint/store.h"
 
 #include <algorithm>
-#include <unistd.h>
+#include <cerrno>
 #include <utility>
 
 #include "gpt/base/error.h"
 #include "gpt/base/files.h"
 #include "gpt/base/log.h"
+#include "gpt/base/replace.h"
 #include "gpt/base/strings.h"
+#include "gpt/base/temporary_name.h"
 
 namespace gpt {
 
 namespace {
-
-std::string folder_name(std::int64_t step) {
-  return format("step_%08ld", static_cast<long>(step));
-}
 
 // Only says so: what file systems report as free is less than fits where they compress, more where
 // there is a quota, and nothing at all on some. The write decides.
@@ -47,21 +45,25 @@ void write_all(const fs::path& folder, Manifest& manifest, std::span<const Check
   sync_directory(folder);
 }
 
-// `stem` and this process's id; a name that nothing has, for what it holds may be the only copy.
-fs::path unused(const std::string& stem) {
-  const std::string name = stem + std::to_string(getpid());
-  fs::path path = name;
-  std::error_code ignored;
-  for (int n = 2; fs::exists(path, ignored); ++n) path = concat(name, "-", n);
-  return path;
+bool present(const fs::path& path) {
+  std::error_code absent;
+  return fs::exists(fs::symlink_status(path, absent));
 }
 
-void remove_quietly(const fs::path& path) {
-  try {
-    remove_tree(path);
-  } catch (const IoError& error) {
-    log_warning(error.what());
+// The entries of `out_dir` with a temporary name, of processes that no longer work on them.
+struct Leftover {
+  fs::path path;
+  TemporaryName name;
+};
+std::vector<Leftover> leftovers(const fs::path& out_dir) {
+  std::error_code error;
+  std::vector<Leftover> found;
+  for (fs::directory_iterator entry(out_dir, error), end; !error && entry != end;
+       entry.increment(error)) {
+    const auto name = parse_temporary(entry->path().filename().string());
+    if (name && name->owner != TemporaryOwner::kAlive) found.push_back({entry->path(), *name});
   }
+  return found;
 }
 
 }  // namespace
@@ -71,35 +73,50 @@ CheckpointStore::CheckpointStore(fs::path out_dir, int keep)
 
 void CheckpointStore::save(Manifest manifest, std::span<const CheckpointPart> parts) {
   make_directories(out_dir_);
-  const fs::path target = out_dir_ / folder_name(manifest.step);
-  const fs::path fresh = unused(target.string() + ".tmp-");
+  const fs::path target = out_dir_ / checkpoint_name(manifest.step);
+  const fs::path fresh = temporary_beside(target);
+  fs::path old;
   warn_of_little_space(out_dir_, parts);
   try {
     write_all(fresh, manifest, parts);
-    replace(fresh, target);
+    old = publish(fresh, target);
   } catch (...) {
-    remove_quietly(fresh);
+    remove_or_warn(fresh);
+    if (earlier_)
+      log_warning(out_dir_.string() +
+                  ": the earlier run is still there, as it was; init_from=resume goes on with it");
     throw;
   }
   sync_directory(out_dir_);
+  if (!old.empty()) remove_or_warn(old);
   verified_.insert(target);
   prune(target);
 }
 
-// Where the target is taken (the same step again, or a damaged one), the old one stays readable
-// under a name that readers know until the new one is in place.
-void CheckpointStore::replace(const fs::path& fresh, const fs::path& target) {
-  std::error_code ignored;
-  if (!fs::exists(target, ignored)) return rename_path(fresh, target);
-  const fs::path old = unused(target.string() + ".old-");
-  rename_path(target, old);
-  verified_.erase(target);
+// Returns where the checkpoint is that had the name; "" if none had.
+fs::path CheckpointStore::publish(const fs::path& fresh, const fs::path& target) {
+  if (earlier_) {
+    sync_directory(out_dir_);  // after a power cut the new one is found under its temporary name
+    earlier_->move_aside();
+  }
   try {
-    rename_path(fresh, target);
-  } catch (const IoError&) {
-    rename_path(old, target);
+    fs::path old;
+    verified_.erase(target);
+    if (present(target))
+      old = swap_in(fresh, target);
+    else
+      rename_path(fresh, target);
+    if (earlier_) log_info("the earlier run was moved to " + earlier_->place().string());
+    earlier_.reset();
+    return old;
+  } catch (...) {
+    if (earlier_) earlier_->put_back();
     throw;
   }
+}
+
+void CheckpointStore::replaces(EarlierRun earlier) {
+  earlier_ = std::move(earlier);
 }
 
 bool CheckpointStore::verified(const CheckpointInfo& info) {
@@ -139,7 +156,7 @@ void CheckpointStore::prune(const fs::path& saved) {
 // Renamed first, so that no reader ever sees a checkpoint half removed.
 void CheckpointStore::discard(const fs::path& path) {
   verified_.erase(path);
-  const fs::path trash = unused((out_dir_ / (".trash-" + path.filename().string() + "-")).string());
+  const fs::path trash = temporary_beside(path, TemporaryKind::kTrash);
   rename_path(path, trash);
   remove_tree(trash);
 }
@@ -178,20 +195,45 @@ void CheckpointStore::settle(const fs::path& old, const fs::path& target) {
   }
 }
 
-void CheckpointStore::clean_leftovers() {
-  std::error_code error;
-  std::vector<fs::path> found;
-  for (fs::directory_iterator entry(out_dir_, error), end; !error && entry != end;
-       entry.increment(error))
-    found.push_back(entry->path());
-  for (const fs::path& path : found) {
-    const std::string name = path.filename().string();
-    const bool step = name.starts_with("step_");
-    if (name.starts_with(".trash-") || (step && name.find(".tmp-") != name.npos))
-      remove_quietly(path);
-    else if (const auto old = name.find(".old-"); step && old != name.npos)
-      settle(path, out_dir_ / name.substr(0, old));
+// Killed after an earlier run had been moved aside and before its successor's first checkpoint got
+// its name: that is complete on disk, and nothing else is left.
+void CheckpointStore::finish_replacing() {
+  if (!list().empty()) return;
+  const std::vector<Leftover> found = leftovers(out_dir_);
+  const auto bring = [&](const Leftover& leftover) {
+    if (!present(out_dir_ / leftover.name.stem))
+      rename_path(leftover.path, out_dir_ / leftover.name.stem);
+  };
+  bool brought = false;
+  for (const Leftover& leftover : found) {
+    if (leftover.name.kind != TemporaryKind::kFresh || step_of_name(leftover.name.stem) < 0 ||
+        !verify(leftover.path).empty())
+      continue;
+    bring(leftover);
+    brought = true;
   }
+  if (!brought) return;
+  for (const Leftover& leftover : found)
+    if (std::find(kRunFiles.begin(), kRunFiles.end(), leftover.name.stem) != kRunFiles.end())
+      bring(leftover);
+  sync_directory(out_dir_);
+}
+
+void CheckpointStore::clean_leftovers() {
+  EarlierRun::restore_unfinished(out_dir_);
+  try {
+    finish_replacing();
+  } catch (const IoError& error) {
+    log_warning(error.what());
+  }
+  for (const auto& [path, name] : leftovers(out_dir_)) {
+    if (step_of_name(name.stem) < 0) continue;
+    if (name.kind == TemporaryKind::kOld)
+      settle(path, out_dir_ / name.stem);
+    else if (name.owner == TemporaryOwner::kThisProcess || is_abandoned(path, name))
+      remove_or_warn(path);
+  }
+  remove_abandoned(out_dir_);
 }
 
 }  // namespace gpt

@@ -8,6 +8,7 @@
 #include "gpt/base/input_file.h"
 #include "gpt/base/small_file.h"
 #include "gpt/base/strings.h"
+#include "gpt/base/temporary_name.h"
 #include "gpt/checkpoint/store.h"
 
 namespace gpt {
@@ -64,20 +65,27 @@ CheckpointInfo glance(const fs::path& directory, std::int64_t step, bool every_b
   return info;
 }
 
-// The step of "step_00002000" or "step_00002000.old-123", -1 for other names.
+// The step of "step_00002000", or of that moved out of the way, -1 for other names.
 std::int64_t step_of(const std::string& name, bool* old) {
+  const auto temporary = parse_temporary(name);
+  *old = temporary && temporary->kind == TemporaryKind::kOld;
+  return step_of_name(*old ? temporary->stem : name);
+}
+
+}  // namespace
+
+std::string checkpoint_name(std::int64_t step) {
+  return format("step_%08ld", static_cast<long>(step));
+}
+
+std::int64_t step_of_name(const std::string& name) {
   constexpr std::string_view kPrefix = "step_";
-  const auto dot = name.find(".old-");
-  *old = dot != std::string::npos;
   if (!name.starts_with(kPrefix)) return -1;
-  const std::string digits =
-      name.substr(kPrefix.size(), (*old ? dot : name.size()) - kPrefix.size());
+  const std::string digits = name.substr(kPrefix.size());
   const bool number = digits.size() >= 8 && digits.size() <= 18 &&
                       digits.find_first_not_of("0123456789") == std::string::npos;
   return number ? std::stoll(digits) : -1;
 }
-
-}  // namespace
 
 std::string CheckpointStore::verify(const fs::path& directory, Manifest* manifest) {
   try {

@@ -1,11 +1,11 @@
 #include "gpt/corpus/dataset_folder.h"
 
 #include <array>
-#include <vector>
 
 #include "gpt/base/error.h"
 #include "gpt/base/log.h"
 #include "gpt/base/strings.h"
+#include "gpt/base/temporary_name.h"
 
 namespace gpt {
 
@@ -35,6 +35,19 @@ bool publishing_was_cut_short(const fs::path& folder) {
          !fs::exists(folder / kNames.back(), ignored);
 }
 
+// Where no prepare has ever worked, the names that it writes under first are somebody else's.
+void check_unfinished(const fs::path& folder) {
+  std::error_code ignored;
+  if (fs::exists(folder / kLock, ignored)) return;
+  for (const char* name : kNames) {
+    const fs::path path = folder / (std::string(name) + kTemporary);
+    if (fs::exists(fs::symlink_status(path, ignored)))
+      throw InputError(concat(path.string(),
+                              ": is in the way of the file that prepare would write first; move it "
+                              "elsewhere, or choose another --out"));
+  }
+}
+
 const fs::path& checked(const fs::path& folder, bool replace) {
   DatasetFolder::check(folder, replace);
   return folder;
@@ -46,6 +59,12 @@ void DatasetFolder::check(const fs::path& folder, bool replace) {
   std::error_code ignored;
   if (fs::exists(folder, ignored) && !fs::is_directory(folder, ignored))
     throw InputError(concat(folder.string(), ": expected a folder to write to, found a file"));
+  for (const char* name : kNames)
+    if (fs::is_directory(folder / name, ignored))
+      throw InputError(concat((folder / name).string(),
+                              ": is a folder, where the dataset would have a file; choose another "
+                              "--out"));
+  check_unfinished(folder);
   if (publishing_was_cut_short(folder)) return;
   for (const char* name : kNames) {
     if (!replace && fs::exists(folder / name, ignored))
@@ -57,22 +76,12 @@ void DatasetFolder::check(const fs::path& folder, bool replace) {
 DatasetFolder::DatasetFolder(const fs::path& folder, bool replace)
     : folder_(checked(folder, replace)), lock_(lock_folder(folder_)) {
   check(folder_, replace);  // it may have become a dataset before the lock was ours
-  clean();
+  remove_abandoned(folder_);
   if (!publishing_was_cut_short(folder_)) return;
   std::error_code ignored;
   for (const char* name : kNames)
     if (!fs::exists(temporary(name), ignored) && fs::exists(folder_ / name, ignored))
       rename_path(folder_ / name, temporary(name));
-}
-
-// What replace_file leaves where a process was killed.
-void DatasetFolder::clean() const {
-  std::vector<fs::path> halves;
-  for (const auto& entry : fs::directory_iterator(folder_))
-    if (is_ours(folder_, entry.path()) &&
-        entry.path().filename().string().find(".tmp-") != std::string::npos)
-      halves.push_back(entry.path());
-  for (const fs::path& half : halves) remove_tree(half);
 }
 
 DatasetFolder::~DatasetFolder() {
@@ -110,9 +119,10 @@ void DatasetFolder::publish() {
 
 bool DatasetFolder::is_ours(const fs::path& folder, const fs::path& path) {
   const std::string file = path.filename().string();
-  bool named = file == kLock || file.starts_with(kState);
-  for (const std::string name : kNames)
-    named = named || file == name || file.starts_with(name + kTemporary);
+  const auto unfinished = parse_temporary(file);  // of replace_file
+  const std::string stem = unfinished ? unfinished->stem : file;
+  bool named = stem == kLock || stem == kState;
+  for (const std::string name : kNames) named = named || stem == name || stem == name + kTemporary;
   std::error_code missing;
   return named && fs::equivalent(path.parent_path(), folder, missing);
 }

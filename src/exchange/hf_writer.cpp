@@ -1,14 +1,12 @@
 #include "gpt/exchange/hf_writer.h"
 
-#include <unistd.h>
+#include <utility>
 #include <vector>
 
 #include <ATen/ATen.h>
 
 #include "gpt/base/error.h"
 #include "gpt/base/files.h"
-#include "gpt/base/log.h"
-#include "gpt/base/strings.h"
 #include "gpt/exchange/hf_folder.h"
 #include "gpt/exchange/tensor_file.h"
 
@@ -72,20 +70,11 @@ void write_all(const fs::path& folder, const HfModel& model) {
 
 }  // namespace
 
-void write_hf_folder(const std::filesystem::path& folder, const HfModel& model) {
-  const fs::path fresh = folder.string() + concat(".tmp-", getpid());
-  try {
-    write_all(fresh, model);
-    rename_path(fresh, folder);
-    sync_directory(folder.has_parent_path() ? folder.parent_path() : fs::path("."));
-  } catch (...) {
-    try {
-      remove_tree(fresh);
-    } catch (const IoError& error) {
-      log_warning(error.what());
-    }
-    throw;
-  }
+void write_hf_folder(const std::filesystem::path& folder, const HfModel& model,
+                     MayReplace may_replace) {
+  Replacement replacement(folder, std::move(may_replace));
+  write_all(replacement.fresh(), model);
+  replacement.commit();
 }
 
 }  // namespace gpt

@@ -1,5 +1,7 @@
 #include "gpt/exchange/nanogpt_writer.h"
 
+#include <utility>
+
 #include "gpt/base/error.h"
 #include "gpt/config/knob.h"
 #include "gpt/formats/torch_writer.h"
@@ -99,8 +101,9 @@ struct ConfigValue {
 
 }  // namespace
 
-std::uint64_t write_nanogpt(const std::filesystem::path& path, NanogptRun run) {
-  TorchWriter file(path);
+std::uint64_t write_nanogpt(const std::filesystem::path& path, NanogptRun run,
+                            MayReplace may_replace) {
+  TorchWriter file(path, std::move(may_replace));
   PickleWriter& pickle = file.pickle();
   pickle.open_dict();
   pickle.text("model"), write_model(file, run);

@@ -1,10 +1,7 @@
 #include "gpt/formats/torch_writer.h"
 
-#include <unistd.h>
-
 #include "gpt/base/error.h"
 #include "gpt/base/files.h"
-#include "gpt/base/log.h"
 #include "gpt/base/strings.h"
 #include "gpt/formats/zip_writer.h"
 
@@ -27,14 +24,6 @@ void sizes(PickleWriter& pickle, const std::vector<std::int64_t>& values) {
   pickle.open_tuple();
   for (const std::int64_t value : values) pickle.integer(value);
   pickle.close_tuple();
-}
-
-void remove_quietly(const fs::path& path) {
-  try {
-    remove_tree(path);
-  } catch (const IoError& error) {
-    log_warning(error.what());
-  }
 }
 
 }  // namespace
@@ -74,25 +63,19 @@ void TorchWriter::tensor(const TensorView& tensor) {
 }
 
 std::uint64_t TorchWriter::save() {
-  const fs::path fresh = path_.string() + concat(".tmp-", getpid());
+  Replacement replacement(path_, may_replace_);
   const std::string stem = path_.stem().string() + "/";
-  try {
-    ZipWriter zip(fresh);
-    zip.add(stem + "data.pkl", pickle_.finish());
-    zip.add(stem + ".format_version", "1");
-    zip.add(stem + ".storage_alignment", std::to_string(ZipWriter::kAlignment));
-    zip.add(stem + "byteorder", "little");
-    for (std::size_t i = 0; i < storages_.size(); ++i)
-      zip.add(concat(stem, "data/", i), storages_[i]);
-    zip.add(stem + "version", "3\n");
-    const std::uint64_t size = zip.finish();
-    rename_path(fresh, path_);
-    sync_directory(path_.has_parent_path() ? path_.parent_path() : fs::path("."));
-    return size;
-  } catch (...) {
-    remove_quietly(fresh);
-    throw;
-  }
+  ZipWriter zip(replacement.fresh());
+  zip.add(stem + "data.pkl", pickle_.finish());
+  zip.add(stem + ".format_version", "1");
+  zip.add(stem + ".storage_alignment", std::to_string(ZipWriter::kAlignment));
+  zip.add(stem + "byteorder", "little");
+  for (std::size_t i = 0; i < storages_.size(); ++i)
+    zip.add(concat(stem, "data/", i), storages_[i]);
+  zip.add(stem + "version", "3\n");
+  const std::uint64_t size = zip.finish();
+  replacement.commit();
+  return size;
 }
 
 }  // namespace gpt

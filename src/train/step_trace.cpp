@@ -15,6 +15,7 @@
 #include "gpt/base/files.h"
 #include "gpt/base/log.h"
 #include "gpt/base/strings.h"
+#include "gpt/base/temporary_name.h"
 #include "gpt/kernels/device.h"
 
 namespace gpt {
@@ -77,7 +78,7 @@ void StepTrace::stop() noexcept {
 void StepTrace::save() {
   synchronize(device_);  // a GPU is behind; what it has not done yet would be missing
   const auto result = profiler::disableProfiler();
-  const fs::path fresh = file_.string() + ".tmp";
+  const fs::path fresh = temporary_beside(file_);
   OutputFile(fresh).close();     // Kineto would write through a link of this name
   result->save(fresh.string());  // says nothing if it fails
   rename_path(fresh, file_);

@@ -162,6 +162,53 @@ TEST(Program, AFinishedRunIsNotOverwrittenUnasked) {
   EXPECT_TRUE(kept);
 }
 
+std::string replaced_place(const TempDir& dir) {
+  for (const auto& entry : fs::directory_iterator(dir / "out"))
+    if (entry.path().filename().string().starts_with("replaced-"))
+      return entry.path().filename().string();
+  return "";
+}
+
+// Until the new run has a checkpoint, killing it leaves the old one as it was.
+TEST(Program, ARunIsOverwrittenOnceItsSuccessorHasACheckpoint) {
+  const TempDir dir;
+  prepare_tiny(dir);
+  ASSERT_EQ(run(dir, tiny_training({"--out_dir=out"})).code, 0);
+  const std::string metrics = read_file(dir / "out/metrics.jsonl"),
+                    config = read_file(dir / "out/config.json");
+  const auto successor = tiny_training({"--out_dir=out", "--overwrite=True", "--max_iters=100000",
+                                        "--eval_interval=100000", "--seed=7"});
+  {
+    const Child killed(dir, successor);
+    ASSERT_TRUE(killed.says("iter 30:"));
+    EXPECT_EQ(replaced_place(dir), "");
+    EXPECT_TRUE(fs::exists(dir / "out/step_00000021/manifest.json"));
+    kill(killed.pid(), SIGKILL);
+    killed.wait();
+  }
+  EXPECT_EQ(read_file(dir / "out/metrics.jsonl"), metrics);
+  EXPECT_EQ(read_file(dir / "out/config.json"), config);
+  const Finished resumed =
+      run(dir, tiny_training({"--out_dir=out", "--init_from=resume", "--max_iters=21"}));
+  EXPECT_EQ(resumed.code, 0) << resumed.err;
+  EXPECT_NE(resumed.out.find("resuming from out/step_00000021"), std::string::npos) << resumed.out;
+  for (const auto& entry : fs::directory_iterator(dir / "out"))
+    EXPECT_EQ(entry.path().string().find(".tmp-"), std::string::npos) << entry.path();
+
+  const Child stopped(dir, successor);
+  ASSERT_TRUE(stopped.says("iter 30:"));
+  kill(stopped.pid(), SIGTERM);
+  const Finished saved = stopped.wait();
+  EXPECT_EQ(saved.code, 75);
+  const std::string place = replaced_place(dir);
+  EXPECT_NE(saved.err.find("the earlier run was moved to out/" + place), std::string::npos)
+      << saved.err;
+  EXPECT_TRUE(fs::exists(dir / "out" / place / "step_00000021/manifest.json"));
+  EXPECT_EQ(read_file(dir / "out" / place / "metrics.jsonl").substr(0, metrics.size()), metrics);
+  EXPECT_NE(read_file(dir / "out/config.json").find("\"seed\": 7"), std::string::npos);
+  EXPECT_NE(read_file(dir / "out/metrics.jsonl").find("\"iter\":30,"), std::string::npos);
+}
+
 TEST(Program, ADamagedCheckpointIsNamedAndPassedOver) {
   const TempDir dir;
   prepare_tiny(dir);

@@ -35,6 +35,10 @@ struct Scenario {
   std::vector<std::int64_t> before;  // the last one has the tag kOld
   std::int64_t step;
   const char* after;  // names once the save is done
+  bool swap = true;   // whether the file system can swap two folders
+
+  // The error that the file system itself gives for this call.
+  int own_error(std::string_view call) const { return call == "exchange" && !swap ? EINVAL : 0; }
 
   void prepare(const fs::path& out) const {
     CheckpointStore store(out, 2);
@@ -47,6 +51,8 @@ const Scenario kScenarios[] = {
     {"same step again", {100, 200}, 200, "step_00000100 step_00000200"},
     {"with pruning", {100, 200}, 300, "step_00000200 step_00000300"},
     {"same step, alone", {100}, 100, "step_00000100"},
+    {"same step again, without a swap", {100, 200}, 200, "step_00000100 step_00000200", false},
+    {"same step, alone, without a swap", {100}, 100, "step_00000100", false},
 };
 
 struct Call {
@@ -59,7 +65,7 @@ std::vector<Call> calls_of(const Scenario& scenario, const fs::path& out) {
   std::vector<Call> calls;
   const FileFaultGuard guard([&](std::string_view call, const fs::path& path, std::size_t*) {
     calls.push_back({std::string(call), path});
-    return 0;
+    return scenario.own_error(call);
   });
   CheckpointStore store(out, 2);
   save(store, scenario.step, kNew);
@@ -105,8 +111,9 @@ TEST(Crash, EveryStepIsOnDiskBeforeTheNext) {
 // Returns whether the save reported failure.
 bool save_with_fault(const fs::path& out, const Scenario& scenario, std::size_t at, int error) {
   std::size_t count = 0;
-  const FileFaultGuard guard(
-      [&](std::string_view, const fs::path&, std::size_t*) { return count++ == at ? error : 0; });
+  const FileFaultGuard guard([&](std::string_view call, const fs::path&, std::size_t*) {
+    return count++ == at ? error : scenario.own_error(call);
+  });
   CheckpointStore store(out, 2);
   try {
     save(store, scenario.step, kNew);
@@ -173,11 +180,11 @@ int in_child(const std::function<void()>& work) {
 // Dies before call `at`; with `half`, that call is a write which first writes half of its bytes.
 void save_and_die(const fs::path& out, const Scenario& scenario, std::size_t at, bool half) {
   std::size_t count = 0;
-  set_file_fault([&](std::string_view, const fs::path&, std::size_t* length) {
+  set_file_fault([&](std::string_view call, const fs::path&, std::size_t* length) {
     const std::size_t now = count++;
     if (half && now == at) *length /= 2;
     if (now == at + (half ? 1 : 0)) raise(SIGKILL);
-    return 0;
+    return scenario.own_error(call);
   });
   CheckpointStore store(out, 2);
   save(store, scenario.step, kNew);

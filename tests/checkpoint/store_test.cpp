@@ -11,11 +11,14 @@
 #include "sample_run.h"
 #include "support/error_text.h"
 #include "support/file_fault.h"
+#include "support/gone_process.h"
 #include "support/temp_dir.h"
 
 namespace gpt {
 namespace {
 
+using testing::name_from_elsewhere;
+using testing::name_of_gone;
 using testing::names_in;
 using testing::newest_tag;
 using testing::save;
@@ -104,6 +107,7 @@ TEST(CheckpointStore, ListsNewestFirstAndIgnoresOtherNames) {
   for (const char* name : {"step_", "step_12", "step_0000000x", "step_00000001.tmp-7", "other",
                            ".trash-step_00000001-7", "step_99999999999999999999"})
     fs::create_directory(dir / name);
+  fs::create_directory(name_of_gone(dir / "step_00000001"));
   const auto all = store.list();
   ASSERT_EQ(all.size(), 3u);
   EXPECT_EQ(all[0].step, 123456789);
@@ -185,7 +189,7 @@ TEST(CheckpointStore, AnOldNameIsStillACandidate) {
   CheckpointStore store(dir.path(), 2);
   save(store, 100, 1);
   save(store, 200, 2);
-  fs::rename(dir / "step_00000200", dir / "step_00000200.old-77");
+  fs::rename(dir / "step_00000200", name_of_gone(dir / "step_00000200", TemporaryKind::kOld));
   EXPECT_EQ(newest_tag(dir.path()), 2);
   store.clean_leftovers();
   EXPECT_EQ(names_in(dir.path()), "step_00000100 step_00000200");
@@ -196,7 +200,7 @@ TEST(CheckpointStore, CleaningPrefersTheGoodOfTwo) {
   const TempDir dir;
   CheckpointStore store(dir.path(), 2);
   save(store, 200, 2);
-  fs::rename(dir / "step_00000200", dir / "step_00000200.old-77");
+  fs::rename(dir / "step_00000200", name_of_gone(dir / "step_00000200", TemporaryKind::kOld));
   save(store, 100, 1);
   fs::create_directory(dir / "step_00000200");  // damaged: it is empty
   store.clean_leftovers();
@@ -208,11 +212,42 @@ TEST(CheckpointStore, CleaningRemovesLeftoversOnly) {
   const TempDir dir;
   CheckpointStore store(dir.path(), 2);
   save(store, 100, 1);
-  for (const char* name : {"step_00000200.tmp-12", ".trash-step_00000001-12", "mine.tmp-1"})
-    fs::create_directories(dir / name / "inner");
+  for (const fs::path& path :
+       {name_of_gone(dir / "step_00000200"), temporary_beside(dir / "step_00000200"),
+        name_of_gone(dir / "step_00000001", TemporaryKind::kTrash), dir / "mine.tmp-1"})
+    fs::create_directories(path / "inner");
+  const fs::path elsewhere = name_from_elsewhere(dir / "step_00000200");
+  fs::create_directories(elsewhere);
   dir.write("config.json", "{}");
   store.clean_leftovers();
-  EXPECT_EQ(names_in(dir.path()), "config.json mine.tmp-1 step_00000100");
+  EXPECT_EQ(names_in(dir.path()),
+            "config.json mine.tmp-1 step_00000100 " + elsewhere.filename().string());
+}
+
+// Copies under names that only look like ours, of checkpoints that are still there or are not.
+TEST(CheckpointStore, AUsersCopiesStay) {
+  const TempDir dir;
+  const std::vector<std::string> copies{"step_00000100.old-backup",
+                                        "step_00000100.tmp-backup",
+                                        "step_00000100.old-20261130",
+                                        "step_00000100.old-2",
+                                        "step_00000100.tmp-12",
+                                        ".trash-step_00000100-7",
+                                        ".trash-mine",
+                                        "step_00000100.old-1234abcd",
+                                        "step_00000999.old-7"};
+  {
+    CheckpointStore store(dir.path(), 2);
+    save(store, 100, 1);
+  }
+  for (const std::string& name : copies)
+    fs::copy(dir / "step_00000100", dir / name, fs::copy_options::recursive);
+  CheckpointStore store(dir.path(), 2);
+  store.clean_leftovers();
+  for (std::int64_t step = 100; step <= 500; step += 100) save(store, step, step);
+  store.clean_leftovers();
+  for (const std::string& name : copies) EXPECT_EQ(CheckpointStore::verify(dir / name), "") << name;
+  ASSERT_EQ(store.list().size(), 2u);
 }
 
 TEST(CheckpointStore, NoSpaceIsNoticedBeforeAnythingIsWritten) {

@@ -6,6 +6,7 @@
 
 #include "gpt/base/files.h"
 
+#include "support/gone_process.h"
 #include "support/temp_folder.h"
 
 namespace gpt {
@@ -70,6 +71,42 @@ TEST(DatasetFolder, AFileIsNoFolder) {
   for (const bool replace : {false, true})
     EXPECT_EQ(error_of([&] { DatasetFolder(file, replace); }),
               file.string() + ": expected a folder to write to, found a file");
+}
+
+// --force replaces the three files of a dataset, and leaves everything else as it is.
+TEST(DatasetFolder, OtherFilesStay) {
+  const TempFolder temp;
+  fill(temp / "out", "1");
+  const std::set<std::string> others{"notes.txt", "train.bin.tmp-notes", "train.bin.bak",
+                                     ".prepare.state.tmp-1", "meta.pkl"};
+  for (const std::string& name : others) temp.write("out/" + name, "mine");
+  const fs::path half = testing::name_of_gone(temp / "out/.prepare.state");
+  replace_file(half, "half");
+  fill(temp / "out", "2");
+  expect_filled(temp / "out", "2");
+  for (const std::string& name : others) EXPECT_EQ(slurp(temp / "out" / name), "mine") << name;
+  EXPECT_FALSE(fs::exists(half));
+}
+
+TEST(DatasetFolder, AUsersFileUnderANameOfOursIsKept) {
+  const TempFolder temp;
+  temp.write("train.bin.tmp", "mine");
+  for (const bool replace : {false, true})
+    EXPECT_NE(
+        error_of([&] { DatasetFolder(temp.path(), replace); }).find("train.bin.tmp: is in the way"),
+        std::string::npos);
+  EXPECT_EQ(names_in(temp.path()), std::set<std::string>{"train.bin.tmp"});
+}
+
+TEST(DatasetFolder, AFolderInAFilesPlaceIsKept) {
+  for (const char* name : {"train.bin", "val.bin", "meta.json"}) {
+    const TempFolder temp;
+    fs::create_directories(temp.path() / name);
+    temp.write(std::string(name) + "/precious", "x");
+    EXPECT_NE(error_of([&] { DatasetFolder(temp.path(), true); }).find("is a folder, where"),
+              std::string::npos);
+    EXPECT_EQ(slurp(temp.path() / name / "precious"), "x");
+  }
 }
 
 TEST(DatasetFolder, ASecondWriterIsKeptOut) {

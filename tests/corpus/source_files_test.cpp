@@ -63,16 +63,24 @@ TEST(SourceFiles, LinksCannotTrap) {
 
 TEST(SourceFiles, LeavesOutTheDatasetItself) {
   const TempFolder folder;
-  for (const char* name : {"train.bin", "val.bin", "meta.json", "train.bin.tmp", ".prepare.lock",
-                           ".prepare.state", ".prepare.state.tmp-1"}) {
+  for (const std::string name :
+       {"train.bin", "val.bin", "meta.json", "train.bin.tmp", ".prepare.lock", ".prepare.state",
+        ".prepare.state.tmp-0123abcd-1-2-3"}) {
     folder.write(name, "x");
-    folder.write(std::string("sub/") + name, "x");
+    folder.write("sub/" + name, "x");
   }
   folder.write("input.txt", "x");
   const SourceFiles found = find_source_files({folder.path()}, folder / "sub" / "..");
   ASSERT_EQ(found.files.size(), 8u);
   EXPECT_EQ(found.files[0].path, folder / "input.txt");
   EXPECT_EQ(found.files[1].path.parent_path(), folder / "sub");
+}
+
+TEST(SourceFiles, WhatIsOnlyNamedAlikeIsText) {
+  const TempFolder folder;
+  for (const char* name : {"train.bin.tmp-notes", ".prepare.state.md", "meta.json.tmp.txt"})
+    folder.write(name, "x");
+  EXPECT_EQ(find_source_files({folder.path()}, folder.path()).files.size(), 3u);
 }
 
 TEST(SourceFiles, NamesWhatIsMissingOrCannotBeRead) {

@@ -18,9 +18,9 @@ namespace gpt {
 namespace fs = std::filesystem;
 
 // Tests install a hook that is asked before each system call ("open", "write", "fsync", "rename",
-// "unlink", "close", "rmdir", "mkdir", "fsync_dir", "statvfs", "truncate"). Returning an errno
-// makes the call fail with it; the hook may also kill the process, or set *length to make one write
-// short. Empty in production: one branch.
+// "exchange", "unlink", "close", "rmdir", "mkdir", "fsync_dir", "statvfs", "truncate"). Returning
+// an errno makes the call fail with it; the hook may also kill the process, or set *length to make
+// one write short. Empty in production: one branch.
 using FileFault =
     std::function<int(std::string_view call, const fs::path& path, std::size_t* length)>;
 void set_file_fault(FileFault fault);

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "gpt/checkpoint/earlier_run.h"
 #include "gpt/checkpoint/manifest.h"
 #include "gpt/formats/safetensors.h"
 
@@ -29,6 +30,11 @@ struct CheckpointInfo {
   Manifest manifest;    // if it could be read
 };
 
+// "step_00002000"
+std::string checkpoint_name(std::int64_t step);
+// The step of such a name, -1 for other names.
+std::int64_t step_of_name(const std::string& name);
+
 class CheckpointStore {
  public:
   // Keeps the newest `keep` (>= 2) good checkpoints and the best one.
@@ -38,6 +44,11 @@ class CheckpointStore {
   // is as it was and the attempt's files are gone, unless only the last fsync of out_dir failed:
   // then the new one is in place. Pruning can only warn.
   void save(Manifest manifest, std::span<const CheckpointPart> parts);
+
+  // The first save to succeed moves this run aside, between writing the new checkpoint and giving
+  // it its name. Until then its checkpoints are listed as if nothing were to come.
+  void replaces(EarlierRun earlier);
+  const EarlierRun* replaced() const { return earlier_ ? &*earlier_ : nullptr; }
 
   // Newest first; no folder, no checkpoints. Sizes are checked always, contents only with
   // `every_byte`. IoError if out_dir cannot be listed.
@@ -55,15 +66,17 @@ class CheckpointStore {
   void clean_leftovers();
 
  private:
-  void replace(const fs::path& fresh, const fs::path& target);
+  fs::path publish(const fs::path& fresh, const fs::path& target);
   void prune(const fs::path& saved);
   void discard(const fs::path& path);
   void settle(const fs::path& old, const fs::path& target);
+  void finish_replacing();
   bool verified(const CheckpointInfo& info);
 
   fs::path out_dir_;
   int keep_;
-  std::set<fs::path> verified_;  // by this process, so that pruning reads each only once
+  std::optional<EarlierRun> earlier_;  // not moved aside yet
+  std::set<fs::path> verified_;        // by this process, so that pruning reads each only once
 };
 
 }  // namespace gpt

@@ -42,8 +42,6 @@ class DatasetFolder {
   static bool is_ours(const fs::path& folder, const fs::path& path);
 
  private:
-  void clean() const;
-
   fs::path folder_;
   FileLock lock_;
 };

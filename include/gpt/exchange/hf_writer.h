@@ -5,6 +5,7 @@
 #include <map>
 #include <string>
 
+#include "gpt/base/replace.h"
 #include "gpt/exchange/model_shape.h"
 #include "gpt/formats/safetensors.h"
 
@@ -18,8 +19,10 @@ struct HfModel {
   std::map<std::string, std::string> other_files;  // the tokenizer's, by name
 };
 
-// The folder must not exist; it appears complete or not at all. Weights that a model without
-// biases does not have are written as zeros, which gives the same numbers. IoError, InputError.
-void write_hf_folder(const std::filesystem::path& folder, const HfModel& model);
+// The folder appears complete or not at all. Without `may_replace` it must not exist yet. Weights
+// that a model without biases does not have are written as zeros, which gives the same numbers.
+// IoError, InputError.
+void write_hf_folder(const std::filesystem::path& folder, const HfModel& model,
+                     MayReplace may_replace = nullptr);
 
 }  // namespace gpt

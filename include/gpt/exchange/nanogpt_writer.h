@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 
+#include "gpt/base/replace.h"
 #include "gpt/config/train_config.h"
 #include "gpt/exchange/model_shape.h"
 #include "gpt/formats/safetensors.h"
@@ -20,7 +21,8 @@ struct NanogptRun {
 };
 
 // The file appears complete or not at all. IoError if the disk does not take it, InputError if a
-// tensor of the run is missing. Returns the size.
-std::uint64_t write_nanogpt(const std::filesystem::path& path, NanogptRun run);
+// tensor of the run is missing or if what is there may not be replaced. Returns the size.
+std::uint64_t write_nanogpt(const std::filesystem::path& path, NanogptRun run,
+                            MayReplace may_replace = replace_anything);
 
 }  // namespace gpt

@@ -6,8 +6,10 @@
 #include <map>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "gpt/base/replace.h"
 #include "gpt/formats/pickle_writer.h"
 #include "gpt/formats/safetensors.h"
 
@@ -16,7 +18,9 @@ namespace gpt {
 // The file appears under its name complete and on disk, or not at all.
 class TorchWriter {
  public:
-  explicit TorchWriter(std::filesystem::path path) : path_(std::move(path)) {}
+  // A file that has the path already is replaced if `may_replace` allows it.
+  explicit TorchWriter(std::filesystem::path path, MayReplace may_replace = replace_anything)
+      : path_(std::move(path)), may_replace_(std::move(may_replace)) {}
 
   // Plain values go straight into the pickle.
   PickleWriter& pickle() { return pickle_; }
@@ -29,6 +33,7 @@ class TorchWriter {
 
  private:
   std::filesystem::path path_;
+  MayReplace may_replace_;
   PickleWriter pickle_;
   std::vector<std::span<const std::byte>> storages_;
   std::map<const std::byte*, std::size_t> known_;  // by first byte
