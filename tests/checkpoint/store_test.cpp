@@ -16,6 +16,7 @@
 namespace gpt {
 namespace {
 
+using testing::FileFaultGuard;
 using testing::names_in;
 using testing::newest_tag;
 using testing::save;
