@@ -47,11 +47,15 @@ class ForeignNames : public ::testing::Test {
 
 TEST_F(ForeignNames, NoLinkInARunFolderIsWrittenThrough) {
   trained();
-  const std::string resume =
-      words(tiny_training({"--out_dir=out", "--init_from=resume", "--max_iters=8"}));
+  int iterations = 5;
+  const auto resume = [&] {
+    iterations += 3;
+    return words(tiny_training({"--out_dir=out", "--init_from=resume", "--profile=True",
+                                "--max_iters=" + std::to_string(iterations)}));
+  };
   for (const std::string name : {"out/run.lock", "out/metrics.jsonl"}) {
     put_link(name);
-    const Finished refused = shell(dir_, resume);
+    const Finished refused = shell(dir_, resume());
     EXPECT_EQ(refused.code, 1) << refused.err;
     EXPECT_NE(refused.err.find(name + ": is a symbolic link"), std::string::npos) << refused.err;
     expect_untouched(name);
@@ -62,8 +66,7 @@ TEST_F(ForeignNames, NoLinkInARunFolderIsWrittenThrough) {
   for (const std::string name :
        {"config.json", "trace.json", "trace.json.tmp", "config.json.tmp-$$", "step_00000009.tmp-$$",
         "metrics.jsonl.tmp-$$"}) {
-    const Finished done =
-        shell(dir_, "ln -sfT ../victim out/" + name + "\nexec " + resume + " --profile=True");
+    const Finished done = shell(dir_, "ln -sfT ../victim out/" + name + "\nexec " + resume());
     EXPECT_EQ(done.code, 0) << name << ": " << done.err;
     expect_untouched(name);
   }
@@ -188,6 +191,7 @@ bool has_controls(const std::string& text) {
 
 TEST_F(ForeignNames, NothingThatFilesSaySteersTheTerminal) {
   trained();
+  fs::create_directory(dir_ / "hf");
   dir_.write("hf/config.json",
              R"({"model_type":"gpt2","n_layer":1,"n_head":1,"n_embd":8,"n_positions":8,)"
              R"("vocab_size":8})");
@@ -207,7 +211,7 @@ TEST_F(ForeignNames, NothingThatFilesSaySteersTheTerminal) {
       {"checkpoint list $'a\\e[2J\\u202e'", "a\\u001b[2J\\u202e: no such folder"},
       {"$'\\e[2J'", "'\\u001b[2J'"},
       {"train $'\\e[2J.py'", "\\u001b[2J.py: cannot read"},
-      {"doctor --device=cpu $'--out_dir=\\e[2J\\xff\\nx'", "\\u001b[2J\\xff\\u000ax: "}};
+      {"doctor --device=cpu $'--out_dir=\\e[2J\\nx'", "\\u001b[2J\\u000ax: "}};
   for (const auto& [command, shown] : cases) {
     const Finished done = shell(dir_, "$GPT " + command);
     EXPECT_FALSE(has_controls(done.out + done.err)) << command;
@@ -216,8 +220,7 @@ TEST_F(ForeignNames, NothingThatFilesSaySteersTheTerminal) {
   }
   const Finished json = shell(dir_, "$GPT doctor --device=cpu --json $'--out_dir=\\x7f\\e\\u202e'");
   EXPECT_FALSE(has_controls(json.out));
-  EXPECT_EQ(nlohmann::json::parse(json.out).at("machine").at("disks").at(0).at("path"),
-            "\x7f\x1b\u202e");
+  EXPECT_EQ(nlohmann::json::parse(json.out).at("disk").at("out_dir").at("path"), "\x7f\x1b\u202e");
 }
 
 }  // namespace
