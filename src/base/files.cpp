@@ -5,6 +5,7 @@
 #include <cstring>
 #include <fcntl.h>
 #include <fstream>
+#include <memory>
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -16,6 +17,7 @@
 #include "gpt/base/strings.h"
 
 #include "file_calls.h"
+#include "map_registry.h"
 
 namespace gpt {
 
@@ -103,6 +105,16 @@ void OutputFile::close() {
   if (::close(descriptor) != 0 && errno != EINTR) throw IoError(path_.string(), "close", errno);
 }
 
+std::uint64_t OutputFile::size() const {
+  struct stat facts {};
+  file_call("fstat", path_, [&] { return fstat(descriptor_, &facts); });
+  return static_cast<std::uint64_t>(facts.st_size);
+}
+
+void OutputFile::truncate(std::uint64_t size) {
+  file_call("ftruncate", path_, [&] { return ftruncate(descriptor_, static_cast<off_t>(size)); });
+}
+
 MappedFile::MappedFile(const fs::path& path) : path_(path) {
   const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (descriptor < 0) cannot_read(path, errno);
@@ -117,17 +129,24 @@ MappedFile::MappedFile(const fs::path& path) : path_(path) {
     else
       data_ = static_cast<const std::byte*>(data);
   }
+  if (data_) record_ = std::make_unique<MapRecord>(path_, facts, bytes());
   ::close(descriptor);
   if (error != 0) cannot_read(path, error);
 }
 
 MappedFile::~MappedFile() {
+  record_.reset();
   if (data_) munmap(const_cast<std::byte*>(data_), size_);
 }
 
 MappedFile::MappedFile(MappedFile&& other) noexcept
     : path_(std::move(other.path_)),
       data_(std::exchange(other.data_, nullptr)),
-      size_(std::exchange(other.size_, 0)) {}
+      size_(std::exchange(other.size_, 0)),
+      record_(std::move(other.record_)) {}
+
+void MappedFile::check_unchanged() const {
+  if (record_) record_->check_unchanged();
+}
 
 }  // namespace gpt
