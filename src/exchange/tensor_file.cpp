@@ -93,6 +93,11 @@ at::Tensor float_tensor(const TensorView& view, const std::string& where) {
   return values;
 }
 
+void check_source(const at::Tensor& tensor) {
+  const at::Storage& storage = tensor.storage();
+  check_mapped({static_cast<const std::byte*>(storage.data()), storage.nbytes()});
+}
+
 at::Tensor float_tensor(const StridedTensor& strided, const std::string& where) {
   std::vector<std::byte> buffer;
   const auto bytes = row_major(strided, buffer);

@@ -4,8 +4,8 @@
 #include <ATen/core/grad_mode.h>
 
 #include "gpt/base/error.h"
-#include "gpt/base/files.h"
 #include "gpt/base/strings.h"
+#include "gpt/exchange/tensor_file.h"
 
 namespace gpt {
 
@@ -21,9 +21,7 @@ void load_weights(const WeightSource& source, const ParameterList& parameters) {
                               shape_text(weight.sizes().vec()), ", the model needs ",
                               shape_text(target.sizes().vec())));
     target.copy_(weight);
-    // It may be a view of the file.
-    check_mapped(
-        {static_cast<const std::byte*>(weight.storage().data()), weight.storage().nbytes()});
+    check_source(weight);
   }
 }
 
