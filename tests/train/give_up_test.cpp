@@ -2,6 +2,7 @@
 #include <fstream>
 #include <functional>
 
+#include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
 
 #include "gpt/base/files.h"

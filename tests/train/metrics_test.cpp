@@ -55,7 +55,9 @@ TEST(Metrics, AFullDiskTearsNoLineAndLosesNone) {
       const FileFaultGuard full(full_after(10, truncates));
       metrics.write("x", {{"n", std::int64_t{2}}});
       metrics.write("x", {{"n", std::int64_t{3}}});
-      if (truncates) EXPECT_EQ(numbers(file), up_to(1));
+      if (truncates) {
+        EXPECT_EQ(numbers(file), up_to(1));
+      }
     }
     metrics.write("x", {{"n", std::int64_t{4}}});
     metrics.write("x", {{"n", std::int64_t{5}}});
