@@ -150,9 +150,10 @@ TEST(RunData, ATokenFileCutInMidRunIsExitTwoAfterASave) {
 TEST(RunData, DataThatContradictTheirMetaAreRefusedByTrainAndDoctor) {
   const TempDir dir;
   prepare_tiny(dir);
-  const std::vector<std::string> verified =
-      tiny_training({"--out_dir=out", "--max_iters=2", "--verify_data=True"});
-  EXPECT_EQ(run(dir, verified).code, 0);
+  const auto verified = [](const std::string& out) {
+    return tiny_training({"--out_dir=" + out, "--max_iters=2", "--verify_data=True"});
+  };
+  EXPECT_EQ(run(dir, verified("out")).code, 0);
   const std::vector<std::string> doctor{"doctor",
                                         std::string(GPT_SOURCE_DIR) + "/configs/ci_tiny.json",
                                         "--dataset=tiny", "--device=cpu"};
@@ -164,7 +165,7 @@ TEST(RunData, DataThatContradictTheirMetaAreRefusedByTrainAndDoctor) {
   EXPECT_TRUE(has(run(dir, doctor).out,
                   "problem: the data are wrong: data/tiny/train.bin: its "
                   "checksum is"));
-  const Finished wrong = run(dir, verified);
+  const Finished wrong = run(dir, verified("out1"));
   EXPECT_EQ(wrong.code, 2);
   EXPECT_TRUE(has(wrong.err, "data/tiny/train.bin: its checksum is ")) << wrong.err;
   fs::resize_file(dir / "data/tiny/train.bin", fs::file_size(dir / "data/tiny/train.bin") / 4 * 2);
