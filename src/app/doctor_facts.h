@@ -51,6 +51,7 @@ struct DoctorFacts {
   bool asked_config = false;          // is there a config to judge?
   std::string config_error;           // "" if it is fine
   std::string missing_data;           // as in train/dataset.h
+  std::string data_error;             // what is wrong with the data that are there
   std::optional<TrainConfig> config;  // with device, dtype and vocab_size settled
   std::optional<Planned> planned;
 };

@@ -89,6 +89,7 @@ Json to_json(const DoctorFacts& facts, const std::vector<Finding>& findings) {
   json["environment"] = Json::object();
   for (const auto& [name, value] : facts.environment) json["environment"][name] = value;
   json["config"] = config_json(facts);
+  json["data"] = {{"missing", or_null(facts.missing_data)}, {"error", or_null(facts.data_error)}};
   json["plan"] = facts.planned ? to_json(*facts.planned) : Json();
   Json list = Json::array();
   for (const Finding& finding : findings)

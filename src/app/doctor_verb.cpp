@@ -19,8 +19,9 @@ namespace {
 constexpr const char* kDoctorUsage =
     "Usage: gpttrain doctor [CONFIG.py|CONFIG.json...] [--key=value...] [--json]\n"
     "What a bug report needs: program, libraries, driver, cards and who holds them, the\n"
-    "machine, the memory plan of the config if there is one, and what to do next. Exit\n"
-    "code 1 if the run cannot work here, 2 if the config is wrong.\n";
+    "machine, the memory plan of the config if there is one, whether its data are what\n"
+    "their meta.json says (every byte is read), and what to do next. Exit code 1 if the\n"
+    "run cannot work here, 2 if the config is wrong.\n";
 
 // The config error is part of the report, not the end of it.
 bool read_config(const Arguments& arguments, TrainConfig& config, DoctorFacts& facts) {
@@ -35,12 +36,24 @@ bool read_config(const Arguments& arguments, TrainConfig& config, DoctorFacts& f
   return true;
 }
 
+// Reads every byte of the data.
+std::string data_error(TrainConfig config) {
+  config.data.verify_data = true;
+  try {
+    open_dataset(config);
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "";
+}
+
 void plan_config(TrainConfig& config, DoctorFacts& facts) {
   if (!facts.asked_config || !facts.config_error.empty()) return;
   try {
     const Compute compute = set_up_machine(config.system);
     facts.config = config;
     facts.missing_data = missing_data(config.data);
+    if (facts.missing_data.empty()) facts.data_error = data_error(config);
     facts.planned = plan_for(config, compute);
   } catch (const InputError& error) {  // such as a card that is not there
     facts.config_error = error.what();

@@ -22,6 +22,8 @@ void judge_config(const DoctorFacts& facts, Findings& findings) {
     findings.push_back({Finding::kWarning, facts.missing_data + " is not there",
                         "make the dataset with `gpttrain prepare`, or set --dataset, --data_dir "
                         "or --train_files and --val_files"});
+  if (!facts.data_error.empty())
+    findings.push_back({Finding::kProblem, "the data are wrong: " + facts.data_error, ""});
   if (!facts.planned) return;
   const Planned& planned = *facts.planned;
   if (planned.chosen.best) {

@@ -16,6 +16,7 @@
 #include "gpt/corpus/dataset_meta.h"
 #include "gpt/exchange/hf_folder.h"
 #include "gpt/exchange/nanogpt_checkpoint.h"
+#include "gpt/exchange/tensor_file.h"
 #include "gpt/text/tokenizer_files.h"
 
 #include "app/run_start.h"
@@ -43,6 +44,7 @@ class ImportedParts {
  private:
   void add(std::size_t part, std::string name, const at::Tensor& tensor) {
     const at::Tensor host = tensor.contiguous();
+    check_source(tensor);
     host_.push_back(host);
     parts_[part].tensors.push_back(
         {std::move(name),

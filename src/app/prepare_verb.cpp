@@ -34,7 +34,7 @@ PrepareRequest request_of(const PrepareConfig& config, const std::vector<std::st
   const fs::path file =
       config.tokenizer == "gpt2" ? gpt2_vocabulary_file() : fs::path(config.tokenizer);
   if (fs::is_regular_file(file, no_such_place))
-    request.tokenizer_crc32c = hex32(crc32c(MappedFile(file).bytes()));
+    request.tokenizer_crc32c = hex32(crc32c_of_file(file));
   return request;
 }
 

@@ -21,7 +21,7 @@ std::string first_difference(TrainConfig asked, TrainConfig saved) {
       "micro_batch_size", "eval_batch_size", "head_chunk",        "init_from",   "pretrained_dir",
       "overwrite",        "threads",         "vocab_size",        "device",      "dtype",
       "memory_limit",     "recompute",       "optimizer_offload", "eval_device", "empty_cache",
-      "allocator",        "profile"};
+      "allocator",        "profile",         "verify_data"};
   // A run that began with weights from elsewhere had its shape from them.
   static const std::set<std::string> kShape{"n_layer", "n_head", "n_embd",
                                             "bias",    "gelu",   "block_size"};
@@ -56,31 +56,33 @@ void adopt_block_size(std::int64_t& wanted, std::int64_t trained, const Settings
 
 RunFiles::RunFiles(CheckpointStore& store, const fs::path& out_dir,
                    const std::vector<CheckpointInfo>& replaced)
-    : staged_(!replaced.empty()),
-      config_(out_dir / "config.json"),
-      metrics_(out_dir / "metrics.jsonl") {
-  if (!staged_) return;
+    : store_(store), out_dir_(out_dir) {
+  if (replaced.empty()) return;
   std::vector<fs::path> paths;
   for (const CheckpointInfo& info : replaced) paths.push_back(info.path);
   EarlierRun earlier(out_dir, paths);
-  config_ = earlier.staged("config.json");
-  metrics_ = earlier.staged("metrics.jsonl");
+  staged_config_ = earlier.staged("config.json");
+  staged_metrics_ = earlier.staged("metrics.jsonl");
   store.replaces(std::move(earlier));
   log_info(out_dir.string() + ": the earlier run stays until the new one's first checkpoint");
 }
 
+bool RunFiles::staged() const {
+  return !staged_config_.empty() && store_.replaces_at_next_save();
+}
+
+fs::path RunFiles::metrics() const {
+  return staged() ? staged_metrics_ : out_dir_ / "metrics.jsonl";
+}
+
 void RunFiles::write_config(const std::string& json) const {
-  try {
-    replace_file(config_, json);
-  } catch (const IoError& error) {
-    log_warning(std::string(error.what()) + "; the run goes on without it");
-  }
+  replace_file(staged() ? staged_config_ : out_dir_ / "config.json", json);
 }
 
 RunFiles::~RunFiles() {
-  if (!staged_) return;
-  remove_or_warn(config_);
-  remove_or_warn(metrics_);
+  if (!staged()) return;
+  remove_or_warn(staged_config_);
+  remove_or_warn(staged_metrics_);
 }
 
 RunStart choose_start(TrainConfig config, const CheckpointStore& store) {

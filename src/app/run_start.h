@@ -34,13 +34,16 @@ class RunFiles {
   ~RunFiles();
   RunFiles(const RunFiles&) = delete;
   RunFiles& operator=(const RunFiles&) = delete;
-  // A full disk is no reason not to train: every checkpoint holds the config, too.
+  // IoError.
   void write_config(const std::string& json) const;
-  const fs::path& metrics() const { return metrics_; }
+  // Where metrics.jsonl is now.
+  fs::path metrics() const;
 
  private:
-  bool staged_;
-  fs::path config_, metrics_;
+  bool staged() const;
+
+  const CheckpointStore& store_;
+  fs::path out_dir_, staged_config_, staged_metrics_;  // the latter: "" if nothing is replaced
 };
 
 // The windows that the checkpoint had drawn ahead, if they are windows of this dataset; of another

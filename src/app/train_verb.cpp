@@ -21,8 +21,8 @@
 #include "gpt/train/trainer.h"
 
 #include "app/import_run.h"
-#include "app/lock.h"
 #include "app/memory_setup.h"
+#include "app/run_folder.h"
 #include "app/run_start.h"
 #include "app/setup.h"
 #include "app/verbs.h"
@@ -106,7 +106,7 @@ Compute start_machine(TrainConfig& config, const Settings& asked) {
 
 // Everything between a checked config and a finished run.
 ExitCode train(TrainConfig config, const Settings& asked, const StopSignals& signals) {
-  const FileLock lock = lock_out_dir(config.io.out_dir);
+  RunFolder folder(config.io.out_dir);
   CheckpointStore store(config.io.out_dir, static_cast<int>(config.io.keep_checkpoints));
   store.clean_leftovers();
   if (config.io.init_from == "resume") take_over_nanogpt(config.io.out_dir, config.data.data_dir);
@@ -141,11 +141,10 @@ ExitCode train(TrainConfig config, const Settings& asked, const StopSignals& sig
   print_model_facts(config, model, optimizer, peak);
   const RunFiles files(store, config.io.out_dir, start.replaced);
   const std::string config_json = to_json(knobs(config));
-  files.write_config(config_json);
-  Metrics metrics(files.metrics());
+  folder.begin(files, config_json);
   Batches batches(config.data, dataset, generator, compute.device, state.pending_offsets);
   const auto tokens = static_cast<double>(batches.effective_batch() * config.data.block_size);
-  Report report(config, compute.device, metrics,
+  Report report(config, compute.device, folder.metrics(),
                 Throughput(model.flops_per_token(), tokens, peak.flops));
   report.started(state.step, checkpoint.has_value());
   report.expect_peaks(planned.train_peak(), planned.eval_peak());
@@ -160,6 +159,7 @@ ExitCode train(TrainConfig config, const Settings& asked, const StopSignals& sig
                   config.optimizer.max_iters - state.step + 1);
   trainer.recovery().replan =
       replanner(planned.problem, planned.fixed, planned.rates, offload, compute.device);
+  trainer.before_save = [&folder] { folder.claim(); };
   return trainer.run(signals);
 }
 

@@ -1,8 +1,13 @@
 #include "gpt/base/checksum.h"
 
 #include <array>
+#include <cerrno>
 #include <cstring>
+#include <fcntl.h>
+#include <unistd.h>
+#include <vector>
 
+#include "gpt/base/error.h"
 #include "gpt/base/strings.h"
 
 namespace gpt {
@@ -59,6 +64,25 @@ void Crc32c::update(std::span<const std::byte> bytes) {
 std::uint32_t crc32c(std::span<const std::byte> bytes) {
   Crc32c crc;
   crc.update(bytes);
+  return crc.value();
+}
+
+// Through read(2): a bad sector is an error, and no address space is needed.
+std::uint32_t crc32c_of_file(const std::filesystem::path& path) {
+  constexpr std::size_t kPiece = std::size_t{1} << 20;
+  const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) throw InputError(path.string() + ": cannot read: " + std::strerror(errno));
+  Crc32c crc;
+  std::vector<std::byte> piece(kPiece);
+  ssize_t got = 0;
+  while ((got = read(descriptor, piece.data(), piece.size())) != 0) {
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) break;
+    crc.update(std::span(piece.data(), static_cast<std::size_t>(got)));
+  }
+  const int error = errno;
+  close(descriptor);
+  if (got < 0) throw InputError(path.string() + ": cannot read: " + std::strerror(error));
   return crc.value();
 }
 

@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
+#include <memory>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -14,6 +15,7 @@
 #include "gpt/base/replace.h"
 
 #include "file_calls.h"
+#include "map_registry.h"
 #include "open_file.h"
 
 namespace gpt {
@@ -94,10 +96,6 @@ void OutputFile::write(std::string_view text) {
   write(std::as_bytes(std::span(text.data(), text.size())));
 }
 
-void OutputFile::truncate(std::uint64_t size) {
-  file_call("truncate", path_, [&] { return ftruncate(descriptor_, static_cast<off_t>(size)); });
-}
-
 void OutputFile::sync() {
   file_call("fsync", path_, [&] { return fsync(descriptor_); });
 }
@@ -110,6 +108,16 @@ void OutputFile::close() {
     throw IoError(path_.string(), "close", fault);
   }
   if (::close(descriptor) != 0 && errno != EINTR) throw IoError(path_.string(), "close", errno);
+}
+
+std::uint64_t OutputFile::size() const {
+  struct stat facts {};
+  file_call("fstat", path_, [&] { return fstat(descriptor_, &facts); });
+  return static_cast<std::uint64_t>(facts.st_size);
+}
+
+void OutputFile::truncate(std::uint64_t size) {
+  file_call("ftruncate", path_, [&] { return ftruncate(descriptor_, static_cast<off_t>(size)); });
 }
 
 MappedFile::MappedFile(const fs::path& path) : path_(path) {
@@ -125,15 +133,22 @@ MappedFile::MappedFile(const fs::path& path) : path_(path) {
       data_ = static_cast<const std::byte*>(data);
   }
   if (error != 0) throw InputError(path.string() + ": cannot read: " + std::strerror(error));
+  if (data_) record_ = std::make_unique<MapRecord>(path_, facts, bytes());
 }
 
 MappedFile::~MappedFile() {
+  record_.reset();
   if (data_) munmap(const_cast<std::byte*>(data_), size_);
 }
 
 MappedFile::MappedFile(MappedFile&& other) noexcept
     : path_(std::move(other.path_)),
       data_(std::exchange(other.data_, nullptr)),
-      size_(std::exchange(other.size_, 0)) {}
+      size_(std::exchange(other.size_, 0)),
+      record_(std::move(other.record_)) {}
+
+void MappedFile::check_unchanged() const {
+  if (record_) record_->check_unchanged();
+}
 
 }  // namespace gpt

@@ -129,6 +129,13 @@ std::optional<FileLock> FileLock::try_lock(const fs::path& path, std::string* ow
   return lock;
 }
 
+bool FileLock::is_at(const fs::path& path) const {
+  struct stat locked {
+  }, named{};
+  return fstat(descriptor_, &locked) == 0 && stat(path.c_str(), &named) == 0 &&
+         locked.st_dev == named.st_dev && locked.st_ino == named.st_ino;
+}
+
 FileLock::~FileLock() {
   if (descriptor_ >= 0) close(descriptor_);
 }

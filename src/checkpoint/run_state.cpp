@@ -74,6 +74,7 @@ void load_all(const std::filesystem::path& path, const std::vector<NamedTensor>&
     // The file's bytes may be unaligned for from_blob.
     const at::Tensor host = at::empty(target.sizes(), at::kFloat);
     std::memcpy(host.mutable_data_ptr(), found->bytes.data(), host.nbytes());
+    check_mapped(found->bytes);
     target.copy_(host);
   }
   if (file.tensors().size() == targets.size()) return;
@@ -114,6 +115,7 @@ ParameterList load_parameters(const std::filesystem::path& directory) {
                               view.dtype, ", expected F32"));
     const at::Tensor tensor = at::empty(view.shape, at::kFloat);
     std::memcpy(tensor.mutable_data_ptr(), view.bytes.data(), view.bytes.size());
+    check_mapped(view.bytes);
     list.push_back({view.name, tensor});
   }
   return list;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <utility>
+#include <vector>
 
 #include <ATen/ATen.h>
 #include <c10/core/DeviceGuard.h>
@@ -16,13 +17,13 @@ namespace gpt {
 namespace {
 
 void copy_window(const TokenFile& file, std::int64_t offset, std::int64_t block_size,
-                 std::int64_t* x, std::int64_t* y) {
+                 std::vector<std::int64_t>& window, std::int64_t* x, std::int64_t* y) {
   if (offset < 0 || offset > file.size() - block_size - 1)
     throw Error(concat(file.path().string(), ": a window of ", block_size, " + 1 tokens at ",
                        offset, " leaves the file of ", file.size(), " tokens"));
-  file.copy(offset, block_size, x);
-  std::copy_n(x + 1, block_size - 1, y);
-  file.copy(offset + block_size, 1, y + block_size - 1);
+  file.copy(offset, block_size + 1, window.data());
+  std::copy_n(window.data(), block_size, x);
+  std::copy_n(window.data() + 1, block_size, y);
 }
 
 // Pinned memory lets the copy to a GPU run beside the compute.
@@ -37,8 +38,9 @@ Batch make_host_batch(const TokenFile& file, const at::Tensor& offsets, std::int
   const auto* offset = offsets_B.const_data_ptr<std::int64_t>();
   auto* x = batch.x_BT.mutable_data_ptr<std::int64_t>();
   auto* y = batch.y_BT.mutable_data_ptr<std::int64_t>();
+  std::vector<std::int64_t> window(static_cast<std::size_t>(block_size + 1));
   for (std::int64_t row = 0; row < rows; ++row)
-    copy_window(file, offset[row], block_size, x + row * block_size, y + row * block_size);
+    copy_window(file, offset[row], block_size, window, x + row * block_size, y + row * block_size);
   return batch;
 }
 

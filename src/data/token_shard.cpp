@@ -104,14 +104,26 @@ void TokenShard::check(std::int64_t begin, std::int64_t count, std::int64_t voca
   const std::byte* first = file_.bytes().data() + header_bytes_ + begin * bytes_of(width_);
   const std::int64_t most = width_ == TokenWidth::k16 ? largest<std::uint16_t>(first, count)
                                                       : largest<std::uint32_t>(first, count);
-  if (most < vocab_size) return;
-  while (token(begin) < vocab_size) ++begin;
-  refuse(begin, vocab_size);
+  for (std::int64_t i = begin; most >= vocab_size && i < begin + count; ++i) {
+    std::int64_t token;
+    read(i, 1, &token);
+    if (token >= vocab_size) refuse(i, token, vocab_size);
+  }
+  file_.check_unchanged();
 }
 
+// Judged is the copy: the file may change between two looks at it.
 void TokenShard::copy(std::int64_t begin, std::int64_t count, std::int64_t vocab_size,
                       std::int64_t* out) const {
-  check(begin, count, vocab_size);
+  read(begin, count, out);
+  file_.check_unchanged();
+  std::int64_t most = 0;
+  for (std::int64_t i = 0; i < count; ++i) most = std::max(most, out[i]);
+  for (std::int64_t i = 0; most >= vocab_size && i < count; ++i)
+    if (out[i] >= vocab_size) refuse(begin + i, out[i], vocab_size);
+}
+
+void TokenShard::read(std::int64_t begin, std::int64_t count, std::int64_t* out) const {
   const std::byte* first = file_.bytes().data() + header_bytes_ + begin * bytes_of(width_);
   if (width_ == TokenWidth::k16)
     widen<std::uint16_t>(first, count, out);
@@ -119,19 +131,10 @@ void TokenShard::copy(std::int64_t begin, std::int64_t count, std::int64_t vocab
     widen<std::uint32_t>(first, count, out);
 }
 
-std::int64_t TokenShard::token(std::int64_t index) const {
-  std::int64_t value;
-  const std::byte* first = file_.bytes().data() + header_bytes_ + index * bytes_of(width_);
-  if (width_ == TokenWidth::k16)
-    widen<std::uint16_t>(first, 1, &value);
-  else
-    widen<std::uint32_t>(first, 1, &value);
-  return value;
-}
-
-void TokenShard::refuse(std::int64_t index, std::int64_t vocab_size) const {
+void TokenShard::refuse(std::int64_t index, std::int64_t token, std::int64_t vocab_size) const {
+  file_.check_unchanged();
   throw InputError(concat(path().string(), ": token ", index, " (byte ",
-                          header_bytes_ + index * bytes_of(width_), ") is ", token(index),
+                          header_bytes_ + index * bytes_of(width_), ") is ", token,
                           ", but vocab_size is ", vocab_size,
                           "; set vocab_size to the dataset's, or make the dataset again"));
 }

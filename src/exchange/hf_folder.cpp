@@ -112,7 +112,10 @@ at::Tensor HfFolder::stored(const std::string& name) const {
 
 at::Tensor HfFolder::weight(const std::string& name) const {
   const at::Tensor tensor = stored(name);
-  return is_conv1d(name) ? tensor.t().contiguous() : tensor;
+  if (!is_conv1d(name)) return tensor;
+  const at::Tensor transposed = tensor.t().contiguous();
+  check_source(tensor);
+  return transposed;
 }
 
 }  // namespace gpt

@@ -23,6 +23,7 @@ struct Converted {
 
   void add(const std::string& name, const at::Tensor& tensor) {
     host.push_back(tensor.contiguous());
+    check_source(tensor);
     views.push_back(
         {name,
          "F32",

@@ -6,6 +6,7 @@
 #include <ATen/ATen.h>
 
 #include "gpt/base/error.h"
+#include "gpt/base/files.h"
 #include "gpt/base/terminal.h"
 
 namespace gpt {
@@ -79,18 +80,28 @@ at::Tensor float_tensor(const TensorView& view, const std::string& where) {
   if (type == kTypes.end())
     throw InputError(where + ": expected floating-point values, found " + view.dtype);
   const auto address = reinterpret_cast<std::uintptr_t>(view.bytes.data());
-  if (address % c10::elementSize(type->second) == 0 && !view.bytes.empty())
+  at::Tensor values;
+  if (address % c10::elementSize(type->second) == 0 && !view.bytes.empty()) {
     // from_blob wants a pointer that may be written; nobody writes here.
-    return at::from_blob(const_cast<std::byte*>(view.bytes.data()), view.shape, type->second)
-        .to(at::kFloat);
-  const at::Tensor copy = at::empty(view.shape, type->second);
-  std::memcpy(copy.mutable_data_ptr(), view.bytes.data(), view.bytes.size());
-  return copy.to(at::kFloat);
+    values = at::from_blob(const_cast<std::byte*>(view.bytes.data()), view.shape, type->second);
+  } else {
+    values = at::empty(view.shape, type->second);
+    std::memcpy(values.mutable_data_ptr(), view.bytes.data(), view.bytes.size());
+  }
+  values = values.to(at::kFloat);
+  check_mapped(view.bytes);
+  return values;
+}
+
+void check_source(const at::Tensor& tensor) {
+  const at::Storage& storage = tensor.storage();
+  check_mapped({static_cast<const std::byte*>(storage.data()), storage.nbytes()});
 }
 
 at::Tensor float_tensor(const StridedTensor& strided, const std::string& where) {
   std::vector<std::byte> buffer;
   const auto bytes = row_major(strided, buffer);
+  check_mapped(strided.bytes);
   const at::Tensor result = float_tensor({where, strided.dtype, strided.shape, bytes}, where);
   return buffer.empty() ? result : result.clone();
 }

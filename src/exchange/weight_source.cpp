@@ -5,6 +5,7 @@
 
 #include "gpt/base/error.h"
 #include "gpt/base/strings.h"
+#include "gpt/exchange/tensor_file.h"
 
 namespace gpt {
 
@@ -20,6 +21,7 @@ void load_weights(const WeightSource& source, const ParameterList& parameters) {
                               shape_text(weight.sizes().vec()), ", the model needs ",
                               shape_text(target.sizes().vec())));
     target.copy_(weight);
+    check_source(weight);
   }
 }
 

@@ -118,7 +118,10 @@ SavedFile write_safetensors(const std::filesystem::path& path, std::span<const T
   SummedFile file(path);
   file.write(std::as_bytes(std::span(&length, 1)));
   file.write(std::as_bytes(std::span(header.data(), header.size())));
-  for (const TensorView* tensor : ordered) file.write(tensor->bytes);
+  for (const TensorView* tensor : ordered) {
+    file.write(tensor->bytes);
+    check_mapped(tensor->bytes);
+  }
   return file.finish();
 }
 
@@ -146,6 +149,7 @@ SafetensorsFile::SafetensorsFile(const std::filesystem::path& path) : file_(path
     tensors_.push_back({std::move(entry.name), std::move(entry.dtype), std::move(entry.shape),
                         data.subspan(begin, end - begin)});
   }
+  file_.check_unchanged();
 }
 
 const TensorView* SafetensorsFile::find(std::string_view name) const {

@@ -70,8 +70,10 @@ std::uint64_t TorchWriter::save() {
   zip.add(stem + ".format_version", "1");
   zip.add(stem + ".storage_alignment", std::to_string(ZipWriter::kAlignment));
   zip.add(stem + "byteorder", "little");
-  for (std::size_t i = 0; i < storages_.size(); ++i)
+  for (std::size_t i = 0; i < storages_.size(); ++i) {
     zip.add(concat(stem, "data/", i), storages_[i]);
+    check_mapped(storages_[i]);
+  }
   zip.add(stem + "version", "3\n");
   const std::uint64_t size = zip.finish();
   replacement.commit();

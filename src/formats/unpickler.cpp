@@ -187,7 +187,9 @@ PickleTree unpickle(std::span<const std::byte> bytes, const std::string& origin,
 
 PickleTree read_pickle(const std::filesystem::path& path) {
   const MappedFile file(path);
-  return unpickle(file.bytes(), path.string());
+  PickleTree tree = unpickle(file.bytes(), path.string());
+  file.check_unchanged();
+  return tree;
 }
 
 }  // namespace gpt

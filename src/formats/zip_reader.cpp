@@ -81,6 +81,7 @@ ZipReader::ZipReader(const std::filesystem::path& path) : file_(path) {
     index_[entry.name] = entries_.size();
     entries_.push_back({std::move(entry.name), bytes, entry.crc32});
   }
+  file_.check_unchanged();
 }
 
 const ZipEntry* ZipReader::find(std::string_view name) const {
@@ -92,7 +93,9 @@ std::span<const std::byte> ZipReader::read(const std::string& name) const {
   const ZipEntry* entry = find(name);
   if (!entry) throw InputError(origin() + ": entry " + quoted_name(name) + " is missing");
   if (!verified_.contains(name)) {
-    if (crc32(entry->bytes) != entry->crc32)
+    const bool whole = crc32(entry->bytes) == entry->crc32;
+    file_.check_unchanged();
+    if (!whole)
       throw InputError(origin() + ": entry " + quoted_name(name) +
                        ": its checksum is wrong; the file is damaged, fetch or save it again");
     verified_.insert(name);

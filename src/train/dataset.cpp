@@ -1,11 +1,14 @@
 #include "gpt/train/dataset.h"
 
 #include <sstream>
+#include <string_view>
 #include <vector>
 
+#include "gpt/base/checksum.h"
 #include "gpt/base/error.h"
 #include "gpt/base/files.h"
 #include "gpt/base/glob.h"
+#include "gpt/base/log.h"
 #include "gpt/base/strings.h"
 #include "gpt/corpus/dataset_meta.h"
 
@@ -58,6 +61,48 @@ SplitFiles split_files(const DataConfig& data) {
   return {{folder / "train.bin"}, {folder / "val.bin"}};
 }
 
+// `size`: the tokens of `files`, which are what meta.json is of if it lies beside them: a list of
+// shards is not.
+void check_against_meta(const std::vector<fs::path>& files, const char* name, std::int64_t size,
+                        const DatasetMeta& meta, bool checksums) {
+  if (files.size() != 1 || files.front() != meta.origin.parent_path() / name) return;
+  const bool train = std::string_view(name) == "train.bin";
+  const std::int64_t tokens = train ? meta.train_tokens : meta.val_tokens;
+  const std::string& wanted = train ? meta.train_crc32c : meta.val_crc32c;
+  const std::string file = files.front().string(), origin = meta.origin.string();
+  const char* remedy =
+      "; it is a copy that broke off, or another dataset's: copy the dataset again, or make it "
+      "again with gpttrain prepare --force";
+  if (tokens > 0 && tokens != size)
+    throw InputError(
+        concat(file, ": has ", size, " tokens, but ", origin, " says ", tokens, remedy));
+  if (!checksums) return;
+  if (wanted.empty()) {
+    log_warning(concat(file, ": its contents cannot be verified: ", origin,
+                       " holds no checksum of it; gpttrain prepare writes one"));
+    return;
+  }
+  const std::string found = hex32(crc32c_of_file(files.front()));
+  if (found != wanted)
+    throw InputError(
+        concat(file, ": its checksum is ", found, ", but ", origin, " says ", wanted, remedy));
+  log_info(concat(file, ": ", size, " tokens, as ", origin, " says, checksum ", found));
+}
+
+// Where there is no meta.json of ours (nanoGPT's folders), there is nothing to compare with.
+void check_against_meta(const SplitFiles& files, const Dataset& dataset,
+                        const std::optional<DatasetMeta>& meta, bool checksums) {
+  if (!meta || meta->origin.extension() != ".json") {
+    if (checksums)
+      log_warning(concat(files.train.front().string(),
+                         ": its contents cannot be verified: there is no meta.json beside it; "
+                         "gpttrain prepare writes one"));
+    return;
+  }
+  check_against_meta(files.train, "train.bin", dataset.train.size(), *meta, checksums);
+  check_against_meta(files.val, "val.bin", dataset.val.size(), *meta, checksums);
+}
+
 }  // namespace
 
 Dataset open_dataset(const TrainConfig& config) {
@@ -66,10 +111,12 @@ Dataset open_dataset(const TrainConfig& config) {
   const std::int64_t vocab_size = settle_vocabulary(config, meta);
   const std::int64_t block = config.data.block_size;
   const TokenWidth width = meta && meta->token_bytes == 4 ? TokenWidth::k32 : TokenWidth::k16;
-  return {.train = TokenFile(files.train, block, vocab_size, width),
-          .val = TokenFile(files.val, block, vocab_size, width),
-          .vocab_size = vocab_size,
-          .vocabulary_json = meta ? meta->json : std::string()};
+  Dataset dataset{.train = TokenFile(files.train, block, vocab_size, width),
+                  .val = TokenFile(files.val, block, vocab_size, width),
+                  .vocab_size = vocab_size,
+                  .vocabulary_json = meta ? meta->json : std::string()};
+  check_against_meta(files, dataset, meta, config.data.verify_data);
+  return dataset;
 }
 
 std::string missing_data(const DataConfig& data) {

@@ -143,15 +143,18 @@ void Report::replanned(std::int64_t step, const std::string& what) {
   metrics_.write("replanned", {{"iter", step}, {"reason", what}});
 }
 
-void Report::saved(std::int64_t step, const std::string& reason) {
+void Report::saved(std::int64_t step, const std::string& reason, std::int64_t failures) {
   print_line(format("saving checkpoint to %s (step %ld, %s)", config_.io.out_dir.c_str(), step,
                     reason.c_str()));
   metrics_.write("checkpoint", {{"iter", step}, {"reason", reason}});
+  if (failures > 0)
+    log_info(concat("checkpoints are written again, at step ", step, " after ", failures,
+                    " attempt(s) that failed"));
 }
 
-void Report::save_failed(std::int64_t step, const std::string& why) {
+void Report::save_failed(std::int64_t step, const std::string& why, bool again) {
   log_error(why + "; no checkpoint was written at step " + std::to_string(step) +
-            "; older ones are untouched");
+            "; older ones are untouched" + (again ? ", and it is tried again soon" : ""));
   metrics_.write("checkpoint_failed", {{"iter", step}, {"reason", why}});
 }
 

@@ -1,5 +1,6 @@
 #include "gpt/train/trainer.h"
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -20,6 +21,7 @@ namespace gpt {
 Trainer::Trainer(Parts parts, const Manifest& start)
     : parts_(std::move(parts)),
       state_(start),
+      lowest_val_loss_(start.best_val_loss),
       recovery_(parts_.compute.device, parts_.engine,
                 [this](const std::string& what) { parts_.report.replanned(state_.step, what); }),
       plan_{parts_.batches.micro_batch(), parts_.config.data.block_size,
@@ -38,9 +40,7 @@ ExitCode Trainer::run(const StopSignals& signals) {
   for (;; ++state_.step) {
     if (evaluation_due() && !evaluate(signals)) return stop(signals);
     if (config.io.eval_only) return kExitDone;
-    if (config.io.checkpoint_interval > 0 && state_.step > 0 &&
-        state_.step % config.io.checkpoint_interval == 0 && state_.last_eval_step != state_.step)
-      save("interval");
+    save_between_evaluations();
     advance();
     if (state_.step + 1 > config.optimizer.max_iters) break;
     if (signals.requested()) {
@@ -53,8 +53,17 @@ ExitCode Trainer::run(const StopSignals& signals) {
     throw Error(
         concat("the run is over, but its last checkpoint could not be written (see above); ",
                "make room and resume from the one before"));
-  parts_.report.done(state_.step, state_.best_val_loss);
+  parts_.report.done(state_.step, lowest_val_loss_);
   return kExitDone;
+}
+
+void Trainer::save_between_evaluations() {
+  const std::int64_t interval = parts_.config.io.checkpoint_interval;
+  if (interval > 0 && state_.step > 0 && state_.step % interval == 0 &&
+      state_.last_eval_step != state_.step)
+    save("interval");
+  else if (retry_.due(state_.step))
+    save("retry");
 }
 
 void Trainer::advance() {
@@ -98,28 +107,46 @@ bool Trainer::evaluate(const StopSignals& signals) {
                            });
   };
   // The engine's plan stays smaller for training, too: it is one allocator.
-  recovery_.run(concat("the evaluation of step ", state_.step), eval_plan_, /*backward=*/false,
-                work, [&](const WorkPlan& next) {
-                  parts_.batches.abandon_evaluation();
-                  before.restore(parts_.generator);
-                  parts_.batches.set_evaluation_batch(next.sequences);
-                  plan_.engine.head_chunk = next.engine.head_chunk;
-                  parts_.engine.replan(plan_.engine);
-                });
+  const auto as_before = [&] {
+    parts_.batches.abandon_evaluation();
+    before.restore(parts_.generator);
+  };
+  try {
+    recovery_.run(concat("the evaluation of step ", state_.step), eval_plan_, /*backward=*/false,
+                  work, [&](const WorkPlan& next) {
+                    as_before();
+                    parts_.batches.set_evaluation_batch(next.sequences);
+                    plan_.engine.head_chunk = next.engine.head_chunk;
+                    parts_.engine.replan(plan_.engine);
+                  });
+  } catch (const Error& error) {
+    as_before();
+    give_up(error);
+  }
   if (!losses) {
     before.restore(parts_.generator);
     return false;
   }
   empty_cache();
-  state_.last_eval_step = state_.step;
-  state_.val_loss = losses->val;
-  state_.best = losses->val < state_.best_val_loss;
-  if (state_.best) state_.best_val_loss = losses->val;
-  parts_.report.evaluation(state_.step, *losses, state_.best);
-  // As nanoGPT: nothing worth saving before the first step.
-  if (state_.step > 0 && !io.eval_only && (state_.best || io.always_save_checkpoint))
-    save("evaluation");
+  judge(*losses);
   return true;
+}
+
+// As nanoGPT: nothing is worth saving before the first step, and its loss counts all the same.
+void Trainer::judge(const SplitLosses& losses) {
+  const IoConfig& io = parts_.config.io;
+  state_.last_eval_step = state_.step;
+  state_.val_loss = losses.val;
+  state_.best = losses.val < state_.best_val_loss;
+  const bool lowest = losses.val < lowest_val_loss_;
+  if (lowest) lowest_val_loss_ = losses.val;
+  parts_.report.evaluation(state_.step, losses, lowest);
+  if (io.eval_only) return;
+  if (state_.step == 0) {
+    state_.best_val_loss = std::min(state_.best_val_loss, losses.val);
+  } else if (state_.best || io.always_save_checkpoint) {
+    save("evaluation");
+  }
 }
 
 StepResult Trainer::step() {
@@ -136,10 +163,8 @@ Trainer::QueuedStep Trainer::queue_step() {
                     parts_.batches.restart_step(next.sequences);
                     parts_.engine.replan(next.engine);
                   });
-  } catch (const MemoryError&) {
-    // Nothing of the step has happened: what it was about to train on is saved with the rest.
-    if (state_.step > 0) save("out of memory");
-    throw;
+  } catch (const Error& error) {
+    give_up(error);
   }
   parts_.batches.finish_step();
   if (const auto less = recovery_.relief(plan_)) {
@@ -148,6 +173,16 @@ Trainer::QueuedStep Trainer::queue_step() {
     release_cached_memory(parts_.compute.device);
   }
   return std::move(*queued);
+}
+
+// What failed is as if it had not begun, and what it was about to train on is saved with the rest.
+void Trainer::give_up(const Error& error) {
+  const bool memory = dynamic_cast<const MemoryError*>(&error);
+  const bool worth_it = state_.step > 0 && !parts_.config.io.eval_only;
+  if (!worth_it || !save(memory ? "out of memory" : "error") || memory) throw;
+  throw Error(concat(error.what(), "; the run is saved as it was before step ", state_.step,
+                     ": put that right, and --init_from=resume goes on from there"),
+              error.exit_code());
 }
 
 void Trainer::set_plan(const WorkPlan& plan) {
@@ -265,26 +300,34 @@ bool Trainer::save(const std::string& reason) {
   settle();
   Manifest manifest = state_;
   manifest.reason = reason;
+  // Of weights that were trained on since, the last evaluation says nothing.
   manifest.best = state_.best && state_.last_eval_step == state_.step;
+  if (manifest.best) manifest.best_val_loss = std::min(state_.best_val_loss, state_.val_loss);
   manifest.pending_offsets = parts_.batches.pending();
   manifest.config_json = parts_.config_json;
   manifest.vocabulary_json = parts_.dataset.vocabulary_json;
   // The older checkpoints are untouched and memory holds everything: the run is worth more than a
   // checkpoint that fails. Without memory for the host's copies, what is cached makes room once.
+  retry_.begin();
   for (const bool last_try : {false, true}) {
     try {
+      if (before_save) before_save();
       const at::Tensor generator = parts_.generator.get_state();
       manifest.generator_state.assign(static_cast<const char*>(generator.const_data_ptr()),
                                       generator.nbytes());
       const RunTensors tensors(parts_.model, parts_.optimizer);
       parts_.store.save(manifest, tensors.parts());
-      parts_.report.saved(state_.step, reason);
+      state_.best_val_loss = manifest.best_val_loss;
+      parts_.report.saved(state_.step, reason, retry_.failures());
+      retry_.succeeded();
       return true;
     } catch (const std::exception& error) {
       const bool memory = is_out_of_memory(error);
       if (!memory && !dynamic_cast<const IoError*>(&error)) throw;
       if (!memory || last_try) {
-        parts_.report.save_failed(state_.step, memory ? "out of memory" : error.what());
+        retry_.failed(state_.step);
+        const bool again = reason == "evaluation" || reason == "interval" || reason == "retry";
+        parts_.report.save_failed(state_.step, memory ? "out of memory" : error.what(), again);
         return false;
       }
     }

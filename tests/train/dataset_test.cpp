@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "gpt/base/checksum.h"
+
 #include "support/error_text.h"
 #include "support/tiny_run.h"
 
@@ -39,6 +41,65 @@ TEST(Dataset, MetaGivesTheVocabularyAndMustFit) {
   EXPECT_EQ(error_text([&] { open_dataset(config); }),
             "vocab_size: expected at least 3, the vocabulary of " +
                 (dir / "tokens/meta.json").string() + ", got 2");
+}
+
+// 100 and 60 tokens, and a meta.json that says `train` and `val`.
+TrainConfig with_meta(const TempDir& dir, std::int64_t train, std::int64_t val,
+                      const std::string& more = "") {
+  TrainConfig config = tiny_config(dir);
+  config.model.vocab_size.value.reset();
+  const std::string meta = kMeta;
+  dir.write("tokens/meta.json", meta.substr(0, meta.size() - 1) +
+                                    ", \"train_tokens\": " + std::to_string(train) +
+                                    ", \"val_tokens\": " + std::to_string(val) + more + "}");
+  testing::write_tokens(dir / "tokens/train.bin", std::vector<std::uint16_t>(100, 2));
+  testing::write_tokens(dir / "tokens/val.bin", std::vector<std::uint16_t>(60, 1));
+  return config;
+}
+
+TEST(Dataset, SizesAreThoseOfMeta) {
+  const TempDir dir;
+  EXPECT_EQ(open_dataset(with_meta(dir, 100, 60)).train.size(), 100);
+  EXPECT_EQ(open_dataset(with_meta(dir, 0, 0)).train.size(), 100);  // an old one
+  const std::string origin = (dir / "tokens/meta.json").string();
+  EXPECT_EQ(error_text([&] { open_dataset(with_meta(dir, 200, 60)); })
+                .find((dir / "tokens/train.bin").string() + ": has 100 tokens, but " + origin +
+                      " says 200; it is a copy that broke off"),
+            0u);
+  EXPECT_EQ(
+      error_text([&] {
+        open_dataset(with_meta(dir, 100, 59));
+      }).find((dir / "tokens/val.bin").string() + ": has 60 tokens, but " + origin + " says 59; "),
+      0u);
+  // The same files by name; and others, of which that meta.json says nothing.
+  TrainConfig config = with_meta(dir, 200, 60);
+  config.data.train_files = (dir / "tokens/train.bin").string();
+  config.data.val_files = (dir / "tokens/val.bin").string();
+  EXPECT_NE(error_text([&] { open_dataset(config); }).find("says 200"), std::string::npos);
+  std::filesystem::rename(dir / "tokens/train.bin", dir / "tokens/shard.bin");
+  config.data.train_files = (dir / "tokens/shard.bin").string();
+  EXPECT_EQ(open_dataset(config).train.size(), 100);
+}
+
+TEST(Dataset, ChecksumsAreThoseOfMetaWhenAsked) {
+  const TempDir dir;
+  TrainConfig config = with_meta(dir, 100, 60);
+  config.data.verify_data = true;
+  EXPECT_EQ(open_dataset(config).train.size(), 100);  // it holds none: a warning
+  const std::string train = hex32(crc32c_of_file(dir / "tokens/train.bin"));
+  const std::string val = hex32(crc32c_of_file(dir / "tokens/val.bin"));
+  const auto sums = [](const std::string& t, const std::string& v) {
+    return ", \"train_crc32c\": \"" + t + "\", \"val_crc32c\": \"" + v + "\"";
+  };
+  with_meta(dir, 100, 60, sums(train, val));
+  EXPECT_EQ(open_dataset(config).val.size(), 60);
+  with_meta(dir, 100, 60, sums(train, train));
+  EXPECT_EQ(error_text([&] { open_dataset(config); })
+                .find((dir / "tokens/val.bin").string() + ": its checksum is " + val + ", but " +
+                      (dir / "tokens/meta.json").string() + " says " + train),
+            0u);
+  config.data.verify_data = false;
+  EXPECT_EQ(open_dataset(config).val.size(), 60);
 }
 
 TEST(Dataset, AMissingFolderSaysHowToMakeOne) {

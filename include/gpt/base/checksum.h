@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <span>
 #include <string>
 
@@ -22,6 +23,9 @@ class Crc32c {
 };
 
 std::uint32_t crc32c(std::span<const std::byte> bytes);
+
+// Of a whole file, read in pieces. InputError if it cannot be read.
+std::uint32_t crc32c_of_file(const std::filesystem::path& path);
 
 // The same without the CPU's CRC instruction; what machines without SSE4.2 run.
 std::uint32_t crc32c_by_table(std::span<const std::byte> bytes);

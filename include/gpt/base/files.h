@@ -18,7 +18,7 @@ namespace gpt {
 namespace fs = std::filesystem;
 
 // Tests install a hook that is asked before each system call ("open", "write", "fsync", "rename",
-// "exchange", "unlink", "close", "rmdir", "mkdir", "fsync_dir", "statvfs", "truncate"). Returning
+// "exchange", "unlink", "close", "rmdir", "mkdir", "fsync_dir", "statvfs", "ftruncate"). Returning
 // an errno makes the call fail with it; the hook may also kill the process, or set *length to make
 // one write short. Empty in production: one branch.
 using FileFault =
@@ -48,9 +48,12 @@ class OutputFile {
   OutputFile& operator=(OutputFile&&) = delete;
   void write(std::span<const std::byte> bytes);
   void write(std::string_view text);
-  void truncate(std::uint64_t size);
   void sync();
   void close();
+  // Bytes of the file now.
+  std::uint64_t size() const;
+  // Drops what lies behind the first `size` bytes; one that appends goes on there.
+  void truncate(std::uint64_t size);
   const fs::path& path() const { return path_; }
 
  private:
@@ -58,7 +61,11 @@ class OutputFile {
   int descriptor_ = -1;
 };
 
-// A read-only memory map. Empty files map to an empty span. Throws InputError.
+class MapRecord;
+
+// A read-only memory map. Empty files map to an empty span. Throws InputError. A file that is cut
+// while it is mapped, or a disk that fails, reads as zeros and not as the end of the process: who
+// has read bytes and is about to use them asks check_unchanged() first.
 class MappedFile {
  public:
   explicit MappedFile(const fs::path& path);
@@ -68,11 +75,19 @@ class MappedFile {
   std::span<const std::byte> bytes() const { return {data_, size_}; }
   const fs::path& path() const { return path_; }
 
+  // InputError if the file has become shorter, or a part of it could not be read. One that was
+  // written to otherwise costs a warning, once: all is there, but may be other data.
+  void check_unchanged() const;
+
  private:
   fs::path path_;
   const std::byte* data_ = nullptr;
   std::size_t size_ = 0;
+  std::unique_ptr<MapRecord> record_;  // of a file that is not empty
 };
+
+// The same for bytes that may lie in somebody's MappedFile, or in none.
+void check_mapped(std::span<const std::byte> bytes);
 
 void make_directories(const fs::path& path);
 void sync_directory(const fs::path& path);
@@ -92,6 +107,8 @@ std::optional<std::uint64_t> free_bytes(const fs::path& path);
 class FileLock {
  public:
   static std::optional<FileLock> try_lock(const fs::path& path, std::string* owner);
+  // Whether `path` names the file that is locked; not after that was removed, renamed or replaced.
+  bool is_at(const fs::path& path) const;
   ~FileLock();
   FileLock(FileLock&&) noexcept;
   FileLock& operator=(FileLock&&) = delete;

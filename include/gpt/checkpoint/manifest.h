@@ -17,10 +17,14 @@ struct FileRecord {
 
 struct Manifest {
   std::int64_t step = 0;  // the iteration that comes next
-  std::string reason;     // "evaluation", "interval", "signal SIGTERM", "end"
-  bool best = false;      // val loss was the lowest so far
+  std::string reason;     // "evaluation", "interval", "retry", "signal SIGTERM", "error", "end"
+  // These very weights were evaluated, and their val loss is below that of all saved before. A save
+  // that is made up for after more training has other weights than the evaluation, so it is not.
+  bool best = false;
   double val_loss = std::numeric_limits<double>::quiet_NaN();  // of the last evaluation
-  double best_val_loss = 1e9;                                  // nanoGPT's start value
+  // Of weights that were saved; nanoGPT's start value, and step 0's counts although it is not
+  // saved.
+  double best_val_loss = 1e9;
   std::int64_t last_eval_step = -1;  // so that a resumed run does not evaluate twice
 
   std::vector<std::int64_t> pending_offsets;  // windows drawn and not yet trained on

@@ -48,6 +48,7 @@ class CheckpointStore {
   // The first save to succeed moves this run aside, between writing the new checkpoint and giving
   // it its name. Until then its checkpoints are listed as if nothing were to come.
   void replaces(EarlierRun earlier);
+  bool replaces_at_next_save() const { return earlier_.has_value(); }
   const EarlierRun* replaced() const { return earlier_ ? &*earlier_ : nullptr; }
 
   // Newest first; no folder, no checkpoints. Sizes are checked always, contents only with

@@ -24,6 +24,10 @@ struct DataConfig {
       "between; nanoGPT's or llm.c's .bin.",
       anything()) = "";
   FIELD(std::string, val_files, "The same for val.bin.", anything()) = "";
+  FIELD(bool, verify_data,
+        "Read train.bin and val.bin whole at the start and compare their checksums with "
+        "meta.json's; their sizes are compared always.",
+        anything()) = false;
   FIELD(AutoInt, micro_batch_size,
         "Sequences in one forward pass; the numbers do not depend on it. auto: the plan's.",
         auto_or_at_least(1)) = {};

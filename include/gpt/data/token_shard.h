@@ -26,7 +26,7 @@ class TokenShard {
   const fs::path& path() const { return file_.path(); }
 
   // Copies tokens [begin, begin + count), which must lie within the file. InputError if one is not
-  // below `vocab_size`.
+  // below `vocab_size`, or the file was cut since it was opened.
   void copy(std::int64_t begin, std::int64_t count, std::int64_t vocab_size,
             std::int64_t* out) const;
   // The same without the copy.
@@ -34,8 +34,8 @@ class TokenShard {
 
  private:
   void read_header(std::int64_t magic, std::int32_t version);
-  [[noreturn]] void refuse(std::int64_t index, std::int64_t vocab_size) const;
-  std::int64_t token(std::int64_t index) const;
+  void read(std::int64_t begin, std::int64_t count, std::int64_t* out) const;
+  [[noreturn]] void refuse(std::int64_t index, std::int64_t token, std::int64_t vocab_size) const;
 
   MappedFile file_;
   TokenWidth width_;

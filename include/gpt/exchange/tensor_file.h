@@ -35,4 +35,7 @@ at::Tensor float_tensor(const TensorView& view, const std::string& where);
 // The same of a tensor in its storage, made row-major.
 at::Tensor float_tensor(const StridedTensor& strided, const std::string& where);
 
+// For who has copied a tensor that may be a view of a file: InputError if the file was cut.
+void check_source(const at::Tensor& tensor);
+
 }  // namespace gpt

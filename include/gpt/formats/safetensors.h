@@ -38,7 +38,8 @@ SavedFile write_safetensors(const std::filesystem::path& path, std::span<const T
                             const std::map<std::string, std::string>& metadata = {});
 
 // A file whose every header field has been checked: a view's bytes lie inside the file and are as
-// many as its shape and dtype say. The views live as long as this object.
+// many as its shape and dtype say. The views live as long as this object; check_mapped() tells
+// whether what was read through one was still in the file.
 class SafetensorsFile {
  public:
   // InputError if the file cannot be read or breaks any rule of the format.

@@ -34,8 +34,10 @@ class Report {
   void evaluation(std::int64_t step, const SplitLosses& losses, bool best);
   // Memory ran out or nearly so; the run goes on with a smaller plan.
   void replanned(std::int64_t step, const std::string& what);
-  void saved(std::int64_t step, const std::string& reason);
-  void save_failed(std::int64_t step, const std::string& why);
+  // After `failures` attempts in a row that failed.
+  void saved(std::int64_t step, const std::string& reason, std::int64_t failures = 0);
+  // `again`: the run goes on and will try once more.
+  void save_failed(std::int64_t step, const std::string& why, bool again = false);
   void stopped(std::int64_t next_step, const std::string& signal);
   void done(std::int64_t next_step, double best_val_loss);
 

@@ -20,6 +20,7 @@
 #include "gpt/train/evaluator.h"
 #include "gpt/train/recovery.h"
 #include "gpt/train/report.h"
+#include "gpt/train/save_retry.h"
 
 namespace gpt {
 
@@ -53,7 +54,8 @@ class Trainer {
   Trainer(Parts parts, const Manifest& start);
 
   // Until max_iters, eval_only's evaluation, or a stop signal. kExitDone or kExitStopped; Error if
-  // the last checkpoint of either could not be written.
+  // the last checkpoint of either could not be written, or after saving what was in memory if data
+  // or memory fail.
   ExitCode run(const StopSignals& signals);
 
   // One optimizer step from the next batch; public so that tests can look at each. If memory runs
@@ -65,6 +67,9 @@ class Trainer {
 
   // Called between backward and the gradient check; for tests that plant faults.
   std::function<void()> after_backward;
+
+  // Called before each save. An IoError is a failed save, any other Error ends the run.
+  std::function<void()> before_save;
 
   // run() reads what a step did only when the next one is queued, so that the device never waits
   // for the host; a step's line and a stop for divergence come one step later, the numbers are the
@@ -79,7 +84,12 @@ class Trainer {
   // False if a signal cut it short; then it is as if it had not begun.
   bool evaluate(const StopSignals& signals);
   bool evaluation_due() const;
+  void judge(const SplitLosses& losses);
+  // False if it failed, which is said and tried again later.
   bool save(const std::string& reason);
+  void save_between_evaluations();
+  // Saves what is in memory where that is worth it, then throws what was caught.
+  [[noreturn]] void give_up(const Error& error);
   ExitCode stop(const StopSignals& signals);
   // A step whose work is queued on the device; what came of it is still on its way.
   struct QueuedStep {
@@ -97,7 +107,11 @@ class Trainer {
   QueuedStep update(const at::Tensor& token_loss);
 
   Parts parts_;
-  Manifest state_;  // step, losses and counters as they will be saved
+  // Step, losses and counters as they will be saved. best_val_loss is that of weights that were
+  // saved (or of step 0); one that could not be is not held against the evaluations after it.
+  Manifest state_;
+  double lowest_val_loss_;  // of all evaluations: what is reported, as nanoGPT does
+  SaveRetry retry_;
   Recovery recovery_;
   WorkPlan plan_, eval_plan_;
   std::optional<QueuedStep> queued_;

@@ -1,0 +1,72 @@
+#include "app/run_folder.h"
+
+#include <unistd.h>
+#include <utility>
+
+#include "gpt/base/error.h"
+#include "gpt/base/log.h"
+#include "gpt/base/strings.h"
+
+#include "app/lock.h"
+
+namespace gpt {
+
+RunFolder::RunFolder(const std::string& out_dir)
+    : path_(out_dir), lock_path_(path_ / "run.lock"), lock_(lock_out_dir(out_dir)) {}
+
+void RunFolder::begin(const RunFiles& files, const std::string& config_json) {
+  files_ = &files;
+  config_json_ = config_json;
+  try {
+    files_->write_config(config_json_);
+  } catch (const IoError& error) {
+    // A full disk is no reason not to train: every checkpoint holds the config, too.
+    log_warning(std::string(error.what()) + "; the run continues without it");
+  }
+  open_metrics();
+}
+
+void RunFolder::open_metrics() {
+  if (metrics_)
+    metrics_->reopen(files_->metrics());
+  else
+    metrics_.emplace(files_->metrics());
+  whole_ = true;
+}
+
+void RunFolder::claim() {
+  const bool ours = lock_->is_at(lock_path_);
+  if (ours && whole_) return;
+  if (!ours) {
+    std::error_code ignored;
+    if (fs::exists(fs::symlink_status(lock_path_, ignored))) {
+      std::string owner;
+      const auto lock = FileLock::try_lock(lock_path_, &owner);
+      // Some network file systems give one file several numbers; what it says is ours then.
+      if (lock || !owner.starts_with(concat("process ", getpid(), ","))) refuse(owner);
+      if (whole_) return;
+    } else {
+      whole_ = false;
+      make_directories(path_);
+      std::string owner;
+      auto lock = FileLock::try_lock(lock_path_, &owner);
+      if (!lock) refuse(owner);
+      lock_.emplace(std::move(*lock));
+    }
+  }
+  files_->write_config(config_json_);
+  open_metrics();
+  log_warning(concat(path_.string(),
+                     ": was removed or renamed while the run trains; it was made again with lock, "
+                     "config.json and metrics.jsonl, and the run goes on in it"));
+}
+
+void RunFolder::refuse(const std::string& owner) const {
+  throw Error(concat(path_.string(),
+                     ": was removed or renamed while this run trained, and another ",
+                     "run began in it since", owner.empty() ? "" : " (" + owner + ")",
+                     "; this run stops and saves nothing there. Its checkpoints are where its "
+                     "folder is now, if that was renamed"));
+}
+
+}  // namespace gpt

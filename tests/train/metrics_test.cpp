@@ -1,0 +1,116 @@
+#include "gpt/train/metrics.h"
+
+#include <cerrno>
+#include <sstream>
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "support/file_fault.h"
+#include "support/temp_dir.h"
+
+namespace gpt {
+namespace {
+
+using testing::FileFaultGuard;
+using testing::TempDir;
+
+// The "n" of every line, all of which must be whole.
+std::vector<std::int64_t> numbers(const fs::path& file) {
+  std::vector<std::int64_t> list;
+  std::istringstream lines(read_file(file));
+  for (std::string line; std::getline(lines, line);) {
+    const auto json = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
+    EXPECT_FALSE(json.is_discarded()) << line;
+    if (json.is_object()) list.push_back(json.at("n"));
+  }
+  return list;
+}
+
+std::vector<std::int64_t> up_to(std::int64_t last) {
+  std::vector<std::int64_t> list;
+  for (std::int64_t n = 1; n <= last; ++n) list.push_back(n);
+  return list;
+}
+
+// A disk that takes `room` more bytes of each write, then none.
+FileFault full_after(std::size_t room, bool truncates) {
+  return [=, left = room](std::string_view call, const fs::path&, std::size_t* length) mutable {
+    if (call == "ftruncate") return truncates ? 0 : EIO;
+    if (call != "write") return 0;
+    if (left == 0) return ENOSPC;
+    *length = std::min(*length, left);
+    left -= *length;
+    return 0;
+  };
+}
+
+TEST(Metrics, AFullDiskTearsNoLineAndLosesNone) {
+  for (const bool truncates : {true, false}) {
+    const TempDir dir;
+    const fs::path file = dir / "metrics.jsonl";
+    Metrics metrics(file);
+    metrics.write("x", {{"n", std::int64_t{1}}});
+    {
+      const FileFaultGuard full(full_after(10, truncates));
+      metrics.write("x", {{"n", std::int64_t{2}}});
+      metrics.write("x", {{"n", std::int64_t{3}}});
+      if (truncates) {
+        EXPECT_EQ(numbers(file), up_to(1));
+      }
+    }
+    metrics.write("x", {{"n", std::int64_t{4}}});
+    metrics.write("x", {{"n", std::int64_t{5}}});
+    if (truncates) {
+      EXPECT_EQ(numbers(file), up_to(5));
+      continue;
+    }
+    // What could not be cut off has a line for itself.
+    std::istringstream lines(read_file(file));
+    int torn = 0, whole = 0;
+    for (std::string line; std::getline(lines, line);)
+      (nlohmann::json::accept(line) ? whole : torn)++;
+    EXPECT_EQ(whole, 5);
+    EXPECT_EQ(torn, 1);
+  }
+}
+
+TEST(Metrics, ALineThatWasTornBeforeIsCutOff) {
+  const TempDir dir;
+  for (const std::size_t torn : {1u, 30u, 10000u}) {
+    const fs::path file =
+        dir.write("metrics.jsonl", "{\"n\":1}\n{\"n\":2}\n{\"x\":\"" + std::string(torn, 'y'));
+    Metrics(file).write("x", {{"n", std::int64_t{3}}});
+    EXPECT_EQ(numbers(file), up_to(3));
+  }
+  const fs::path file = dir.write("metrics.jsonl", "{\"n\"");
+  Metrics(file).write("x", {{"n", std::int64_t{1}}});
+  EXPECT_EQ(numbers(file), up_to(1));
+}
+
+TEST(Metrics, AWholeLineWithoutItsNewlineStays) {
+  const TempDir dir;
+  const fs::path file = dir.write("metrics.jsonl", "{\"n\":1}\n{\"n\":2}");
+  Metrics(file).write("x", {{"n", std::int64_t{3}}});
+  EXPECT_EQ(numbers(file), up_to(3));
+}
+
+TEST(Metrics, WhatWaitsIsBounded) {
+  const TempDir dir;
+  const fs::path file = dir / "metrics.jsonl";
+  Metrics metrics(file);
+  const std::string filler(1000, 'z');
+  {
+    const FileFaultGuard full(full_after(0, true));
+    for (std::int64_t n = 1; n <= 3000; ++n) metrics.write("x", {{"n", n}, {"z", filler}});
+  }
+  metrics.write("x", {{"n", std::int64_t{3001}}});
+  const auto list = numbers(file);
+  EXPECT_GT(list.size(), 900u);
+  EXPECT_LT(fs::file_size(file), std::uintmax_t{1} << 20);
+  EXPECT_EQ(list.back(), 3001);
+  for (std::size_t i = 1; i < list.size(); ++i) EXPECT_EQ(list[i], list[i - 1] + 1);
+}
+
+}  // namespace
+}  // namespace gpt
