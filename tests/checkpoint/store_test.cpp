@@ -1,6 +1,7 @@
 #include "gpt/checkpoint/store.h"
 
 #include <cerrno>
+#include <limits>
 #include <random>
 
 #include <gtest/gtest.h>
@@ -45,6 +46,17 @@ TEST(CheckpointStore, SavesAndFindsTheNewest) {
   EXPECT_EQ(newest->problem, "");
   EXPECT_EQ(tag_of(*newest), 2);
   EXPECT_EQ(newest->manifest.generator_state, std::string("state\0\xff", 7));
+}
+
+TEST(CheckpointStore, KeepsAsManyAsItIsTold) {
+  for (const std::int64_t keep :
+       {std::int64_t{1} << 31, std::int64_t{1} << 32, std::numeric_limits<std::int64_t>::max()}) {
+    const TempDir dir;
+    CheckpointStore store(dir / "out", keep);
+    for (std::int64_t step = 1; step <= 4; ++step) save(store, step, step);
+    EXPECT_EQ(names_in(dir / "out"), "step_00000001 step_00000002 step_00000003 step_00000004")
+        << keep;
+  }
 }
 
 TEST(CheckpointStore, AMissingFolderHasNone) {
