@@ -7,6 +7,7 @@
 
 #include "gpt/base/error.h"
 #include "gpt/base/log.h"
+#include "gpt/base/process_limits.h"
 #include "gpt/base/signal.h"
 #include "gpt/kernels/device_memory.h"
 
@@ -18,13 +19,16 @@ namespace {
 // the program without a word; this runs before them.
 [[gnu::used,
   gnu::section(".preinit_array")]] void (*const kBeforeLibraries)() = gpt::hold_stop_signals;
+[[gnu::used,
+  gnu::section(".preinit_array")]] void (*const kLimitsFirst)() = gpt::require_process_limits;
 
 std::string said(const std::exception& error) {
   const auto* torch = dynamic_cast<const c10::Error*>(&error);
   const std::string text = torch ? torch->what_without_backtrace() : error.what();
   if (gpt::is_out_of_memory(error))
     return "out of memory: " + text +
-           "; `gpttrain plan` shows what fits, `gpttrain doctor` what holds the memory";
+           "; `gpttrain plan` shows what fits, `gpttrain doctor` what holds the memory" +
+           gpt::address_space_note();
   return torch ? "LibTorch: " + text : text;
 }
 
