@@ -18,6 +18,10 @@ option(GPTTRAIN_FUZZ "Build only the readers of files, for libFuzzer (clang), wi
 
 set(GPT_WARNINGS -Wall -Wextra -Werror -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual
     -Wmissing-declarations -Wundef)
+# Of the product, not of its tests: options have 64 bits, and one that becomes narrower unsaid means
+# something else (2^32 checkpoints to keep would be none). Signs are not asked about: array bounds that
+# are template parameters, as kernels have them, are ints. Clang's warning of that name is another one.
+set(GPT_PRODUCT_WARNINGS $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<CXX_COMPILER_ID:GNU>>:-Wconversion>)
 # g++ 12 sees overlapping and overlong copies inside std::string that are not there (GCC bugs 105329
 # and 105651); some of them only where the path of the clone has a certain length.
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)

@@ -13,6 +13,7 @@
 #include "gpt/base/error.h"
 #include "gpt/base/files.h"
 #include "gpt/base/strings.h"
+#include "gpt/base/user_folders.h"
 #include "gpt/kernels/device_memory.h"
 #include "gpt/kernels/device_watch.h"
 #include "gpt/kernels/product_set.h"
@@ -96,12 +97,6 @@ DiskFacts disk(const std::string& what, const std::string& path) {
   return facts;
 }
 
-std::string cache_folder() {
-  if (const char* cache = std::getenv("GPTTRAIN_CACHE")) return cache;
-  const char* home = std::getenv("HOME");
-  return concat(home ? home : "", "/.cache/gpttrain");
-}
-
 void add_driver(DoctorFacts& facts) {
   const auto nvml = Nvml::load("libnvidia-ml.so.1", &facts.no_driver);
   facts.nvidia_on_bus = nvidia_on_bus();
@@ -141,8 +136,8 @@ DoctorFacts machine_facts(const TrainConfig& config) {
   facts.ram_available = free_memory(cpu);
   facts.ram_limit = memory_limit_of_group();
   facts.own = DeviceWatch(cpu).read()->own.value_or(0);
-  facts.disks = {disk("out_dir", config.io.out_dir), disk("data_dir", config.data.data_dir),
-                 disk("cache", cache_folder())};
+  facts.disks = {disk("out_dir", config.io.out_dir), disk("data_dir", config.data.data_dir)};
+  if (const auto cache = cache_folder()) facts.disks.push_back(disk("cache", *cache));
   facts.memlock = limit_of(RLIMIT_MEMLOCK);
   facts.open_files = limit_of(RLIMIT_NOFILE);
   std::error_code ignored;

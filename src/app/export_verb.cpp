@@ -6,6 +6,7 @@
 #include "gpt/config/printing.h"
 #include "gpt/exchange/hf_writer.h"
 #include "gpt/exchange/nanogpt_writer.h"
+#include "gpt/formats/finite.h"
 
 #include "app/export_target.h"
 #include "app/export_tokenizer.h"
@@ -47,13 +48,15 @@ ModelShape shape_of(const TrainConfig& trained, const SafetensorsFile& weights) 
 }
 
 void export_nanogpt(const ExportTarget& target, const CheckpointInfo& checkpoint,
-                    const TrainConfig& trained, const ModelShape& shape,
+                    const ExportConfig& config, const TrainConfig& trained, const ModelShape& shape,
                     const SafetensorsFile& weights) {
   const SafetensorsFile optimizer(checkpoint.path / kOptimizerFile);
   if (trained.model.gelu == "tanh")
     log_warning(
         "the model was trained with gelu=tanh; nanoGPT computes GELU by erf, so its losses "
         "will differ in the third digit or so");
+  if (!config.allow_nonfinite)
+    require_finite(optimizer.tensors(), (checkpoint.path / kOptimizerFile).string());
   write_nanogpt(target.place,
                 {.shape = shape,
                  .model = weights,
@@ -93,9 +96,11 @@ ExitCode export_verb(const Arguments& arguments) {
   const TrainConfig trained = saved_config(checkpoint);
   const SafetensorsFile weights(checkpoint.path / kModelFile);
   const ModelShape shape = shape_of(trained, weights);
+  if (!config.allow_nonfinite)
+    require_finite(weights.tensors(), (checkpoint.path / kModelFile).string());
   make_directories(target.place.parent_path());
   if (nanogpt)
-    export_nanogpt(target, checkpoint, trained, shape, weights);
+    export_nanogpt(target, checkpoint, config, trained, shape, weights);
   else
     export_hf(target, checkpoint, config, shape, weights);
   print_line(concat("wrote ", target.shown, " from ", checkpoint.path.string()));

@@ -17,6 +17,7 @@
 #include "gpt/exchange/hf_folder.h"
 #include "gpt/exchange/nanogpt_checkpoint.h"
 #include "gpt/exchange/tensor_file.h"
+#include "gpt/formats/finite.h"
 #include "gpt/text/tokenizer_files.h"
 
 #include "app/run_start.h"
@@ -131,6 +132,16 @@ void add_fresh_states(const ModelShape& shape, ImportedParts& parts) {
   }
 }
 
+std::int64_t tokens_seen(std::int64_t steps, const DataConfig& data, std::int64_t block_size) {
+  std::int64_t tokens = steps;
+  for (const std::int64_t factor : {data.gradient_accumulation_steps, data.batch_size, block_size})
+    if (__builtin_mul_overflow(tokens, factor, &tokens))
+      throw InputError(concat("its config says ", steps, " iterations of ",
+                              data.gradient_accumulation_steps, " * ", data.batch_size, " * ",
+                              block_size, " tokens, which is beyond 64 bits"));
+  return tokens;
+}
+
 void read_nanogpt(const NanogptCheckpoint& file, bool optimizer, TrainConfig& config,
                   Manifest& manifest, ImportedParts& parts) {
   adopt_config(file.config(), config);
@@ -138,9 +149,7 @@ void read_nanogpt(const NanogptCheckpoint& file, bool optimizer, TrainConfig& co
   const bool evaluated = file.best_val_loss() < Manifest().best_val_loss;
   if (evaluated) manifest.val_loss = manifest.best_val_loss = file.best_val_loss();
   manifest.best = evaluated;  // nanoGPT saves right after the evaluation that it was the best of
-  const DataConfig& data = config.data;
-  manifest.tokens_seen =
-      manifest.step * data.gradient_accumulation_steps * data.batch_size * file.shape().block_size;
+  manifest.tokens_seen = tokens_seen(manifest.step, config.data, file.shape().block_size);
   if (!optimizer) return add_fresh_states(file.shape(), parts);
   file.check_optimizer();
   for (const ParameterShape& parameter : parameter_shapes(file.shape()))
@@ -171,6 +180,8 @@ fs::path import_run(const fs::path& source, const ImportConfig& config,
   adopt_sizes(weights->shape(), trained);
   for (const ParameterShape& parameter : parameter_shapes(weights->shape()))
     parts.add_weight(parameter.name, weights->weight(parameter.name));
+  if (!config.allow_nonfinite)
+    for (const CheckpointPart& part : parts.parts()) require_finite(part.tensors, source.string());
   manifest.vocabulary_json = vocabulary(config, trained, *weights);
   manifest.config_json = to_json(knobs(trained));
   CheckpointStore store(config.out_dir, 2);

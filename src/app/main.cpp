@@ -8,6 +8,7 @@
 #include "gpt/base/error.h"
 #include "gpt/base/log.h"
 #include "gpt/base/process.h"
+#include "gpt/base/process_limits.h"
 #include "gpt/base/signal.h"
 #include "gpt/kernels/device_memory.h"
 
@@ -20,6 +21,7 @@ namespace {
 void begin() {
   gpt::begin_process();
   gpt::hold_stop_signals();
+  gpt::require_process_limits();
 }
 [[gnu::used, gnu::section(".preinit_array")]] void (*const kBeforeLibraries)() = begin;
 
@@ -28,7 +30,8 @@ std::string said(const std::exception& error) {
   const std::string text = torch ? torch->what_without_backtrace() : error.what();
   if (gpt::is_out_of_memory(error))
     return "out of memory: " + text +
-           "; `gpttrain plan` shows what fits, `gpttrain doctor` what holds the memory";
+           "; `gpttrain plan` shows what fits, `gpttrain doctor` what holds the memory" +
+           gpt::address_space_note();
   return torch ? "LibTorch: " + text : text;
 }
 

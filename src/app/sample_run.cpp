@@ -20,20 +20,22 @@ namespace {
 class Generators {
  public:
   Generators(const SampleConfig& config, const OpenModel& model, std::int64_t vocab_size)
-      : config_(config), vocab_size_(vocab_size), one_(seeded(config.seed)) {
+      : config_(config), vocab_size_(vocab_size), one_(seeded(0)) {
     if (config.draws == "nanogpt") skip_init(one_, model.config, vocab_size, model.block_size);
   }
 
   at::Generator next() {
     const std::int64_t sample = count_++;
-    if (config_.draws != "nanogpt") return seeded(config_.seed + sample);
+    if (config_.draws != "nanogpt") return seeded(sample);
     if (sample > 0) skip_draws(one_, vocab_size_, config_.max_new_tokens);
     return one_.clone();
   }
 
  private:
-  static at::Generator seeded(std::int64_t seed) {
-    return at::detail::createCPUGenerator(static_cast<std::uint64_t>(seed));
+  // Unsigned: after the largest seed comes the smallest.
+  at::Generator seeded(std::int64_t sample) const {
+    return at::detail::createCPUGenerator(static_cast<std::uint64_t>(config_.seed) +
+                                          static_cast<std::uint64_t>(sample));
   }
 
   const SampleConfig& config_;

@@ -4,16 +4,26 @@
 
 #include "gpt/base/log.h"
 #include "gpt/base/strings.h"
+#include "gpt/base/thread.h"
 #include "gpt/config/resolve.h"
 #include "gpt/kernels/autocast.h"
 #include "gpt/kernels/cpu_memory.h"
 #include "gpt/kernels/device.h"
+#include "gpt/kernels/parallel.h"
 
 #include "app/version.h"
 
 namespace gpt {
 
 namespace {
+
+// OpenMP ends the process where one of its threads does not start: so whether they can is tried
+// first, and they start at once, before anything else takes the room for their stacks.
+void start_computing_threads(int count) {
+  expect_threads(count - 1, "computing");
+  at::set_num_threads(count);
+  parallel_ranges(count, /*grain=*/1, [](std::int64_t, std::int64_t) {});
+}
 
 Compute set_up_machine(std::string& device, std::string& dtype, const AutoInt& threads,
                        bool deterministic) {
@@ -28,7 +38,7 @@ Compute set_up_machine(std::string& device, std::string& dtype, const AutoInt& t
   for (const std::string& warning : resolved.warnings) log_warning(warning);
   device = resolved.device;
   dtype = resolved.dtype;
-  at::set_num_threads(static_cast<int>(threads.or_else(facts.cores)));
+  start_computing_threads(static_cast<int>(threads.or_else(facts.cores)));
   set_arithmetic(deterministic);
   const Compute compute{c10::Device(device), scalar_type(dtype)};
   use_device(compute.device);

@@ -1,5 +1,7 @@
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <limits>
 
 #include <ATen/ATen.h>
 #include <ATen/CPUGeneratorImpl.h>
@@ -34,7 +36,7 @@ namespace {
 
 void refuse_several_processes() {
   const char* world = std::getenv("WORLD_SIZE");
-  if (world && std::atoi(world) > 1)
+  if (world && std::strtoll(world, nullptr, 10) > 1)
     throw InputError(concat("WORLD_SIZE=", world,
                             ": this version trains in one process only; "
                             "start it without a launcher"));
@@ -104,10 +106,16 @@ Compute start_machine(TrainConfig& config, const Settings& asked) {
   return compute;
 }
 
+// max_iters is the last iteration; it may be the largest number there is.
+std::int64_t iterations_left(std::int64_t max_iters, std::int64_t step) {
+  constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max() - 1;
+  return std::min(max_iters - step, kMost) + 1;
+}
+
 // Everything between a checked config and a finished run.
 ExitCode train(TrainConfig config, const Settings& asked, const StopSignals& signals) {
   RunFolder folder(config.io.out_dir);
-  CheckpointStore store(config.io.out_dir, static_cast<int>(config.io.keep_checkpoints));
+  CheckpointStore store(config.io.out_dir, config.io.keep_checkpoints);
   store.clean_leftovers();
   if (config.io.init_from == "resume") take_over_nanogpt(config.io.out_dir, config.data.data_dir);
   const RunStart start = choose_start(config, store);
@@ -156,7 +164,7 @@ ExitCode train(TrainConfig config, const Settings& asked, const StopSignals& sig
   std::optional<StepTrace> trace;
   if (config.system.profile)
     trace.emplace(fs::path(config.io.out_dir) / "trace.json", compute.device,
-                  config.optimizer.max_iters - state.step + 1);
+                  iterations_left(config.optimizer.max_iters, state.step));
   trainer.recovery().replan =
       replanner(planned.problem, planned.fixed, planned.rates, offload, compute.device);
   trainer.before_save = [&folder] { folder.claim(); };

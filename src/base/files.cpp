@@ -25,20 +25,15 @@ namespace {
 // What is appended to a file that has a second name would appear under both (a run copied with
 // `cp -al`): this name gets a file of its own.
 void unshare(const fs::path& path) {
-  const fs::path beside = path.string() + concat(".tmp-", getpid());
-  try {
-    InputFile from(path);
-    OutputFile to(beside);
-    std::string chunk(std::size_t{1} << 20, '\0');
-    while (const std::size_t got = from.read(chunk.data(), chunk.size()))
-      to.write(std::string_view(chunk).substr(0, got));
-    to.sync();
-    to.close();
-    rename_path(beside, path);
-  } catch (...) {
-    unlink(beside.c_str());
-    throw;
-  }
+  Replacement replacement(path, replace_anything);
+  InputFile from(path);
+  OutputFile to(replacement.fresh());
+  std::string chunk(std::size_t{1} << 20, '\0');
+  while (const std::size_t got = from.read(chunk.data(), chunk.size()))
+    to.write(std::string_view(chunk).substr(0, got));
+  to.sync();
+  to.close();
+  replacement.commit();
 }
 
 Descriptor opened(const fs::path& path, OutputFile::Mode mode) {

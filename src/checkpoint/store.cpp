@@ -68,8 +68,8 @@ std::vector<Leftover> leftovers(const fs::path& out_dir) {
 
 }  // namespace
 
-CheckpointStore::CheckpointStore(fs::path out_dir, int keep)
-    : out_dir_(std::move(out_dir)), keep_(std::max(2, keep)) {}
+CheckpointStore::CheckpointStore(fs::path out_dir, std::int64_t keep)
+    : out_dir_(std::move(out_dir)), keep_(std::max<std::int64_t>(2, keep)) {}
 
 void CheckpointStore::save(Manifest manifest, std::span<const CheckpointPart> parts) {
   make_directories(out_dir_);
@@ -131,7 +131,7 @@ bool CheckpointStore::verified(const CheckpointInfo& info) {
 // the last good one.
 void CheckpointStore::prune(const fs::path& saved) {
   try {
-    int kept = 0;
+    std::int64_t kept = 0;
     bool best_kept = false;
     std::int64_t last_kept = -1;
     for (const CheckpointInfo& info : list()) {

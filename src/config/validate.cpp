@@ -11,6 +11,27 @@ namespace {
   throw InputError(settings.origin(key) + ": " + key + ": " + why);
 }
 
+// Bytes of a step whose sequences are all worked on at once: more than any table adds up to, so
+// that none of them overflows 64 bits.
+double most_step_bytes(const ModelConfig& model, double tokens, double block_size) {
+  const auto layers = static_cast<double>(model.n_layer), width = static_cast<double>(model.n_embd);
+  const auto vocab = static_cast<double>(model.vocab_size.or_else(1 << 16));
+  const double per_layer = 64 * width + 16 * static_cast<double>(model.n_head) * block_size;
+  return tokens * (layers * per_layer + 64 * width + 16 * vocab);
+}
+
+void refuse_endless_step(const TrainConfig& config, double tokens, const Settings& settings) {
+  constexpr double kMost = 0x1p62;
+  const double bytes =
+      most_step_bytes(config.model, tokens, static_cast<double>(config.data.block_size));
+  if (bytes > kMost)
+    refuse(settings, "batch_size",
+           format("a step of %.3g tokens (batch_size * gradient_accumulation_steps * block_size) "
+                  "through n_layer=%ld, n_head=%ld, n_embd=%ld could take %.3g bytes, beyond the "
+                  "2^62 that are counted with; make one of them smaller",
+                  tokens, config.model.n_layer, config.model.n_head, config.model.n_embd, bytes));
+}
+
 void validate_sizes(const TrainConfig& config, const Settings& settings) {
   const ModelConfig& model = config.model;
   if (model.n_embd % model.n_head != 0)
@@ -22,6 +43,7 @@ void validate_sizes(const TrainConfig& config, const Settings& settings) {
       __builtin_mul_overflow(tokens, data.block_size, &tokens) || tokens > (std::int64_t{1} << 30))
     refuse(settings, "batch_size",
            "batch_size * gradient_accumulation_steps * block_size is beyond 2^30 tokens a step");
+  refuse_endless_step(config, static_cast<double>(tokens), settings);
 }
 
 }  // namespace

@@ -54,7 +54,7 @@ ChildProcess::ChildProcess(const std::vector<std::string>& arguments, int input)
   plan.give(ends[1], STDOUT_FILENO);
   if (errors_ >= 0) plan.give(errors_, STDERR_FILENO);
   const int error =
-      posix_spawnp(&pid_, argv[0], &plan.files, &plan.attributes, argv.data(), environ);
+      posix_spawn(&pid_, argv[0], &plan.files, &plan.attributes, argv.data(), environ);
   close(ends[1]);
   if (error == 0) return;
   close(output_);

@@ -9,9 +9,9 @@ namespace gpt {
 
 class ChildProcess {
  public:
-  // Starts arguments[0], looked for in PATH, with the descriptor `input` as its standard input. In
-  // a process group of its own: Ctrl-C at the terminal is for us, who still want its output.
-  // IoError (ENOENT: there is no such program).
+  // Starts the program of the path arguments[0] (see gpt/base/programs.h) with the descriptor
+  // `input` as its standard input. In a process group of its own: Ctrl-C at the terminal is for us,
+  // who still want its output. IoError.
   ChildProcess(const std::vector<std::string>& arguments, int input);
   ~ChildProcess();  // ends it if it still runs
   ChildProcess(const ChildProcess&) = delete;

@@ -11,6 +11,7 @@
 
 #include "gpt/base/error.h"
 #include "gpt/base/input_file.h"
+#include "gpt/base/programs.h"
 #include "gpt/base/strings.h"
 
 #include "child_process.h"
@@ -24,52 +25,37 @@ namespace {
 constexpr int kPatienceMs = 100;
 
 // Beside the program in its build folder, or where an installation puts it.
-fs::path parquet_script() {
+fs::path parquet_script(const SourceFile& file) {
   std::error_code error;
   const fs::path program = fs::read_symlink("/proc/self/exe", error).parent_path();
-  fs::path script;
   for (const char* place : {"scripts", "../scripts", "../../scripts", "../share/gpttrain"}) {
-    script = (program / place / "parquet_text.py").lexically_normal();
-    if (fs::exists(script, error)) break;
+    const fs::path script = (program / place / "parquet_text.py").lexically_normal();
+    if (script.is_absolute() && fs::is_regular_file(script, error)) return script;
   }
-  return script;
+  throw InputError(concat(file.path.string(), ": parquet_text.py is needed to read it and is ",
+                          "neither in scripts/ of gpttrain's sources nor in share/gpttrain beside ",
+                          program.string()));
 }
 
-std::vector<std::string> parquet_command(const std::string& text_key) {
-  const char* python = std::getenv("GPTTRAIN_PYTHON");
-  return {python && *python ? python : "python3", parquet_script().string(), text_key};
+// The absolute path of a program that reads `file`.
+std::string program_for(const SourceFile& file, const std::string& name) {
+  if (const auto found = find_program(name)) return found->string();
+  throw InputError(concat(file.path.string(), ": ", name,
+                          " is needed to read it and is not installed; apt-get install ", name));
 }
 
-struct Unpacker {
-  const char* program;
-  const char* package;
-};
-
-Unpacker unpacker(Packing packing) {
-  switch (packing) {
-    case Packing::kGzip:
-      return {"gzip", "gzip"};
-    case Packing::kZstd:
-      return {"zstd", "zstd"};
-    default:
-      return {"python3", "python3"};
-  }
+std::string python_for(const SourceFile& file) {
+  const char* chosen = std::getenv("GPTTRAIN_PYTHON");
+  if (!chosen || !*chosen) return program_for(file, "python3");
+  if (const auto found = find_program(chosen)) return found->string();
+  throw InputError(concat(file.path.string(), ": GPTTRAIN_PYTHON=", chosen,
+                          " is no program; expected a Python that has pyarrow"));
 }
 
-std::unique_ptr<ChildProcess> start_unpacking(const SourceFile& file, int descriptor,
-                                              const std::string& text_key) {
-  const Unpacker tool = unpacker(file.packing);
-  try {
-    if (file.packing == Packing::kParquet)
-      return std::make_unique<ChildProcess>(parquet_command(text_key), descriptor);
-    return std::make_unique<ChildProcess>(std::vector<std::string>{tool.program, "-dc"},
-                                          descriptor);
-  } catch (const IoError& error) {
-    if (error.error() != ENOENT) throw;
-    throw InputError(concat(file.path.string(), ": ", tool.program,
-                            " is needed to read it and is not installed; apt-get install ",
-                            tool.package));
-  }
+std::vector<std::string> command_for(const SourceFile& file, const std::string& text_key) {
+  if (file.packing == Packing::kGzip) return {program_for(file, "gzip"), "-dc"};
+  if (file.packing == Packing::kZstd) return {program_for(file, "zstd"), "-dc"};
+  return {python_for(file), parquet_script(file).string(), text_key};
 }
 
 }  // namespace
@@ -80,7 +66,7 @@ InputStream::InputStream(const SourceFile& file, const std::string& text_key) : 
   if (descriptor_ < 0) throw InputError(IoError(file.name(), "open", errno).what());
   try {
     if (file.packing != Packing::kNone && file.packing != Packing::kStdin)
-      unpack_ = start_unpacking(file, descriptor_, text_key);
+      unpack_ = std::make_unique<ChildProcess>(command_for(file, text_key), descriptor_);
   } catch (...) {
     close(descriptor_);
     throw;

@@ -11,6 +11,7 @@
 
 #include "gpt/base/error.h"
 #include "gpt/base/strings.h"
+#include "gpt/base/thread.h"
 
 namespace gpt {
 
@@ -68,7 +69,7 @@ BatchFeed::BatchFeed(std::int64_t block_size, at::Device device)
     : block_size_(block_size),
       device_(device),
       copies_(copy_stream(device)),
-      thread_([this] { work(); }) {}
+      thread_(start_thread<std::thread>("reading batches", [this] { work(); })) {}
 
 BatchFeed::~BatchFeed() {
   {

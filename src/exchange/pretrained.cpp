@@ -1,7 +1,6 @@
 #include "gpt/exchange/pretrained.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <map>
 #include <optional>
 #include <vector>
@@ -10,6 +9,7 @@
 #include "gpt/base/files.h"
 #include "gpt/base/small_file.h"
 #include "gpt/base/strings.h"
+#include "gpt/base/user_folders.h"
 #include "gpt/exchange/hf_folder.h"
 #include "gpt/exchange/nanogpt_checkpoint.h"
 
@@ -35,15 +35,17 @@ bool holds_model(const fs::path& folder) {
   return fs::exists(folder / "config.json", ignored) && !hf_weights_file(folder).empty();
 }
 
-fs::path hub_cache() {
-  const auto variable = [](const char* name) -> fs::path {
-    const char* value = std::getenv(name);
-    return value ? value : "";
-  };
-  if (const fs::path hub = variable("HF_HUB_CACHE"); !hub.empty()) return hub;
-  if (const fs::path home = variable("HF_HOME"); !home.empty()) return home / "hub";
-  const fs::path cache = variable("XDG_CACHE_HOME");
-  return (cache.empty() ? variable("HOME") / ".cache" : cache) / "huggingface" / "hub";
+std::optional<fs::path> hub_cache() {
+  if (const auto hub = absolute_path_in("HF_HUB_CACHE")) return hub;
+  if (const auto home = absolute_path_in("HF_HOME")) return *home / "hub";
+  if (const auto cache = user_cache_folder()) return *cache / "huggingface" / "hub";
+  return std::nullopt;
+}
+
+std::string hub_cache_text() {
+  if (const auto cache = hub_cache()) return cache->string();
+  return "no Hugging Face cache, as none of HF_HUB_CACHE, HF_HOME, XDG_CACHE_HOME and HOME is set "
+         "to an absolute path";
 }
 
 // models--OWNER--NAME/{refs/main, snapshots/REVISION/...}: the revision that main names, else any.
@@ -70,7 +72,7 @@ std::optional<fs::path> cached_model(const fs::path& model) {
   throw InputError(concat(
       "init_from=", name, ": no local copy of its weights (looked in ",
       pretrained_dir.empty() ? "" : pretrained_dir + "/" + name + ", " + pretrained_dir + " and ",
-      hub_cache().string(), "); download config.json and model.safetensors (",
+      hub_cache_text(), "); download config.json and model.safetensors (",
       known_models().at(name).size, ") of the Hugging Face model openai-community/", name, " into ",
       folder, "/", name, "/ (`hf download openai-community/", name,
       " config.json model.safetensors --local-dir ", folder, "/", name,
@@ -87,8 +89,9 @@ std::filesystem::path find_pretrained(const std::string& name, const std::string
   if (!pretrained_dir.empty())
     for (const fs::path& folder : {fs::path(pretrained_dir) / name, fs::path(pretrained_dir)})
       if (holds_model(folder)) return folder;
-  for (const char* owner : {"models--openai-community--", "models--"})
-    if (const auto found = cached_model(hub_cache() / (owner + name))) return *found;
+  if (const auto cache = hub_cache())
+    for (const char* owner : {"models--openai-community--", "models--"})
+      if (const auto found = cached_model(*cache / (owner + name))) return *found;
   say_what_to_do(name, pretrained_dir);
 }
 

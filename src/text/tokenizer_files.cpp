@@ -1,11 +1,10 @@
 #include "gpt/text/tokenizer_files.h"
 
-#include <cstdlib>
-
 #include <nlohmann/json.hpp>
 
 #include "gpt/base/error.h"
 #include "gpt/base/strings.h"
+#include "gpt/base/user_folders.h"
 #include "gpt/text/bpe_tokenizer.h"
 #include "gpt/text/char_tokenizer.h"
 
@@ -21,13 +20,11 @@ using nlohmann::json;
 constexpr const char* kOrAFile =
     " or give a file: --tokenizer=FILE (vocab.bpe, tokenizer.json or *.tiktoken)";
 
-std::string environment(const char* name) {
-  const char* value = std::getenv(name);
-  return value ? value : "";
-}
-
 std::unique_ptr<Tokenizer> open_gpt2() {
   const fs::path file = gpt2_vocabulary_file();
+  if (file.empty())
+    throw InputError(concat("tokenizer gpt2: ", no_cache_folder(), ", as for scripts/setup of ",
+                            "gpttrain's sources, which fetches the vocabulary,", kOrAFile));
   std::error_code ignored;
   if (!fs::exists(file, ignored))
     throw InputError(concat(
@@ -65,12 +62,8 @@ std::string tokenizer_file(const json& meta, const std::string& origin) {
 }  // namespace
 
 fs::path gpt2_vocabulary_file() {
-  constexpr const char* kName = "gpt2.tiktoken";
-  if (const std::string cache = environment("GPTTRAIN_CACHE"); !cache.empty())
-    return fs::path(cache) / kName;
-  if (const std::string cache = environment("XDG_CACHE_HOME"); !cache.empty())
-    return fs::path(cache) / "gpttrain" / kName;
-  return fs::path(environment("HOME")) / ".cache/gpttrain" / kName;
+  const auto cache = cache_folder();
+  return cache ? *cache / "gpt2.tiktoken" : fs::path();
 }
 
 std::unique_ptr<Tokenizer> open_tokenizer(const std::string& name_or_path) {

@@ -1,5 +1,6 @@
 #include "gpt/train/evaluator.h"
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -38,11 +39,18 @@ std::optional<SplitLosses> estimate_loss(
     const std::function<bool(std::int64_t, std::int64_t)>& progress) {
   std::int64_t done = 0;
   const auto mean_over = [&](const TokenFile& split) -> std::optional<double> {
-    batches.request_evaluation(split, eval_iters);
+    // A few batches ahead: what has been drawn stays in memory until it is read.
+    constexpr std::int64_t kAhead = 4;
+    std::int64_t requested = std::min(eval_iters, kAhead);
+    batches.request_evaluation(split, requested);
     double sum = 0;
     std::optional<BatchLoss> before;
     for (std::int64_t i = 0; i < eval_iters; ++i) {
       BatchLoss batch = batch_loss(engine, batches);
+      if (requested < eval_iters) {
+        batches.request_evaluation(split, 1);
+        ++requested;
+      }
       if (before) sum += before->mean();
       before.emplace(std::move(batch));
       if (!progress(++done, 2 * eval_iters)) {

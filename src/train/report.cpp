@@ -50,7 +50,7 @@ Report::Report(const TrainConfig& config, const c10::Device& device, Metrics& me
 void Report::started(std::int64_t step, bool resumed) {
   metrics_.write(resumed ? "resume" : "start", {{"iter", step}});
   done_ = static_cast<double>(step);
-  progress_.emplace("train", static_cast<double>(config_.optimizer.max_iters + 1));
+  progress_.emplace("train", static_cast<double>(config_.optimizer.max_iters) + 1);
   progress_->update(done_);
 }
 

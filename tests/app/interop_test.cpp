@@ -2,13 +2,17 @@
 #include <algorithm>
 #include <cmath>
 #include <csignal>
+#include <cstring>
+#include <limits>
 #include <map>
+#include <memory>
 #include <sstream>
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
 #include "gpt/base/strings.h"
+#include "gpt/checkpoint/run_state.h"
 
 #include "support/child.h"
 #include "support/python.h"
@@ -217,6 +221,73 @@ TEST(HuggingFace, AGpt2SizedModelTakesItsTokenizerAlong) {
   EXPECT_EQ(found.at("eos"), 50256);
   EXPECT_EQ(found.at("logits").size(), 10u * 50257u);
   EXPECT_EQ(found.at("generated"), 9);
+}
+
+// The newest checkpoint once more, as the next step's, with the last value of one tensor replaced.
+void save_with(const fs::path& out_dir, const std::string& file, const std::string& tensor,
+               float value) {
+  CheckpointStore store(out_dir, 100);
+  const CheckpointInfo newest = store.newest_good().value();
+  Manifest manifest = newest.manifest;
+  ++manifest.step;
+  std::vector<std::unique_ptr<SafetensorsFile>> files;
+  std::vector<CheckpointPart> parts;
+  std::vector<std::byte> changed;
+  for (const char* name : {kModelFile, kOptimizerFile}) {
+    files.push_back(std::make_unique<SafetensorsFile>(newest.path / name));
+    parts.push_back({name, files.back()->tensors()});
+    if (name != file) continue;
+    for (TensorView& view : parts.back().tensors) {
+      if (view.name != tensor) continue;
+      changed.assign(view.bytes.begin(), view.bytes.end());
+      std::memcpy(changed.data() + changed.size() - sizeof value, &value, sizeof value);
+      view.bytes = changed;
+    }
+  }
+  ASSERT_FALSE(changed.empty());
+  store.save(manifest, parts);
+}
+
+// `arguments` are refused for `message`, and taken with --allow_nonfinite=True.
+void expect_refused_unless_allowed(const TempDir& dir, std::vector<std::string> arguments,
+                                   const std::string& message) {
+  const Finished refused = run(dir, arguments);
+  EXPECT_EQ(refused.code, 2) << refused.err;
+  EXPECT_NE(refused.err.find(message), std::string::npos) << refused.err;
+  EXPECT_NE(refused.err.find("--allow_nonfinite=True"), std::string::npos) << refused.err;
+  arguments.push_back("--allow_nonfinite=True");
+  const Finished allowed = run(dir, arguments);
+  EXPECT_EQ(allowed.code, 0) << allowed.err;
+}
+
+TEST(NonFinite, WeightsAreExportedAndImportedOnlyWhenAllowed) {
+  const TempDir dir;
+  prepare_tiny(dir);
+  ASSERT_EQ(run(dir, train({"--out_dir=out", "--max_iters=1"})).code, 0);
+  const std::string name = "transformer.h.1.mlp.c_fc.weight";
+  save_with(dir / "out", kModelFile, name, std::numeric_limits<float>::quiet_NaN());
+  const std::string message = name + ": 1 of 4096 value(s) are NaN or infinite";
+  for (const char* format : {"hf", "nanogpt"})
+    expect_refused_unless_allowed(
+        dir, {"export", "--out_dir=out", std::string("--format=") + format}, message);
+  expect_refused_unless_allowed(dir, {"import", "out/hf", "--out_dir=from_hf"}, message);
+  expect_refused_unless_allowed(dir, {"import", "out/ckpt.pt", "--out_dir=from_nanogpt"}, message);
+  const Finished older =
+      run(dir, {"export", "--out_dir=out", "--checkpoint=out/step_00000002", "--to=older"});
+  EXPECT_EQ(older.code, 0) << older.err;
+}
+
+TEST(NonFinite, OptimizerStateCountsWhereItIsTaken) {
+  const TempDir dir;
+  prepare_tiny(dir);
+  ASSERT_EQ(run(dir, train({"--out_dir=out", "--max_iters=1"})).code, 0);
+  const std::string name = "transformer.wte.weight.exp_avg_sq";
+  save_with(dir / "out", kOptimizerFile, name, -std::numeric_limits<float>::infinity());
+  EXPECT_EQ(run(dir, {"export", "--out_dir=out", "--format=hf"}).code, 0);
+  expect_refused_unless_allowed(dir, {"export", "--out_dir=out", "--format=nanogpt"},
+                                name + ": 1 of ");
+  EXPECT_EQ(run(dir, {"import", "out/ckpt.pt", "--out_dir=weights", "--optimizer=False"}).code, 0);
+  expect_refused_unless_allowed(dir, {"import", "out/ckpt.pt", "--out_dir=all"}, name + ": 1 of ");
 }
 
 TEST(Import, SaysWhatIsWrongAndChangesNothing) {

@@ -1,6 +1,7 @@
 #include "gpt/checkpoint/store.h"
 
 #include <cerrno>
+#include <limits>
 #include <random>
 #include <sys/mount.h>
 
@@ -90,6 +91,17 @@ TEST(CheckpointStore, SavesWhereLittleIsReportedAndEnoughIsThere) {
   }
   EXPECT_EQ(newest_tag(dir / "out"), 1);
   umount2(dir.path().c_str(), MNT_DETACH);
+}
+
+TEST(CheckpointStore, KeepsAsManyAsItIsTold) {
+  for (const std::int64_t keep :
+       {std::int64_t{1} << 31, std::int64_t{1} << 32, std::numeric_limits<std::int64_t>::max()}) {
+    const TempDir dir;
+    CheckpointStore store(dir / "out", keep);
+    for (std::int64_t step = 1; step <= 4; ++step) save(store, step, step);
+    EXPECT_EQ(names_in(dir / "out"), "step_00000001 step_00000002 step_00000003 step_00000004")
+        << keep;
+  }
 }
 
 TEST(CheckpointStore, AMissingFolderHasNone) {

@@ -1,5 +1,8 @@
 #include "gpt/config/settings.h"
 
+#include <limits>
+#include <tuple>
+
 #include <gtest/gtest.h>
 
 #include "support/error_text.h"
@@ -113,6 +116,62 @@ TEST(Settings, RangesAreCheckedAtTheEndWithTheOriginOfTheValueThatWon) {
   EXPECT_EQ(f.flag("vocab_size", "16777217"), "");
   EXPECT_EQ(error_text([&] { f.settings.check_ranges(); }),
             "command line: vocab_size: expected auto or from 2 to 16777216, got 16777217");
+}
+
+// What would be 0 or infinite in float32 says something else there: no clipping, no decay.
+TEST(Settings, FloatsThatFloat32DoesNotHoldAreRefused) {
+  const std::string rate = "0 or from 1e-30 to 100", clip = "0 or from 1e-30 to 3.4e+38";
+  const std::vector<std::tuple<const char*, const char*, std::string>> cases{
+      {"grad_clip", "4e38", clip},      {"grad_clip", "1e300", clip},
+      {"grad_clip", "1e-300", clip},    {"grad_clip", "1e-310", clip},
+      {"grad_clip", "-1", clip},        {"learning_rate", "1e-300", rate},
+      {"learning_rate", "1e300", rate}, {"min_lr", "1e-45", rate},
+      {"weight_decay", "5e-324", rate}, {"weight_decay", "101", rate}};
+  for (const auto& [key, value, range] : cases) {
+    Fixture f;
+    EXPECT_EQ(f.flag(key, value), "");
+    const std::string error = error_text([&] { f.settings.check_ranges(); });
+    EXPECT_EQ(error.find(std::string("command line: ") + key + ": expected " + range + ", got "),
+              0u)
+        << key << "=" << value << ": " << error;
+  }
+  for (const auto& [key, value] :
+       std::vector<std::pair<const char*, const char*>>{{"grad_clip", "3e38"},
+                                                        {"grad_clip", "0"},
+                                                        {"grad_clip", "-0.0"},
+                                                        {"grad_clip", "1e-30"},
+                                                        {"learning_rate", "0"},
+                                                        {"min_lr", "100"},
+                                                        {"weight_decay", "1e-30"}}) {
+    Fixture f;
+    EXPECT_EQ(f.flag(key, value), "");
+    EXPECT_EQ(error_text([&] { f.settings.check_ranges(); }), "") << key << "=" << value;
+  }
+}
+
+// No float option accepts what is no number, or a number that double itself does not hold.
+TEST(Settings, NoFloatOptionTakesNanInfinityOrWhatDoubleDoesNotHold) {
+  Fixture f;
+  std::size_t floats = 0;
+  for (const Knob& knob : f.settings.knobs()) {
+    if (!std::holds_alternative<double*>(knob.value)) continue;
+    ++floats;
+    for (const char* text : {"nan", "-nan", "inf", "-inf", "1e999", "-1e999", "1e-999", "0x1p3"})
+      EXPECT_NE(f.flag(knob.key, text), "") << knob.key << "=" << text;
+    EXPECT_NE(f.assign(knob.key, std::numeric_limits<double>::infinity()), "") << knob.key;
+    EXPECT_NE(f.assign(knob.key, std::numeric_limits<double>::quiet_NaN()), "") << knob.key;
+  }
+  EXPECT_GE(floats, 7u);
+}
+
+TEST(Settings, PiecesOfAStepAreNoMoreThanAStepHolds) {
+  for (const char* key : {"micro_batch_size", "eval_batch_size", "head_chunk"}) {
+    Fixture f;
+    EXPECT_EQ(f.flag(key, "9223372036854775807"), "");
+    EXPECT_EQ(error_text([&] { f.settings.check_ranges(); }),
+              std::string("command line: ") + key +
+                  ": expected auto or from 1 to 1073741824, got 9223372036854775807");
+  }
 }
 
 TEST(Settings, DevicesAndChoices) {

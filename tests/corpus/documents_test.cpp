@@ -268,6 +268,30 @@ TEST_F(Documents, AProgramThatIsMissingIsNamedWithItsPackage) {
                        ": gzip is needed to read it and is not installed; apt-get install gzip");
 }
 
+// A dataset's folder may hold a `gzip` of a stranger: the current folder is never searched.
+TEST_F(Documents, AProgramIsNotTakenFromTheCurrentFolder) {
+  const auto input = folder_.write("a.txt.gz", "x");
+  fs::create_directories(folder_ / "bin");
+  for (const char* name : {"gzip", "bin/gzip"})
+    fs::permissions(folder_.write(name, "#!/bin/sh\ntouch taken\n"), fs::perms::owner_all);
+  const std::string path = std::getenv("PATH");
+  const fs::path before = fs::current_path();
+  fs::current_path(folder_.path());
+  std::vector<std::string> errors;
+  for (const char* hostile : {"", ".", "bin", ":", "./bin:"}) {
+    setenv("PATH", hostile, 1);
+    PrepareRequest asked = request({input});
+    asked.restart = true;
+    errors.push_back(error_of([&] { prepare(asked); }));
+  }
+  setenv("PATH", path.c_str(), 1);
+  fs::current_path(before);
+  for (const std::string& error : errors)
+    EXPECT_NE(error.find("gzip is needed to read it and is not installed"), std::string::npos)
+        << error;
+  EXPECT_FALSE(fs::exists(folder_ / "taken"));
+}
+
 TEST_F(Documents, ParquetThroughTheHelper) {
   const std::string python = testing::venv_python("extras");
   if (python.empty()) GTEST_SKIP() << "no pyarrow: scripts/setup --with-tests installs it";

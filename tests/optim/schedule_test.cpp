@@ -1,6 +1,7 @@
 #include "gpt/optim/schedule.h"
 
 #include <fstream>
+#include <limits>
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -24,6 +25,20 @@ TEST(Schedule, FollowsNanoGpt) {
   EXPECT_DOUBLE_EQ(at(14), 0.1);
   EXPECT_DOUBLE_EQ(at(15), 0.1);
   EXPECT_DOUBLE_EQ(at(1000000), 0.1);
+}
+
+TEST(Schedule, TheLargestIterationsDoNotOverflow) {
+  constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
+  OptimizerConfig optimizer;
+  optimizer.learning_rate = 1;
+  ScheduleConfig schedule;
+  schedule.warmup_iters = kMost;
+  EXPECT_GT(learning_rate_at(0, optimizer, schedule), 0);
+  EXPECT_LT(learning_rate_at(1000, optimizer, schedule), 1e-12);
+  EXPECT_DOUBLE_EQ(learning_rate_at(kMost - 1, optimizer, schedule), 1);
+  schedule.warmup_iters = 0;
+  schedule.lr_decay_iters = kMost;
+  EXPECT_DOUBLE_EQ(learning_rate_at(1000, optimizer, schedule), 1);
 }
 
 TEST(Schedule, EqualsNanoGptsRecordedRates) {

@@ -38,6 +38,24 @@ TEST(TokenizerFiles, TheCacheFolderIsThatOfSetup) {
   EXPECT_EQ(gpt2_vocabulary_file(), "/h/.cache/gpttrain/gpt2.tiktoken");
 }
 
+// No cache is looked for in the folder that the program is started in.
+TEST(TokenizerFiles, WithoutACacheFolderItSaysWhatToSet) {
+  const TempDir dir;
+  fs::create_directories(dir / ".cache/gpttrain");
+  replace_file(dir / ".cache/gpttrain/gpt2.tiktoken", "a b\n");
+  const fs::path before = fs::current_path();
+  fs::current_path(dir.path());
+  const Environment cache("GPTTRAIN_CACHE", ""), xdg("XDG_CACHE_HOME", "x"), home("HOME", "");
+  const std::string error = open_error("gpt2");
+  const fs::path file = gpt2_vocabulary_file();
+  fs::current_path(before);
+  EXPECT_EQ(file, "");
+  EXPECT_EQ(error.find("tokenizer gpt2: no cache folder is known, as none of GPTTRAIN_CACHE, "
+                       "XDG_CACHE_HOME and HOME is set to an absolute path; set one of them"),
+            0u)
+      << error;
+}
+
 TEST(TokenizerFiles, ErrorsSayWhatToDo) {
   const TempDir dir;
   const Environment cache("GPTTRAIN_CACHE", dir.path());

@@ -38,7 +38,7 @@ std::int64_t step_of_name(const std::string& name);
 class CheckpointStore {
  public:
   // Keeps the newest `keep` (>= 2) good checkpoints and the best one.
-  CheckpointStore(fs::path out_dir, int keep);
+  CheckpointStore(fs::path out_dir, std::int64_t keep);
 
   // `manifest.files` is filled in here. On IoError (a full disk among them) every older checkpoint
   // is as it was and the attempt's files are gone, unless only the last fsync of out_dir failed:
@@ -75,7 +75,7 @@ class CheckpointStore {
   bool verified(const CheckpointInfo& info);
 
   fs::path out_dir_;
-  int keep_;
+  std::int64_t keep_;
   std::optional<EarlierRun> earlier_;  // not moved aside yet
   std::set<fs::path> verified_;        // by this process, so that pruning reads each only once
 };

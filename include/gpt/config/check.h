@@ -37,6 +37,21 @@ struct between {
   std::string says() const { return concat("from ", low, " to ", high); }
 };
 
+// What computes in float32: a smaller number than `low` would be 0 there, which may say something
+// else (no clipping), and a larger one than `high` infinite.
+struct zero_or_between {
+  double low, high;
+  constexpr zero_or_between(double l, double h) : low(l), high(h) {}
+  bool holds(double v) const { return v == 0 || (low <= v && v <= high); }
+  std::string says() const { return concat("0 or from ", low, " to ", high); }
+};
+
+// Powers of ten well within float32, also after a division by the iterations of a warm-up.
+constexpr double kSmallestFloat = 1e-30, kLargestFloat = 3.4e38;
+
+// No step holds more tokens (see validate.h), so nothing is cut into more or larger pieces.
+constexpr std::int64_t kMostTokens = std::int64_t{1} << 30;
+
 template <std::size_t N>
 struct one_of {
   std::array<std::string_view, N> names;

@@ -30,10 +30,10 @@ struct DataConfig {
         anything()) = false;
   FIELD(AutoInt, micro_batch_size,
         "Sequences in one forward pass; the numbers do not depend on it. auto: the plan's.",
-        auto_or_at_least(1)) = {};
+        auto_or_between(1, kMostTokens)) = {};
   FIELD(AutoInt, eval_batch_size,
         "Sequences in one forward pass of an evaluation. auto: the plan's.",
-        auto_or_at_least(1)) = {};
+        auto_or_between(1, kMostTokens)) = {};
   END_CONFIG;
 };
 

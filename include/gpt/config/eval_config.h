@@ -31,9 +31,9 @@ struct EvalConfig {
         anything()) = false;
   FIELD(AutoInt, eval_batch_size,
         "Texts or windows at a time. auto: about 8192 tokens of them, fewer if memory runs out.",
-        auto_or_at_least(1)) = {};
+        auto_or_between(1, kMostTokens)) = {};
   FIELD(AutoInt, head_chunk, "Tokens whose logits exist at once. auto: chosen for the vocabulary.",
-        auto_or_at_least(1)) = {};
+        auto_or_between(1, kMostTokens)) = {};
   FIELD(bool, json, "Print a JSON object for each input.", anything()) = false;
   END_CONFIG;
 };

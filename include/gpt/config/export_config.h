@@ -18,6 +18,8 @@ struct ExportConfig {
   FIELD(bool, pad, "hf: keep token rows beyond the vocabulary, which only pad it.",
         anything()) = false;
   FIELD(bool, overwrite, "Replace what is already there.", anything()) = false;
+  FIELD(bool, allow_nonfinite, "Take weights and optimizer state with NaN or infinity in them too.",
+        anything()) = false;
   END_CONFIG;
 };
 

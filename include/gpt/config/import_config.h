@@ -23,6 +23,8 @@ struct ImportConfig {
         "Dataset whose vocabulary the model speaks. Empty: the one that ckpt.pt names.",
         anything()) = "";
   FIELD(bool, overwrite, "Where out_dir holds a run, move it aside.", anything()) = false;
+  FIELD(bool, allow_nonfinite, "Take weights and optimizer state with NaN or infinity in them too.",
+        anything()) = false;
   END_CONFIG;
 };
 

@@ -15,7 +15,8 @@ struct IoConfig {
         not_empty()) = "out";
   FIELD(std::int64_t, eval_interval, "Iterations between evaluations.", at_least(1)) = 2000;
   FIELD(std::int64_t, log_interval, "Iterations between printed losses.", at_least(1)) = 1;
-  FIELD(std::int64_t, eval_iters, "Batches per split in an evaluation.", at_least(1)) = 200;
+  FIELD(std::int64_t, eval_iters, "Batches per split in an evaluation.",
+        between(std::int64_t{1}, std::int64_t{1} << 53)) = 200;
   FIELD(bool, eval_only, "Evaluate once and stop.", anything()) = false;
   FIELD(bool, always_save_checkpoint, "Save at every evaluation, not only when val loss improves.",
         anything()) = true;

@@ -24,7 +24,7 @@ struct ModelConfig {
   FIELD(std::string, attention, "Fused kernels, or written out as the oracle of tests.",
         one_of("sdpa", "plain")) = "sdpa";
   FIELD(AutoInt, head_chunk, "Tokens whose logits exist at once in the LM head. auto: the plan's.",
-        auto_or_at_least(1)) = {};
+        auto_or_between(1, kMostTokens)) = {};
   END_CONFIG;
 };
 

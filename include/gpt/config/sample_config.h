@@ -17,8 +17,8 @@ struct SampleConfig {
   FIELD(std::string, start,
         "Text to continue; FILE:PATH takes it from a file, - from standard input.",
         not_empty()) = "\n";
-  FIELD(std::int64_t, num_samples, "Samples to draw.", at_least(1)) = 10;
-  FIELD(std::int64_t, max_new_tokens, "Tokens in each sample.", at_least(1)) = 500;
+  FIELD(std::int64_t, num_samples, "Samples to draw.", between(1, 10000000)) = 10;
+  FIELD(std::int64_t, max_new_tokens, "Tokens in each sample.", between(1, 1000000000)) = 500;
   FIELD(double, temperature, "1: the model's own probabilities; less is bolder, more is wilder.",
         between(1e-6, 100.0)) = 0.8;
   FIELD(std::int64_t, top_k, "Draw from the k likeliest tokens only; 0: from all.",

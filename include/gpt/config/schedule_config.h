@@ -14,7 +14,8 @@ struct ScheduleConfig {
   FIELD(std::int64_t, warmup_iters, "Iterations of linear warm-up.", at_least(0)) = 2000;
   FIELD(std::int64_t, lr_decay_iters, "Iteration at which min_lr is reached.",
         at_least(0)) = 600000;
-  FIELD(double, min_lr, "Learning rate after the decay.", between(0.0, 100.0)) = 6e-5;
+  FIELD(double, min_lr, "Learning rate after the decay.",
+        zero_or_between(kSmallestFloat, 100)) = 6e-5;
   END_CONFIG;
 };
 

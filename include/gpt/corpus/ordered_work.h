@@ -14,6 +14,8 @@
 #include <utility>
 #include <vector>
 
+#include "gpt/base/thread.h"
+
 namespace gpt {
 
 // Memory does not grow with the number of items: `make` waits while those between it and the owner
@@ -28,9 +30,12 @@ class OrderedWork {
 
   OrderedWork(int threads, std::uint64_t most, Make make, Weight weight, Work work)
       : most_(most), make_(std::move(make)), weight_(std::move(weight)), work_(std::move(work)) {
-    threads_.emplace_back([this](const std::stop_token& stop) { make_all(stop); });
+    const auto start = [this](auto work_of_a_thread) {
+      threads_.push_back(start_thread<std::jthread>("preparing data", work_of_a_thread));
+    };
+    start([this](const std::stop_token& stop) { make_all(stop); });
     for (int i = 0; i < threads; ++i)
-      threads_.emplace_back([this](const std::stop_token& stop) { work_on_all(stop); });
+      start([this](const std::stop_token& stop) { work_on_all(stop); });
   }
   ~OrderedWork() {  // drops what was not taken
     for (std::jthread& thread : threads_) thread.request_stop();

@@ -10,8 +10,8 @@
 
 namespace gpt {
 
-// GPT-2's vocabulary, where scripts/setup puts it: gpt2.tiktoken in $GPTTRAIN_CACHE, else in
-// $XDG_CACHE_HOME/gpttrain, else in ~/.cache/gpttrain.
+// GPT-2's vocabulary, where scripts/setup puts it: gpt2.tiktoken in the cache folder (see
+// gpt/base/user_folders.h). Empty where no such folder is known.
 std::filesystem::path gpt2_vocabulary_file();
 
 // "gpt2": the file above; anything else is the path of a vocabulary file or of its folder (see
