@@ -1,5 +1,5 @@
 # A room is a static library of src/<name>/ with its public headers in include/gpt/<name>/ and one
-# test binary of tests/<name>/. Linking only to lower rooms keeps the floors true.
+# test binary of tests/<name>/, sub-folders included. Linking only to lower rooms keeps the floors true.
 
 function(gpt_target_defaults target torch)
   target_compile_options(${target} PRIVATE
@@ -16,7 +16,7 @@ endfunction()
 
 # Back ends are files: x_cuda.cpp and *.cu belong to CUDA builds, x_nocuda.cpp to the others.
 function(gpt_sources out name)
-  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${name}/*.cpp
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${name}/*.cpp
        ${CMAKE_SOURCE_DIR}/src/${name}/*.cu)
   list(FILTER sources EXCLUDE REGEX "/main\\.cpp$")
   if(GPT_HAVE_CUDA)
@@ -54,7 +54,7 @@ endfunction()
 function(gpt_library name links torch)
   gpt_sources(sources ${name})
   add_library(gpt_${name} STATIC ${sources})
-  target_include_directories(gpt_${name} PUBLIC ${CMAKE_SOURCE_DIR}/include)
+  target_include_directories(gpt_${name} PUBLIC ${CMAKE_SOURCE_DIR}/include PRIVATE ${CMAKE_SOURCE_DIR}/src)
   list(TRANSFORM links PREPEND gpt_)
   target_link_libraries(gpt_${name} PUBLIC ${links} Threads::Threads)
   gpt_target_defaults(gpt_${name} ${torch})
@@ -69,12 +69,12 @@ endfunction()
 
 # One test binary per room: linking LibTorch is the slow part.
 function(gpt_room_test name torch)
-  file(GLOB tests CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/${name}/*_test.cpp)
+  file(GLOB_RECURSE tests CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/${name}/*_test.cpp)
   if(NOT tests)
     return()
   endif()
   add_executable(${name}_test ${tests})
-  target_include_directories(${name}_test PRIVATE ${CMAKE_SOURCE_DIR}/tests)
+  target_include_directories(${name}_test PRIVATE ${CMAKE_SOURCE_DIR}/tests ${CMAKE_SOURCE_DIR}/src)
   target_compile_definitions(${name}_test PRIVATE GPT_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
   target_link_libraries(${name}_test PRIVATE gpt_${name} GTest::gtest_main)
   gpt_target_defaults(${name}_test ${torch})

@@ -10,8 +10,8 @@
 #include <ATen/Parallel.h>
 
 #include "gpt/base/terminal.h"
-#include "gpt/kernels/device.h"
-#include "gpt/kernels/device_memory.h"
+#include "gpt/device/device.h"
+#include "gpt/device/memory.h"
 #include "gpt/train/trainer.h"
 
 #include "app/memory_setup.h"

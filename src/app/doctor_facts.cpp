@@ -13,8 +13,8 @@
 #include "gpt/base/error.h"
 #include "gpt/base/files.h"
 #include "gpt/base/strings.h"
-#include "gpt/kernels/device_memory.h"
-#include "gpt/kernels/device_watch.h"
+#include "gpt/device/memory.h"
+#include "gpt/device/watch.h"
 #include "gpt/kernels/product_set.h"
 
 #include "app/version.h"

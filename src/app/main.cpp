@@ -8,7 +8,7 @@
 #include "gpt/base/error.h"
 #include "gpt/base/log.h"
 #include "gpt/base/signal.h"
-#include "gpt/kernels/device_memory.h"
+#include "gpt/device/memory.h"
 
 #include "app/verbs.h"
 

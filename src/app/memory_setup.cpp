@@ -9,8 +9,8 @@
 #include "gpt/base/log.h"
 #include "gpt/base/strings.h"
 #include "gpt/config/memory_limit.h"
-#include "gpt/kernels/device.h"
-#include "gpt/kernels/device_memory.h"
+#include "gpt/device/device.h"
+#include "gpt/device/memory.h"
 #include "gpt/memory/plan_text.h"
 #include "gpt/model/evaluation_engine.h"
 

@@ -5,9 +5,9 @@
 #include "gpt/base/log.h"
 #include "gpt/base/strings.h"
 #include "gpt/config/resolve.h"
-#include "gpt/kernels/autocast.h"
-#include "gpt/kernels/cpu_memory.h"
-#include "gpt/kernels/device.h"
+#include "gpt/device/compute.h"
+#include "gpt/device/cpu_memory.h"
+#include "gpt/device/device.h"
 
 #include "app/version.h"
 

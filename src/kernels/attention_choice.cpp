@@ -12,9 +12,9 @@
 
 #include "gpt/base/log.h"
 #include "gpt/base/strings.h"
+#include "gpt/device/device.h"
+#include "gpt/device/memory.h"
 #include "gpt/kernels/attention_pass.h"
-#include "gpt/kernels/device.h"
-#include "gpt/kernels/device_memory.h"
 
 namespace gpt {
 

@@ -2,8 +2,6 @@
 
 #include <ATen/autocast_mode.h>
 
-#include "gpt/base/error.h"
-
 namespace gpt {
 
 AutocastGuard::AutocastGuard(c10::DeviceType device, c10::ScalarType type)
@@ -22,13 +20,6 @@ AutocastGuard::~AutocastGuard() {
   if (at::autocast::decrement_nesting() == 0) at::autocast::clear_cache();
   at::autocast::set_autocast_enabled(device_, was_enabled_);
   at::autocast::set_autocast_dtype(device_, was_type_);
-}
-
-c10::ScalarType scalar_type(const std::string& dtype) {
-  if (dtype == "float32") return at::kFloat;
-  if (dtype == "bfloat16") return at::kBFloat16;
-  if (dtype == "float16") return at::kHalf;
-  throw Error("dtype '" + dtype + "' was not resolved");
 }
 
 }  // namespace gpt

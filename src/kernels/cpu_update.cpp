@@ -5,7 +5,7 @@
 
 #include <ATen/ATen.h>
 
-#include "gpt/kernels/team.h"
+#include "gpt/device/thread_pool.h"
 #include "gpt/kernels/vector_kernels.h"
 
 namespace gpt {

@@ -16,9 +16,9 @@
 #include <c10/cuda/CUDAGraphsC10Utils.h>
 #include <c10/cuda/CUDAGuard.h>
 
-#include "gpt/kernels/gpu_table.h"
+#include "gpt/device/gpu_table.h"
+#include "gpt/device/memory.h"
 
-#include "device_backend.h"
 #include "matmul_backend.h"
 
 namespace gpt {
@@ -205,8 +205,8 @@ std::optional<Product> trial_of(const Product& product) {
   const std::int64_t row = product.out.size(1) * product.out.element_size();
   const std::int64_t most = kScratchBytes / row / kRows * kRows;
   const std::int64_t rows = std::min(product.out.size(0), most);
-  const int device = product.out.device().index();
-  if (rows == 0 || !cuda_has_room(device, static_cast<std::uint64_t>(rows * row)))
+  if (rows == 0 ||
+      !fits_without_flush(product.out.device(), static_cast<std::uint64_t>(rows * row)))
     return std::nullopt;
   Product trial = product;
   trial.a = product.a.narrow(product.transpose_a ? 1 : 0, 0, rows);

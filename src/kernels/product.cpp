@@ -1,7 +1,6 @@
 #include "gpt/kernels/product.h"
 
 #include <utility>
-#include <xmmintrin.h>
 
 #include "gpt/kernels/product_set.h"
 
@@ -14,7 +13,6 @@ void gemm_bf16bf16f32_(const char* transa, const char* transb, const int* m, con
                        const int* k, const float* alpha, const std::uint16_t* a, const int* lda,
                        const std::uint16_t* b, const int* ldb, const float* beta, float* c,
                        const int* ldc);
-int MKL_Set_Num_Threads_Local(int threads);
 }
 
 namespace gpt {
@@ -57,8 +55,6 @@ ProductSide<T> down(const Matrix<const T>& side) {
   return {side.data, side.stride, false};
 }
 
-constexpr unsigned kFlushToZero = 0x8040;  // MXCSR: flush to zero, denormals are zero
-
 }  // namespace
 
 void product_nt(Extent size, ConstF32 a, RightFactor<float> b, MutF32 c, Into into) {
@@ -89,15 +85,6 @@ bool has_product_space() {
 
 ProductSpace::~ProductSpace() {
   space = static_cast<unsigned char*>(before_);
-}
-
-LoneThread::LoneThread() : products_(MKL_Set_Num_Threads_Local(1)), control_(_mm_getcsr()) {
-  _mm_setcsr(control_ | kFlushToZero);
-}
-
-LoneThread::~LoneThread() {
-  _mm_setcsr(control_);
-  MKL_Set_Num_Threads_Local(products_);
 }
 
 }  // namespace gpt

@@ -5,7 +5,8 @@
 
 #include <ATen/Version.h>
 
-#include "cpu_vectors.h"
+#include "gpt/device/cpu_features.h"
+
 #include "product_sets.h"
 
 namespace gpt {

@@ -5,9 +5,9 @@
 #include <ATen/ATen.h>
 #include <ATen/cpu/Utils.h>
 
-#include "gpt/kernels/parallel.h"
+#include "gpt/device/cpu_features.h"
+#include "gpt/device/thread_pool.h"
 
-#include "cpu_vectors.h"
 #include "thin_dot.h"
 
 namespace gpt {

@@ -2,7 +2,8 @@
 
 #include <ATen/Version.h>
 
-#include "cpu_vectors.h"
+#include "gpt/device/cpu_features.h"
+
 #include "vector_table.h"
 
 namespace gpt {

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "gpt/kernels/cpu_memory.h"
+#include "gpt/device/cpu_memory.h"
 
 namespace gpt {
 

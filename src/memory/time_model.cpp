@@ -5,7 +5,7 @@
 
 #include "gpt/base/error.h"
 #include "gpt/base/strings.h"
-#include "gpt/kernels/gpu_table.h"
+#include "gpt/device/gpu_table.h"
 
 namespace gpt {
 

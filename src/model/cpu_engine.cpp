@@ -6,7 +6,7 @@
 #include <ATen/core/grad_mode.h>
 
 #include "gpt/base/span.h"
-#include "gpt/kernels/team.h"
+#include "gpt/device/thread_pool.h"
 #include "gpt/model/engines.h"
 
 namespace gpt {

@@ -2,7 +2,7 @@
 
 #include <ATen/ATen.h>
 
-#include "gpt/kernels/team.h"
+#include "gpt/device/thread_pool.h"
 #include "gpt/model/cpu_shape.h"
 
 namespace gpt {

@@ -7,7 +7,7 @@
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 
-#include "gpt/kernels/parallel.h"
+#include "gpt/device/thread_pool.h"
 
 namespace gpt {
 

@@ -4,7 +4,7 @@
 
 #include "gpt/base/span.h"
 #include "gpt/base/strings.h"
-#include "gpt/kernels/device_memory.h"
+#include "gpt/device/memory.h"
 
 #include "block_node.h"
 

@@ -7,7 +7,7 @@
 
 #include "gpt/base/log.h"
 #include "gpt/base/span.h"
-#include "gpt/kernels/device_memory.h"
+#include "gpt/device/memory.h"
 
 namespace gpt {
 

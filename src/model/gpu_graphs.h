@@ -9,7 +9,7 @@
 
 #include <ATen/core/Tensor.h>
 
-#include "gpt/kernels/device_graph.h"
+#include "gpt/device/graph.h"
 #include "gpt/model/engine.h"
 
 namespace gpt {

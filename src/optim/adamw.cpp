@@ -5,7 +5,7 @@
 
 #include <ATen/core/grad_mode.h>
 
-#include "gpt/kernels/device.h"
+#include "gpt/device/device.h"
 #include "gpt/optim/gradients.h"
 
 #include "fused_adamw.h"

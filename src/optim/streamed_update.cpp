@@ -5,8 +5,8 @@
 #include <c10/core/StreamGuard.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 
-#include "gpt/kernels/device.h"
-#include "gpt/kernels/device_memory.h"
+#include "gpt/device/device.h"
+#include "gpt/device/memory.h"
 
 namespace gpt {
 

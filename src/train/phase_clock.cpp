@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "gpt/kernels/device.h"
+#include "gpt/device/device.h"
 
 namespace gpt {
 

@@ -15,7 +15,7 @@
 #include "gpt/base/files.h"
 #include "gpt/base/log.h"
 #include "gpt/base/strings.h"
-#include "gpt/kernels/device.h"
+#include "gpt/device/device.h"
 
 namespace gpt {
 

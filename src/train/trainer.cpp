@@ -9,7 +9,7 @@
 #include "gpt/base/span.h"
 #include "gpt/base/strings.h"
 #include "gpt/checkpoint/run_state.h"
-#include "gpt/kernels/device_memory.h"
+#include "gpt/device/memory.h"
 #include "gpt/optim/gradients.h"
 #include "gpt/optim/schedule.h"
 

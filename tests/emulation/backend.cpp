@@ -1,6 +1,6 @@
 #include "backend.h"
 
-#include "gpt/kernels/device_graph.h"
+#include "gpt/device/graph.h"
 
 #include "emulated.h"
 #include "matmul_backend.h"

@@ -1,6 +1,6 @@
 #include "support/instruction_sets.h"
 
-#include "cpu_vectors.h"
+#include "gpt/device/cpu_features.h"
 
 namespace gpt {
 

@@ -1,6 +1,6 @@
 // The table of the GPU engine's memory on the CPU, where the counting allocator sees every tensor:
 // through the kernels' sources, so that nothing is made that a GPU would not make.
-#include "gpt/kernels/cpu_memory.h"
+#include "gpt/device/cpu_memory.h"
 
 #include "emulated.h"
 #include "support/gpu_table.h"

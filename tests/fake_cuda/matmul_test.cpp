@@ -5,7 +5,7 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
-#include "gpt/kernels/device_memory.h"
+#include "gpt/device/memory.h"
 
 #include "fake_cuda.h"
 #include "matmul_backend.h"

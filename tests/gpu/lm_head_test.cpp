@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "gpt/kernels/device_memory.h"
+#include "gpt/device/memory.h"
 
 #include "gpu.h"
 

@@ -12,12 +12,15 @@ import sys
 FLOORS = {
     "base": 0,
     "config": 1, "text": 1, "formats": 1,
-    "corpus": 2, "eval": 2, "data": 2, "kernels": 2,
-    "model": 3, "optim": 3,
-    "checkpoint": 4, "exchange": 4, "memory": 4,
-    "train": 5,
-    "app": 6,
+    "corpus": 2, "eval": 2, "data": 2, "device": 2,
+    "kernels": 3,
+    "model": 4, "optim": 4,
+    "checkpoint": 5, "exchange": 5, "memory": 5,
+    "train": 6,
+    "app": 7,
 }
+# Folders of tests that look into several rooms.
+TESTS_OF = {"emulation": ("device", "kernels"), "fake_cuda": ("device", "kernels")}
 TORCH_FREE = {room for room, floor in FLOORS.items() if floor <= 1} | {"corpus", "eval"}
 
 MAX_HEADER_LINES = 120
@@ -64,9 +67,11 @@ def floor_complaint(room, target):
 
 def local_include(root, path, room, target):
     """Private headers are for their own room, its tests included; tests/support is for all tests."""
-    if "/" not in target or target.startswith((f"{room}/", "support/")):
+    own = TESTS_OF.get(room, (room,))
+    if "/" not in target or target.startswith((*(f"{name}/" for name in own), "support/")):
         return True
-    return (path.parent / target).resolve().parent == (root / "src" / room).resolve()
+    place = (path.parent / target).resolve()
+    return any((root / "src" / name).resolve() in place.parents for name in own)
 
 
 def check_floors(root):

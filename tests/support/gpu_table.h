@@ -6,7 +6,7 @@
 #include <functional>
 
 #include "gpt/config/recompute.h"
-#include "gpt/kernels/device_memory.h"
+#include "gpt/device/memory.h"
 #include "gpt/memory/step_table.h"
 #include "gpt/model/engines.h"
 

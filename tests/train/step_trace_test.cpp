@@ -8,7 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "gpt/base/files.h"
-#include "gpt/kernels/team.h"
+#include "gpt/device/thread_pool.h"
 
 #include "support/temp_dir.h"
 #include "support/tiny_run.h"

@@ -1,8 +1,6 @@
 // Mixed precision as Python's `with torch.autocast(...)`; LibTorch has no guard of its own.
 #pragma once
 
-#include <string>
-
 #include <c10/core/DeviceType.h>
 #include <c10/core/ScalarType.h>
 
@@ -22,8 +20,5 @@ class AutocastGuard {
   bool active_, was_enabled_;
   c10::ScalarType was_type_;
 };
-
-// "float32", "bfloat16" or "float16".
-c10::ScalarType scalar_type(const std::string& dtype);
 
 }  // namespace gpt

@@ -79,18 +79,4 @@ class ProductSpace {
 // Has this thread one? Then its products are our own where they pay, else MKL's.
 bool has_product_space();
 
-// While it lives, products of this thread use no other threads, and denormal floats count as zero:
-// late in training they appear in dead corners of a model, and each costs a hundred cycles.
-class LoneThread {
- public:
-  LoneThread();
-  ~LoneThread();
-  LoneThread(const LoneThread&) = delete;
-  LoneThread& operator=(const LoneThread&) = delete;
-
- private:
-  int products_;
-  unsigned control_;
-};
-
 }  // namespace gpt

@@ -8,7 +8,7 @@
 #include <ATen/core/Tensor.h>
 
 #include "gpt/config/model_config.h"
-#include "gpt/kernels/compute.h"
+#include "gpt/device/compute.h"
 #include "gpt/model/kv_cache.h"
 #include "gpt/model/parameter.h"
 
