@@ -8,7 +8,7 @@
 #include "gpt/config/bench_config.h"
 #include "gpt/config/train_config.h"
 #include "gpt/device/memory.h"
-#include "gpt/kernels/peak_rate.h"
+#include "gpt/kernels/gemm/peak_rate.h"
 #include "gpt/train/phase_clock.h"
 
 namespace gpt {

@@ -15,7 +15,7 @@
 #include "gpt/base/strings.h"
 #include "gpt/device/memory.h"
 #include "gpt/device/watch.h"
-#include "gpt/kernels/product_set.h"
+#include "gpt/kernels/gemm/gemm_backend.h"
 
 #include "app/version.h"
 

@@ -10,8 +10,8 @@
 #include "gpt/base/strings.h"
 #include "gpt/device/memory.h"
 #include "gpt/device/memory_failure.h"
-#include "gpt/kernels/lm_head.h"
-#include "gpt/kernels/token_scores.h"
+#include "gpt/kernels/ops/lm_head.h"
+#include "gpt/kernels/ops/token_scores.h"
 
 namespace gpt {
 

@@ -14,7 +14,7 @@
 #include "gpt/device/memory.h"
 #include "gpt/device/watch.h"
 #include "gpt/exchange/pretrained.h"
-#include "gpt/kernels/peak_rate.h"
+#include "gpt/kernels/gemm/peak_rate.h"
 #include "gpt/memory/plan_text.h"
 #include "gpt/model/generator_steps.h"
 #include "gpt/train/replanner.h"

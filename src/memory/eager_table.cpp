@@ -1,6 +1,6 @@
 // The eager engine: nanoGPT's modules under autograd and autocast (src/model/layers.cpp), or one
 // node per block that recomputes (src/model/block_node.cpp); the chunked head
-// (src/kernels/lm_head.cpp). The residual stream is float32; products, attention and what feeds
+// (src/kernels/ops/lm_head.cpp). The residual stream is float32; products, attention and what feeds
 // them are in the compute type, of s bytes.
 #include <algorithm>
 

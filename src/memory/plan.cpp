@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "gpt/kernels/lm_head.h"
+#include "gpt/kernels/ops/lm_head.h"
 #include "gpt/memory/step_table.h"
 
 namespace gpt {

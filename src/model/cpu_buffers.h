@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "gpt/base/arena.h"
-#include "gpt/kernels/cpu_attention.h"
-#include "gpt/kernels/product_set.h"
+#include "gpt/kernels/cpu/attention.h"
+#include "gpt/kernels/gemm/gemm_backend.h"
 #include "gpt/model/cpu_shape.h"
 
 namespace gpt {

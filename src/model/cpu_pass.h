@@ -58,7 +58,7 @@ class CpuPass {
 
   AttentionHead<X> attention_head(std::int64_t index, std::int64_t unit) const;
   const X* attention_dy() const;
-  // One of cpu_attention.h's two, for this thread's share of the heads of all sequences.
+  // One of attention.h's two, for this thread's share of the heads of all sequences.
   using AttentionKernel = void (*)(const AttentionHead<X>& head, float* workspace);
   void attend(std::int64_t index, AttentionKernel kernel);
   // sum = x + dropout(branch + bias) in this thread's rows.

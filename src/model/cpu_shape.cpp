@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "gpt/kernels/product_set.h"
+#include "gpt/kernels/gemm/gemm_backend.h"
 
 #include "cpu_buffers.h"
 

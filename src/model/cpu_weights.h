@@ -4,8 +4,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "gpt/kernels/product_set.h"
-#include "gpt/kernels/vector_kernels.h"
+#include "gpt/kernels/cpu/row_kernels.h"
+#include "gpt/kernels/gemm/gemm_backend.h"
 #include "gpt/model/gpt.h"
 
 namespace gpt {

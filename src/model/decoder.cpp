@@ -9,7 +9,7 @@
 
 #include "gpt/base/error.h"
 #include "gpt/base/strings.h"
-#include "gpt/kernels/thin_linear.h"
+#include "gpt/kernels/gemm/skinny_gemm.h"
 
 namespace gpt {
 

@@ -3,7 +3,7 @@
 #include <ATen/core/grad_mode.h>
 
 #include "gpt/base/span.h"
-#include "gpt/kernels/autocast.h"
+#include "gpt/kernels/ops/autocast.h"
 #include "gpt/model/engines.h"
 #include "gpt/model/layers.h"
 

@@ -7,8 +7,8 @@
 #include <ATen/core/Tensor.h>
 
 #include "gpt/config/recompute.h"
-#include "gpt/kernels/attention_pass.h"
-#include "gpt/kernels/layer_norm.h"
+#include "gpt/kernels/ops/attention_pass.h"
+#include "gpt/kernels/ops/layer_norm.h"
 #include "gpt/model/dropout_state.h"
 
 #include "gpu_weights.h"

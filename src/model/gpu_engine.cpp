@@ -7,8 +7,8 @@
 
 #include "gpt/base/span.h"
 #include "gpt/config/offload.h"
-#include "gpt/kernels/embedding.h"
-#include "gpt/kernels/lm_head.h"
+#include "gpt/kernels/ops/embedding.h"
+#include "gpt/kernels/ops/lm_head.h"
 #include "gpt/model/engines.h"
 #include "gpt/model/layers.h"
 

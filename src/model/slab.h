@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "gpt/kernels/product_set.h"
+#include "gpt/kernels/gemm/gemm_backend.h"
 
 namespace gpt {
 

@@ -1,9 +1,9 @@
-#include "backend.h"
+#include "kernels/cuda/backend.h"
 
 #include "gpt/device/graph.h"
 
 #include "emulated.h"
-#include "matmul_backend.h"
+#include "kernels/cuda/matmul_backend.h"
 
 namespace gpt {
 
@@ -23,7 +23,7 @@ Emulated::~Emulated() {
 }
 }  // namespace testing
 
-// Instead of src/kernels/backend_*.cpp, which the linker then leaves out.
+// Instead of src/kernels/cuda/backend_*.cpp, which the linker then leaves out.
 bool has_kernels(const at::Tensor& tensor) {
   return on && tensor.is_cpu();
 }
@@ -67,7 +67,7 @@ void multiply_into(const Product& product) {
 
 }  // namespace
 
-// Instead of src/kernels/matmul_*.cpp.
+// Instead of src/kernels/cuda/matmul_*.cpp.
 bool multiplies(const at::Tensor& factor) {
   return on && factor.is_cpu() &&
          (factor.scalar_type() == at::kBFloat16 || factor.scalar_type() == at::kHalf);

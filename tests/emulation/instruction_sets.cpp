@@ -4,7 +4,7 @@
 
 namespace gpt {
 
-// tests/CMakeLists.txt compiles src/kernels/product_*.cpp and vector_*.cpp once more, with
+// tests/CMakeLists.txt compiles gemm_*.cpp and row_kernels_*.cpp of src/kernels once more, with
 // x86/immintrin.h.
 extern const ProductSet kEmulatedProductAvx512, kEmulatedProductAvx512Bf16, kEmulatedProductAmx;
 extern const VectorKernels kEmulatedVectorAvx512, kEmulatedVectorAvx512Bf16;

@@ -8,7 +8,7 @@
 #include "gpt/device/memory.h"
 
 #include "fake_cuda.h"
-#include "matmul_backend.h"
+#include "kernels/cuda/matmul_backend.h"
 
 namespace gpt {
 namespace {

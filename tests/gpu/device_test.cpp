@@ -1,7 +1,7 @@
 #include "gpt/device/device.h"
 
 #include "gpt/device/memory.h"
-#include "gpt/kernels/peak_rate.h"
+#include "gpt/kernels/gemm/peak_rate.h"
 
 #include "gpu.h"
 

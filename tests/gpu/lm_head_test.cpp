@@ -1,4 +1,4 @@
-#include "gpt/kernels/lm_head.h"
+#include "gpt/kernels/ops/lm_head.h"
 
 #include <cmath>
 

@@ -68,7 +68,10 @@ def floor_complaint(room, target):
 def local_include(root, path, room, target):
     """Private headers are for their own room, its tests included; tests/support is for all tests."""
     own = TESTS_OF.get(room, (room,))
-    if "/" not in target or target.startswith((*(f"{name}/" for name in own), "support/")):
+    first = target.split("/")[0]
+    if first in FLOORS:
+        return first in own
+    if "/" not in target or first in (room, "support"):
         return True
     place = (path.parent / target).resolve()
     return any((root / "src" / name).resolve() in place.parents for name in own)

@@ -51,8 +51,16 @@ class LintTest(unittest.TestCase):
         self.assert_one(lint.check_floors(self.root), "src/attic/a.cpp:1", "no known room")
 
     def test_private_header_of_another_room_fails(self):
-        self.plant("src/model/a.cpp", '#include "../kernels/launch.h"\n')
-        self.plant("tests/kernels/a_test.cpp", '#include "../../src/kernels/launch.h"\n')
+        self.plant("src/model/a.cpp", '#include "../kernels/cuda/launch.h"\n')
+        self.plant("tests/kernels/a_test.cpp", '#include "../../src/kernels/cuda/launch.h"\n')
+        self.assert_one(lint.check_floors(self.root), "src/model/a.cpp:1", "reaches into")
+
+    def test_private_headers_of_sub_folders_are_their_rooms(self):
+        self.plant("src/kernels/gemm/amx/a.cpp", '#include "kernels/cpu/x.h"\n#include "../y.h"\n')
+        self.plant("tests/kernels/gemm/a_test.cpp", '#include "kernels/gemm/x.h"\n')
+        self.plant("tests/emulation/a_test.cpp", '#include "kernels/cuda/x.h"\n#include "device/y.h"\n')
+        self.assertEqual(lint.check_floors(self.root), [])
+        self.plant("src/model/a.cpp", '#include "kernels/gemm/x.h"\n')
         self.assert_one(lint.check_floors(self.root), "src/model/a.cpp:1", "reaches into")
 
     def test_test_helper_in_a_source_fails(self):

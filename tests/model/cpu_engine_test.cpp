@@ -150,7 +150,7 @@ const Case kCases[] = {
     {.name = "one_token", .batch = 3, .tokens = 1},
     {.name = "one_sequence", .batch = 1, .bias = true},
     {.name = "wide_head", .heads = 1, .width = 80, .vocab = 300, .head_chunk = 7},
-    // Wide and long enough for our own products (gpt/kernels/product_set.h), packed weights and
+    // Wide and long enough for our own products (gpt/kernels/gemm_backend.h), packed weights and
     // several blocks of attention.
     {.name = "own_products",
      .width = 96,

@@ -1,11 +1,11 @@
-// What product_test.cpp and vector_kernels_test.cpp test in the binary that they are in: what this
+// What gemm_test.cpp and row_kernels_test.cpp test in the binary that they are in: what this
 // CPU can run (kernels_test), or what it cannot, emulated (emulation_test).
 #pragma once
 
 #include <vector>
 
-#include "gpt/kernels/product_set.h"
-#include "gpt/kernels/vector_kernels.h"
+#include "gpt/kernels/cpu/row_kernels.h"
+#include "gpt/kernels/gemm/gemm_backend.h"
 
 namespace gpt::testing {
 

@@ -30,7 +30,7 @@ const GpuFacts* find_gpu(const std::string& name);
 double table_peak(const std::string& gpu_name);
 
 // What each of CUDA's libraries of products holds to work in: 32 MiB on Hopper and later cards, 8
-// on others. LibTorch gives that to cuBLAS (8.1), kernels/matmul_cuda.cpp to cuBLASLt.
+// on others. LibTorch gives that to cuBLAS (8.1), kernels/cuda/matmul_cuda.cpp to cuBLASLt.
 std::int64_t library_workspace(int capability);
 
 }  // namespace gpt

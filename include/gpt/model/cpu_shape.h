@@ -29,7 +29,7 @@ struct CpuShape {
 // share.
 bool cpu_threads_share(std::int64_t parameters, std::int64_t sequences, int threads);
 
-// Bytes of the weights that are kept packed for our own products (gpt/kernels/product_set.h), as
+// Bytes of the weights that are kept packed for our own products (gpt/kernels/gemm_backend.h), as
 // right factors forward and backward: those of a small model, where packing them for every group
 // would take much of what the products gain. 0 for others, where products are MKL's, and where
 // memory is scarce enough for recomputation. They change no bit of a result.

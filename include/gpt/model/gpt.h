@@ -11,7 +11,7 @@
 #include "gpt/config/offload.h"
 #include "gpt/config/recompute.h"
 #include "gpt/config/train_config.h"
-#include "gpt/kernels/lm_head.h"
+#include "gpt/kernels/ops/lm_head.h"
 #include "gpt/model/dropout_state.h"
 #include "gpt/model/layers.h"
 #include "gpt/model/parameter.h"
