@@ -120,7 +120,7 @@ void CpuEngine::work(const CpuModel& model, const Group& all, int rank, int part
   Arena arena(static_cast<std::byte*>(arena_.mutable_data_ptr()) +
               (together_ ? 0 : rank * arena_stride_));
   const CpuBuffers<X> buffers(shape, arena);
-  const ProductSpace space(buffers.products[static_cast<std::size_t>(crew.rank)]);
+  const GemmWorkspace space(buffers.products[static_cast<std::size_t>(crew.rank)]);
   const auto [begin, end] =
       together_ ? Crew::Share{0, all.sequences} : Crew{rank, parts}.share(all.sequences);
   const std::int64_t T = shape.tokens, step = shape.group / T;

@@ -177,9 +177,9 @@ void CpuPass<X>::head_chunk(std::int64_t begin, std::int64_t end) {
   backward_product(mine.size(), d, V, wte, C_, buffers_.narrow_NC + (begin + mine.begin) * C_);
   crew_.meet();
   const auto part = crew_.share(V);
-  product_tn({part.size(), C_, end - begin}, Matrix<const X>{buffers_.dlogits_KV + part.begin, V},
-             Matrix<const X>{buffers_.norm_NC + begin * C_, C_},
-             {matrices_ + wte.gradient + part.begin * C_, C_}, Into::kAdd);
+  gemm_tn({part.size(), C_, end - begin}, Matrix<const X>{buffers_.dlogits_KV + part.begin, V},
+          Matrix<const X>{buffers_.norm_NC + begin * C_, C_},
+          {matrices_ + wte.gradient + part.begin * C_, C_}, Into::kAdd);
   crew_.meet();
 }
 

@@ -10,7 +10,7 @@
 #include "cpu_buffers.h"
 #include "cpu_weights.h"
 #include "crew.h"
-#include "slab.h"
+#include "weight_blocks.h"
 
 namespace gpt {
 
@@ -75,16 +75,16 @@ class CpuPass {
                        const X* dy, const X* x);
   // Products of `rows` rows, this thread's of the crew's, with a weight (out, in): y = x w^T and
   // dx = dy w. All threads of the crew come to the same ones, since they may pack the weight
-  // together (slab.h).
+  // together (weight_blocks.h).
   void forward_product(std::int64_t rows, const X* x, std::int64_t in, const CpuWeight& weight,
                        std::int64_t out, float* y);
   void backward_product(std::int64_t rows, const X* dy, std::int64_t out, const CpuWeight& weight,
                         std::int64_t in, float* dx);
   // Either: c = a times the weight, a right factor that may be kept packed. Rows of a and c follow
   // each other.
-  void weight_product(Extent size, const X* a, ProductSide<X> weight, const unsigned char* kept,
+  void weight_product(GemmShape size, const X* a, GemmOperand<X> weight, const unsigned char* kept,
                       float* c);
-  const unsigned char* share_slab(const Slab& slab, ProductSide<X> weight);
+  const unsigned char* pack_together(const WeightBlock& block, GemmOperand<X> weight);
   void linear(const X* x, std::int64_t in, const CpuWeight& weight, std::int64_t out, float* y);
   void linear_backward(const X* dy, std::int64_t out, const CpuWeight& weight, std::int64_t in,
                        float* dx);
@@ -107,7 +107,7 @@ class CpuPass {
   const VectorKernels& vector_;
   const std::int64_t C_, T_;
   const Crew::Share rows_;  // of tokens, this thread's
-  std::size_t turn_ = 0;    // which of the two slabs was packed last
+  std::size_t turn_ = 0;    // which of the two blocks was packed last
 };
 
 extern template class CpuPass<float>;

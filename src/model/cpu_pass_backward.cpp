@@ -149,10 +149,9 @@ void CpuPass<X>::weight_gradient(const CpuWeight& weight, std::int64_t rows, std
   const bool by_rows = rows >= columns;
   const Crew::Share row = by_rows ? crew_.share(rows) : Crew::Share{0, rows};
   const Crew::Share column = by_rows ? Crew::Share{0, columns} : crew_.share(columns);
-  product_tn({row.size(), column.size(), group_.tokens}, Matrix<const X>{dy + row.begin, rows},
-             Matrix<const X>{x + column.begin, columns},
-             {matrices_ + weight.gradient + row.begin * columns + column.begin, columns},
-             Into::kAdd);
+  gemm_tn({row.size(), column.size(), group_.tokens}, Matrix<const X>{dy + row.begin, rows},
+          Matrix<const X>{x + column.begin, columns},
+          {matrices_ + weight.gradient + row.begin * columns + column.begin, columns}, Into::kAdd);
 }
 
 template class CpuPass<float>;

@@ -22,7 +22,7 @@ constexpr std::int64_t kPackedModel = 16 << 20;
 
 template <class T>
 std::int64_t packed_bytes(const CpuShape& shape) {
-  const PackedProducts<T>* products = own_products<T>(shape.width);
+  const NativeGemm<T>* products = native_gemm<T>(shape.width);
   if (!products) return 0;
   const std::int64_t C = shape.width;
   const auto twice = [&](std::int64_t rows, std::int64_t columns) {
@@ -32,11 +32,12 @@ std::int64_t packed_bytes(const CpuShape& shape) {
          shape.layers * (twice(3 * C, C) + twice(C, C) + twice(4 * C, C) + twice(C, 4 * C));
 }
 
-// The largest of a block's weights in one slab; of the head's as many as fit, but not next to none.
+// The largest of a block's weights in one block; of the head's as many as fit, but not next to
+// none.
 template <class T>
-std::int64_t slab_bytes(const CpuShape& shape) {
-  const PackedProducts<T>* products = own_products<T>(shape.width);
-  if (!products || products->packs_beside) return 0;
+std::int64_t weight_block_bytes(const CpuShape& shape) {
+  const NativeGemm<T>* products = native_gemm<T>(shape.width);
+  if (!products || products->packs_interleaved) return 0;
   const std::int64_t C = shape.width;
   const auto larger = [&](std::int64_t rows, std::int64_t columns) {
     return std::max(products->packed_bytes(rows, columns), products->packed_bytes(columns, rows));
@@ -67,9 +68,10 @@ CpuShape cpu_shape(CpuShape shape, bool together, std::int64_t sequences, std::i
   shape.group = tokens * std::clamp<std::int64_t>(wanted, 1, most);
   const std::int64_t chunks = (shape.group + head_chunk - 1) / head_chunk;
   shape.head_chunk = (shape.group + chunks - 1) / chunks;  // no small one at the end
-  shape.slab_bytes = 0;
+  shape.weight_block_bytes = 0;
   if (shape.threads > 1 && cpu_packed_bytes(shape) == 0)
-    shape.slab_bytes = shape.low ? slab_bytes<Bf16>(shape) : slab_bytes<float>(shape);
+    shape.weight_block_bytes =
+        shape.low ? weight_block_bytes<Bf16>(shape) : weight_block_bytes<float>(shape);
   return shape;
 }
 

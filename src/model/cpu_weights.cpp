@@ -58,14 +58,14 @@ bool CpuWeights::keep_packed(std::int64_t bytes) {
   if (bytes == 0) return false;
   packed_ = at::empty({bytes}, at::kByte);
   if (low_.defined())
-    place_packed(*own_products<Bf16>());
+    place_packed(*native_gemm<Bf16>());
   else
-    place_packed(*own_products<float>());
+    place_packed(*native_gemm<float>());
   return true;
 }
 
 template <class T>
-void CpuWeights::each_packed(const PackedProducts<T>& products, const auto& visit) const {
+void CpuWeights::each_packed(const NativeGemm<T>& products, const auto& visit) const {
   unsigned char* at = packed_.mutable_data_ptr<std::uint8_t>();
   for (const Packable& matrix : packable_) {
     unsigned char* const forward = at;
@@ -76,7 +76,7 @@ void CpuWeights::each_packed(const PackedProducts<T>& products, const auto& visi
 }
 
 template <class T>
-void CpuWeights::place_packed(const PackedProducts<T>& products) {
+void CpuWeights::place_packed(const NativeGemm<T>& products) {
   each_packed(products,
               [](const Packable& matrix, unsigned char* forward, unsigned char* backward) {
                 matrix.weight->packed_forward = forward;
@@ -110,9 +110,9 @@ void CpuWeights::refresh() {
   if (low_.defined()) copy_low();
   if (!packed_.defined()) return;
   if (low_.defined())
-    pack(*own_products<Bf16>(), &CpuWeight::bf16);
+    pack(*native_gemm<Bf16>(), &CpuWeight::bf16);
   else
-    pack(*own_products<float>(), &CpuWeight::f32);
+    pack(*native_gemm<float>(), &CpuWeight::f32);
 }
 
 void CpuWeights::copy_low() {
@@ -130,7 +130,7 @@ void CpuWeights::copy_low() {
 }
 
 template <class T>
-void CpuWeights::pack(const PackedProducts<T>& products, const T* CpuWeight::*from) {
+void CpuWeights::pack(const NativeGemm<T>& products, const T* CpuWeight::*from) {
   Team& workers = team();
   workers.run([&](int rank) {
     each_packed(products,

@@ -62,11 +62,11 @@ class CpuWeights {
   void copy_low();
   // Calls visit(matrix, forward, backward), the places of its packed forms, for each.
   template <class T>
-  void each_packed(const PackedProducts<T>& products, const auto& visit) const;
+  void each_packed(const NativeGemm<T>& products, const auto& visit) const;
   template <class T>
-  void place_packed(const PackedProducts<T>& products);
+  void place_packed(const NativeGemm<T>& products);
   template <class T>
-  void pack(const PackedProducts<T>& products, const T* CpuWeight::*from);
+  void pack(const NativeGemm<T>& products, const T* CpuWeight::*from);
 
   const Gpt& model_;
   at::Tensor low_, packed_;

@@ -152,7 +152,7 @@ const Case kCases[] = {
     {.name = "wide_head", .heads = 1, .width = 80, .vocab = 300, .head_chunk = 7},
     // Wide and long enough for our own products (gpt/kernels/gemm_backend.h), packed weights and
     // several blocks of attention.
-    {.name = "own_products",
+    {.name = "native_gemm",
      .width = 96,
      .vocab = 65,
      .block = 180,
@@ -347,7 +347,7 @@ TEST(CpuEngine, BatchesOfFewAndOfManySequencesAddUp) {
   }
 }
 
-// Recomputation keeps no packed weights, so a crew packs them; the head's take several slabs, by
+// Recomputation keeps no packed weights, so a crew packs them; the head's take several blocks, by
 // columns forward and by inner indices backward.
 TEST(CpuEngine, ACrewThatPacksTogetherComputesTheSame) {
   const Case c{.name = "", .width = 64, .vocab = 20011, .block = 30, .batch = 2, .tokens = 29};

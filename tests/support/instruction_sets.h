@@ -12,7 +12,7 @@ namespace gpt::testing {
 extern const bool kEmulatedInstructions;
 
 // Null: MKL's products.
-std::vector<const ProductSet*> product_ways();
+std::vector<const GemmBackend*> gemm_ways();
 std::vector<const VectorKernels*> vector_ways();
 
 }  // namespace gpt::testing

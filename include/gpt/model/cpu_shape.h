@@ -15,11 +15,12 @@ struct CpuShape {
   std::int64_t tokens = 0;      // of a sequence, T
   std::int64_t group = 0;       // tokens of a group, a multiple of T
   std::int64_t head_chunk = 0;  // tokens whose logits exist at once
-  std::int64_t slab_bytes = 0;  // of packed weights that a crew shares (slab.h); 0: it does not
-  int threads = 1;              // that work on a group together
-  int groups = 1;               // at once, each in an arena of its own
-  bool gradients = true;        // false: the layers share one layer's memory
-  bool low = false;             // bfloat16 products
+  std::int64_t weight_block_bytes =
+      0;                  // of packed weights that a crew shares (weight_blocks.h); 0: it does not
+  int threads = 1;        // that work on a group together
+  int groups = 1;         // at once, each in an arena of its own
+  bool gradients = true;  // false: the layers share one layer's memory
+  bool low = false;       // bfloat16 products
   Recompute recompute = Recompute::kNone;
 };
 

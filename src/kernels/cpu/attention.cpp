@@ -11,8 +11,8 @@ namespace gpt {
 namespace {
 
 // Queries at a time: some 64, so that a block ends where a panel of packed keys does. The last
-// block is up to a panel longer where else it would be shorter than one: a part of packed keys
-// leaves at least a panel of them (Packed in gemm.h).
+// block is up to a panel longer where it would otherwise be shorter than one: a part of packed keys
+// leaves at least a panel of them (PackedB in gemm.h).
 class Blocks {
  public:
   Blocks(std::int64_t tokens, std::int64_t panel)
@@ -29,7 +29,7 @@ class Blocks {
 };
 
 // From one row of scores to the next: for float32 an odd number of cache lines, as the rows of a
-// column would else fall on the same few lines of a cache.
+// column would otherwise fall on the same few lines of a cache.
 std::int64_t score_stride(std::int64_t tokens) {
   constexpr std::int64_t kLine = 16;
   const std::int64_t lines = (tokens + kLine - 1) / kLine;
@@ -56,8 +56,8 @@ struct Space {
   // of values in the forward pass and of keys in the backward pass.
   unsigned char *key_rows, *value_rows, *columns;
 
-  Space(const PackedProducts<X>* own, std::int64_t tokens, std::int64_t width, Arena arena)
-      : blocks(tokens, own ? own->panel_columns : 1), stride(score_stride(tokens)) {
+  Space(const NativeGemm<X>* native, std::int64_t tokens, std::int64_t width, Arena arena)
+      : blocks(tokens, native ? native->panel_columns : 1), stride(score_stride(tokens)) {
     const std::int64_t scores = blocks.most_rows() * stride, rows = tokens * width;
     p = arena.take<float>(scores);
     dp = arena.take<float>(scores);
@@ -71,8 +71,8 @@ struct Space {
       p_low = arena.take<X>(scores);
       dp_low = arena.take<X>(scores);
     }
-    const auto take_packed = [&](std::int64_t of, std::int64_t inner) {
-      return arena.take<unsigned char>(own ? own->packed_bytes(of, inner) : 0);
+    const auto take_packed = [&](std::int64_t N, std::int64_t K) {
+      return arena.take<unsigned char>(native ? native->packed_bytes(N, K) : 0);
     };
     key_rows = take_packed(tokens, width);
     value_rows = take_packed(tokens, width);
@@ -90,8 +90,8 @@ Matrix<const X> rows_of(const X* first, std::int64_t stride) {
 struct Block {
   std::int64_t begin, end;
   std::int64_t rows() const { return end - begin; }
-  Extent extent(std::int64_t columns, std::int64_t inner, Triangle triangle) const {
-    return {triangle == Triangle::kLeftTransposed ? end : rows(), columns, inner, triangle, begin};
+  GemmShape shape(std::int64_t N, std::int64_t K, Triangle triangle) const {
+    return {triangle == Triangle::kLowerAT ? end : rows(), N, K, triangle, begin};
   }
 };
 
@@ -126,18 +126,18 @@ void finish_row(const AttentionHead<X>& head, Block block, std::int64_t row, flo
   if constexpr (!std::is_same_v<X, float>) vector_kernels().to_operand(p, block.end, {.bf16 = low});
 }
 
-// Keys or values (tokens, width) as a right factor, packed into `to` for all blocks: along k for
-// scores and their gradients, across it for sums of them.
+// Keys or values (tokens, width) as matrix B, packed into `to` for all blocks: k is contiguous for
+// scores and their gradients, and not for sums of them.
 template <class X>
-RightFactor<X> right_factor(const AttentionHead<X>& head, const X* rows, bool along,
-                            unsigned char* to) {
+MatrixB<X> matrix_b(const AttentionHead<X>& head, const X* rows, bool k_contiguous,
+                    unsigned char* to) {
   const Matrix<const X> matrix = rows_of(rows, head.stride);
-  const std::int64_t columns = along ? head.tokens : head.width;
-  const std::int64_t inner = along ? head.width : head.tokens;
-  const PackedProducts<X>* own = own_products_here<X>();
-  if (!own || !own->pays({head.tokens, columns, inner})) return matrix;
-  own->pack_b({rows, head.stride, along}, 0, columns, columns, inner, to);
-  return {matrix, {to, inner}};
+  const std::int64_t N = k_contiguous ? head.tokens : head.width;
+  const std::int64_t K = k_contiguous ? head.width : head.tokens;
+  const NativeGemm<X>* native = native_gemm_here<X>();
+  if (!native || !native->is_faster({head.tokens, N, K})) return matrix;
+  native->pack_b({rows, head.stride, k_contiguous}, 0, N, N, K, to);
+  return {matrix, {to, K}};
 }
 
 // What all blocks of a head share.
@@ -145,20 +145,20 @@ template <class X>
 struct Pass {
   const AttentionHead<X>& head;
   const Space<X> space;
-  const RightFactor<X> key_rows;
+  const MatrixB<X> key_rows;
 
   Pass(const AttentionHead<X>& of, float* workspace)
       : head(of),
-        space(own_products_here<X>(), of.tokens, of.width,
+        space(native_gemm_here<X>(), of.tokens, of.width,
               Arena(reinterpret_cast<std::byte*>(workspace))),
-        key_rows(right_factor(of, of.k, true, space.key_rows)) {}
+        key_rows(matrix_b(of, of.k, true, space.key_rows)) {}
 
   Matrix<const X> rows(const X* first, Block block) const {
     return rows_of(first + block.begin * head.stride, head.stride);
   }
   void scores(Block block) const {
-    product_nt(block.extent(block.end, head.width, Triangle::kResult), rows(head.q, block),
-               key_rows, {space.p, space.stride}, Into::kReplace);
+    gemm_nt(block.shape(block.end, head.width, Triangle::kLowerC), rows(head.q, block), key_rows,
+            {space.p, space.stride}, Into::kReplace);
   }
   // The last queries first: they see all keys, so that their sums replace what was there.
   void each_block(const auto& work) const {
@@ -170,7 +170,7 @@ struct Pass {
 };
 
 template <class X>
-void forward_block(const Pass<X>& pass, const RightFactor<X>& value_columns, Block block) {
+void forward_block(const Pass<X>& pass, const MatrixB<X>& value_columns, Block block) {
   const AttentionHead<X>& head = pass.head;
   const Space<X>& space = pass.space;
   pass.scores(block);
@@ -185,8 +185,8 @@ void forward_block(const Pass<X>& pass, const RightFactor<X>& value_columns, Blo
   }
   X* y = head.y + block.begin * head.y_stride;
   const MutF32 sum = sum_for(y, head.y_stride, space.dq, head.width);
-  product_nn(block.extent(head.width, block.end, Triangle::kLeft),
-             rows_of<X>(space.p_low, space.stride), value_columns, sum, Into::kReplace);
+  gemm_nn(block.shape(head.width, block.end, Triangle::kLowerA),
+          rows_of<X>(space.p_low, space.stride), value_columns, sum, Into::kReplace);
   finish_sum(sum, block.rows(), head.width, y, head.y_stride);
 }
 
@@ -207,7 +207,7 @@ void backward_rows(const AttentionHead<X>& head, Block block, const Space<X>& sp
 // What the blocks of a backward pass share besides.
 template <class X>
 struct Backward {
-  RightFactor<X> value_rows, key_columns;
+  MatrixB<X> value_rows, key_columns;
   MutF32 dk, dv;
 };
 
@@ -217,34 +217,34 @@ void backward_block(const Pass<X>& pass, const Backward<X>& backward, Block bloc
   const Space<X>& space = pass.space;
   pass.scores(block);
   const auto dy = rows_of(head.dy + block.begin * head.y_stride, head.y_stride);
-  product_nt(block.extent(block.end, head.width, Triangle::kResult), dy, backward.value_rows,
-             {space.dp, space.stride}, Into::kReplace);
+  gemm_nt(block.shape(block.end, head.width, Triangle::kLowerC), dy, backward.value_rows,
+          {space.dp, space.stride}, Into::kReplace);
   backward_rows(head, block, space);
   const auto p = rows_of<X>(space.p_low, space.stride), ds = rows_of<X>(space.dp_low, space.stride);
   X* to = head.dq + block.begin * head.stride;
   const MutF32 dq = sum_for(to, head.stride, space.dq, head.width);
-  product_nn(block.extent(head.width, block.end, Triangle::kLeft), ds, backward.key_columns, dq,
-             Into::kReplace);
+  gemm_nn(block.shape(head.width, block.end, Triangle::kLowerA), ds, backward.key_columns, dq,
+          Into::kReplace);
   finish_sum(dq, block.rows(), head.width, to, head.stride);
-  const Extent sum = block.extent(head.width, block.rows(), Triangle::kLeftTransposed);
+  const GemmShape sum = block.shape(head.width, block.rows(), Triangle::kLowerAT);
   const Into into = block.end == head.tokens ? Into::kReplace : Into::kAdd;
-  product_tn(sum, ds, pass.rows(head.q, block), backward.dk, into);
-  product_tn(sum, p, dy, backward.dv, into);
+  gemm_tn(sum, ds, pass.rows(head.q, block), backward.dk, into);
+  gemm_tn(sum, p, dy, backward.dv, into);
 }
 
 }  // namespace
 
 template <class X>
-std::int64_t attention_workspace(const PackedProducts<X>* own, std::int64_t tokens,
+std::int64_t attention_workspace(const NativeGemm<X>* native, std::int64_t tokens,
                                  std::int64_t width) {
-  return Space<X>(own, tokens, width, Arena(nullptr)).bytes /
+  return Space<X>(native, tokens, width, Arena(nullptr)).bytes /
          static_cast<std::int64_t>(sizeof(float));
 }
 
 template <class X>
 void attention_forward(const AttentionHead<X>& head, float* workspace) {
   const Pass<X> pass(head, workspace);
-  const RightFactor<X> value_columns = right_factor(head, head.v, false, pass.space.columns);
+  const MatrixB<X> value_columns = matrix_b(head, head.v, false, pass.space.columns);
   pass.each_block([&](Block block) { forward_block(pass, value_columns, block); });
 }
 
@@ -252,8 +252,8 @@ template <class X>
 void attention_backward(const AttentionHead<X>& head, float* workspace) {
   const Pass<X> pass(head, workspace);
   const Space<X>& space = pass.space;
-  const Backward<X> backward{right_factor(head, head.v, true, space.value_rows),
-                             right_factor(head, head.k, false, space.columns),
+  const Backward<X> backward{matrix_b(head, head.v, true, space.value_rows),
+                             matrix_b(head, head.k, false, space.columns),
                              sum_for(head.dk, head.stride, space.dk, head.width),
                              sum_for(head.dv, head.stride, space.dv, head.width)};
   pass.each_block([&](Block block) { backward_block(pass, backward, block); });
@@ -261,8 +261,8 @@ void attention_backward(const AttentionHead<X>& head, float* workspace) {
   finish_sum(backward.dv, head.tokens, head.width, head.dv, head.stride);
 }
 
-template std::int64_t attention_workspace(const PackedProducts<float>*, std::int64_t, std::int64_t);
-template std::int64_t attention_workspace(const PackedProducts<Bf16>*, std::int64_t, std::int64_t);
+template std::int64_t attention_workspace(const NativeGemm<float>*, std::int64_t, std::int64_t);
+template std::int64_t attention_workspace(const NativeGemm<Bf16>*, std::int64_t, std::int64_t);
 template void attention_forward(const AttentionHead<float>&, float*);
 template void attention_forward(const AttentionHead<Bf16>&, float*);
 template void attention_backward(const AttentionHead<float>&, float*);

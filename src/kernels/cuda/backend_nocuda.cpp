@@ -27,7 +27,7 @@ int launch_layer_norm_backward(const LayerNormBackwardLaunch&, void*) {
 int launch_gelu(const GeluLaunch&, void*) {
   return 1;
 }
-int launch_column_strips(const ColumnStripsLaunch&, void*) {
+int launch_column_sums(const ColumnSumsLaunch&, void*) {
   return 1;
 }
 int launch_add_rows(const AddRowsLaunch&, void*) {

@@ -1,4 +1,4 @@
-// Sums over rows in two launches without atomics: strips of rows to partial sums, those to the
+// Sums over rows in two launches without atomics: chunks of rows to partial sums, those to the
 // result, both in an order that the sizes fix.
 #include "kernel_math.h"
 
@@ -28,12 +28,12 @@ __device__ R sum_over_y(R mine) {
 
 // A thread has N neighbouring columns.
 template <class T, int N>
-__global__ void __launch_bounds__(kColumns* kRows) sum_strips(ColumnStripsLaunch args) {
+__global__ void __launch_bounds__(kColumns* kRows) sum_chunks(ColumnSumsLaunch args) {
   using R = Real<T>;
   const std::int64_t column = (static_cast<std::int64_t>(blockIdx.x) * kColumns + threadIdx.x) * N;
-  const std::int64_t strip = blockIdx.y;
-  const std::int64_t begin = args.rows * strip / args.strips;
-  const std::int64_t end = args.rows * (strip + 1) / args.strips;
+  const std::int64_t chunk = blockIdx.y;
+  const std::int64_t begin = args.rows * chunk / args.chunks;
+  const std::int64_t end = args.rows * (chunk + 1) / args.chunks;
   const T* in = static_cast<const T*>(args.in);
   const bool inside = column < args.columns;
   R sum[N] = {};
@@ -41,7 +41,7 @@ __global__ void __launch_bounds__(kColumns* kRows) sum_strips(ColumnStripsLaunch
     const Pack<T, N> pack = load<N>(in + row * args.columns + column);
     for (int k = 0; k < N; ++k) sum[k] += static_cast<R>(pack.value[k]);
   }
-  R* partial = static_cast<R*>(args.partial) + strip * args.columns;
+  R* partial = static_cast<R*>(args.partial) + chunk * args.columns;
   for (int k = 0; k < N; ++k) {
     const R total = sum_over_y<R, kRows>(sum[k]);
     if (threadIdx.y == 0 && inside) partial[column + k] = total;
@@ -83,22 +83,22 @@ int launch_rows(const AddRowsLaunch& args, cudaStream_t stream) {
 }
 
 template <class T>
-int launch_strips(const ColumnStripsLaunch& args, cudaStream_t stream) {
+int launch_chunks(const ColumnSumsLaunch& args, cudaStream_t stream) {
   const bool wide = args.columns % 4 == 0;
   const std::int64_t per_block = kColumns * (wide ? 4 : 1);
-  const auto kernel = wide ? sum_strips<T, 4> : sum_strips<T, 1>;
+  const auto kernel = wide ? sum_chunks<T, 4> : sum_chunks<T, 1>;
   const dim3 grid(static_cast<unsigned>((args.columns + per_block - 1) / per_block),
-                  static_cast<unsigned>(args.strips));
+                  static_cast<unsigned>(args.chunks));
   GPT_LAUNCH(kernel, grid, dim3(kColumns, kRows), 0, stream, args);
   return cudaGetLastError();
 }
 
 }  // namespace
 
-int launch_column_strips(const ColumnStripsLaunch& args, void* stream) {
+int launch_column_sums(const ColumnSumsLaunch& args, void* stream) {
   if (args.rows == 0 || args.columns == 0) return cudaSuccess;
   return for_type(args.type, [&](auto* null) {
-    return launch_strips<GPT_POINTEE(null)>(args, static_cast<cudaStream_t>(stream));
+    return launch_chunks<GPT_POINTEE(null)>(args, static_cast<cudaStream_t>(stream));
   });
 }
 

@@ -67,14 +67,14 @@ struct GeluLaunch {
 };
 int launch_gelu(const GeluLaunch& args, void* stream);
 
-// partial[s] = sum of the rows of strip s; strips are as equal as they can be.
-struct ColumnStripsLaunch {
+// partial[s] = sum of the rows of chunk s; chunks are as equal as they can be.
+struct ColumnSumsLaunch {
   const void* in;  // (rows, columns)
-  void* partial;   // (strips, columns) Real
-  std::int64_t rows, columns, strips;
+  void* partial;   // (chunks, columns) Real
+  std::int64_t rows, columns, chunks;
   Float type;
 };
-int launch_column_strips(const ColumnStripsLaunch& args, void* stream);
+int launch_column_sums(const ColumnSumsLaunch& args, void* stream);
 
 // out += the sum of `rows` rows, each `columns` wide and `stride` apart, in an order that depends
 // on `rows` and `columns` alone.

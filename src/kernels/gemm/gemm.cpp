@@ -19,7 +19,7 @@ namespace gpt {
 
 namespace {
 
-thread_local unsigned char* space = nullptr;
+thread_local unsigned char* workspace = nullptr;
 
 void mkl(char op_b, char op_a, const int* m, const int* n, const int* k, const float* b, int ld_b,
          const float* a, int ld_a, float beta, float* c, int ld_c) {
@@ -33,58 +33,59 @@ void mkl(char op_b, char op_a, const int* m, const int* n, const int* k, const B
 }
 
 template <class T>
-void product(Extent size, ProductSide<T> a, ProductSide<T> b, Packed packed_b, MutF32 c,
-             Into into) {
-  if (size.rows == 0 || size.columns == 0) return;
-  const PackedProducts<T>* own = own_products_here<T>();
-  if (own && own->pays(size)) return own->multiply(size, a, b, packed_b, c, into, space);
-  // Row-major c = op(a) op(b) is column-major c^T = op(b)^T op(a)^T: the factors change places.
-  const int m = static_cast<int>(size.columns), n = static_cast<int>(size.rows),
-            k = static_cast<int>(size.inner);
-  mkl(b.along ? 'T' : 'N', a.along ? 'N' : 'T', &m, &n, &k, b.data, static_cast<int>(b.stride),
-      a.data, static_cast<int>(a.stride), into == Into::kAdd ? 1.0f : 0.0f, c.data,
-      static_cast<int>(c.stride));
+void gemm(GemmShape size, GemmOperand<T> a, GemmOperand<T> b, PackedB packed_b, MutF32 c,
+          Into into) {
+  if (size.M == 0 || size.N == 0) return;
+  const NativeGemm<T>* native = native_gemm_here<T>();
+  if (native && native->is_faster(size))
+    return native->multiply(size, a, b, packed_b, c, into, workspace);
+  // Row-major c = op(a) op(b) is column-major c^T = op(b)^T op(a)^T: A and B change places.
+  const int m = static_cast<int>(size.N), n = static_cast<int>(size.M),
+            k = static_cast<int>(size.K);
+  mkl(b.k_contiguous ? 'T' : 'N', a.k_contiguous ? 'N' : 'T', &m, &n, &k, b.data,
+      static_cast<int>(b.stride), a.data, static_cast<int>(a.stride),
+      into == Into::kAdd ? 1.0f : 0.0f, c.data, static_cast<int>(c.stride));
 }
 
 template <class T>
-ProductSide<T> along(const Matrix<const T>& side) {
+GemmOperand<T> k_in_rows(const Matrix<const T>& side) {
   return {side.data, side.stride, true};
 }
 template <class T>
-ProductSide<T> down(const Matrix<const T>& side) {
+GemmOperand<T> k_in_columns(const Matrix<const T>& side) {
   return {side.data, side.stride, false};
 }
 
 }  // namespace
 
-void product_nt(Extent size, ConstF32 a, RightFactor<float> b, MutF32 c, Into into) {
-  product(size, along(a), along(b), b.packed, c, into);
+void gemm_nt(GemmShape size, ConstF32 a, MatrixB<float> b, MutF32 c, Into into) {
+  gemm(size, k_in_rows(a), k_in_rows(b), b.packed, c, into);
 }
-void product_nt(Extent size, ConstBf16 a, RightFactor<Bf16> b, MutF32 c, Into into) {
-  product(size, along(a), along(b), b.packed, c, into);
+void gemm_nt(GemmShape size, ConstBf16 a, MatrixB<Bf16> b, MutF32 c, Into into) {
+  gemm(size, k_in_rows(a), k_in_rows(b), b.packed, c, into);
 }
-void product_nn(Extent size, ConstF32 a, RightFactor<float> b, MutF32 c, Into into) {
-  product(size, along(a), down(b), b.packed, c, into);
+void gemm_nn(GemmShape size, ConstF32 a, MatrixB<float> b, MutF32 c, Into into) {
+  gemm(size, k_in_rows(a), k_in_columns(b), b.packed, c, into);
 }
-void product_nn(Extent size, ConstBf16 a, RightFactor<Bf16> b, MutF32 c, Into into) {
-  product(size, along(a), down(b), b.packed, c, into);
+void gemm_nn(GemmShape size, ConstBf16 a, MatrixB<Bf16> b, MutF32 c, Into into) {
+  gemm(size, k_in_rows(a), k_in_columns(b), b.packed, c, into);
 }
-void product_tn(Extent size, ConstF32 a, ConstF32 b, MutF32 c, Into into) {
-  product(size, down(a), down(b), {}, c, into);
+void gemm_tn(GemmShape size, ConstF32 a, ConstF32 b, MutF32 c, Into into) {
+  gemm(size, k_in_columns(a), k_in_columns(b), {}, c, into);
 }
-void product_tn(Extent size, ConstBf16 a, ConstBf16 b, MutF32 c, Into into) {
-  product(size, down(a), down(b), {}, c, into);
-}
-
-ProductSpace::ProductSpace(void* memory)
-    : before_(std::exchange(space, static_cast<unsigned char*>(memory))) {}
-
-bool has_product_space() {
-  return space != nullptr;
+void gemm_tn(GemmShape size, ConstBf16 a, ConstBf16 b, MutF32 c, Into into) {
+  gemm(size, k_in_columns(a), k_in_columns(b), {}, c, into);
 }
 
-ProductSpace::~ProductSpace() {
-  space = static_cast<unsigned char*>(before_);
+GemmWorkspace::GemmWorkspace(void* memory)
+    : before_(std::exchange(workspace, static_cast<unsigned char*>(memory))) {}
+
+bool has_gemm_workspace() {
+  return workspace != nullptr;
+}
+
+GemmWorkspace::~GemmWorkspace() {
+  workspace = static_cast<unsigned char*>(before_);
 }
 
 }  // namespace gpt

@@ -5,9 +5,11 @@
 
 namespace gpt {
 
-const ProductSet kProductAvx512 = {
+const GemmBackend kGemmAvx512 = {
     .name = "avx512",
-    .f32 = GPT_ISA::products_by<GPT_ISA::WordKernel<GPT_ISA::PlainWords>>(GPT_ISA::pays),
-    .bf16 = GPT_ISA::products_by<GPT_ISA::WordKernel<GPT_ISA::WidenedWords>>(GPT_ISA::pays)};
+    .f32 = GPT_ISA::make_native_gemm<GPT_ISA::SimdMicrokernel<GPT_ISA::F32KGroup>>(
+        GPT_ISA::large_enough),
+    .bf16 = GPT_ISA::make_native_gemm<GPT_ISA::SimdMicrokernel<GPT_ISA::WidenedBf16KGroup>>(
+        GPT_ISA::large_enough)};
 
 }  // namespace gpt

@@ -1,5 +1,5 @@
-// As gemm_avx512.cpp, but for products of bfloat16 by VDPBF16PS, which multiplies two of them a
-// lane and counts denormals as zero (Intel SDM).
+// As gemm_avx512.cpp, but bfloat16 is multiplied by VDPBF16PS, which multiplies two of them a lane
+// and counts denormals as zero (Intel SDM).
 #define GPT_ISA avx512bf16
 
 #include "kernels/cpu/simd_avx512.h"
@@ -9,7 +9,7 @@ namespace gpt {
 namespace GPT_ISA {
 namespace {
 
-struct PairedWords {
+struct PairedBf16KGroup {
   using Element = Bf16;
   static constexpr bool kInPlace = false;
   static constexpr int64_t kElements = 2;
@@ -19,8 +19,9 @@ struct PairedWords {
     const __m128i high = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(data + stride));
     return _mm_castsi128_ps(_mm_unpacklo_epi16(low, high));
   }
-  static float one(const ProductSide<Bf16>& side, int64_t depth) {
-    return word_of(*side.data, depth > 1 ? side.data[side.along ? 1 : side.stride] : Bf16{0});
+  static float one(const GemmOperand<Bf16>& side, int64_t depth) {
+    return join_bf16(*side.data,
+                     depth > 1 ? side.data[side.k_contiguous ? 1 : side.stride] : Bf16{0});
   }
   static Floats multiply_add(float left, Floats right, Floats sum) {
     return _mm512_dpbf16_ps(sum, reinterpret_cast<__m512bh>(_mm512_set1_ps(left)),
@@ -31,9 +32,11 @@ struct PairedWords {
 }  // namespace
 }  // namespace GPT_ISA
 
-const ProductSet kProductAvx512Bf16 = {
+const GemmBackend kGemmAvx512Bf16 = {
     .name = "avx512bf16",
-    .f32 = GPT_ISA::products_by<GPT_ISA::WordKernel<GPT_ISA::PlainWords>>(GPT_ISA::pays),
-    .bf16 = GPT_ISA::products_by<GPT_ISA::WordKernel<GPT_ISA::PairedWords>>(GPT_ISA::pays)};
+    .f32 = GPT_ISA::make_native_gemm<GPT_ISA::SimdMicrokernel<GPT_ISA::F32KGroup>>(
+        GPT_ISA::large_enough),
+    .bf16 = GPT_ISA::make_native_gemm<GPT_ISA::SimdMicrokernel<GPT_ISA::PairedBf16KGroup>>(
+        GPT_ISA::large_enough)};
 
 }  // namespace gpt

@@ -7,8 +7,6 @@
 
 #include "gpt/device/cpu_features.h"
 
-#include "native_backends.h"
-
 namespace gpt {
 
 namespace {
@@ -22,39 +20,40 @@ bool tiles_granted() {
 
 // The best that this CPU can run and that is no wider than LibTorch's own loops, which
 // ATEN_CPU_CAPABILITY narrows; null if there is none.
-const ProductSet* best_set() {
+const GemmBackend* best_backend() {
   const std::string widest = at::get_cpu_capability();
-  const ProductSet* best = nullptr;
-  for (const ProductSet* set : runnable_product_sets())
-    if (widest.starts_with("AVX512") || (widest == "AVX2" && set == &kProductAvx2)) best = set;
+  const GemmBackend* best = nullptr;
+  for (const GemmBackend* backend : runnable_gemm_backends())
+    if (widest.starts_with("AVX512") || (widest == "AVX2" && backend == &kGemmAvx2)) best = backend;
   return best;
 }
 
 }  // namespace
 
-std::vector<const ProductSet*> runnable_product_sets() {
+std::vector<const GemmBackend*> runnable_gemm_backends() {
   __builtin_cpu_init();
-  std::vector<const ProductSet*> list;
-  if (has_avx2()) list.push_back(&kProductAvx2);
+  std::vector<const GemmBackend*> list;
+  if (has_avx2()) list.push_back(&kGemmAvx2);
   if (!has_avx512()) return list;
-  list.push_back(&kProductAvx512);
-  if (__builtin_cpu_supports("avx512bf16")) list.push_back(&kProductAvx512Bf16);
-  if (__builtin_cpu_supports("amx-bf16") && tiles_granted()) list.push_back(&kProductAmx);
+  list.push_back(&kGemmAvx512);
+  if (__builtin_cpu_supports("avx512bf16")) list.push_back(&kGemmAvx512Bf16);
+  if (__builtin_cpu_supports("amx-bf16") && tiles_granted()) list.push_back(&kGemmAmx);
   return list;
 }
 
-const ProductSet* set_that_pays(const ProductSet* best, bool intel) {
-  return best == &kProductAmx || !intel ? best : nullptr;
+const GemmBackend* preferred_backend(const GemmBackend* best, bool intel) {
+  return best == &kGemmAmx || !intel ? best : nullptr;
 }
 
-const ProductSet* product_set() {
-  static const ProductSet* const chosen = set_that_pays(best_set(), __builtin_cpu_is("intel"));
+const GemmBackend* gemm_backend() {
+  static const GemmBackend* const chosen =
+      preferred_backend(best_backend(), __builtin_cpu_is("intel"));
   return chosen;
 }
 
-std::string products_text() {
-  const ProductSet* set = product_set();
-  return set ? set->name : "MKL's";
+std::string gemm_backend_name() {
+  const GemmBackend* backend = gemm_backend();
+  return backend ? backend->name : "MKL's";
 }
 
 }  // namespace gpt

@@ -14,13 +14,13 @@ namespace gpt {
 
 namespace {
 
-using Dot = void (*)(const ThinProduct&, std::int64_t, std::int64_t);
+using Dot = void (*)(const SkinnyGemm&, std::int64_t, std::int64_t);
 
 Dot choose_dot() {
   __builtin_cpu_init();
-  if (has_avx512()) return thin_dot_avx512;
-  if (has_avx2()) return thin_dot_avx2;
-  return ThinDot<4>::run;  // SSE2, which every x86-64 has
+  if (has_avx512()) return skinny_gemm_avx512;
+  if (has_avx2()) return skinny_gemm_avx2;
+  return SkinnyGemmKernel<4>::run;  // SSE2, which every x86-64 has
 }
 
 // Tile instructions for bfloat16 products, which ATen's library uses.
@@ -30,33 +30,33 @@ bool has_tiles() {
   return found != facts.end() && found->second.isBool() && found->second.toBool();
 }
 
-bool is_thin_type(at::ScalarType type) {
+bool is_skinny_type(at::ScalarType type) {
   return type == at::kFloat || type == at::kBFloat16;
 }
 
 }  // namespace
 
-at::Tensor thin_linear(const at::Tensor& x_NI, const at::Tensor& weight_OI,
-                       const at::Tensor& bias_O) {
+at::Tensor skinny_linear(const at::Tensor& x_NI, const at::Tensor& weight_OI,
+                         const at::Tensor& bias_O) {
   TORCH_CHECK(x_NI.dim() == 2 && weight_OI.dim() == 2 && x_NI.size(1) == weight_OI.size(1) &&
                   (!bias_O.defined() || bias_O.numel() == weight_OI.size(0)),
-              "thin_linear: x (N,I), weight (O,I) and bias (O) do not fit together");
+              "skinny_linear: x (N,I), weight (O,I) and bias (O) do not fit together");
   TORCH_CHECK(x_NI.is_cpu() && weight_OI.is_cpu() && x_NI.scalar_type() == at::kFloat &&
-                  is_thin_type(weight_OI.scalar_type()) && x_NI.is_contiguous() &&
+                  is_skinny_type(weight_OI.scalar_type()) && x_NI.is_contiguous() &&
                   weight_OI.is_contiguous(),
-              "thin_linear: expected contiguous CPU tensors, x in float32, weight in float32 or "
+              "skinny_linear: expected contiguous CPU tensors, x in float32, weight in float32 or "
               "bfloat16");
   static const Dot dot = choose_dot();
   const std::int64_t outputs = weight_OI.size(0);
   const at::Tensor y_NO = at::empty({x_NI.size(0), outputs}, x_NI.options());
-  const ThinProduct product{.weight = weight_OI.const_data_ptr(),
-                            .bf16 = weight_OI.scalar_type() == at::kBFloat16,
-                            .x = x_NI.const_data_ptr<float>(),
-                            .bias = bias_O.defined() ? bias_O.const_data_ptr<float>() : nullptr,
-                            .y = y_NO.mutable_data_ptr<float>(),
-                            .rows = x_NI.size(0),
-                            .inputs = x_NI.size(1),
-                            .outputs = outputs};
+  const SkinnyGemm product{.weight = weight_OI.const_data_ptr(),
+                           .bf16 = weight_OI.scalar_type() == at::kBFloat16,
+                           .x = x_NI.const_data_ptr<float>(),
+                           .bias = bias_O.defined() ? bias_O.const_data_ptr<float>() : nullptr,
+                           .y = y_NO.mutable_data_ptr<float>(),
+                           .rows = x_NI.size(0),
+                           .inputs = x_NI.size(1),
+                           .outputs = outputs};
   // A thread's share should outweigh waking it.
   constexpr std::int64_t kGrain = 1 << 14;
   const std::int64_t grain =
@@ -66,12 +66,12 @@ at::Tensor thin_linear(const at::Tensor& x_NI, const at::Tensor& weight_OI,
   return y_NO;
 }
 
-// Measured on 2 cores with AVX-512 and AMX, all products of a 124M model, thin_linear beside
+// Measured on 2 cores with AVX-512 and AMX, all products of a 124M model, skinny_linear beside
 // at::linear: float32 17 and 17 ms for one row, 23 and 44 for 8, 34 and 43 for 16; bfloat16 10 and
 // 16 ms for one row, 14 and 17 for 4, 20 and 18 for 8 (tiles take a block of rows at one price).
-bool thin_linear_pays(std::int64_t rows, const at::Tensor& weight_OI) {
+bool skinny_linear_is_faster(std::int64_t rows, const at::Tensor& weight_OI) {
   static const bool tiles = has_tiles();
-  if (!weight_OI.is_cpu() || !is_thin_type(weight_OI.scalar_type())) return false;
+  if (!weight_OI.is_cpu() || !is_skinny_type(weight_OI.scalar_type())) return false;
   return rows <= (weight_OI.scalar_type() == at::kBFloat16 && tiles ? 4 : 16);
 }
 

@@ -2,8 +2,8 @@
 
 namespace gpt {
 
-void thin_dot_avx2(const ThinProduct& product, std::int64_t first, std::int64_t last) {
-  ThinDot<8>::run(product, first, last);
+void skinny_gemm_avx2(const SkinnyGemm& product, std::int64_t first, std::int64_t last) {
+  SkinnyGemmKernel<8>::run(product, first, last);
 }
 
 }  // namespace gpt

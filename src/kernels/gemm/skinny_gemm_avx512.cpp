@@ -2,8 +2,8 @@
 
 namespace gpt {
 
-void thin_dot_avx512(const ThinProduct& product, std::int64_t first, std::int64_t last) {
-  ThinDot<16>::run(product, first, last);
+void skinny_gemm_avx512(const SkinnyGemm& product, std::int64_t first, std::int64_t last) {
+  SkinnyGemmKernel<16>::run(product, first, last);
 }
 
 }  // namespace gpt

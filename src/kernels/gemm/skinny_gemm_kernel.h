@@ -7,7 +7,7 @@
 
 namespace gpt {
 
-struct ThinProduct {
+struct SkinnyGemm {
   const void* weight = nullptr;  // (outputs, inputs), float32 or bfloat16
   bool bf16 = false;
   const float* x = nullptr;     // (rows, inputs)
@@ -17,51 +17,51 @@ struct ThinProduct {
 };
 
 // Outputs [first, last) of all rows.
-void thin_dot_avx2(const ThinProduct& product, std::int64_t first, std::int64_t last);
-void thin_dot_avx512(const ThinProduct& product, std::int64_t first, std::int64_t last);
+void skinny_gemm_avx2(const SkinnyGemm& product, std::int64_t first, std::int64_t last);
+void skinny_gemm_avx512(const SkinnyGemm& product, std::int64_t first, std::int64_t last);
 
 // g++ 12 takes no vector_size that depends on a template's parameter.
 template <int Width>
 struct Lanes;
 template <>
 struct Lanes<4> {
-  typedef float Floats __attribute__((vector_size(16)));
-  typedef std::uint32_t Words __attribute__((vector_size(16)));
+  typedef float Values __attribute__((vector_size(16)));
+  typedef std::uint32_t Bits __attribute__((vector_size(16)));
   typedef std::uint16_t Halves __attribute__((vector_size(8)));
 };
 template <>
 struct Lanes<8> {
-  typedef float Floats __attribute__((vector_size(32)));
-  typedef std::uint32_t Words __attribute__((vector_size(32)));
+  typedef float Values __attribute__((vector_size(32)));
+  typedef std::uint32_t Bits __attribute__((vector_size(32)));
   typedef std::uint16_t Halves __attribute__((vector_size(16)));
 };
 template <>
 struct Lanes<16> {
-  typedef float Floats __attribute__((vector_size(64)));
-  typedef std::uint32_t Words __attribute__((vector_size(64)));
+  typedef float Values __attribute__((vector_size(64)));
+  typedef std::uint32_t Bits __attribute__((vector_size(64)));
   typedef std::uint16_t Halves __attribute__((vector_size(32)));
 };
 
 template <int Width>
-struct ThinDot {
-  using Floats = typename Lanes<Width>::Floats;
-  using Words = typename Lanes<Width>::Words;
+struct SkinnyGemmKernel {
+  using Values = typename Lanes<Width>::Values;
+  using Bits = typename Lanes<Width>::Bits;
   using Halves = typename Lanes<Width>::Halves;
 
   static constexpr int kOutputs = 4;                 // matrix rows in flight
   static constexpr int kRows = Width == 16 ? 4 : 2;  // x rows in flight: what registers hold
   static constexpr std::int64_t kAhead = 1024;       // bytes to prefetch ahead
 
-  static Floats load(const float* from) {
-    Floats value;
+  static Values load(const float* from) {
+    Values value;
     __builtin_memcpy(&value, from, sizeof value);
     return value;
   }
   // A bfloat16 is the upper half of a float.
-  static Floats load(const std::uint16_t* from) {
+  static Values load(const std::uint16_t* from) {
     Halves halves;
     __builtin_memcpy(&halves, from, sizeof halves);
-    return reinterpret_cast<Floats>(__builtin_convertvector(halves, Words) << 16);
+    return reinterpret_cast<Values>(__builtin_convertvector(halves, Bits) << 16);
   }
   static float scalar(const float* from) { return *from; }
   static float scalar(const std::uint16_t* from) {
@@ -73,18 +73,18 @@ struct ThinDot {
 
   // One sum of Width lanes for each pair, so the order of summation is the same for any block.
   template <int Outputs, int Rows, class Weight>
-  static void block(const ThinProduct& p, std::int64_t o, std::int64_t n) {
+  static void block(const SkinnyGemm& p, std::int64_t o, std::int64_t n) {
     const Weight* weight = static_cast<const Weight*>(p.weight) + o * p.inputs;
     const float* x = p.x + n * p.inputs;
     const std::int64_t whole = p.inputs / Width * Width;
-    Floats sum[Outputs][Rows] = {};
+    Values sum[Outputs][Rows] = {};
     for (std::int64_t i = 0; i < whole; i += Width) {
-      Floats row[Rows];
+      Values row[Rows];
       for (int r = 0; r < Rows; ++r) row[r] = load(x + r * p.inputs + i);
       for (int k = 0; k < Outputs; ++k) {
         const Weight* at = weight + k * p.inputs + i;
         __builtin_prefetch(reinterpret_cast<const char*>(at) + kAhead);
-        const Floats w = load(at);
+        const Values w = load(at);
         for (int r = 0; r < Rows; ++r) sum[k][r] += w * row[r];
       }
     }
@@ -99,19 +99,19 @@ struct ThinDot {
   }
 
   template <int Outputs, class Weight>
-  static void all_rows(const ThinProduct& p, std::int64_t o) {
+  static void all_rows(const SkinnyGemm& p, std::int64_t o) {
     std::int64_t n = 0;
     for (; n + kRows <= p.rows; n += kRows) block<Outputs, kRows, Weight>(p, o, n);
     for (; n < p.rows; ++n) block<Outputs, 1, Weight>(p, o, n);
   }
 
   template <class Weight>
-  static void all(const ThinProduct& p, std::int64_t first, std::int64_t last) {
+  static void all(const SkinnyGemm& p, std::int64_t first, std::int64_t last) {
     for (; first + kOutputs <= last; first += kOutputs) all_rows<kOutputs, Weight>(p, first);
     for (; first < last; ++first) all_rows<1, Weight>(p, first);
   }
 
-  static void run(const ThinProduct& p, std::int64_t first, std::int64_t last) {
+  static void run(const SkinnyGemm& p, std::int64_t first, std::int64_t last) {
     return p.bf16 ? all<std::uint16_t>(p, first, last) : all<float>(p, first, last);
   }
 };

@@ -8,8 +8,8 @@ namespace gpt {
 
 namespace {
 
-// A strip is worth its block from some rows on; 256 strips fill a card even with few columns.
-constexpr std::int64_t kRowsPerStrip = 64, kMostStrips = 256;
+// A chunk is worth its block from some rows on; 256 chunks fill a card even with few columns.
+constexpr std::int64_t kRowsPerChunk = 64, kMostChunks = 256;
 
 }  // namespace
 
@@ -18,16 +18,16 @@ void add_column_sums_(const at::Tensor& in_NO, const at::Tensor& out_O) {
   const std::int64_t rows = in_NO.size(0), columns = in_NO.size(1);
   TORCH_CHECK(in_NO.is_contiguous() && out_O.scalar_type() == real_type(in_NO.scalar_type()),
               "add_column_sums_: contiguous tensors of matching types are needed");
-  const std::int64_t strips = std::clamp<std::int64_t>(rows / kRowsPerStrip, 1, kMostStrips);
-  const at::Tensor partial = at::empty({strips, columns}, out_O.options());
+  const std::int64_t chunks = std::clamp<std::int64_t>(rows / kRowsPerChunk, 1, kMostChunks);
+  const at::Tensor partial = at::empty({chunks, columns}, out_O.options());
   run_kernel(in_NO, [&](void* stream) {
-    return launch_column_strips({.in = in_NO.const_data_ptr(),
-                                 .partial = partial.mutable_data_ptr(),
-                                 .rows = rows,
-                                 .columns = columns,
-                                 .strips = strips,
-                                 .type = float_type(in_NO.scalar_type())},
-                                stream);
+    return launch_column_sums({.in = in_NO.const_data_ptr(),
+                               .partial = partial.mutable_data_ptr(),
+                               .rows = rows,
+                               .columns = columns,
+                               .chunks = chunks,
+                               .type = float_type(in_NO.scalar_type())},
+                              stream);
   });
   if (rows > 0) add_rows_(partial, out_O);
 }

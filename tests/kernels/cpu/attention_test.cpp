@@ -42,7 +42,7 @@ HeadTensors random_head(std::int64_t tokens, std::int64_t width) {
 }
 
 template <class X>
-void run(const HeadTensors& t, const PackedProducts<X>* own) {
+void run(const HeadTensors& t, const NativeGemm<X>* own) {
   const std::int64_t tokens = t.y.size(0), room = t.y.size(1), width = room - kBefore - kAfter;
   const auto at = [](const at::Tensor& x, std::int64_t column) {
     return static_cast<X*>(x.mutable_data_ptr()) + column;
@@ -53,7 +53,7 @@ void run(const HeadTensors& t, const PackedProducts<X>* own) {
   const std::int64_t most = std::max(tokens, width);
   const std::int64_t bytes = own ? own->workspace_bytes({tokens, most, most}) : 0;
   const at::Tensor memory = at::full({bytes + 64}, 0x5A, at::kByte);
-  const ProductSpace space(own ? memory.mutable_data_ptr() : nullptr);
+  const GemmWorkspace space(own ? memory.mutable_data_ptr() : nullptr);
   const AttentionHead<X> head{.q = at(t.qkv, kBefore),
                               .k = at(t.qkv, room + kBefore),
                               .v = at(t.qkv, 2 * room + kBefore),
@@ -80,7 +80,7 @@ void run(const HeadTensors& t, const PackedProducts<X>* own) {
 }
 
 template <class X>
-void expect_the_formula(std::int64_t tokens, std::int64_t width, const PackedProducts<X>* own,
+void expect_the_formula(std::int64_t tokens, std::int64_t width, const NativeGemm<X>* own,
                         double tolerance) {
   const HeadTensors t = random_head<X>(tokens, width);
   run(t, own);
@@ -116,8 +116,7 @@ constexpr std::int64_t kWidths[] = {1, 8, 32, 40, 64};
 template <class X>
 void expect_the_formula_for(std::int64_t tokens, double tolerance) {
   for (const std::int64_t width : kWidths)
-    for (const PackedProducts<X>* own :
-         {static_cast<const PackedProducts<X>*>(nullptr), own_products<X>()})
+    for (const NativeGemm<X>* own : {static_cast<const NativeGemm<X>*>(nullptr), native_gemm<X>()})
       expect_the_formula<X>(tokens, width, own, tolerance);
 }
 

@@ -8,8 +8,8 @@ namespace testing {
 
 const bool kEmulatedInstructions = false;
 
-std::vector<const ProductSet*> product_ways() {
-  std::vector<const ProductSet*> ways = runnable_product_sets();
+std::vector<const GemmBackend*> gemm_ways() {
+  std::vector<const GemmBackend*> ways = runnable_gemm_backends();
   ways.insert(ways.begin(), nullptr);
   return ways;
 }
@@ -23,10 +23,11 @@ std::vector<const VectorKernels*> vector_ways() {
 namespace {
 
 TEST(Product, TheBestSetIsTakenExceptFromIntelCpusWithoutTiles) {
-  EXPECT_EQ(set_that_pays(nullptr, /*intel=*/false), nullptr);
-  for (const ProductSet* set : runnable_product_sets()) {
-    EXPECT_EQ(set_that_pays(set, /*intel=*/false), set);
-    EXPECT_EQ(set_that_pays(set, /*intel=*/true), set->name == std::string("amx") ? set : nullptr);
+  EXPECT_EQ(preferred_backend(nullptr, /*intel=*/false), nullptr);
+  for (const GemmBackend* set : runnable_gemm_backends()) {
+    EXPECT_EQ(preferred_backend(set, /*intel=*/false), set);
+    EXPECT_EQ(preferred_backend(set, /*intel=*/true),
+              set->name == std::string("amx") ? set : nullptr);
   }
 }
 

@@ -26,7 +26,7 @@ double error_share(const at::Tensor& y_NO, const Case& c, bool bias) {
 }
 
 // Every width of a vector leaves a rest for some of these; 1 to 9 rows cross every block of rows.
-TEST(ThinLinear, EqualsLinearInFloat64) {
+TEST(SkinnyLinear, EqualsLinearInFloat64) {
   // A missing or wrong term would be a share of 1e-3; roundings of sums this short reach 2e-7.
   constexpr double kRoundings = 4 * 6e-8;
   for (const auto type : {at::kFloat, at::kBFloat16})
@@ -34,43 +34,44 @@ TEST(ThinLinear, EqualsLinearInFloat64) {
       for (const std::int64_t outputs : {1, 3, 4, 6, 97})
         for (const std::int64_t rows : {1, 2, 3, 4, 5, 9}) {
           const Case c = make_case(rows, inputs, outputs, type);
-          const at::Tensor with = thin_linear(c.x_NI, c.weight_OI, c.bias_O);
+          const at::Tensor with = skinny_linear(c.x_NI, c.weight_OI, c.bias_O);
           EXPECT_LT(error_share(with, c, true), kRoundings)
               << type << " " << inputs << " " << outputs << " " << rows;
-          EXPECT_LT(error_share(thin_linear(c.x_NI, c.weight_OI, {}), c, false), kRoundings);
+          EXPECT_LT(error_share(skinny_linear(c.x_NI, c.weight_OI, {}), c, false), kRoundings);
         }
 }
 
-TEST(ThinLinear, ARowDoesNotDependOnTheOthers) {
+TEST(SkinnyLinear, ARowDoesNotDependOnTheOthers) {
   for (const auto type : {at::kFloat, at::kBFloat16})
     for (const std::int64_t inputs : {33, 256}) {
       const Case c = make_case(11, inputs, 70, type);
-      const at::Tensor all = thin_linear(c.x_NI, c.weight_OI, c.bias_O);
+      const at::Tensor all = skinny_linear(c.x_NI, c.weight_OI, c.bias_O);
       for (std::int64_t n = 0; n < 11; ++n)
         EXPECT_TRUE(
-            thin_linear(c.x_NI.narrow(0, n, 1), c.weight_OI, c.bias_O).equal(all.narrow(0, n, 1)))
+            skinny_linear(c.x_NI.narrow(0, n, 1), c.weight_OI, c.bias_O).equal(all.narrow(0, n, 1)))
             << type << " row " << n;
     }
 }
 
-TEST(ThinLinear, NoRowsAndNoInputs) {
-  EXPECT_EQ(thin_linear(at::empty({0, 5}), at::ones({3, 5}), {}).sizes(), at::IntArrayRef({0, 3}));
+TEST(SkinnyLinear, NoRowsAndNoInputs) {
+  EXPECT_EQ(skinny_linear(at::empty({0, 5}), at::ones({3, 5}), {}).sizes(),
+            at::IntArrayRef({0, 3}));
   EXPECT_TRUE(
-      thin_linear(at::empty({2, 0}), at::empty({3, 0}), at::ones({3})).equal(at::ones({2, 3})));
+      skinny_linear(at::empty({2, 0}), at::empty({3, 0}), at::ones({3})).equal(at::ones({2, 3})));
 }
 
-TEST(ThinLinear, RefusesWhatDoesNotFit) {
-  EXPECT_THROW(thin_linear(at::ones({1, 4}), at::ones({3, 5}), {}), c10::Error);
-  EXPECT_THROW(thin_linear(at::ones({1, 5}), at::ones({3, 5}), at::ones({2})), c10::Error);
-  EXPECT_THROW(thin_linear(at::ones({1, 5}), at::ones({5, 3}).t(), {}), c10::Error);
-  EXPECT_THROW(thin_linear(at::ones({1, 5}).to(at::kDouble), at::ones({3, 5}), {}), c10::Error);
+TEST(SkinnyLinear, RefusesWhatDoesNotFit) {
+  EXPECT_THROW(skinny_linear(at::ones({1, 4}), at::ones({3, 5}), {}), c10::Error);
+  EXPECT_THROW(skinny_linear(at::ones({1, 5}), at::ones({3, 5}), at::ones({2})), c10::Error);
+  EXPECT_THROW(skinny_linear(at::ones({1, 5}), at::ones({5, 3}).t(), {}), c10::Error);
+  EXPECT_THROW(skinny_linear(at::ones({1, 5}).to(at::kDouble), at::ones({3, 5}), {}), c10::Error);
 }
 
-TEST(ThinLinear, PaysOnTheCpuForAFewRows) {
-  EXPECT_TRUE(thin_linear_pays(1, at::ones({4, 4})));
-  EXPECT_FALSE(thin_linear_pays(64, at::ones({4, 4})));
-  EXPECT_TRUE(thin_linear_pays(1, at::ones({4, 4}, at::kBFloat16)));
-  EXPECT_FALSE(thin_linear_pays(1, at::ones({4, 4}, at::kDouble)));
+TEST(SkinnyLinear, PaysOnTheCpuForAFewRows) {
+  EXPECT_TRUE(skinny_linear_is_faster(1, at::ones({4, 4})));
+  EXPECT_FALSE(skinny_linear_is_faster(64, at::ones({4, 4})));
+  EXPECT_TRUE(skinny_linear_is_faster(1, at::ones({4, 4}, at::kBFloat16)));
+  EXPECT_FALSE(skinny_linear_is_faster(1, at::ones({4, 4}, at::kDouble)));
 }
 
 }  // namespace

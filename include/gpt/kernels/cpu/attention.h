@@ -1,6 +1,6 @@
 // Causal self-attention of one head of one sequence on the calling thread (the formula is in
-// attention.h). Rows of queries are taken a block at a time, against all keys up to them: the
-// scores of a block stay in the second cache, and our own products compute nothing above the
+// ops/attention.h). Rows of queries are taken a block at a time, against all keys up to them: the
+// scores of a block stay in the second cache, and the native GEMM computes nothing above the
 // diagonal.
 #pragma once
 
@@ -28,10 +28,10 @@ struct AttentionHead {
 };
 
 // Floats of working memory that a head needs, which begins on a cache line, on a thread whose
-// products are `own`, null for MKL's. A ProductSpace for {tokens, most, most} is enough, `most`
+// GEMM is `native`, null for MKL's. A GemmWorkspace for {tokens, most, most} is enough, `most`
 // being the larger of tokens and width.
 template <class X>
-std::int64_t attention_workspace(const PackedProducts<X>* own, std::int64_t tokens,
+std::int64_t attention_workspace(const NativeGemm<X>* native, std::int64_t tokens,
                                  std::int64_t width);
 
 template <class X>
@@ -39,9 +39,9 @@ void attention_forward(const AttentionHead<X>& head, float* workspace);
 template <class X>
 void attention_backward(const AttentionHead<X>& head, float* workspace);
 
-extern template std::int64_t attention_workspace(const PackedProducts<float>*, std::int64_t,
+extern template std::int64_t attention_workspace(const NativeGemm<float>*, std::int64_t,
                                                  std::int64_t);
-extern template std::int64_t attention_workspace(const PackedProducts<Bf16>*, std::int64_t,
+extern template std::int64_t attention_workspace(const NativeGemm<Bf16>*, std::int64_t,
                                                  std::int64_t);
 extern template void attention_forward(const AttentionHead<float>&, float*);
 extern template void attention_forward(const AttentionHead<Bf16>&, float*);

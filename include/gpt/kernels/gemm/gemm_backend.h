@@ -1,5 +1,5 @@
-// Our own ways to compute the products of gemm.h on one thread, where they beat MKL: one set per
-// instruction set.
+// The native GEMM backends: our own GEMMs of one thread, one backend per instruction set. gemm.h
+// takes them where they beat MKL.
 #pragma once
 
 #include <stdint.h>
@@ -10,43 +10,44 @@
 
 namespace gpt {
 
-// One factor of c (rows, columns) = sum over k: element (i, k), where i is a row of the result for
-// the left factor and a column for the right one.
+// A or B of C = A B. Element (i, k): i is a row of C for A and a column of C for B, k the index
+// that is summed over.
 template <class T>
-struct ProductSide {
+struct GemmOperand {
   const T* data;
   int64_t stride;
-  bool along;  // k runs along the rows in memory: data[i * stride + k]; else data[k * stride + i]
+  bool k_contiguous;  // element (i, k) is data[i * stride + k]; else data[k * stride + i]
 };
 
-// Products of one type. All memory begins on a cache line.
+// A backend's GEMM of one element type. All memory begins on a cache line.
 template <class T>
-struct PackedProducts {
+struct NativeGemm {
   // c = a b or c += a b. packed_b: what pack_b made of b, if it did. workspace: workspace_bytes of
-  // that size or a larger one. Leaves out what size.triangle says is not needed.
-  void (*multiply)(Extent size, ProductSide<T> a, ProductSide<T> b, Packed packed_b, MutF32 c,
+  // that size or a larger one. What size.triangle says is not needed is left out.
+  void (*multiply)(GemmShape size, GemmOperand<T> a, GemmOperand<T> b, PackedB packed_b, MutF32 c,
                    Into into, unsigned char* workspace);
-  // Is it as fast as MKL at least?
-  bool (*pays)(Extent size);
-  int64_t (*workspace_bytes)(Extent most);
-  // A right factor in the order in which multiply reads it, for use in many products: bytes of it,
-  // and its columns [first, last) of `columns`, each a multiple of panel_columns or the end. Some
-  // panel at the end may be packed with the piece behind it, so all pieces are needed.
-  int64_t (*packed_bytes)(int64_t columns, int64_t inner);
-  void (*pack_b)(ProductSide<T> b, int64_t first, int64_t last, int64_t columns, int64_t inner,
+  // Whether it is at least as fast as MKL.
+  bool (*is_faster)(GemmShape size);
+  int64_t (*workspace_bytes)(GemmShape most);
+  // Packed B: B in the order in which multiply reads it, for use in many GEMMs. packed_bytes is its
+  // size; pack_b writes the columns [first, last) of N, each a multiple of panel_columns or the
+  // end. The last panel of a range may be packed with the range behind it, so a packed B is
+  // complete only with all of its ranges.
+  int64_t (*packed_bytes)(int64_t N, int64_t K);
+  void (*pack_b)(GemmOperand<T> b, int64_t first, int64_t last, int64_t N, int64_t K,
                  unsigned char* to);
   int64_t panel_columns;
-  // multiply packs right factors in the shadow of its arithmetic, where there are rows enough.
-  bool packs_beside = false;
+  // multiply interleaves the packing of B with its arithmetic, at no cost where M is large enough.
+  bool packs_interleaved = false;
 };
 
-struct ProductSet {
+struct GemmBackend {
   const char* name;
-  PackedProducts<float> f32;
-  PackedProducts<Bf16> bf16;
+  NativeGemm<float> f32;
+  NativeGemm<Bf16> bf16;
 
   template <class T>
-  const PackedProducts<T>& of() const {
+  const NativeGemm<T>& of() const {
     if constexpr (sizeof(T) == sizeof(float))
       return f32;
     else
@@ -54,42 +55,45 @@ struct ProductSet {
   }
 };
 
-// What this CPU can run; for tests.
-std::vector<const ProductSet*> runnable_product_sets();
+// The backends of this build. A CPU may lack the instructions of some.
+extern const GemmBackend kGemmAvx2, kGemmAvx512, kGemmAvx512Bf16, kGemmAmx;
 
-// `best`, this CPU's best set or null, if it beats MKL. With tiles (AMX) it does; without them only
-// on processors that are not Intel's, where MKL takes a path of its own and has no switch against
-// it: on an AMD Zen 3 ours take 0.85 to 1.0 of its time for the products of a training step, on a
-// Zen 5 MKL's float32 reaches half of oneDNN's. On an Intel CPU MKL is as fast as ours for AVX2 and
-// 1.1 times as fast for AVX-512 (both measured on a Sapphire Rapids, its tiles left aside).
-// No measurement at the start: what follows from the processor alone is always the same on it, so
-// that a run that goes on computes the same bits.
-const ProductSet* set_that_pays(const ProductSet* best, bool intel);
+// Those that this CPU can run, the plainest first; for tests.
+std::vector<const GemmBackend*> runnable_gemm_backends();
 
-// The set that the products of this process use. Null: all of them are MKL's.
-const ProductSet* product_set();
+// Returns `best`, this CPU's best backend or null, if it beats MKL, else null. With tiles (AMX) it
+// does; without them only on processors that are not Intel's, where MKL takes a path of its own and
+// has no switch against it: on an AMD Zen 3 the native backend takes 0.85 to 1.0 of its time for
+// the GEMMs of a training step, on a Zen 5 MKL's float32 reaches half of oneDNN's. On an Intel CPU
+// MKL is as fast as the native backend for AVX2 and 1.1 times as fast for AVX-512 (both measured on
+// a Sapphire Rapids, its tiles left aside). Nothing is measured at the start: what follows from the
+// processor alone is always the same on it, so that a resumed run computes the same bits.
+const GemmBackend* preferred_backend(const GemmBackend* best, bool intel);
+
+// The native backend that this process uses; null: MKL computes all GEMMs.
+const GemmBackend* gemm_backend();
 
 // Its name, or "MKL's".
-std::string products_text();
+std::string gemm_backend_name();
 
-// Its products of float or Bf16; null: they are MKL's.
+// Its GEMM of float or Bf16; null: MKL computes them.
 template <class T>
-const PackedProducts<T>* own_products() {
-  const ProductSet* set = product_set();
-  return set ? &set->of<T>() : nullptr;
+const NativeGemm<T>* native_gemm() {
+  const GemmBackend* backend = gemm_backend();
+  return backend ? &backend->of<T>() : nullptr;
 }
 
-// The same for a model of this width: in a narrow one they gain less than their memory is worth.
+// The same for a model of this width: a narrow one gains less than the memory is worth.
 template <class T>
-const PackedProducts<T>* own_products(int64_t width) {
+const NativeGemm<T>* native_gemm(int64_t width) {
   constexpr int64_t kNarrow = 64;
-  return width < kNarrow ? nullptr : own_products<T>();
+  return width < kNarrow ? nullptr : native_gemm<T>();
 }
 
-// Those of this thread.
+// The one that this thread can use.
 template <class T>
-const PackedProducts<T>* own_products_here() {
-  return has_product_space() ? own_products<T>() : nullptr;
+const NativeGemm<T>* native_gemm_here() {
+  return has_gemm_workspace() ? native_gemm<T>() : nullptr;
 }
 
 }  // namespace gpt

@@ -12,10 +12,10 @@ namespace gpt {
 // x_NI: float32, contiguous. weight_OI: float32 or bfloat16, contiguous. bias_O: float32, or
 // undefined. All on the CPU. Returns (N, O) float32; sums are float32 whatever the weights are. Row
 // n of the result does not depend on the other rows, to the last bit.
-at::Tensor thin_linear(const at::Tensor& x_NI, const at::Tensor& weight_OI,
-                       const at::Tensor& bias_O);
+at::Tensor skinny_linear(const at::Tensor& x_NI, const at::Tensor& weight_OI,
+                         const at::Tensor& bias_O);
 
-// Whether thin_linear can take the product and beats at::linear here.
-bool thin_linear_pays(std::int64_t rows, const at::Tensor& weight_OI);
+// Whether skinny_linear can take the product and beats at::linear here.
+bool skinny_linear_is_faster(std::int64_t rows, const at::Tensor& weight_OI);
 
 }  // namespace gpt

@@ -1,4 +1,4 @@
-// Products of float32 with tiles.
+// GEMM of float32 with tile instructions.
 #pragma once
 
 #include "gpt/kernels/gemm/gemm_backend.h"
@@ -6,13 +6,13 @@
 namespace gpt {
 namespace amx {
 
-// As the members of PackedProducts.
-void multiply_f32(Extent size, ProductSide<float> a, ProductSide<float> b, Packed packed_b,
+// The members of NativeGemm.
+void multiply_f32(GemmShape size, GemmOperand<float> a, GemmOperand<float> b, PackedB packed_b,
                   MutF32 c, Into into, unsigned char* workspace);
-int64_t workspace_bytes_f32(Extent most);
-int64_t packed_bytes_f32(int64_t columns, int64_t inner);
-void pack_columns_f32(ProductSide<float> b, int64_t first, int64_t last, int64_t /*columns*/,
-                      int64_t inner, unsigned char* to);
+int64_t workspace_bytes_f32(GemmShape most);
+int64_t packed_bytes_f32(int64_t N, int64_t K);
+void pack_b_columns_f32(GemmOperand<float> b, int64_t first, int64_t last, int64_t /*N*/, int64_t K,
+                        unsigned char* to);
 
 }  // namespace amx
 }  // namespace gpt

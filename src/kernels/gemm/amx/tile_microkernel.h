@@ -1,6 +1,6 @@
-// The products of tiles themselves: Intel SDM volume 1, chapter 18.
+// The microkernel of the tile instructions: Intel SDM volume 1, chapter 18.
 //
-// A float32 product is the six largest of nine bfloat16 products: with a = a1 + a2 + a3 and b
+// A product of float32 is the six largest of nine products of bfloat16: with a = a1 + a2 + a3 and b
 // likewise (tile_pack.h), what is left away, a2 b3 + a3 b2 + a3 b3, is at most 2^-23 of a b and on
 // average far less, as the parts are rounded to nearest. The tiles add in float32.
 #pragma once
@@ -11,7 +11,7 @@ namespace gpt {
 namespace GPT_ISA {
 namespace {
 
-// Tiles 0-3 are the result's, 4 and 5 of a, 6 and 7 of b.
+// Tiles 0-3 are of C, 4 and 5 of A, 6 and 7 of B.
 template <int tiles>
 inline void load_a(const unsigned char* from) {
   _tile_loadd(4, from, 64);
@@ -63,7 +63,8 @@ inline void accumulate_block(const unsigned char* a, const unsigned char* b, Bet
   }
 }
 
-// c, of `down` by `across` tiles, = or += the product of a panel of each side, of `blocks` of 32 k.
+// C, of `down` by `across` tiles, = or += the product of a panel of A and one of B, of `blocks` of
+// 32 k.
 template <class T, int down, int across, class Between>
 void multiply_tiles(const unsigned char* a, const unsigned char* b, int64_t blocks, float* c,
                     int64_t stride, bool add, Between& between) {
@@ -92,7 +93,7 @@ void multiply_tiles(const unsigned char* a, const unsigned char* b, int64_t bloc
   asm volatile("" ::: "memory");
 }
 
-// The same for a result of any rows and columns up to 32.
+// The same for a C of any rows and columns up to 32.
 template <class T, class Between>
 void multiply_panels(const unsigned char* a, const unsigned char* b, int64_t blocks, float* c,
                      int64_t stride, int64_t rows, int64_t columns, bool add, Between& between) {

@@ -1,5 +1,5 @@
-// How matrices become tiles of 16 rows of 16 words, a word being two bfloat16 of neighbouring inner
-// indices k: what a tile product reads. A float32 becomes three bfloat16 (24 bits of mantissa are
+// Packing into tiles, as the tile instructions read them: 16 rows of 16 k-groups, a k-group being
+// two bfloat16 of neighbouring indices k. A float32 becomes three bfloat16 (24 bits of mantissa are
 // three times 8), each in a tile of its own.
 #pragma once
 
@@ -19,9 +19,10 @@ constexpr int kParts = 1;
 template <>
 constexpr int kParts<float> = 3;
 
-// Word i of each part holds that of u[i] below that of v[i].
+// 16 k-groups of each part. Group i holds the part of u[i] in its lower half, that of v[i] in its
+// upper one.
 template <int parts>
-struct Words {
+struct KGroups {
   __m512i part[parts];
 };
 
@@ -32,58 +33,58 @@ inline __m512i low_half(__m512i below, __m512i above) {
 // x = first + second + third exactly, but for the last bits of x < 2^-110 (denormals count as
 // zero) and for x above bfloat16's largest; each is the rest rounded to the nearest bfloat16, so
 // |second| <= 2^-8 |x| and |third| <= 2^-16 |x|. NaN stays NaN; infinity becomes NaN.
-inline Words<3> words_of(__m512 u, __m512 v) {
+inline KGroups<3> split_bf16(__m512 u, __m512 v) {
   const __m512i half = _mm512_set1_epi32(0x8000);
   const __m512i high = _mm512_set1_epi32(static_cast<int>(0xFFFF0000u));
-  Words<3> words;
+  KGroups<3> groups;
   for (int part = 0; part < 2; ++part) {
     const __m512i u_part = _mm512_and_si512(_mm512_add_epi32(_mm512_castps_si512(u), half), high);
     const __m512i v_part = _mm512_and_si512(_mm512_add_epi32(_mm512_castps_si512(v), half), high);
-    words.part[part] = low_half(u_part, v_part);
+    groups.part[part] = low_half(u_part, v_part);
     u = _mm512_sub_ps(u, _mm512_castsi512_ps(u_part));
     v = _mm512_sub_ps(v, _mm512_castsi512_ps(v_part));
   }
-  words.part[2] = low_half(_mm512_castps_si512(u), _mm512_castps_si512(v));
-  return words;
+  groups.part[2] = low_half(_mm512_castps_si512(u), _mm512_castps_si512(v));
+  return groups;
 }
 
 inline uint32_t first_bits(int64_t count, int64_t most) {
   return count <= 0 ? 0u : count >= most ? (most == 32 ? ~0u : 0xFFFFu) : (1u << count) - 1u;
 }
 
-// Words of the k in [0, depth) of a row: (k, k + 16) of float32, (2 k, 2 k + 1) of bfloat16. Any
-// pairing will do that both sides share.
-inline Words<3> along_row(const float* row, int64_t depth) {
-  return words_of(
+// The k-groups of the k in [0, depth) of a row: (k, k + 16) of float32, (2 k, 2 k + 1) of bfloat16.
+// Any pairing will do that A and B share.
+inline KGroups<3> along_row(const float* row, int64_t depth) {
+  return split_bf16(
       _mm512_maskz_loadu_ps(static_cast<__mmask16>(first_bits(depth, 16)), row),
       _mm512_maskz_loadu_ps(static_cast<__mmask16>(first_bits(depth - 16, 16)), row + 16));
 }
-inline Words<1> along_row(const Bf16* row, int64_t depth) {
+inline KGroups<1> along_row(const Bf16* row, int64_t depth) {
   return {{_mm512_maskz_loadu_epi16(first_bits(depth, 32), row)}};
 }
 
-// The same for word `word` of `count` neighbours, whose k lie `stride` apart.
-inline Words<3> across_rows(const float* data, int64_t stride, int64_t word, int64_t depth,
-                            int64_t count) {
+// The same for group `group` of `count` neighbours, whose k lie `stride` apart.
+inline KGroups<3> across_rows(const float* data, int64_t stride, int64_t group, int64_t depth,
+                              int64_t count) {
   const uint32_t lanes = first_bits(count, 16);
-  const float *below = data + word * stride, *above = below + 16 * stride;
-  return words_of(
-      _mm512_maskz_loadu_ps(static_cast<__mmask16>(word < depth ? lanes : 0), below),
-      _mm512_maskz_loadu_ps(static_cast<__mmask16>(word + 16 < depth ? lanes : 0), above));
+  const float *below = data + group * stride, *above = below + 16 * stride;
+  return split_bf16(
+      _mm512_maskz_loadu_ps(static_cast<__mmask16>(group < depth ? lanes : 0), below),
+      _mm512_maskz_loadu_ps(static_cast<__mmask16>(group + 16 < depth ? lanes : 0), above));
 }
-inline Words<1> across_rows(const Bf16* data, int64_t stride, int64_t word, int64_t depth,
-                            int64_t count) {
+inline KGroups<1> across_rows(const Bf16* data, int64_t stride, int64_t group, int64_t depth,
+                              int64_t count) {
   const uint32_t lanes = first_bits(count, 16);
-  const Bf16 *below = data + 2 * word * stride, *above = below + stride;
+  const Bf16 *below = data + 2 * group * stride, *above = below + stride;
   const auto wide = [lanes](bool is_there, const Bf16* from) {
     return _mm512_cvtepu16_epi32(
         _mm256_maskz_loadu_epi16(static_cast<__mmask16>(is_there ? lanes : 0), from));
   };
-  return {{_mm512_or_si512(wide(2 * word < depth, below),
-                           _mm512_slli_epi32(wide(2 * word + 1 < depth, above), 16))}};
+  return {{_mm512_or_si512(wide(2 * group < depth, below),
+                           _mm512_slli_epi32(wide(2 * group + 1 < depth, above), 16))}};
 }
 
-// Rows become columns. Four rounds: words, pairs of words, then quarters of the register.
+// Turns rows into columns in four rounds: k-groups, pairs of them, then quarters of the register.
 inline void transpose(__m512i (&x)[16]) {
   __m512i y[16];
   for (int i = 0; i < 16; i += 2) {

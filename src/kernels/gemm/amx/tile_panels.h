@@ -1,7 +1,7 @@
-// Panels of two tiles and two, as packed_panels.h wants them, and the tile unit's configuration.
+// The panels of the tile microkernel, two tiles wide each, and the tile unit's configuration.
 #pragma once
 
-#include "kernels/gemm/packed_panels.h"
+#include "kernels/gemm/blocking.h"
 #include "tile_pack.h"
 
 namespace gpt {
@@ -11,18 +11,17 @@ namespace {
 template <class T>
 struct TilePanels {
   using Element = T;
-  static constexpr int64_t kRows = 2 * kTileRows, kColumns = 2 * kTileRows, kDepth = kTileDepth;
+  static constexpr int64_t kMR = 2 * kTileRows, kNR = 2 * kTileRows, kKUnit = kTileDepth;
   static constexpr int64_t kBytes = 2 * kParts<T>;
-  // A packed block of a is to stay in the second cache (2 MiB) beside what passes by.
-  static constexpr int64_t kRowBlock = 512, kDepthBlock = kParts<T> == 3 ? 384 : 768,
-                           kBlock = kRowBlock * kDepthBlock;
+  // A packed block of A is to stay in the second cache (2 MiB) together with what passes by.
+  static constexpr int64_t kMC = 512, kKC = kParts<T> == 3 ? 384 : 768, kBlockElements = kMC * kKC;
 
-  static int64_t panel_columns(int64_t left) { return least(kColumns, left); }
+  static int64_t panel_columns(int64_t left) { return smaller_of(kNR, left); }
   static int64_t panel_at(int64_t column, int64_t /*columns*/) { return column; }
-  static int64_t padded_width(int64_t count) { return count > kTileRows ? kColumns : kTileRows; }
+  static int64_t padded_width(int64_t count) { return count > kTileRows ? kNR : kTileRows; }
 };
 
-// While it lives, this thread's tiles are of 16 rows of 64 bytes.
+// While one lives, the tiles of its thread are of 16 rows of 64 bytes.
 class TilesConfigured {
  public:
   TilesConfigured() {

@@ -1,4 +1,4 @@
-#include "../../src/model/slab.h"
+#include "../../src/model/weight_blocks.h"
 
 #include <gtest/gtest.h>
 
@@ -6,7 +6,7 @@ namespace gpt {
 namespace {
 
 // 24 columns to a panel, inner indices padded to even ones.
-const PackedProducts<float> kProducts{
+const NativeGemm<float> kProducts{
     .multiply = nullptr,
     .pays = nullptr,
     .workspace_bytes = nullptr,
@@ -21,23 +21,23 @@ const PackedProducts<float> kProducts{
 void cover(std::int64_t columns, std::int64_t inner, std::int64_t bytes) {
   SCOPED_TRACE(std::to_string(columns) + " x " + std::to_string(inner));
   std::int64_t column = 0, depth = 0;
-  const Slabs slabs(kProducts, columns, inner, bytes);
-  for (std::int64_t index = 0; index < slabs.count(); ++index) {
-    const Slab slab = slabs.at(index);
-    EXPECT_LE(kProducts.packed_bytes(slab.columns, slab.depths), bytes);
-    EXPECT_GT(slab.columns, 0);
-    EXPECT_GT(slab.depths, 0);
-    if (slab.columns == columns) {
-      EXPECT_EQ(slab.column, 0);
-      EXPECT_EQ(slab.depth, depth);
-      depth += slab.depths;
+  const WeightBlocks blocks(kProducts, columns, inner, bytes);
+  for (std::int64_t index = 0; index < blocks.count(); ++index) {
+    const WeightBlock block = blocks.at(index);
+    EXPECT_LE(kProducts.packed_bytes(block.columns, block.depths), bytes);
+    EXPECT_GT(block.columns, 0);
+    EXPECT_GT(block.depths, 0);
+    if (block.columns == columns) {
+      EXPECT_EQ(block.column, 0);
+      EXPECT_EQ(block.depth, depth);
+      depth += block.depths;
       column = columns;
     } else {
-      EXPECT_EQ(slab.depths, inner);
-      EXPECT_EQ(slab.depth, 0);
-      EXPECT_EQ(slab.column, column);
+      EXPECT_EQ(block.depths, inner);
+      EXPECT_EQ(block.depth, 0);
+      EXPECT_EQ(block.column, column);
       EXPECT_EQ(column % kProducts.panel_columns, 0);
-      column += slab.columns;
+      column += block.columns;
       depth = inner;
     }
   }
@@ -45,7 +45,7 @@ void cover(std::int64_t columns, std::int64_t inner, std::int64_t bytes) {
   EXPECT_EQ(depth, inner);
 }
 
-TEST(Slabs, CoverAFactorOnce) {
+TEST(WeightBlocks, CoverAFactorOnce) {
   constexpr std::int64_t kBytes = 3072 * 768 * 4;
   for (const std::int64_t vocab : {3000, 3072, 3073, 50257, 50304, 100001}) {
     cover(vocab, 768, kBytes);
@@ -54,11 +54,11 @@ TEST(Slabs, CoverAFactorOnce) {
   cover(1, 1, kBytes);
 }
 
-TEST(Slabs, AreOneWhereItFits) {
-  const Slabs slabs(kProducts, 3072, 768, 3072 * 768 * 4);
-  ASSERT_EQ(slabs.count(), 1);
-  EXPECT_EQ(slabs.at(0).columns, 3072);
-  EXPECT_EQ(slabs.at(0).depths, 768);
+TEST(WeightBlocks, AreOneWhereItFits) {
+  const WeightBlocks blocks(kProducts, 3072, 768, 3072 * 768 * 4);
+  ASSERT_EQ(blocks.count(), 1);
+  EXPECT_EQ(blocks.at(0).columns, 3072);
+  EXPECT_EQ(blocks.at(0).depths, 768);
 }
 
 }  // namespace

@@ -10,18 +10,18 @@
 
 namespace gpt {
 
-struct Slab {
+struct WeightBlock {
   std::int64_t column, columns, depth, depths;  // where it begins in the right factor, and its size
 };
 
-// How a right factor (inner, columns) is cut into slabs of at most `bytes` when packed: not at all,
-// by inner indices, so that left factors are packed once for all slabs, or, where columns are more,
-// by columns. No heap: a thread that fails between meetings would leave the others waiting.
-class Slabs {
+// How a right factor (inner, columns) is cut into blocks of at most `bytes` when packed: not at
+// all, by inner indices, so that left factors are packed once for all blocks, or, where columns are
+// more, by columns. No heap: a thread that fails between meetings would leave the others waiting.
+class WeightBlocks {
  public:
   template <class X>
-  Slabs(const PackedProducts<X>& products, std::int64_t columns, std::int64_t inner,
-        std::int64_t bytes)
+  WeightBlocks(const NativeGemm<X>& products, std::int64_t columns, std::int64_t inner,
+               std::int64_t bytes)
       : columns_(columns), inner_(inner), by_depth_(inner >= columns), step_(whole()) {
     if (products.packed_bytes(columns, inner) <= bytes) return;
     constexpr std::int64_t kDepth = 256;
@@ -35,9 +35,9 @@ class Slabs {
   }
 
   std::int64_t count() const { return (whole() + step_ - 1) / step_; }
-  Slab at(std::int64_t index) const {
+  WeightBlock at(std::int64_t index) const {
     const std::int64_t begin = index * step_, size = std::min(step_, whole() - begin);
-    return by_depth_ ? Slab{0, columns_, begin, size} : Slab{begin, size, 0, inner_};
+    return by_depth_ ? WeightBlock{0, columns_, begin, size} : WeightBlock{begin, size, 0, inner_};
   }
 
  private:
