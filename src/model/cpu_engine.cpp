@@ -191,7 +191,7 @@ void CpuEngine::gather_gradients(int parts) {
     const auto [begin, end] = workers.share(weights_.gradient_size() - first, rank, 16);
     float* to = gradient_.mutable_data_ptr<float>() + first;
     for (std::size_t i = 0; i + 1 < static_cast<std::size_t>(parts); ++i)
-      vector_kernels().add(to + begin, partial_[i].const_data_ptr<float>() + begin, end - begin);
+      row_kernels().add(to + begin, partial_[i].const_data_ptr<float>() + begin, end - begin);
   });
 }
 

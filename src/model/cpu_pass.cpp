@@ -18,7 +18,7 @@ CpuPass<X>::CpuPass(const CpuModel& model, const CpuBuffers<X>& buffers, const G
       crew_(crew),
       matrices_(matrices),
       vectors_(vectors),
-      vector_(vector_kernels()),
+      row_kernels_(row_kernels()),
       C_(model.shape.width),
       T_(model.shape.tokens),
       rows_(crew.share(group.tokens)) {}
@@ -41,7 +41,7 @@ void CpuPass<X>::embed() {
   const float *wte = model_.weights->wte.f32, *wpe = model_.weights->wpe.f32;
   for (std::int64_t token = rows_.begin; token < rows_.end; ++token) {
     float* row = layer(0).x_NC + token * C_;
-    vector_.add3(wte + group_.x[token] * C_, wpe + token % T_ * C_, nullptr, C_, row);
+    row_kernels_.add3(wte + group_.x[token] * C_, wpe + token % T_ * C_, nullptr, C_, row);
     if (drops()) drop(row, token, /*layer=*/-1, kEmbedding);
   }
 }
@@ -61,9 +61,9 @@ void CpuPass<X>::attention_branch(std::int64_t index) {
   if constexpr (!kLow<X>) qkv = l.qkv_N3C;
   linear(l.norm1_NC, C_, w.qkv, 3 * C_, qkv);
   for (std::int64_t row = rows_.begin; row < rows_.end; ++row) {
-    if (w.qkv_bias.f32) vector_.add(qkv + row * 3 * C_, w.qkv_bias.f32, 3 * C_);
+    if (w.qkv_bias.f32) row_kernels_.add(qkv + row * 3 * C_, w.qkv_bias.f32, 3 * C_);
     if constexpr (kLow<X>)
-      vector_.to_operand(qkv + row * 3 * C_, 3 * C_, operand(l.qkv_N3C + row * 3 * C_));
+      row_kernels_.to_operand(qkv + row * 3 * C_, 3 * C_, operand(l.qkv_N3C + row * 3 * C_));
   }
   crew_.meet();
   attend(index, attention_forward<X>);
@@ -84,7 +84,8 @@ void CpuPass<X>::mlp_hidden(std::int64_t index) {
     const std::int64_t at = row * 4 * C_;
     Bf16* kept = nullptr;
     if constexpr (kLow<X>) kept = l.fc_N4C + at;
-    vector_.gelu(fc + at, w.fc_bias.f32, 4 * C_, model_.tanh_gelu, kept, operand(l.gelu_N4C + at));
+    row_kernels_.gelu(fc + at, w.fc_bias.f32, 4 * C_, model_.tanh_gelu, kept,
+                      operand(l.gelu_N4C + at));
   }
 }
 
@@ -167,7 +168,7 @@ void CpuPass<X>::head_chunk(std::int64_t begin, std::int64_t end) {
     Operand to;
     if (matrices_) to = operand(d + row * V);
     const float loss =
-        vector_.cross_entropy(logits + row * V, V, ignored ? 0 : target, group_.factor, to);
+        row_kernels_.cross_entropy(logits + row * V, V, ignored ? 0 : target, group_.factor, to);
     group_.loss[token] = ignored ? 0.0f : loss;
     if (ignored && matrices_) std::fill_n(d + row * V, V, X{0});
   }

@@ -104,7 +104,7 @@ class CpuPass {
   const Group& group_;
   Crew crew_;
   float *matrices_, *vectors_;
-  const VectorKernels& vector_;
+  const RowKernels& row_kernels_;
   const std::int64_t C_, T_;
   const Crew::Share rows_;  // of tokens, this thread's
   std::size_t turn_ = 0;    // which of the two blocks was packed last

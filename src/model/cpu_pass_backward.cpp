@@ -39,9 +39,11 @@ void CpuPass<X>::again(std::int64_t index) {
   if (level >= Recompute::kMlp) return;
   const std::int64_t at = rows_.begin * 4 * C_, size = rows_.size() * 4 * C_;
   if constexpr (kLow<X>)
-    vector_.gelu(nullptr, nullptr, size, model_.tanh_gelu, l.fc_N4C + at, operand(l.gelu_N4C + at));
+    row_kernels_.gelu(nullptr, nullptr, size, model_.tanh_gelu, l.fc_N4C + at,
+                      operand(l.gelu_N4C + at));
   else
-    vector_.gelu(l.fc_N4C + at, nullptr, size, model_.tanh_gelu, nullptr, operand(l.gelu_N4C + at));
+    row_kernels_.gelu(l.fc_N4C + at, nullptr, size, model_.tanh_gelu, nullptr,
+                      operand(l.gelu_N4C + at));
 }
 
 // Others read this thread's rows of dy in weight_gradient, hence the meetings: rows are complete
@@ -62,8 +64,8 @@ void CpuPass<X>::mlp_backward(std::int64_t index) {
       fc_low = l.fc_N4C + at;
     else
       fc = l.fc_N4C + at;
-    vector_.gelu_backward(buffers_.wide_N4C + at, fc, fc_low, 4 * C_, model_.tanh_gelu,
-                          operand(buffers_.low_wide_N4C + at));
+    row_kernels_.gelu_backward(buffers_.wide_N4C + at, fc, fc_low, 4 * C_, model_.tanh_gelu,
+                               operand(buffers_.low_wide_N4C + at));
   }
   bias_gradient(w.fc_bias, buffers_.low_wide_N4C, 4 * C_);
   crew_.meet();
@@ -82,8 +84,8 @@ void CpuPass<X>::attention_backward_of(std::int64_t index) {
   linear_backward(dy_NC, C_, w.proj, C_, buffers_.narrow_NC);
   crew_.meet();
   if constexpr (kLow<X>) {
-    vector_.to_operand(buffers_.narrow_NC + rows_.begin * C_, rows_.size() * C_,
-                       operand(buffers_.low_NC + rows_.begin * C_));
+    row_kernels_.to_operand(buffers_.narrow_NC + rows_.begin * C_, rows_.size() * C_,
+                            operand(buffers_.low_NC + rows_.begin * C_));
     crew_.meet();
   }
   attend(index, attention_backward<X>);
@@ -105,8 +107,8 @@ void CpuPass<X>::embed_backward() {
   float* wpe = matrices_ + model_.weights->wpe.gradient + columns.begin;
   for (std::int64_t token = 0; token < group_.tokens; ++token) {
     const float* row = buffers_.dx_NC + token * C_ + columns.begin;
-    vector_.add(wte + group_.x[token] * C_, row, columns.size());
-    vector_.add(wpe + token % T_ * C_, row, columns.size());
+    row_kernels_.add(wte + group_.x[token] * C_, row, columns.size());
+    row_kernels_.add(wpe + token % T_ * C_, row, columns.size());
   }
   crew_.meet();
 }
@@ -122,8 +124,8 @@ const X* CpuPass<X>::branch_gradient(std::int64_t index, int site, const CpuWeig
       drop(dropped, token, index, site);
       row = dropped;
     }
-    if (bias.f32) vector_.add(vectors_ + bias.gradient, row, C_);
-    if (!as_it_is) vector_.to_operand(row, C_, operand(buffers_.low_NC + token * C_));
+    if (bias.f32) row_kernels_.add(vectors_ + bias.gradient, row, C_);
+    if (!as_it_is) row_kernels_.to_operand(row, C_, operand(buffers_.low_NC + token * C_));
   }
   if constexpr (!kLow<X>)
     if (as_it_is) return buffers_.dx_NC;
@@ -136,9 +138,9 @@ void CpuPass<X>::bias_gradient(const CpuWeight& bias, const X* dy, std::int64_t 
   float* sum = vectors_ + bias.gradient;
   for (std::int64_t row = rows_.begin; row < rows_.end; ++row) {
     if constexpr (kLow<X>)
-      vector_.add_bf16(sum, dy + row * width, width);
+      row_kernels_.add_bf16(sum, dy + row * width, width);
     else
-      vector_.add(sum, dy + row * width, width);
+      row_kernels_.add(sum, dy + row * width, width);
   }
 }
 

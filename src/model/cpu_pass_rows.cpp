@@ -20,7 +20,8 @@ template <class X>
 void CpuPass<X>::norm(const float* x, const CpuWeight& gamma, const CpuWeight& beta, float* stats,
                       X* y) {
   for (std::int64_t row = rows_.begin; row < rows_.end; ++row)
-    vector_.norm(x + row * C_, gamma.f32, beta.f32, C_, stats + 2 * row, operand(y + row * C_));
+    row_kernels_.norm(x + row * C_, gamma.f32, beta.f32, C_, stats + 2 * row,
+                      operand(y + row * C_));
 }
 
 // From narrow_NC, the gradient of the LayerNorm's output, into dx_NC.
@@ -29,8 +30,9 @@ void CpuPass<X>::norm_backward(const float* x, const CpuWeight& gamma, const Cpu
                                const float* stats) {
   float* dbeta = beta.f32 ? vectors_ + beta.gradient : nullptr;
   for (std::int64_t row = rows_.begin; row < rows_.end; ++row)
-    vector_.norm_backward(buffers_.narrow_NC + row * C_, x + row * C_, stats + 2 * row, gamma.f32,
-                          C_, buffers_.dx_NC + row * C_, vectors_ + gamma.gradient, dbeta);
+    row_kernels_.norm_backward(buffers_.narrow_NC + row * C_, x + row * C_, stats + 2 * row,
+                               gamma.f32, C_, buffers_.dx_NC + row * C_, vectors_ + gamma.gradient,
+                               dbeta);
 }
 
 template <class X>
@@ -40,11 +42,11 @@ void CpuPass<X>::residual(const float* x, float* branch, const CpuWeight& bias, 
     float* row = branch + token * C_;
     const float* bias_row = bias.f32;
     if (drops()) {
-      if (bias_row) vector_.add(row, bias_row, C_);
+      if (bias_row) row_kernels_.add(row, bias_row, C_);
       bias_row = nullptr;
       drop(row, token, index, site);
     }
-    vector_.add3(x + token * C_, row, bias_row, C_, sum + token * C_);
+    row_kernels_.add3(x + token * C_, row, bias_row, C_, sum + token * C_);
   }
 }
 

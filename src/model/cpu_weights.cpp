@@ -123,8 +123,8 @@ void CpuWeights::copy_low() {
       const at::Tensor& tensor = model_.parameters()[i].tensor;
       const auto [begin, end] = workers.share(tensor.numel(), rank, 16);
       Bf16* to = static_cast<Bf16*>(low_.mutable_data_ptr()) + pieces_[i].low;
-      vector_kernels().to_operand(tensor.const_data_ptr<float>() + begin, end - begin,
-                                  {.bf16 = to + begin});
+      row_kernels().to_operand(tensor.const_data_ptr<float>() + begin, end - begin,
+                               {.bf16 = to + begin});
     }
   });
 }

@@ -7,7 +7,7 @@ namespace gpt {
 // tests/CMakeLists.txt compiles gemm_*.cpp and row_kernels_*.cpp of src/kernels once more, with
 // x86/immintrin.h.
 extern const GemmBackend kEmulatedGemmAvx512, kEmulatedGemmAvx512Bf16, kEmulatedGemmAmx;
-extern const VectorKernels kEmulatedVectorAvx512, kEmulatedVectorAvx512Bf16;
+extern const RowKernels kEmulatedRowKernelsAvx512, kEmulatedRowKernelsAvx512Bf16;
 
 namespace testing {
 
@@ -18,9 +18,9 @@ std::vector<const GemmBackend*> gemm_ways() {
   return {&kEmulatedGemmAvx512, &kEmulatedGemmAvx512Bf16, &kEmulatedGemmAmx};
 }
 
-std::vector<const VectorKernels*> vector_ways() {
+std::vector<const RowKernels*> row_kernel_ways() {
   if (!has_avx2()) return {};
-  return {&kEmulatedVectorAvx512, &kEmulatedVectorAvx512Bf16};
+  return {&kEmulatedRowKernelsAvx512, &kEmulatedRowKernelsAvx512Bf16};
 }
 
 }  // namespace testing

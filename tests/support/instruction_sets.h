@@ -13,6 +13,6 @@ extern const bool kEmulatedInstructions;
 
 // Null: MKL's products.
 std::vector<const GemmBackend*> gemm_ways();
-std::vector<const VectorKernels*> vector_ways();
+std::vector<const RowKernels*> row_kernel_ways();
 
 }  // namespace gpt::testing

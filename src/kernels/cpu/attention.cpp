@@ -106,7 +106,7 @@ MutF32 sum_for(Bf16*, std::int64_t, float* sum, std::int64_t stride) {
 template <class X>
 void finish_sum(MutF32 sum, std::int64_t rows, std::int64_t width, X* to, std::int64_t stride) {
   if constexpr (!std::is_same_v<X, float>)
-    vector_kernels().rows_to_operand(sum.data, sum.stride, rows, width, {.bf16 = to}, stride);
+    row_kernels().rows_to_operand(sum.data, sum.stride, rows, width, {.bf16 = to}, stride);
 }
 
 template <class X>
@@ -123,7 +123,7 @@ void drop_row(const AttentionHead<X>& head, std::int64_t row, float* weights) {
 template <class X>
 void finish_row(const AttentionHead<X>& head, Block block, std::int64_t row, float* p, X* low) {
   drop_row(head, row, p);
-  if constexpr (!std::is_same_v<X, float>) vector_kernels().to_operand(p, block.end, {.bf16 = low});
+  if constexpr (!std::is_same_v<X, float>) row_kernels().to_operand(p, block.end, {.bf16 = low});
 }
 
 // Keys or values (tokens, width) as matrix B, packed into `to` for all blocks: k is contiguous for
@@ -180,7 +180,7 @@ void forward_block(const Pass<X>& pass, const MatrixB<X>& value_columns, Block b
     // What is dropped is not rounded yet.
     Bf16* low = head.dropout ? nullptr : bf16_or_null(space.p_low + at);
     head.lse[row * head.lse_stride] =
-        vector_kernels().softmax(p, row + 1, block.end, score_scale(head), low);
+        row_kernels().softmax(p, row + 1, block.end, score_scale(head), low);
     if (head.dropout) finish_row(head, block, row, p, space.p_low + at);
   }
   X* y = head.y + block.begin * head.y_stride;
@@ -197,7 +197,7 @@ void backward_rows(const AttentionHead<X>& head, Block block, const Space<X>& sp
     const std::int64_t at = (row - block.begin) * space.stride;
     float *p = space.p + at, *dp = space.dp + at;
     if (head.dropout) drop_row(head, row, dp);
-    vector_kernels().softmax_backward(
+    row_kernels().softmax_backward(
         p, dp, row + 1, block.end, score_scale(head), head.lse[row * head.lse_stride],
         head.dropout ? nullptr : bf16_or_null(space.p_low + at), bf16_or_null(space.dp_low + at));
     if (head.dropout) finish_row(head, block, row, p, space.p_low + at);

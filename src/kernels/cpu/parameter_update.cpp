@@ -59,7 +59,7 @@ at::Tensor cpu_gradient_norm(const std::vector<at::Tensor>& gradients) {
   share_out(pieces, [&](std::size_t i) {
     const auto& [tensor, first, count] = pieces[i];
     squares[i] =
-        vector_kernels().sum_of_squares(gradients[tensor].const_data_ptr<float>() + first, count);
+        row_kernels().sum_of_squares(gradients[tensor].const_data_ptr<float>() + first, count);
   });
   double sum = 0;
   for (const double square : squares) sum += square;
@@ -81,7 +81,7 @@ void cpu_adamw(const std::vector<UpdatedParameter>& parameters, const UpdateRate
     const auto& [tensor, first, count] = pieces[i];
     const UpdatedParameter& p = parameters[tensor];
     const double step = *p.step.const_data_ptr<float>();
-    vector_kernels().adamw(
+    row_kernels().adamw(
         p.parameter.mutable_data_ptr<float>() + first, p.gradient.const_data_ptr<float>() + first,
         p.exp_avg.mutable_data_ptr<float>() + first, p.exp_avg_sq.mutable_data_ptr<float>() + first,
         count,

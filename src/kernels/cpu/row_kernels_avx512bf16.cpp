@@ -1,16 +1,16 @@
-// The vector kernels for AVX-512 with AVX512-BF16 (Cooper Lake, Zen 4). Room.cmake gives this file
-// its instruction set.
+// The row-wise kernels for AVX-512 with AVX512-BF16 (Cooper Lake, Zen 4). Room.cmake gives this
+// file its instruction set.
 #define GPT_ISA avx512bf16
+#define GPT_SIMD "simd_round_avx512bf16.h"
 
+#include "row_elementwise.h"
 #include "row_gelu.h"
 #include "row_kernels_table.h"
 #include "row_norm.h"
 #include "row_softmax.h"
-#include "row_sums.h"
-#include "simd_round_avx512bf16.h"
 
 namespace gpt {
 
-const VectorKernels kVectorAvx512Bf16 = GPT_VECTOR_KERNELS("avx512bf16");
+const RowKernels kRowKernelsAvx512Bf16 = GPT_ROW_KERNELS("avx512bf16");
 
 }  // namespace gpt

@@ -1,15 +1,15 @@
-// The vector kernels for any CPU. Room.cmake gives this file its instructions.
+// The row-wise kernels for any CPU. Room.cmake gives this file its instructions.
 #define GPT_ISA generic
+#define GPT_SIMD "simd_generic.h"
 
+#include "row_elementwise.h"
 #include "row_gelu.h"
 #include "row_kernels_table.h"
 #include "row_norm.h"
 #include "row_softmax.h"
-#include "row_sums.h"
-#include "simd_generic.h"
 
 namespace gpt {
 
-const VectorKernels kVectorGeneric = GPT_VECTOR_KERNELS("generic");
+const RowKernels kRowKernelsGeneric = GPT_ROW_KERNELS("generic");
 
 }  // namespace gpt

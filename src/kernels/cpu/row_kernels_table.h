@@ -1,18 +1,18 @@
-// The sets of vector kernels that this build has, and how a source fills its own.
+// The row-wise kernels of each instruction set that this build has, and how a source fills its own.
 #pragma once
 
 #include "gpt/kernels/cpu/row_kernels.h"
 
 namespace gpt {
 
-extern const VectorKernels kVectorGeneric;
-extern const VectorKernels kVectorAvx2;
-extern const VectorKernels kVectorAvx512;
-extern const VectorKernels kVectorAvx512Bf16;
+extern const RowKernels kRowKernelsGeneric;
+extern const RowKernels kRowKernelsAvx2;
+extern const RowKernels kRowKernelsAvx512;
+extern const RowKernels kRowKernelsAvx512Bf16;
 
 }  // namespace gpt
 
-#define GPT_VECTOR_KERNELS(name)                                                           \
+#define GPT_ROW_KERNELS(name)                                                              \
   {                                                                                        \
     name, GPT_ISA::norm, GPT_ISA::norm_backward, GPT_ISA::gelu, GPT_ISA::gelu_backward,    \
         GPT_ISA::softmax, GPT_ISA::softmax_backward, GPT_ISA::cross_entropy, GPT_ISA::add, \

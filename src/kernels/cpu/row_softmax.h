@@ -8,26 +8,26 @@ namespace gpt {
 namespace GPT_ISA {
 namespace {
 
-inline float largest(const float* x, int64_t size, int64_t room) {
+inline float largest(const float* x, int64_t size, int64_t capacity) {
   constexpr float kLeast = -__builtin_inff();
-  Floats even = all(kLeast), odd = even;
+  VecF32 even = all(kLeast), odd = even;
   int64_t i = 0;
   for (; i + 2 * kLanes <= size; i += 2 * kLanes) {
-    even = larger(even, load(x + i, All{}));
-    odd = larger(odd, load(x + i + kLanes, All{}));
+    even = larger(even, load(x + i, FullMask{}));
+    odd = larger(odd, load(x + i + kLanes, FullMask{}));
   }
-  for (; i + kLanes <= size; i += kLanes) even = larger(even, load(x + i, All{}));
-  last_vector(i, size, room, [&](int64_t at, auto lanes, auto kept) {
-    odd = larger(odd, keep(load(x + at, lanes), kept, kLeast));
+  for (; i + kLanes <= size; i += kLanes) even = larger(even, load(x + i, FullMask{}));
+  last_vector(i, size, capacity, [&](int64_t at, auto mask, auto kept) {
+    odd = larger(odd, keep(load(x + at, mask), kept, kLeast));
   });
   return largest_lane(larger(even, odd));
 }
 
 // x -> exp(scale * x - shift); returns the sum. Beyond `size`, x is anything afterwards.
-inline float exponentials(float* x, int64_t size, int64_t room, float scale, float shift) {
-  return sum_over(size, room, [=](int64_t i, auto lanes) {
-    const Floats e = exponential(load(x + i, lanes) * scale - shift);
-    store(x + i, e, lanes);
+inline float exponentials(float* x, int64_t size, int64_t capacity, float scale, float shift) {
+  return sum_over(size, capacity, [=](int64_t i, auto mask) {
+    const VecF32 e = exponential(load(x + i, mask) * scale - shift);
+    store(x + i, e, mask);
     return e;
   });
 }
@@ -35,17 +35,17 @@ inline float exponentials(float* x, int64_t size, int64_t room, float scale, flo
 template <class T>
 inline void store_zeros(T* to, int64_t size) {
   int64_t i = 0;
-  for (; i + kLanes <= size; i += kLanes) store(to + i, Floats{}, All{});
-  if (i < size) store(to + i, Floats{}, First(size - i));
+  for (; i + kLanes <= size; i += kLanes) store(to + i, VecF32{}, FullMask{});
+  if (i < size) store(to + i, VecF32{}, PrefixMask(size - i));
 }
 
-// A row of value(i, lanes), with zeros up to `padded`.
+// Stores a row of value(i, mask), with zeros up to `padded`.
 template <class T, class Value>
 inline void store_padded(T* to, int64_t size, int64_t padded, Value value) {
   int64_t i = 0;
-  for (; i + kLanes <= size; i += kLanes) store(to + i, value(i, All{}), All{});
-  last_vector(i, size, padded, [=](int64_t at, auto lanes, auto kept) {
-    store(to + at, keep(value(at, lanes), kept, 0.0f), lanes);
+  for (; i + kLanes <= size; i += kLanes) store(to + i, value(i, FullMask{}), FullMask{});
+  last_vector(i, size, padded, [=](int64_t at, auto mask, auto kept) {
+    store(to + at, keep(value(at, mask), kept, 0.0f), mask);
   });
   if (i < size) i += kLanes;
   if (i < padded) store_zeros(to + i, padded - i);
@@ -53,8 +53,7 @@ inline void store_padded(T* to, int64_t size, int64_t padded, Value value) {
 
 template <class T>
 inline void store_scaled(const float* x, int64_t size, int64_t padded, float factor, T* to) {
-  store_padded(to, size, padded,
-               [=](int64_t i, auto lanes) { return load(x + i, lanes) * factor; });
+  store_padded(to, size, padded, [=](int64_t i, auto mask) { return load(x + i, mask) * factor; });
 }
 
 float softmax(float* s, int64_t size, int64_t padded, float scale, Bf16* low) {
@@ -71,13 +70,13 @@ float softmax(float* s, int64_t size, int64_t padded, float scale, Bf16* low) {
 template <class P, class D>
 inline void softmax_backward_to(float* s, float* dp, int64_t size, int64_t padded, float scale,
                                 float lse, P* p, D* ds) {
-  const float delta = sum_over(size, padded, [=](int64_t i, auto lanes) {
-    const Floats e = exponential(load(s + i, lanes) * scale - lse);
-    store(s + i, e, lanes);
-    return e * load(dp + i, lanes);
+  const float delta = sum_over(size, padded, [=](int64_t i, auto mask) {
+    const VecF32 e = exponential(load(s + i, mask) * scale - lse);
+    store(s + i, e, mask);
+    return e * load(dp + i, mask);
   });
-  store_padded(ds, size, padded, [=](int64_t i, auto lanes) {
-    return load(s + i, lanes) * scale * (load(dp + i, lanes) - delta);
+  store_padded(ds, size, padded, [=](int64_t i, auto mask) {
+    return load(s + i, mask) * scale * (load(dp + i, mask) - delta);
   });
   if constexpr (sizeof(P) == sizeof(float))
     store_zeros(p + size, padded - size);

@@ -8,22 +8,22 @@ namespace gpt {
 namespace GPT_ISA {
 namespace {
 
-inline __m256i narrow(Floats x) {
+inline __m256i narrow(VecF32 x) {
   const __m256bh halves = _mm512_cvtneps_pbh(x);
   __m256i bits;
   __builtin_memcpy(&bits, &halves, sizeof bits);
   return bits;
 }
 
-inline void store(Bf16* to, Floats x, All) {
+inline void store(Bf16* to, VecF32 x, FullMask) {
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), narrow(x));
 }
-inline void store(Bf16* to, Floats x, First some) {
-  _mm256_mask_storeu_epi16(to, some.mask, narrow(x));
+inline void store(Bf16* to, VecF32 x, PrefixMask mask) {
+  _mm256_mask_storeu_epi16(to, mask.bits, narrow(x));
 }
 
 // What a load after the store would give.
-inline Floats through_bf16(Floats x) {
+inline VecF32 round_to_bf16(VecF32 x) {
   return widen(narrow(x));
 }
 

@@ -23,7 +23,7 @@ struct PairedBf16KGroup {
     return join_bf16(*side.data,
                      depth > 1 ? side.data[side.k_contiguous ? 1 : side.stride] : Bf16{0});
   }
-  static Floats multiply_add(float left, Floats right, Floats sum) {
+  static VecF32 multiply_add(float left, VecF32 right, VecF32 sum) {
     return _mm512_dpbf16_ps(sum, reinterpret_cast<__m512bh>(_mm512_set1_ps(left)),
                             reinterpret_cast<__m512bh>(right));
   }

@@ -19,7 +19,7 @@ namespace {
 //   multiply_add(left, right, sum): sum of lanes + left * right, left the same for all lanes
 struct SingleKGroup {
   static constexpr int64_t kElements = 1;
-  static Floats multiply_add(float left, Floats right, Floats sum) { return sum + left * right; }
+  static VecF32 multiply_add(float left, VecF32 right, VecF32 sum) { return sum + left * right; }
 };
 
 struct F32KGroup : SingleKGroup {

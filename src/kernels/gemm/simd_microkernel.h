@@ -103,7 +103,7 @@ struct SimdMicrokernel : SimdPanels<KGroup> {
   using typename Panels::Order;
 
   template <class End>
-  static inline void put(float* to, Floats sum, bool add, End end) {
+  static inline void put(float* to, VecF32 sum, bool add, End end) {
     store(to, add ? load(to, end) + sum : sum, end);
   }
 
@@ -116,10 +116,10 @@ struct SimdMicrokernel : SimdPanels<KGroup> {
     for (int row = 0; row < rows; ++row)
       for (int64_t at = 0; at < vectors * kLanes; at += 16)
         __builtin_prefetch(c + row * stride + at, 1);
-    Floats sum[rows][vectors] = {};
+    VecF32 sum[rows][vectors] = {};
     for (int64_t k = 0; k < groups; ++k) {
-      Floats b_row[vectors];
-      for (int v = 0; v < vectors; ++v) b_row[v] = load(b + v * kLanes, All{});
+      VecF32 b_row[vectors];
+      for (int v = 0; v < vectors; ++v) b_row[v] = load(b + v * kLanes, FullMask{});
       for (int row = 0; row < rows; ++row)
         for (int v = 0; v < vectors; ++v)
           sum[row][v] = KGroup::multiply_add(a.data[row * row_step], b_row[v], sum[row][v]);
@@ -127,12 +127,12 @@ struct SimdMicrokernel : SimdPanels<KGroup> {
       b += vectors * kLanes;
     }
     constexpr int kLast = (vectors - 1) * static_cast<int>(kLanes);
-    const First end(columns - kLast);
+    const PrefixMask end(columns - kLast);
     for (int row = 0; row < rows; ++row) {
       float* to = c + row * stride;
-      for (int v = 0; v < vectors - 1; ++v) put(to + v * kLanes, sum[row][v], add, All{});
+      for (int v = 0; v < vectors - 1; ++v) put(to + v * kLanes, sum[row][v], add, FullMask{});
       if (columns == vectors * kLanes)
-        put(to + kLast, sum[row][vectors - 1], add, All{});
+        put(to + kLast, sum[row][vectors - 1], add, FullMask{});
       else
         put(to + kLast, sum[row][vectors - 1], add, end);
     }

@@ -14,8 +14,8 @@ std::vector<const GemmBackend*> gemm_ways() {
   return ways;
 }
 
-std::vector<const VectorKernels*> vector_ways() {
-  return runnable_vector_kernels();
+std::vector<const RowKernels*> row_kernel_ways() {
+  return runnable_row_kernels();
 }
 
 }  // namespace testing

@@ -11,9 +11,9 @@ namespace {
 
 using testing::near;
 
-class VectorKernelsOn : public ::testing::TestWithParam<const VectorKernels*> {
+class VectorKernelsOn : public ::testing::TestWithParam<const RowKernels*> {
  protected:
-  const VectorKernels& kernels = *GetParam();
+  const RowKernels& kernels = *GetParam();
 };
 
 constexpr std::int64_t kSizes[] = {1, 5, 16, 33, 384, 1001};
@@ -227,7 +227,7 @@ TEST_P(VectorKernelsOn, SumsAndAdamW) {
 
 // None where nothing can be emulated.
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(VectorKernelsOn);
-INSTANTIATE_TEST_SUITE_P(Sets, VectorKernelsOn, ::testing::ValuesIn(testing::vector_ways()),
+INSTANTIATE_TEST_SUITE_P(Sets, VectorKernelsOn, ::testing::ValuesIn(testing::row_kernel_ways()),
                          [](const auto& test) { return std::string(test.param->name); });
 
 }  // namespace

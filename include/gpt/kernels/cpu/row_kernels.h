@@ -1,5 +1,5 @@
-// The row-wise arithmetic of the CPU engine on plain float32 pointers: one source, built once per
-// instruction set, picked when the program runs. Rows are contiguous.
+// The row-wise kernels of the CPU engine, on plain float32 pointers: one source, built once per
+// instruction set and chosen when the program runs. Rows are contiguous.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,7 @@ namespace gpt {
 
 using Bf16 = std::uint16_t;  // the upper half of a float32
 
-// What a kernel leaves for the next product: float32, or bfloat16 rounded to nearest even. One of
+// What a kernel leaves for the next GEMM: float32, or bfloat16 rounded to nearest even. One of
 // the two pointers is null.
 struct Operand {
   float* f32 = nullptr;
@@ -22,7 +22,7 @@ struct AdamWStep {
   float gradient_scale;                 // multiplies every gradient: the clip factor
 };
 
-struct VectorKernels {
+struct RowKernels {
   const char* name;  // of the instruction set
 
   // y = (x - mean) / sqrt(variance + 1e-5) * gamma + beta (Ba et al. 2016); beta may be null.
@@ -65,9 +65,9 @@ struct VectorKernels {
 };
 
 // The best set that this CPU has.
-const VectorKernels& vector_kernels();
+const RowKernels& row_kernels();
 
 // All that this CPU can run, the plainest first; for tests.
-std::vector<const VectorKernels*> runnable_vector_kernels();
+std::vector<const RowKernels*> runnable_row_kernels();
 
 }  // namespace gpt

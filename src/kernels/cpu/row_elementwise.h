@@ -1,4 +1,4 @@
-// Sums, copies and the optimizer's update.
+// Elementwise kernels: sums, copies and the optimizer's update.
 #pragma once
 
 #include "row_loops.h"
@@ -13,24 +13,24 @@ void add(float* to, const float* from, int64_t size) {
 }
 
 void add_bf16(float* to, const Bf16* from, int64_t size) {
-  each_vector(size, [=](int64_t i, auto lanes) {
-    store(to + i, load(to + i, lanes) + load(from + i, lanes), lanes);
+  for_each_vector(size, [=](int64_t i, auto mask) {
+    store(to + i, load(to + i, mask) + load(from + i, mask), mask);
   });
 }
 
 void add3(const float* a, const float* b, const float* bias, int64_t size, float* sum) {
-  each_vector(size, [=](int64_t i, auto lanes) {
-    fetch_ahead(a + i, b + i, sum + i);
-    const Floats second = bias ? load(b + i, lanes) + load(bias + i, lanes) : load(b + i, lanes);
-    store(sum + i, load(a + i, lanes) + second, lanes);
+  for_each_vector(size, [=](int64_t i, auto mask) {
+    prefetch_ahead(a + i, b + i, sum + i);
+    const VecF32 second = bias ? load(b + i, mask) + load(bias + i, mask) : load(b + i, mask);
+    store(sum + i, load(a + i, mask) + second, mask);
   });
 }
 
 void to_operand(const float* from, int64_t size, Operand to) {
   with_target(to, [=](auto rows) {
-    each_vector(size, [=](int64_t i, auto lanes) {
-      fetch_ahead(from + i, rows + i);
-      store(rows + i, load(from + i, lanes), lanes);
+    for_each_vector(size, [=](int64_t i, auto mask) {
+      prefetch_ahead(from + i, rows + i);
+      store(rows + i, load(from + i, mask), mask);
     });
   });
 }
@@ -39,8 +39,8 @@ void rows_to_operand(const float* from, int64_t from_stride, int64_t rows, int64
                      Operand to, int64_t to_stride) {
   with_target(to, [=](auto first) {
     for (int64_t row = 0; row < rows; ++row)
-      each_vector(width, [=](int64_t i, auto lanes) {
-        store(first + row * to_stride + i, load(from + row * from_stride + i, lanes), lanes);
+      for_each_vector(width, [=](int64_t i, auto mask) {
+        store(first + row * to_stride + i, load(from + row * from_stride + i, mask), mask);
       });
   });
 }
@@ -51,8 +51,8 @@ double sum_of_squares(const float* x, int64_t size) {
   double sum = 0;
   for (int64_t begin = 0; begin < size; begin += 4096) {
     const int64_t end = begin + 4096 < size ? begin + 4096 : size;
-    sum += static_cast<double>(sum_over(end - begin, [=](int64_t i, auto lanes) {
-      const Floats value = load(x + begin + i, lanes);
+    sum += static_cast<double>(sum_over(end - begin, [=](int64_t i, auto mask) {
+      const VecF32 value = load(x + begin + i, mask);
       return value * value;
     }));
   }
