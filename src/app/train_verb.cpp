@@ -17,8 +17,8 @@
 #include "gpt/kernels/gemm/peak_rate.h"
 #include "gpt/memory/plan_text.h"
 #include "gpt/model/generator_steps.h"
+#include "gpt/train/chrome_trace.h"
 #include "gpt/train/replanner.h"
-#include "gpt/train/step_trace.h"
 #include "gpt/train/trainer.h"
 
 #include "app/import_run.h"
@@ -155,7 +155,7 @@ ExitCode train(TrainConfig config, const Settings& asked, const StopSignals& sig
   Trainer trainer({config, compute, model, *engine, optimizer, scaler, dataset, batches, generator,
                    store, report, config_json},
                   state);
-  std::optional<StepTrace> trace;
+  std::optional<ChromeTrace> trace;
   if (config.system.profile)
     trace.emplace(fs::path(config.io.out_dir) / "trace.json", compute.device,
                   config.optimizer.max_iters - state.step + 1);

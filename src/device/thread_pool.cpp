@@ -17,7 +17,7 @@ namespace gpt {
 
 namespace {
 
-// With OMP_DYNAMIC a later team may be smaller than the one that was tried out.
+// With OMP_DYNAMIC a later parallel region may have fewer threads than the one that was tried out.
 bool threads_may_go() {
   const char* dynamic = std::getenv("OMP_DYNAMIC");
   return dynamic && (dynamic[0] == 't' || dynamic[0] == 'T');
@@ -49,20 +49,21 @@ void parallel_ranges(const at::Tensor& bytes, std::int64_t grain,
   iterator.for_each(piece, std::max<std::int64_t>(1, grain));
 }
 
-LoneThread::LoneThread() : products_(MKL_Set_Num_Threads_Local(1)), control_(_mm_getcsr()) {
+SingleThreadScope::SingleThreadScope()
+    : gemm_threads_(MKL_Set_Num_Threads_Local(1)), control_(_mm_getcsr()) {
   _mm_setcsr(control_ | kFlushToZero);
 }
 
-LoneThread::~LoneThread() {
+SingleThreadScope::~SingleThreadScope() {
   _mm_setcsr(control_);
-  MKL_Set_Num_Threads_Local(products_);
+  MKL_Set_Num_Threads_Local(gemm_threads_);
 }
 
-Team::Team(int size)
+ThreadPool::ThreadPool(int size)
     : size_(size),
       bytes_(static_cast<std::size_t>(size)),
       ranks_(at::from_blob(bytes_.data(), {size}, at::kByte)) {
-  // Ranks meet at barriers, so each needs a thread: there are fewer within another parallel region
+  // Ranks wait at barriers, so each needs a thread: there are fewer within another parallel region
   // or under OMP_THREAD_LIMIT.
   std::atomic<int> calls{0};
   spread([&](int, int) { ++calls; });
@@ -70,16 +71,16 @@ Team::Team(int size)
   errors_.resize(static_cast<std::size_t>(size_));
 }
 
-void Team::spread(const std::function<void(int, int)>& work) const {
+void ThreadPool::spread(const std::function<void(int, int)>& work) const {
   if (size_ == 1) return work(0, 1);
   parallel_ranges(ranks_, /*grain=*/1, [&](std::int64_t first, std::int64_t last) {
     work(static_cast<int>(first), static_cast<int>(last));
   });
 }
 
-void Team::run(const std::function<void(int)>& work) {
+void ThreadPool::run(const std::function<void(int)>& work) {
   spread([&](int first, int last) {
-    const LoneThread alone;
+    const SingleThreadScope scope;
     for (int rank = first; rank < last; ++rank) {
       try {
         work(rank);
@@ -92,11 +93,11 @@ void Team::run(const std::function<void(int)>& work) {
     if (const auto thrown = std::exchange(error, nullptr)) std::rethrow_exception(thrown);
 }
 
-Team& team() {
-  static std::unique_ptr<Team> current;
+ThreadPool& thread_pool() {
+  static std::unique_ptr<ThreadPool> current;
   static int wanted = 0;
   const int size = at::get_num_threads();
-  if (!current || wanted != size) current = std::make_unique<Team>(wanted = size);
+  if (!current || wanted != size) current = std::make_unique<ThreadPool>(wanted = size);
   return *current;
 }
 

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "gpt/base/span.h"
+#include "gpt/base/profile_range.h"
 
 #include "cpu_pass_types.h"
 
@@ -11,21 +11,21 @@ namespace gpt {
 
 template <class X>
 CpuPass<X>::CpuPass(const CpuModel& model, const CpuBuffers<X>& buffers, const Group& group,
-                    Crew crew, float* matrices, float* vectors)
+                    ThreadGroup threads, float* matrices, float* vectors)
     : model_(model),
       buffers_(buffers),
       group_(group),
-      crew_(crew),
+      threads_(threads),
       matrices_(matrices),
       vectors_(vectors),
       row_kernels_(row_kernels()),
       C_(model.shape.width),
       T_(model.shape.tokens),
-      rows_(crew.share(group.tokens)) {}
+      rows_(threads.partition(group.tokens)) {}
 
 template <class X>
 void CpuPass<X>::forward() {
-  const Span span("forward");
+  const ProfileRange range("forward");
   embed();
   for (std::int64_t index = 0; index < model_.shape.layers; ++index) {
     attention_branch(index);
@@ -65,9 +65,9 @@ void CpuPass<X>::attention_branch(std::int64_t index) {
     if constexpr (kLow<X>)
       row_kernels_.to_operand(qkv + row * 3 * C_, 3 * C_, operand(l.qkv_N3C + row * 3 * C_));
   }
-  crew_.meet();
+  threads_.wait();
   attend(index, attention_forward<X>);
-  crew_.meet();
+  threads_.wait();
   linear(l.attention_NC, C_, w.proj, C_, buffers_.narrow_NC);
   residual(l.x_NC, buffers_.narrow_NC, w.proj_bias, index, kAttentionOutput, l.middle_NC);
 }
@@ -135,19 +135,19 @@ template <class X>
 void CpuPass<X>::attend(std::int64_t index, AttentionKernel kernel) {
   const SequenceDropout dropout(
       model_.dropout.p, {model_.dropout.seed, model_.dropout.step, index, kAttentionWeights});
-  const auto [begin, end] = crew_.share(group_.sequences * model_.shape.heads);
+  const auto [begin, end] = threads_.partition(group_.sequences * model_.shape.heads);
   for (std::int64_t unit = begin; unit < end; ++unit) {
     AttentionHead<X> head = attention_head(index, unit);
     if (drops()) head.dropout = &dropout;
-    kernel(head, buffers_.attention[static_cast<std::size_t>(crew_.rank)]);
+    kernel(head, buffers_.attention[static_cast<std::size_t>(threads_.rank)]);
   }
 }
 
 // Logits of a few tokens at a time, shared out by rows; then the weight's gradient by rows of it.
 template <class X>
 void CpuPass<X>::head() {
-  const Span span("head");
-  crew_.meet();
+  const ProfileRange range("head");
+  threads_.wait();
   const std::int64_t chunk = model_.shape.head_chunk;
   for (std::int64_t begin = 0; begin < group_.tokens; begin += chunk)
     head_chunk(begin, std::min(begin + chunk, group_.tokens));
@@ -156,7 +156,7 @@ void CpuPass<X>::head() {
 template <class X>
 void CpuPass<X>::head_chunk(std::int64_t begin, std::int64_t end) {
   const std::int64_t V = model_.shape.vocab;
-  const auto mine = crew_.share(end - begin);
+  const auto mine = threads_.partition(end - begin);
   const CpuWeight& wte = model_.weights->wte;
   const X* x = buffers_.norm_NC + (begin + mine.begin) * C_;
   float* logits = buffers_.logits_KV + mine.begin * V;
@@ -174,14 +174,14 @@ void CpuPass<X>::head_chunk(std::int64_t begin, std::int64_t end) {
   }
   // The next chunk writes where this one's rows are, and shares them out otherwise if it is
   // shorter.
-  if (!matrices_) return crew_.meet();
+  if (!matrices_) return threads_.wait();
   backward_product(mine.size(), d, V, wte, C_, buffers_.narrow_NC + (begin + mine.begin) * C_);
-  crew_.meet();
-  const auto part = crew_.share(V);
+  threads_.wait();
+  const auto part = threads_.partition(V);
   gemm_tn({part.size(), C_, end - begin}, Matrix<const X>{buffers_.dlogits_KV + part.begin, V},
           Matrix<const X>{buffers_.norm_NC + begin * C_, C_},
           {matrices_ + wte.gradient + part.begin * C_, C_}, Into::kAdd);
-  crew_.meet();
+  threads_.wait();
 }
 
 template class CpuPass<float>;

@@ -1,4 +1,4 @@
-// Products with weights, which the threads of a crew pack together.
+// GEMMs with weights, which the threads of a group pack together.
 #include "cpu_pass.h"
 #include "cpu_pass_types.h"
 
@@ -6,7 +6,7 @@ namespace gpt {
 
 namespace {
 
-// Where a block of a right factor begins in it.
+// The part of matrix B that is a block of it.
 template <class X>
 GemmOperand<X> part_of(const GemmOperand<X>& side, const WeightBlock& block) {
   const std::int64_t at = side.k_contiguous ? block.column * side.stride + block.depth
@@ -16,17 +16,17 @@ GemmOperand<X> part_of(const GemmOperand<X>& side, const WeightBlock& block) {
 
 }  // namespace
 
-// Two places in turn, so that one meeting is enough: whoever packs into the place of the block
-// before last has met all others after their products with it.
+// Two buffers in turn, so that one barrier is enough: whoever packs into the buffer of the block
+// before last has waited for all others after their GEMMs with it.
 template <class X>
 const unsigned char* CpuPass<X>::pack_together(const WeightBlock& block, GemmOperand<X> weight) {
-  const NativeGemm<X>& products = *native_gemm<X>();
+  const NativeGemm<X>& native = *native_gemm<X>();
   unsigned char* const place = buffers_.weight_block[turn_ ^= 1];
-  const std::int64_t panel = products.panel_columns;
-  const auto [begin, end] = crew_.share((block.columns + panel - 1) / panel);
-  products.pack_b(part_of(weight, block), begin * panel, std::min(end * panel, block.columns),
-                  block.columns, block.depths, place);
-  crew_.meet();
+  const std::int64_t panel = native.panel_columns;
+  const auto [begin, end] = threads_.partition((block.columns + panel - 1) / panel);
+  native.pack_b(part_of(weight, block), begin * panel, std::min(end * panel, block.columns),
+                block.columns, block.depths, place);
+  threads_.wait();
   return place;
 }
 
@@ -36,11 +36,12 @@ void CpuPass<X>::weight_product(GemmShape size, const X* a, GemmOperand<X> weigh
   const auto product = [&](const WeightBlock& block, const unsigned char* packed) {
     const GemmOperand<X> side = part_of(weight, block);
     const GemmShape part{size.M, block.columns, block.depths};
-    const Matrix<const X> left{a + block.depth, size.K};
-    const MatrixB<X> right{Matrix<const X>{side.data, side.stride}, {.data = packed}};
+    const Matrix<const X> matrix_a{a + block.depth, size.K};
+    const MatrixB<X> matrix_b{Matrix<const X>{side.data, side.stride}, {.data = packed}};
     const MutF32 to{c + block.column, size.N};
     const Into into = block.depth == 0 ? Into::kReplace : Into::kAdd;
-    side.k_contiguous ? gemm_nt(part, left, right, to, into) : gemm_nn(part, left, right, to, into);
+    side.k_contiguous ? gemm_nt(part, matrix_a, matrix_b, to, into)
+                      : gemm_nn(part, matrix_a, matrix_b, to, into);
   };
   if (kept || !buffers_.weight_block[0]) return product({0, size.N, 0, size.K}, kept);
   const WeightBlocks blocks(*native_gemm<X>(), size.N, size.K, model_.shape.weight_block_bytes);

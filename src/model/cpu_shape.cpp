@@ -22,11 +22,11 @@ constexpr std::int64_t kPackedModel = 16 << 20;
 
 template <class T>
 std::int64_t packed_bytes(const CpuShape& shape) {
-  const NativeGemm<T>* products = native_gemm<T>(shape.width);
-  if (!products) return 0;
+  const NativeGemm<T>* native = native_gemm<T>(shape.width);
+  if (!native) return 0;
   const std::int64_t C = shape.width;
   const auto twice = [&](std::int64_t rows, std::int64_t columns) {
-    return products->packed_bytes(rows, columns) + products->packed_bytes(columns, rows);
+    return native->packed_bytes(rows, columns) + native->packed_bytes(columns, rows);
   };
   return twice(shape.vocab, C) +
          shape.layers * (twice(3 * C, C) + twice(C, C) + twice(4 * C, C) + twice(C, 4 * C));
@@ -36,11 +36,11 @@ std::int64_t packed_bytes(const CpuShape& shape) {
 // none.
 template <class T>
 std::int64_t weight_block_bytes(const CpuShape& shape) {
-  const NativeGemm<T>* products = native_gemm<T>(shape.width);
-  if (!products || products->packs_interleaved) return 0;
+  const NativeGemm<T>* native = native_gemm<T>(shape.width);
+  if (!native || native->packs_interleaved) return 0;
   const std::int64_t C = shape.width;
   const auto larger = [&](std::int64_t rows, std::int64_t columns) {
-    return std::max(products->packed_bytes(rows, columns), products->packed_bytes(columns, rows));
+    return std::max(native->packed_bytes(rows, columns), native->packed_bytes(columns, rows));
   };
   constexpr std::int64_t kOfHead = 4 << 20;
   return std::max({larger(4 * C, C), larger(3 * C, C), std::min(kOfHead, larger(shape.vocab, C))});

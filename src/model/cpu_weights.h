@@ -14,7 +14,8 @@ namespace gpt {
 struct CpuWeight {
   const float* f32 = nullptr;  // null: the model has no such bias
   const Bf16* bf16 = nullptr;  // the copy for products, of matrices in bfloat16 runs
-  // As the right factor of products, forward and of the input's gradient; null where none is kept.
+  // As matrix B of the GEMMs of forward and of the input's gradient; null where none is kept
+  // packed.
   const unsigned char *packed_forward = nullptr, *packed_backward = nullptr;
   std::int64_t gradient = 0;  // where its gradient begins, in floats
 };
@@ -29,7 +30,7 @@ class CpuWeights {
   // `model` must outlive it. With `low`, products read bfloat16 copies, made by refresh().
   CpuWeights(const Gpt& model, bool low);
 
-  // Matrices packed for our own products are there from now on, in so many bytes
+  // Matrices packed for the native GEMM are there from now on, in so many bytes
   // (cpu_packed_bytes), or are not (0). True: refresh() is needed.
   bool keep_packed(std::int64_t bytes);
 
@@ -62,11 +63,11 @@ class CpuWeights {
   void copy_low();
   // Calls visit(matrix, forward, backward), the places of its packed forms, for each.
   template <class T>
-  void each_packed(const NativeGemm<T>& products, const auto& visit) const;
+  void each_packed(const NativeGemm<T>& native, const auto& visit) const;
   template <class T>
-  void place_packed(const NativeGemm<T>& products);
+  void place_packed(const NativeGemm<T>& native);
   template <class T>
-  void pack(const NativeGemm<T>& products, const T* CpuWeight::*from);
+  void pack(const NativeGemm<T>& native, const T* CpuWeight::*from);
 
   const Gpt& model_;
   at::Tensor low_, packed_;

@@ -1,4 +1,4 @@
-// A part of a weight that a crew packs together for its products. Each thread multiplies rows of
+// A block of a weight that the threads of a group pack together. Each thread multiplies rows of
 // its own with the whole weight, and would else pack all of it for these rows, which are the fewer
 // the more threads there are.
 #pragma once
@@ -11,23 +11,23 @@
 namespace gpt {
 
 struct WeightBlock {
-  std::int64_t column, columns, depth, depths;  // where it begins in the right factor, and its size
+  std::int64_t column, columns, depth, depths;  // where it begins in matrix B, and its size
 };
 
-// How a right factor (inner, columns) is cut into blocks of at most `bytes` when packed: not at
-// all, by inner indices, so that left factors are packed once for all blocks, or, where columns are
-// more, by columns. No heap: a thread that fails between meetings would leave the others waiting.
+// How a matrix B (K, N) is cut into blocks of at most `bytes` when packed: not at all, by indices
+// k, so that A is packed once for all blocks, or, where N is larger, by columns. No heap memory: a
+// thread that fails between barriers would leave the others waiting.
 class WeightBlocks {
  public:
   template <class X>
-  WeightBlocks(const NativeGemm<X>& products, std::int64_t columns, std::int64_t inner,
+  WeightBlocks(const NativeGemm<X>& native, std::int64_t columns, std::int64_t inner,
                std::int64_t bytes)
       : columns_(columns), inner_(inner), by_depth_(inner >= columns), step_(whole()) {
-    if (products.packed_bytes(columns, inner) <= bytes) return;
+    if (native.packed_bytes(columns, inner) <= bytes) return;
     constexpr std::int64_t kDepth = 256;
-    const std::int64_t unit = by_depth_ ? kDepth : products.panel_columns;
+    const std::int64_t unit = by_depth_ ? kDepth : native.panel_columns;
     const std::int64_t unit_bytes =
-        by_depth_ ? products.packed_bytes(columns, unit) : products.packed_bytes(unit, inner);
+        by_depth_ ? native.packed_bytes(columns, unit) : native.packed_bytes(unit, inner);
     const std::int64_t units = (whole() + unit - 1) / unit;
     const std::int64_t most = std::max<std::int64_t>(1, bytes / unit_bytes);
     const std::int64_t count = (units + most - 1) / most;

@@ -6,7 +6,7 @@
 #include <ATen/ATen.h>
 
 #include "gpt/base/log.h"
-#include "gpt/base/span.h"
+#include "gpt/base/profile_range.h"
 #include "gpt/base/strings.h"
 #include "gpt/checkpoint/run_state.h"
 #include "gpt/device/memory.h"
@@ -58,7 +58,7 @@ ExitCode Trainer::run(const StopSignals& signals) {
 }
 
 void Trainer::advance() {
-  const Span iteration("iteration");
+  const ProfileRange range("iteration");
   if (!queued_) parts_.report.start_step();
   QueuedStep next = queue_step();
   settle();
@@ -190,7 +190,7 @@ at::Tensor Trainer::accumulate() {
 
 // All that may fail comes before the optimizer's step: after it there is no way back.
 Trainer::QueuedStep Trainer::update(const at::Tensor& token_loss) {
-  const Span optimizer("optimizer");
+  const ProfileRange range("optimizer");
   const TrainConfig& config = parts_.config;
   const std::int64_t tokens = token_loss.numel();
   const std::int64_t last = config.data.batch_size * config.data.block_size;

@@ -1,5 +1,5 @@
-// Threads that work on one thing together: the caller and LibTorch's own helpers, so that a model's
-// loops, ATen's operators and the optimizer never fight over the cores.
+// The threads of the process: the caller and those of LibTorch's own pool, so that a model's loops,
+// ATen's operators and the optimizer never compete for the cores.
 #pragma once
 
 #include <cstdint>
@@ -9,6 +9,8 @@
 
 #include <ATen/core/Tensor.h>
 #include <c10/util/FunctionRef.h>
+
+#include "gpt/device/thread_group.h"
 
 namespace gpt {
 
@@ -23,39 +25,36 @@ void parallel_ranges(std::int64_t count, std::int64_t grain,
 void parallel_ranges(const at::Tensor& bytes, std::int64_t grain,
                      c10::function_ref<void(std::int64_t first, std::int64_t last)> work);
 
-// While it lives, products of this thread use no other threads, and denormal floats count as zero:
+// While one lives, the GEMMs of its thread use no other threads, and denormal floats count as zero:
 // late in training they appear in dead corners of a model, and each costs a hundred cycles.
-class LoneThread {
+class SingleThreadScope {
  public:
-  LoneThread();
-  ~LoneThread();
-  LoneThread(const LoneThread&) = delete;
-  LoneThread& operator=(const LoneThread&) = delete;
+  SingleThreadScope();
+  ~SingleThreadScope();
+  SingleThreadScope(const SingleThreadScope&) = delete;
+  SingleThreadScope& operator=(const SingleThreadScope&) = delete;
 
  private:
-  int products_;
+  int gemm_threads_;
   unsigned control_;
 };
 
-class Team {
+class ThreadPool {
  public:
   // At most `size` threads: as many as OpenMP grants.
-  explicit Team(int size);
-  Team(const Team&) = delete;  // ranks_ are its own bytes
-  Team& operator=(const Team&) = delete;
+  explicit ThreadPool(int size);
+  ThreadPool(const ThreadPool&) = delete;  // ranks_ are its own bytes
+  ThreadPool& operator=(const ThreadPool&) = delete;
 
   int size() const { return size_; }
 
   // Calls work(rank) for each rank below size() on a thread of its own, the caller being rank 0,
   // and returns when all are done. The first exception (of the lowest rank) is thrown again; work
-  // that meets others at barriers must not throw between them.
+  // that waits at barriers must not throw between them.
   void run(const std::function<void(int)>& work);
 
-  // The share [begin, end) of `rank`: shares are whole multiples of `grain`, but for the last.
-  struct Share {
-    std::int64_t begin, end;
-  };
-  Share share(std::int64_t size, int rank, std::int64_t grain = 1) const {
+  // The part of `size` items that is for `rank`: a multiple of `grain`, but for the last.
+  Partition partition(std::int64_t size, int rank, std::int64_t grain = 1) const {
     const std::int64_t grains = (size + grain - 1) / grain;
     const std::int64_t begin = grains * rank / size_ * grain;
     const std::int64_t end = grains * (rank + 1) / size_ * grain;
@@ -72,8 +71,8 @@ class Team {
   std::vector<std::exception_ptr> errors_;
 };
 
-// The process's team, as large as at::get_num_threads() says at the moment; a change makes a new
-// one. Only for the thread that calls run().
-Team& team();
+// The process's thread pool, as large as at::get_num_threads() says at the moment; a change makes a
+// new one. Only for the thread that calls run().
+ThreadPool& thread_pool();
 
 }  // namespace gpt

@@ -32,12 +32,12 @@ void cut(std::size_t tensor, std::int64_t size, std::vector<Piece>& pieces) {
     pieces.push_back({tensor, first, std::min(kCpuPieceElements, size - first)});
 }
 
-// Calls work(i) for every piece on some thread.
+// Calls work(i) for every piece, on some thread of the pool.
 template <class Work>
-void share_out(const std::vector<Piece>& pieces, const Work& work) {
+void for_each_piece(const std::vector<Piece>& pieces, const Work& work) {
   std::int64_t all = 0;
   for (const Piece& piece : pieces) all += piece.count;
-  Team& workers = team();
+  ThreadPool& workers = thread_pool();
   workers.run([&](int rank) {
     std::int64_t before = 0;
     for (std::size_t i = 0; i < pieces.size(); ++i) {
@@ -56,7 +56,7 @@ at::Tensor cpu_gradient_norm(const std::vector<at::Tensor>& gradients) {
     cut(i, gradients[i].numel(), pieces);
   }
   std::vector<double> squares(pieces.size());
-  share_out(pieces, [&](std::size_t i) {
+  for_each_piece(pieces, [&](std::size_t i) {
     const auto& [tensor, first, count] = pieces[i];
     squares[i] =
         row_kernels().sum_of_squares(gradients[tensor].const_data_ptr<float>() + first, count);
@@ -77,7 +77,7 @@ void cpu_adamw(const std::vector<UpdatedParameter>& parameters, const UpdateRate
     cut(i, p.parameter.numel(), pieces);
   }
   const float scale = factor.defined() ? *factor.const_data_ptr<float>() : 1.0f;
-  share_out(pieces, [&](std::size_t i) {
+  for_each_piece(pieces, [&](std::size_t i) {
     const auto& [tensor, first, count] = pieces[i];
     const UpdatedParameter& p = parameters[tensor];
     const double step = *p.step.const_data_ptr<float>();

@@ -1,5 +1,5 @@
 // Gradient norm and AdamW over many tensors at once on the CPU: one call of the threads for all,
-// each with the same share of the elements; every array is read once and what changes written once.
+// each with as many of the elements; every array is read once and what changes written once.
 #pragma once
 
 #include "gpt/kernels/ops/parameter_update.h"

@@ -1,4 +1,4 @@
-#include "gpt/train/phase_clock.h"
+#include "gpt/train/phase_timer.h"
 
 #include <chrono>
 #include <thread>
@@ -19,18 +19,18 @@ void pass(int milliseconds) {
 }
 
 // A sleep may be longer than asked for, never shorter, so each bound holds on a busy machine.
-TEST(PhaseClock, ASpansTimeIsLessThoseInside) {
-  PhaseClock clock(c10::Device(c10::kCPU));
+TEST(PhaseTimer, ASpansTimeIsLessThoseInside) {
+  PhaseTimer clock(c10::Device(c10::kCPU));
   const auto start = std::chrono::steady_clock::now();
   {
-    const Span outer("outer");
+    const ProfileRange outer("outer");
     pass(2);
     for (int i = 0; i < 2; ++i) {
-      const Span inner("inner");
+      const ProfileRange inner("inner");
       pass(20);
     }
     std::thread other([] {
-      const Span elsewhere("elsewhere");
+      const ProfileRange elsewhere("elsewhere");
       pass(1);
     });
     other.join();
@@ -48,11 +48,11 @@ TEST(PhaseClock, ASpansTimeIsLessThoseInside) {
   EXPECT_TRUE(clock.take().empty());
 }
 
-TEST(PhaseClock, AnIterationIsTheSumOfItsPhases) {
+TEST(PhaseTimer, AnIterationIsTheSumOfItsPhases) {
   const TempDir dir;
   TinyRun run(tiny_config(dir));
   run.trainer.advance();
-  PhaseClock clock(run.compute.device);
+  PhaseTimer clock(run.compute.device);
   const auto start = std::chrono::steady_clock::now();
   run.trainer.advance();
   const std::chrono::duration<double> whole = std::chrono::steady_clock::now() - start;

@@ -1,4 +1,4 @@
-#include "gpt/train/step_trace.h"
+#include "gpt/train/chrome_trace.h"
 
 #include <map>
 #include <set>
@@ -41,59 +41,59 @@ std::map<std::string, Seen> events(const fs::path& file) {
 }
 
 void iterate(int times) {
-  Team pair(2);
+  ThreadPool pair(2);
   for (int i = 0; i < times; ++i) {
-    const Span iteration("iteration");
+    const ProfileRange range("iteration");
     pair.run([](int) {
-      const Span work("work");
+      const ProfileRange work("work");
       at::ones({8}).add_(1);
     });
   }
 }
 
-TEST(StepTrace, HoldsIterationsWithTheSpansAndOperatorsOfEveryThread) {
+TEST(ChromeTrace, HoldsIterationsWithTheSpansAndOperatorsOfEveryThread) {
   const TempDir dir;
   const auto file = dir / "trace.json";
   {
-    StepTrace trace(file, kCpu, 100);
+    ChromeTrace trace(file, kCpu, 100);
     iterate(7);
     ASSERT_TRUE(fs::exists(file));  // before the run is over
     iterate(2);
   }
   auto seen = events(file);
-  EXPECT_EQ(seen["iteration"].count, StepTrace::kTraced);
-  EXPECT_EQ(seen["work"].count, 2 * StepTrace::kTraced);
+  EXPECT_EQ(seen["iteration"].count, ChromeTrace::kTraced);
+  EXPECT_EQ(seen["work"].count, 2 * ChromeTrace::kTraced);
   EXPECT_EQ(seen["work"].threads.size(), 2u);
-  EXPECT_EQ(seen["aten::ones"].count, 2 * StepTrace::kTraced);
+  EXPECT_EQ(seen["aten::ones"].count, 2 * ChromeTrace::kTraced);
 }
 
-TEST(StepTrace, OfAShortRunHoldsAllAndOfAStoppedOneWhatWasThere) {
+TEST(ChromeTrace, OfAShortRunHoldsAllAndOfAStoppedOneWhatWasThere) {
   const TempDir dir;
   {
-    StepTrace trace(dir / "short.json", kCpu, 2);
+    ChromeTrace trace(dir / "short.json", kCpu, 2);
     iterate(2);
   }
   EXPECT_EQ(events(dir / "short.json")["iteration"].count, 2);
   {
-    StepTrace trace(dir / "stopped.json", kCpu, 100);
+    ChromeTrace trace(dir / "stopped.json", kCpu, 100);
     iterate(5);
   }
   EXPECT_EQ(events(dir / "stopped.json")["iteration"].count, 2);
   {
-    StepTrace trace(dir / "none.json", kCpu, 100);
+    ChromeTrace trace(dir / "none.json", kCpu, 100);
     iterate(3);
   }
   EXPECT_FALSE(fs::exists(dir / "none.json"));
 }
 
-TEST(StepTrace, AFolderThatIsGoneCostsTheTraceOnly) {
+TEST(ChromeTrace, AFolderThatIsGoneCostsTheTraceOnly) {
   const TempDir dir;
-  StepTrace trace(dir / "gone/trace.json", kCpu, 2);
+  ChromeTrace trace(dir / "gone/trace.json", kCpu, 2);
   iterate(2);
   EXPECT_FALSE(fs::exists(dir / "gone"));
 }
 
-TEST(StepTrace, ChangesNothingOfARun) {
+TEST(ChromeTrace, ChangesNothingOfARun) {
   const TempDir plain_dir, traced_dir;
   TrainConfig config = tiny_config(plain_dir);
   config.optimizer.max_iters = 12;
@@ -103,15 +103,15 @@ TEST(StepTrace, ChangesNothingOfARun) {
   config.optimizer.max_iters = 12;
   TinyRun traced(config);
   {
-    StepTrace trace(traced_dir / "trace.json", kCpu, 13);
+    ChromeTrace trace(traced_dir / "trace.json", kCpu, 13);
     traced.go();
   }
   EXPECT_EQ(plain.checksum(), traced.checksum());
   auto seen = events(traced_dir / "trace.json");
   for (const char* name : {"iteration", "optimizer"})
-    EXPECT_EQ(seen[name].count, StepTrace::kTraced) << name;
+    EXPECT_EQ(seen[name].count, ChromeTrace::kTraced) << name;
   for (const char* name : {"data", "forward", "head", "backward"})
-    EXPECT_GE(seen[name].count, StepTrace::kTraced) << name;
+    EXPECT_GE(seen[name].count, ChromeTrace::kTraced) << name;
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-#include "gpt/train/phase_clock.h"
+#include "gpt/train/phase_timer.h"
 
 #include <algorithm>
 
@@ -6,15 +6,15 @@
 
 namespace gpt {
 
-PhaseClock::PhaseClock(const c10::Device& device)
-    : device_(device), thread_(std::this_thread::get_id()), before_(listen_to_spans(this)) {}
+PhaseTimer::PhaseTimer(const c10::Device& device)
+    : device_(device), thread_(std::this_thread::get_id()), before_(set_profile_listener(this)) {}
 
-PhaseClock::~PhaseClock() {
-  listen_to_spans(before_);
+PhaseTimer::~PhaseTimer() {
+  set_profile_listener(before_);
 }
 
 // Seconds since the last lap.
-double PhaseClock::lap() {
+double PhaseTimer::lap() {
   try {
     synchronize(device_);
   } catch (const std::exception&) {
@@ -24,14 +24,14 @@ double PhaseClock::lap() {
   return std::chrono::duration<double>(now - std::exchange(last_, now)).count();
 }
 
-void PhaseClock::add(const char* name, double seconds) {
+void PhaseTimer::add(const char* name, double seconds) {
   auto found = std::find_if(times_.begin(), times_.end(),
                             [&](const auto& time) { return time.first == name; });
   if (found == times_.end()) found = times_.insert(found, {name, 0});
   found->second += seconds;
 }
 
-void PhaseClock::begins(const char* name) {
+void PhaseTimer::begins(const char* name) {
   if (std::this_thread::get_id() != thread_) return;
   const double seconds = lap();
   if (!open_.empty()) add(open_.back(), seconds);
@@ -39,7 +39,7 @@ void PhaseClock::begins(const char* name) {
   open_.push_back(name);
 }
 
-void PhaseClock::ends() noexcept {
+void PhaseTimer::ends() noexcept {
   if (std::this_thread::get_id() != thread_) return;
   add(open_.back(), lap());
   open_.pop_back();

@@ -1,4 +1,5 @@
-// How long each phase of a step takes: the time in spans of one name, less that in spans inside.
+// How long each phase of a step takes: the time in profile ranges of one name, less that in ranges
+// inside of them.
 #pragma once
 
 #include <chrono>
@@ -9,18 +10,19 @@
 
 #include <c10/core/Device.h>
 
-#include "gpt/base/span.h"
+#include "gpt/base/profile_range.h"
 
 namespace gpt {
 
-class PhaseClock : public SpanListener {
+class PhaseTimer : public ProfileListener {
  public:
-  // Listens while it lives, to the thread that made it. Where `device` works on its own, each end
-  // of a span waits for it: the phases are then true, and their sum is more than a step takes.
-  explicit PhaseClock(const c10::Device& device);
-  ~PhaseClock() override;
-  PhaseClock(const PhaseClock&) = delete;
-  PhaseClock& operator=(const PhaseClock&) = delete;
+  // Times the ranges of the thread that made it while it lives. Where `device` works on its own,
+  // each end of a range waits for it: the phases are then true, and their sum is more than a step
+  // takes.
+  explicit PhaseTimer(const c10::Device& device);
+  ~PhaseTimer() override;
+  PhaseTimer(const PhaseTimer&) = delete;
+  PhaseTimer& operator=(const PhaseTimer&) = delete;
 
   // Seconds by name since the last call, in the order in which the names came up.
   using Times = std::vector<std::pair<std::string, double>>;
@@ -36,7 +38,7 @@ class PhaseClock : public SpanListener {
 
   c10::Device device_;
   std::thread::id thread_;
-  SpanListener* before_;
+  ProfileListener* before_;
   Clock::time_point last_;
   std::vector<const char*> open_;
   Times times_;

@@ -1,4 +1,5 @@
-// Bytes by what they are for, and the moments of a step at which they are live together.
+// The breakdown of memory by what it is for, and the moments of a step at which it is live
+// together.
 #pragma once
 
 #include <array>
@@ -8,7 +9,7 @@
 
 namespace gpt {
 
-enum class Use {
+enum class MemoryKind {
   kWeights,      // float32
   kCopies,       // of the weights, in the compute type
   kGradients,    // float32
@@ -21,16 +22,16 @@ enum class Use {
   kContext,      // CUDA's own, outside the caching allocator
   kMargin,       // what a caching allocator loses to rounding and fragments
 };
-inline constexpr std::size_t kUses = 11;
+inline constexpr std::size_t kMemoryKinds = 11;
 
 // "weights", "weight copies", ...
-const char* use_name(Use use);
+const char* memory_kind_name(MemoryKind kind);
 
-struct Footprint {
-  std::array<std::int64_t, kUses> bytes{};
+struct MemoryBreakdown {
+  std::array<std::int64_t, kMemoryKinds> bytes{};
 
-  std::int64_t& operator[](Use use) { return bytes[static_cast<std::size_t>(use)]; }
-  std::int64_t operator[](Use use) const { return bytes[static_cast<std::size_t>(use)]; }
+  std::int64_t& operator[](MemoryKind kind) { return bytes[static_cast<std::size_t>(kind)]; }
+  std::int64_t operator[](MemoryKind kind) const { return bytes[static_cast<std::size_t>(kind)]; }
   std::int64_t total() const;
   // Without kGraphs, kContext and kMargin: what an allocator counts as tensors.
   std::int64_t tensors() const;
@@ -39,7 +40,7 @@ struct Footprint {
 // A moment at which memory may peak.
 struct Phase {
   std::string name;  // "backward of the last block"
-  Footprint live;
+  MemoryBreakdown live;
 };
 using Phases = std::vector<Phase>;
 

@@ -1,4 +1,4 @@
-#include "gpt/train/step_trace.h"
+#include "gpt/train/chrome_trace.h"
 
 #include <memory>
 #include <optional>
@@ -24,7 +24,7 @@ namespace {
 namespace profiler = torch::autograd::profiler;
 using torch::profiler::impl::ActivityType;
 
-// The spans that are open on one thread, as LibTorch's profiler sees them.
+// The ranges that are open on one thread, as LibTorch's profiler sees them.
 struct Open {
   // LibTorch records the thread that asked for it, and those that take over its state.
   std::optional<at::ThreadLocalStateGuard> joined;
@@ -38,22 +38,22 @@ Open& open_here() {
 
 }  // namespace
 
-StepTrace::StepTrace(fs::path file, const c10::Device& device, std::int64_t iterations)
+ChromeTrace::ChromeTrace(fs::path file, const c10::Device& device, std::int64_t iterations)
     : file_(std::move(file)),
       device_(device),
       first_(iterations < kSkipped + kTraced ? 0 : kSkipped),
       thread_(std::this_thread::get_id()),
-      before_(listen_to_spans(this)) {
+      before_(set_profile_listener(this)) {
   // Else Kineto, LibTorch's recorder, reports its own progress on stderr.
   setenv("KINETO_LOG_LEVEL", "5", /*overwrite=*/0);
 }
 
-StepTrace::~StepTrace() {
-  listen_to_spans(before_);
+ChromeTrace::~ChromeTrace() {
+  set_profile_listener(before_);
   stop();
 }
 
-void StepTrace::start() {
+void ChromeTrace::start() {
   const torch::profiler::impl::ProfilerConfig config(torch::profiler::impl::ProfilerState::KINETO,
                                                      /*report_input_shapes=*/true);
   std::set<ActivityType> activities{ActivityType::CPU};
@@ -64,7 +64,7 @@ void StepTrace::start() {
   recording_ = true;
 }
 
-void StepTrace::stop() noexcept {
+void ChromeTrace::stop() noexcept {
   if (!recording_.exchange(false)) return;
   try {
     save();
@@ -74,7 +74,7 @@ void StepTrace::stop() noexcept {
   }
 }
 
-void StepTrace::save() {
+void ChromeTrace::save() {
   synchronize(device_);  // a GPU is behind; what it has not done yet would be missing
   const auto result = profiler::disableProfiler();
   const fs::path fresh = file_.string() + ".tmp";
@@ -84,7 +84,7 @@ void StepTrace::save() {
                     "; chrome://tracing and ui.perfetto.dev show it"));
 }
 
-void StepTrace::begins(const char* name) {
+void ChromeTrace::begins(const char* name) {
   Open& open = open_here();
   const bool outermost = open.records.empty();
   if (outermost && on_own_thread() && name == std::string_view("iteration") && seen_++ == first_)
@@ -98,7 +98,7 @@ void StepTrace::begins(const char* name) {
   open.records.push_back(std::move(record));
 }
 
-void StepTrace::ends() noexcept {
+void ChromeTrace::ends() noexcept {
   Open& open = open_here();
   open.records.pop_back();
   if (!open.records.empty()) return;

@@ -1,5 +1,5 @@
-// profile=True: a few iterations as a Chrome trace, for chrome://tracing and ui.perfetto.dev: spans
-// of every thread, LibTorch's operators, and on a GPU its kernels.
+// profile=True: a few iterations as a Chrome trace, for chrome://tracing and ui.perfetto.dev:
+// ranges of every thread, LibTorch's operators, and on a GPU its kernels.
 #pragma once
 
 #include <atomic>
@@ -10,7 +10,7 @@
 
 #include <c10/core/Device.h>
 
-#include "gpt/base/span.h"
+#include "gpt/base/profile_range.h"
 
 namespace at {
 class ThreadLocalState;
@@ -18,18 +18,18 @@ class ThreadLocalState;
 
 namespace gpt {
 
-class StepTrace : public SpanListener {
+class ChromeTrace : public ProfileListener {
  public:
   // The first iterations allocate, choose and warm up; they say little of the rest.
   static constexpr std::int64_t kSkipped = 3, kTraced = 4;
 
-  // Listens while it lives, and counts the spans "iteration" of the thread that made it.
+  // Listens while it lives, and counts the ranges "iteration" of the thread that made it.
   // `iterations`: how many there will be; of a short run none are skipped. `file` is replaced when
   // the last one to trace is over, or at the end; a failure costs a warning, not the run.
-  StepTrace(std::filesystem::path file, const c10::Device& device, std::int64_t iterations);
-  ~StepTrace() override;
-  StepTrace(const StepTrace&) = delete;
-  StepTrace& operator=(const StepTrace&) = delete;
+  ChromeTrace(std::filesystem::path file, const c10::Device& device, std::int64_t iterations);
+  ~ChromeTrace() override;
+  ChromeTrace(const ChromeTrace&) = delete;
+  ChromeTrace& operator=(const ChromeTrace&) = delete;
 
   void begins(const char* name) override;
   void ends() noexcept override;
@@ -46,7 +46,7 @@ class StepTrace : public SpanListener {
   std::thread::id thread_;
   std::unique_ptr<at::ThreadLocalState> state_;  // of the recorded thread
   std::atomic<bool> recording_{false};
-  SpanListener* before_;
+  ProfileListener* before_;
 };
 
 }  // namespace gpt
