@@ -11,7 +11,6 @@
 #include "gpt/device/memory.h"
 #include "gpt/device/memory_failure.h"
 #include "gpt/kernels/ops/lm_head.h"
-#include "gpt/kernels/ops/token_scores.h"
 
 namespace gpt {
 

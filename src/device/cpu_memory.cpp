@@ -96,7 +96,7 @@ void install_cpu_memory() {
   static auto* const allocator = new CountingAllocator;
   if (c10::GetCPUAllocator() == allocator) return;
   c10::SetCPUAllocator(allocator, /*priority=*/255);
-  // glibc maps a large block anew for every tensor, and the kernel clears its pages each time: of a
+  // glibc maps a new block for every large tensor, and the kernel clears its pages each time: of a
   // small model's step a fifth. In the heap they stay; release_cached_memory gives them back.
   mallopt(M_MMAP_MAX, 0);
   mallopt(M_TRIM_THRESHOLD, -1);

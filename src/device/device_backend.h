@@ -1,5 +1,5 @@
-// The part of device.h and device_memory.h that needs the CUDA libraries; device_cuda.cpp or
-// device_nocuda.cpp.
+// What device.h, memory.h and watch.h need of the CUDA libraries. One of device_cuda.cpp and
+// device_nocuda.cpp implements it.
 #pragma once
 
 #include "gpt/device/device.h"

@@ -66,7 +66,7 @@ class CudaGraph : public DeviceGraph {
     const c10::cuda::CUDAStreamGuard on_stream(capture_stream(device));
     make_workspaces();
     try {
-      // Thread-local: the thread that copies batches may go on meanwhile.
+      // Thread-local: the thread that copies batches may continue meanwhile.
       graph_.capture_begin(pool, cudaStreamCaptureModeThreadLocal);
       record(run);
       graph_.capture_end();

@@ -43,7 +43,7 @@ std::int64_t arena_bytes(const Problem& problem, CpuShape shape, bool gradients)
   return block_bytes(problem, shape.groups * cpu_arena_bytes(shape));
 }
 
-// Of a thread beside the first: gradients of its own of all weights, or of vectors alone.
+// Of a thread other than the first: gradients of its own of all weights, or of vectors alone.
 std::int64_t partial_bytes(const Problem& problem, const Work& work, std::int64_t rank) {
   const std::int64_t all = problem.parameters();
   if (work.together) return block_bytes(problem, 4 * (all - matrices_of(problem)));

@@ -57,7 +57,7 @@ std::int64_t kept_by_block(const Sizes& z, Recompute level) {
   return bytes + z.kept_scores() + z.T * z.T;  // and which positions are masked
 }
 
-// Cast weights of `blocks` blocks: autocast or autograd holds them. (The node casts anew for each
+// Cast weights of `blocks` blocks: autocast or autograd holds them. (The node casts again for each
 // product.)
 std::int64_t cast_weights(const Sizes& z, std::int64_t blocks) {
   if (!z.mixed()) return 0;
@@ -67,7 +67,7 @@ std::int64_t block_copies(const Sizes& z, std::int64_t blocks) {
   return z.choice.recompute == Recompute::kNone ? cast_weights(z, blocks) : 0;
 }
 
-// One chunk of the head beside its logits: see head_pass().
+// One chunk of the head next to its logits: see head_pass().
 void add_head(const Sizes& z, bool gradient, MemoryBreakdown& live) {
   const std::int64_t chunk = std::min(z.choice.head_chunk, z.tokens);
   const std::int64_t logits = chunk * z.V * z.s, x = chunk * z.C * z.s;
@@ -129,7 +129,7 @@ std::int64_t matrix(const Sizes& z) {
 }
 
 // The moment in the backward of a block when memory peaks: the product of c_proj in its MLP. The
-// gradients of GELU's output and of the weight exist beside all that the block has kept. With a
+// gradients of GELU's output and of the weight exist next to all that the block has kept. With a
 // half type the weight's gradient is cast when GELU's output and the weight's copy are gone.
 std::int64_t autograd_workspace(const Sizes& z) {
   const std::int64_t weight = matrix(z), gelu = 4 * z.s * z.C * z.tokens;
@@ -169,7 +169,7 @@ Phase block_phase(const Sizes& z, std::int64_t block, MemoryBreakdown live) {
   return {block == 0 ? "backward of the first block" : "backward of the last block", live};
 }
 
-// The embeddings' backward: dense gradients of wte, beside the head's, and of wpe.
+// The embeddings' backward: dense gradients of wte, next to the head's, and of wpe.
 Phase embedding_phase(const Sizes& z, MemoryBreakdown live) {
   live[MemoryKind::kHead] = embedding_bytes(z.problem);
   live[MemoryKind::kWorkspace] += embedding_bytes(z.problem) + 4 * z.C * z.tokens + 8 * z.T * z.C;

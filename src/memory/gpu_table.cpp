@@ -140,7 +140,7 @@ Phases gpu_evaluation(const Problem& problem, const Choice& choice) {
   const Widths of = widths_of(problem, problem.plain_attention);
   MemoryBreakdown live = gpu_between_steps(problem, choice);
   live[MemoryKind::kBatch] = batch_bytes(problem, choice.eval_batch, 1);
-  // Nothing is kept: the stream and the branch before and after a LayerNorm, c_fc beside GELU, or
+  // Nothing is kept: the stream and the branch before and after a LayerNorm, c_fc next to GELU, or
   // attention.
   const std::int64_t norm = 2 * of.real + 2 * of.low + of.statistics;
   const std::int64_t mlp = of.real + 8 * of.low + of.statistics;

@@ -107,7 +107,7 @@ double step_seconds(const Problem& problem, const Choice& choice, const DeviceRa
   constexpr double kLaunchesPerBlock = 60;
   const double launches = kLaunchesPerBlock * costs.L * rates.launch_seconds;
   const double piece = std::max(blocks + costs.head(real(choice.head_chunk)), launches);
-  // Once a piece, gradients are read and written, and half types cast the weights anew.
+  // Once a piece, gradients are read and written, and half types cast the weights again.
   const double weights = costs.traffic((8 + (problem.type_bytes == 4 ? 0 : 6)) * costs.parameters);
   return piece * real(problem.effective()) / real(choice.micro_batch) +
          weights * real(choice.pieces(problem)) +

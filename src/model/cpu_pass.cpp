@@ -1,13 +1,23 @@
-// The forward pass.
+// The forward pass, and the steps that forward and backward are made of.
 #include "cpu_pass.h"
 
 #include <algorithm>
 
 #include "gpt/base/profile_range.h"
 
-#include "cpu_pass_types.h"
-
 namespace gpt {
+
+namespace {
+
+// The part of matrix B that is a block of it.
+template <class X>
+GemmOperand<X> part_of(const GemmOperand<X>& side, const WeightBlock& block) {
+  const std::int64_t at = side.k_contiguous ? block.column * side.stride + block.depth
+                                            : block.depth * side.stride + block.column;
+  return {side.data + at, side.stride, side.k_contiguous};
+}
+
+}  // namespace
 
 template <class X>
 CpuPass<X>::CpuPass(const CpuModel& model, const CpuBuffers<X>& buffers, const Group& group,
@@ -182,6 +192,112 @@ void CpuPass<X>::head_chunk(std::int64_t begin, std::int64_t end) {
           Matrix<const X>{buffers_.norm_NC + begin * C_, C_},
           {matrices_ + wte.gradient + part.begin * C_, C_}, Into::kAdd);
   threads_.wait();
+}
+
+// GEMMs with weights, which the threads of a group may pack together.
+
+// Two buffers in turn, so that one barrier is enough: whoever packs into the buffer of the block
+// before last has waited for all others after their GEMMs with it.
+template <class X>
+const unsigned char* CpuPass<X>::pack_together(const WeightBlock& block, GemmOperand<X> weight) {
+  const NativeGemm<X>& native = *native_gemm<X>();
+  unsigned char* const place = buffers_.weight_block[turn_ ^= 1];
+  const std::int64_t panel = native.panel_columns;
+  const auto [begin, end] = threads_.partition((block.columns + panel - 1) / panel);
+  native.pack_b(part_of(weight, block), begin * panel, std::min(end * panel, block.columns),
+                block.columns, block.depths, place);
+  threads_.wait();
+  return place;
+}
+
+template <class X>
+void CpuPass<X>::weight_product(GemmShape size, const X* a, GemmOperand<X> weight,
+                                const unsigned char* kept, float* c) {
+  const auto product = [&](const WeightBlock& block, const unsigned char* packed) {
+    const GemmOperand<X> side = part_of(weight, block);
+    const GemmShape part{size.M, block.columns, block.depths};
+    const Matrix<const X> matrix_a{a + block.depth, size.K};
+    const MatrixB<X> matrix_b{Matrix<const X>{side.data, side.stride}, {.data = packed}};
+    const MutF32 to{c + block.column, size.N};
+    const Into into = block.depth == 0 ? Into::kReplace : Into::kAdd;
+    side.k_contiguous ? gemm_nt(part, matrix_a, matrix_b, to, into)
+                      : gemm_nn(part, matrix_a, matrix_b, to, into);
+  };
+  if (kept || !buffers_.weight_block[0]) return product({0, size.N, 0, size.K}, kept);
+  const WeightBlocks blocks(*native_gemm<X>(), size.N, size.K, model_.shape.weight_block_bytes);
+  for (std::int64_t index = 0; index < blocks.count(); ++index) {
+    const WeightBlock block = blocks.at(index);
+    product(block, pack_together(block, weight));
+  }
+}
+
+template <class X>
+void CpuPass<X>::forward_product(std::int64_t rows, const X* x, std::int64_t in,
+                                 const CpuWeight& weight, std::int64_t out, float* y) {
+  weight_product({rows, out, in}, x, {matrix_of<X>(weight), in, /*k_contiguous=*/true},
+                 weight.packed_forward, y);
+}
+
+template <class X>
+void CpuPass<X>::backward_product(std::int64_t rows, const X* dy, std::int64_t out,
+                                  const CpuWeight& weight, std::int64_t in, float* dx) {
+  weight_product({rows, in, out}, dy, {matrix_of<X>(weight), in, /*k_contiguous=*/false},
+                 weight.packed_backward, dx);
+}
+
+// What a thread does to its own rows of tokens.
+
+template <class X>
+void CpuPass<X>::linear(const X* x, std::int64_t in, const CpuWeight& weight, std::int64_t out,
+                        float* y) {
+  forward_product(rows_.size(), x + rows_.begin * in, in, weight, out, y + rows_.begin * out);
+}
+
+template <class X>
+void CpuPass<X>::linear_backward(const X* dy, std::int64_t out, const CpuWeight& weight,
+                                 std::int64_t in, float* dx) {
+  backward_product(rows_.size(), dy + rows_.begin * out, out, weight, in, dx + rows_.begin * in);
+}
+
+template <class X>
+void CpuPass<X>::norm(const float* x, const CpuWeight& gamma, const CpuWeight& beta, float* stats,
+                      X* y) {
+  for (std::int64_t row = rows_.begin; row < rows_.end; ++row)
+    row_kernels_.norm(x + row * C_, gamma.f32, beta.f32, C_, stats + 2 * row,
+                      operand(y + row * C_));
+}
+
+// From narrow_NC, the gradient of the LayerNorm's output, into dx_NC.
+template <class X>
+void CpuPass<X>::norm_backward(const float* x, const CpuWeight& gamma, const CpuWeight& beta,
+                               const float* stats) {
+  float* dbeta = beta.f32 ? vectors_ + beta.gradient : nullptr;
+  for (std::int64_t row = rows_.begin; row < rows_.end; ++row)
+    row_kernels_.norm_backward(buffers_.narrow_NC + row * C_, x + row * C_, stats + 2 * row,
+                               gamma.f32, C_, buffers_.dx_NC + row * C_, vectors_ + gamma.gradient,
+                               dbeta);
+}
+
+template <class X>
+void CpuPass<X>::residual(const float* x, float* branch, const CpuWeight& bias, std::int64_t index,
+                          int site, float* sum) {
+  for (std::int64_t token = rows_.begin; token < rows_.end; ++token) {
+    float* row = branch + token * C_;
+    const float* bias_row = bias.f32;
+    if (drops()) {
+      if (bias_row) row_kernels_.add(row, bias_row, C_);
+      bias_row = nullptr;
+      drop(row, token, index, site);
+    }
+    row_kernels_.add3(x + token * C_, row, bias_row, C_, sum + token * C_);
+  }
+}
+
+template <class X>
+void CpuPass<X>::drop(float* row, std::int64_t token, std::int64_t index, int site) const {
+  const SequenceDropout dropout(model_.dropout.p,
+                                {model_.dropout.seed, model_.dropout.step, index, site});
+  dropout(row, token % T_ * C_, C_, group_.sequence[token / T_]);
 }
 
 template class CpuPass<float>;

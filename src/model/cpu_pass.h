@@ -7,6 +7,7 @@
 
 #include "gpt/device/thread_group.h"
 #include "gpt/model/dropout_state.h"
+#include "gpt/model/layers.h"
 
 #include "cpu_buffers.h"
 #include "cpu_weights.h"
@@ -29,6 +30,25 @@ struct CpuModel {
   const CpuWeights* weights = nullptr;
   DropoutState dropout;
 };
+
+// What differs between float32 and bfloat16 GEMMs.
+inline Operand operand(float* to) {
+  return {.f32 = to};
+}
+inline Operand operand(Bf16* to) {
+  return {.bf16 = to};
+}
+
+template <class X>
+const X* matrix_of(const CpuWeight& weight) {
+  if constexpr (std::is_same_v<X, float>)
+    return weight.f32;
+  else
+    return weight.bf16;
+}
+
+template <class X>
+constexpr bool kLow = !std::is_same_v<X, float>;
 
 template <class X>
 class CpuPass {

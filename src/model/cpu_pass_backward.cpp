@@ -5,7 +5,6 @@
 #include "gpt/base/profile_range.h"
 
 #include "cpu_pass.h"
-#include "cpu_pass_types.h"
 
 namespace gpt {
 

@@ -7,7 +7,7 @@
 #include <ATen/core/Tensor.h>
 
 #include "gpt/config/recompute.h"
-#include "gpt/kernels/ops/attention_pass.h"
+#include "gpt/kernels/ops/attention.h"
 #include "gpt/kernels/ops/layer_norm.h"
 #include "gpt/model/dropout_state.h"
 

@@ -37,7 +37,7 @@ namespace {
 
 // Without memory of its own, as cuBLASLt.
 template <class In, class Out>
-void multiply_as(const Product& product) {
+void multiply_as(const MatmulArgs& product) {
   const In* a = product.a.const_data_ptr<In>();
   const In* b = product.b.const_data_ptr<In>();
   Out* out = product.out.mutable_data_ptr<Out>();
@@ -60,7 +60,7 @@ void multiply_as(const Product& product) {
 }
 
 template <class In>
-void multiply_into(const Product& product) {
+void multiply_into(const MatmulArgs& product) {
   product.out.scalar_type() == at::kFloat ? multiply_as<In, float>(product)
                                           : multiply_as<In, In>(product);
 }
@@ -73,7 +73,7 @@ bool multiplies(const at::Tensor& factor) {
          (factor.scalar_type() == at::kBFloat16 || factor.scalar_type() == at::kHalf);
 }
 
-bool multiply(const Product& product) {
+bool multiply(const MatmulArgs& product) {
   product.a.scalar_type() == at::kHalf ? multiply_into<at::Half>(product)
                                        : multiply_into<at::BFloat16>(product);
   return true;

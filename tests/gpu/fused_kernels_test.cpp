@@ -2,7 +2,7 @@
 // are chosen for every branch: odd widths, rows that do not fit into shared memory, long runs.
 #include <ATen/CPUGeneratorImpl.h>
 
-#include "gpt/kernels/ops/attention_pass.h"
+#include "gpt/kernels/ops/attention.h"
 #include "gpt/kernels/ops/column_sum.h"
 #include "gpt/kernels/ops/embedding.h"
 #include "gpt/kernels/ops/gelu.h"

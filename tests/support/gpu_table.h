@@ -42,7 +42,7 @@ struct EnginePeaks {
   double step, evaluation;
 };
 
-// Weights, gradients and all that a step and an evaluation take beside them.
+// Weights, gradients and all that a step and an evaluation take in addition to them.
 inline EnginePeaks measured_peaks(const TableCase& c, Recompute level, const c10::Device& device) {
   EngineCase of;
   of.model.n_layer = c.layers, of.model.n_head = c.heads, of.model.n_embd = c.width;

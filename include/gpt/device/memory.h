@@ -15,7 +15,7 @@ namespace gpt {
 struct MemoryUse {
   std::uint64_t now = 0;
   std::uint64_t peak = 0;  // since the start or the last reset
-  // Of the tensors alone, without what the caching allocator holds beside them.
+  // Of the tensors alone, without what the caching allocator holds in addition.
   std::uint64_t tensors_peak = 0;
 };
 MemoryUse memory_use(const c10::Device& device);
@@ -35,7 +35,7 @@ void limit_memory(const c10::Device& device, std::uint64_t bytes);
 // first allocation on any card. Nothing to do in a build without CUDA.
 void configure_cuda_allocator(const std::string& settings);
 
-// Float32 zeros in the host's memory, pinned so that copies to and from a GPU run beside its
+// Float32 zeros in the host's memory, pinned so that copies to and from a GPU overlap with its
 // compute. A GPU's host memory is not counted.
 at::Tensor host_zeros(at::IntArrayRef sizes, const c10::Device& device);
 

@@ -15,7 +15,7 @@ namespace gpt {
 struct Problem {
   std::int64_t layers = 0, heads = 0, width = 0, block = 0, vocab = 0;
   bool bias = false, dropout = false;
-  bool plain_attention = false;   // (B, H, T, T) scores in memory, always: asked for, or no kernel
+  bool plain_attention = false;   // (B, H, T, T) scores in memory, always: requested, or no kernel
   std::int64_t batch = 0;         // sequences in a batch
   std::int64_t accumulation = 1;  // batches in a step
   std::int64_t type_bytes = 4;    // of the compute type

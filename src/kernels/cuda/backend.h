@@ -18,7 +18,8 @@ void run_kernel(const at::Tensor& tensor, c10::function_ref<int(void* stream)> l
 // The launch functions' word for a floating type.
 Float float_type(at::ScalarType type);
 
-// Of statistics, residuals and parameters beside activations of `type`: float32, or float64.
+// The type of statistics, residuals and parameters where activations are of `type`: float32, or
+// float64.
 inline at::ScalarType real_type(at::ScalarType type) {
   return type == at::kDouble ? at::kDouble : at::kFloat;
 }

@@ -1,4 +1,4 @@
-// A build without CUDA has no CUDA tensors, so no kernel is ever asked for.
+// A build without CUDA has no CUDA tensors, so no kernel is ever launched.
 #include "backend.h"
 
 namespace gpt {

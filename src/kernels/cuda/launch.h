@@ -1,6 +1,6 @@
 // Plain functions over device pointers, implemented in .cu files that see no Torch header
 // (nvcc 13 is kept at C++17). `stream` is a cudaStream_t. Each returns cudaGetLastError().
-// "Real" is the type of statistics: float64 beside float64 data, else float32. All rows are packed.
+// "Real" is the type of statistics: float64 with float64 data, else float32. All rows are packed.
 #pragma once
 
 #include <cstdint>
@@ -106,6 +106,32 @@ struct EmbeddingGradientLaunch {
 };
 int launch_embedding_gradient(const EmbeddingGradientLaunch& args, void* stream);
 
-}  // namespace gpt
+// The optimizer's functions work on all parameters at once, in float32.
 
-#include "launch_optimizer.h"
+// A piece of a tensor: what one block does.
+struct ParameterPiece {
+  float *parameter, *exp_avg, *exp_avg_sq;
+  const float* gradient;
+  const float* step;  // counts this update
+  std::int64_t count;
+  float weight_decay;
+};
+
+// partial[i] = sum of gradient^2 over piece i.
+struct SquareSumsLaunch {
+  const ParameterPiece* pieces;  // device memory
+  double* partial;
+  std::int64_t count;
+};
+int launch_square_sums(const SquareSumsLaunch& args, void* stream);
+
+// AdamW with the gradient times *factor. Nothing is written where *skip is 1.
+struct AdamWLaunch {
+  const ParameterPiece* pieces;  // device memory
+  const float *factor, *skip;
+  std::int64_t count;
+  double learning_rate, beta1, beta2, epsilon;
+};
+int launch_adamw(const AdamWLaunch& args, void* stream);
+
+}  // namespace gpt

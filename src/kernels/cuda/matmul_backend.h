@@ -6,7 +6,7 @@
 namespace gpt {
 
 // out = op(a) op(b) + bias, or out += op(a) op(b); all row-major and contiguous.
-struct Product {
+struct MatmulArgs {
   at::Tensor a, b;
   bool transpose_a = false, transpose_b = false;
   at::Tensor out;
@@ -18,6 +18,6 @@ struct Product {
 bool multiplies(const at::Tensor& factor);
 
 // False if cuBLASLt has no kernel for it; then nothing was done.
-bool multiply(const Product& product);
+bool multiply(const MatmulArgs& product);
 
 }  // namespace gpt

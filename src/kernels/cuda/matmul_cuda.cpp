@@ -40,10 +40,10 @@ using Preference = std::unique_ptr<std::remove_pointer_t<cublasLtMatmulPreferenc
                                    Destroy<cublasLtMatmulPreferenceDestroy>>;
 
 constexpr int kCandidates = 8, kRounds = 3;
-// What a first run may allocate beside the plan to try candidates that add to their result.
+// What a first run may allocate in addition to the plan to try candidates that add to their result.
 constexpr std::int64_t kScratchBytes = std::int64_t{64} << 20;
 
-// What all products on a card share. ATen's getters are not used: they parse an environment
+// What all GEMMs on a card use together. ATen's getters are not used: they parse an environment
 // variable in every call, and their workspace is of 1 MiB, too little to split the sum over tokens
 // of a weight's gradient among multiprocessors. NVIDIA recommends 32 MiB on Hopper, 4 elsewhere.
 struct Library {
@@ -114,13 +114,13 @@ bool set(const Plan& plan, cublasLtMatmulDescAttributes_t attribute, const auto&
          CUBLAS_STATUS_SUCCESS;
 }
 
-bool set_bias(const Plan& plan, const Product& product) {
+bool set_bias(const Plan& plan, const MatmulArgs& product) {
   if (!product.bias.defined()) return true;
   const void* pointer = product.bias.const_data_ptr();
   return set(plan, CUBLASLT_MATMUL_DESC_BIAS_POINTER, pointer);
 }
 
-Plan make_plan(const Product& product) {
+Plan make_plan(const MatmulArgs& product) {
   Plan plan;
   cublasLtMatmulDesc_t description = nullptr;
   if (cublasLtMatmulDescCreate(&description, CUBLAS_COMPUTE_32F, CUDA_R_32F) !=
@@ -141,7 +141,7 @@ Plan make_plan(const Product& product) {
 }
 
 std::vector<cublasLtMatmulAlgo_t> candidates(const Library& library, const Plan& plan,
-                                             const Product& product) {
+                                             const MatmulArgs& product) {
   cublasLtMatmulPreference_t made = nullptr;
   if (cublasLtMatmulPreferenceCreate(&made) != CUBLAS_STATUS_SUCCESS) return {};
   const Preference preference(made);
@@ -170,7 +170,7 @@ std::vector<cublasLtMatmulAlgo_t> candidates(const Library& library, const Plan&
   return algorithms;
 }
 
-bool run(const Library& library, const Plan& plan, const Product& product,
+bool run(const Library& library, const Plan& plan, const MatmulArgs& product,
          const cublasLtMatmulAlgo_t& algorithm) {
   const float one = 1.0f, beta = product.accumulate ? 1.0f : 0.0f;
   return cublasLtMatmul(library.handle, plan.description.get(), &one, product.b.const_data_ptr(),
@@ -182,7 +182,7 @@ bool run(const Library& library, const Plan& plan, const Product& product,
 }
 
 // Milliseconds; infinite if it does not run.
-float measure(const Library& library, const Plan& plan, const Product& product,
+float measure(const Library& library, const Plan& plan, const MatmulArgs& product,
               const cublasLtMatmulAlgo_t& algorithm) {
   const auto never = std::numeric_limits<float>::infinity();
   if (!run(library, plan, product, algorithm)) return never;
@@ -199,7 +199,7 @@ float measure(const Library& library, const Plan& plan, const Product& product,
 // What candidates may compute as often as they like. One that adds to its result gets another, of
 // as many rows as fit into kScratchBytes: of the head's weight those are thousands of words, enough
 // to fill any card. Nothing if that is more than there is: trying is no reason to free or to fail.
-std::optional<Product> trial_of(const Product& product) {
+std::optional<MatmulArgs> trial_of(const MatmulArgs& product) {
   if (!product.accumulate) return product;
   constexpr std::int64_t kRows = 256;  // of the largest tiles
   const std::int64_t row = product.out.size(1) * product.out.element_size();
@@ -208,7 +208,7 @@ std::optional<Product> trial_of(const Product& product) {
   if (rows == 0 ||
       !fits_without_flush(product.out.device(), static_cast<std::uint64_t>(rows * row)))
     return std::nullopt;
-  Product trial = product;
+  MatmulArgs trial = product;
   trial.a = product.a.narrow(product.transpose_a ? 1 : 0, 0, rows);
   try {
     trial.out = at::zeros({rows, product.out.size(1)}, product.out.options());
@@ -219,8 +219,8 @@ std::optional<Product> trial_of(const Product& product) {
 }
 
 // The fastest of the library's suggestions; its first one where trying is not possible: inside a
-// graph capture, where results must not depend on timings, or without room for a result to spoil.
-void choose(const Library& library, Plan& plan, const Product& product) {
+// graph capture, where results must not depend on timings, or without memory for a result to spoil.
+void choose(const Library& library, Plan& plan, const MatmulArgs& product) {
   const auto algorithms = candidates(library, plan, product);
   plan.tuned = !capturing();  // without a suggestion, too: it will not have one the next time
   if (algorithms.empty()) return;
@@ -240,7 +240,7 @@ void choose(const Library& library, Plan& plan, const Product& product) {
 }
 
 using Key = std::array<std::int64_t, 14>;
-Key key_of(const Product& p) {
+Key key_of(const MatmulArgs& p) {
   return {p.a.size(0),
           p.a.size(1),
           p.b.size(0),
@@ -264,7 +264,7 @@ bool multiplies(const at::Tensor& factor) {
          (factor.scalar_type() == at::kBFloat16 || factor.scalar_type() == at::kHalf);
 }
 
-bool multiply(const Product& product) {
+bool multiply(const MatmulArgs& product) {
   if (product.a.numel() == 0 || product.b.numel() == 0) return false;
   TORCH_CHECK(product.a.is_contiguous() && product.b.is_contiguous() &&
                   product.out.is_contiguous() && product.a.scalar_type() == product.b.scalar_type(),

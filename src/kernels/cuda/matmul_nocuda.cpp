@@ -6,7 +6,7 @@ bool multiplies(const at::Tensor&) {
   return false;
 }
 
-bool multiply(const Product&) {
+bool multiply(const MatmulArgs&) {
   return false;
 }
 

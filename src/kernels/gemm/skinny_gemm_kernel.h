@@ -1,6 +1,6 @@
-// Dot products of a few rows x with the rows of a matrix, for vectors of any width. Included by one
-// file per instruction set; nothing here but templates of the width, so that no two of those files
-// define the same function for different processors.
+// Skinny GEMM and GEMV: dot products of a few rows x with the rows of a matrix, for SIMD vectors of
+// any width. One file per instruction set includes this; it holds nothing but templates of the
+// width, so that no two of those files define the same function for different processors.
 #pragma once
 
 #include <cstdint>

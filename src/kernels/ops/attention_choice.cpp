@@ -14,7 +14,7 @@
 #include "gpt/base/strings.h"
 #include "gpt/device/device.h"
 #include "gpt/device/memory.h"
-#include "gpt/kernels/ops/attention_pass.h"
+#include "gpt/kernels/ops/attention.h"
 
 namespace gpt {
 

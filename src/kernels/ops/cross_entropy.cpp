@@ -46,7 +46,7 @@ void cross_entropy_(const CrossEntropyArgs& args) {
 void plain_cross_entropy_(const CrossEntropyArgs& args) {
   const bool half =
       args.logits_NV.scalar_type() == at::kBFloat16 || args.logits_NV.scalar_type() == at::kHalf;
-  // Everything below happens in one buffer of N x V; half types need a float32 one beside it.
+  // Everything below happens in one buffer of N x V; half types need a float32 one in addition.
   at::Tensor p_NV = half ? args.logits_NV.to(at::kFloat) : args.logits_NV;
   const at::Tensor ignored_N1 = args.target_N.eq(args.ignore_index).unsqueeze(1);
   const at::Tensor column_N1 = args.target_N.unsqueeze(1).masked_fill(ignored_N1, 0);

@@ -1,4 +1,4 @@
-// Dropout as a part of other kernels.
+// Dropout inside other kernels: its arguments for a launch, and its reference.
 #pragma once
 
 #include "gpt/kernels/ops/dropout.h"

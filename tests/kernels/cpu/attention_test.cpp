@@ -18,10 +18,10 @@ using testing::generator;
 using testing::near;
 
 struct HeadTensors {
-  at::Tensor qkv, dqkv, y, dy, lse;  // (tokens, 3 * room), (tokens, room), (tokens, 2)
+  at::Tensor qkv, dqkv, y, dy, lse;  // (tokens, 3 * stride), (tokens, stride), (tokens, 2)
 };
 
-// The head's columns begin at `before` of its room in a row.
+// The head's columns begin at `before` of the `stride` in a row.
 constexpr std::int64_t kBefore = 3, kAfter = 5;
 
 template <class X>
@@ -32,18 +32,18 @@ constexpr at::ScalarType kType<Bf16> = at::kBFloat16;
 template <class X>
 HeadTensors random_head(std::int64_t tokens, std::int64_t width) {
   at::Generator source = generator(static_cast<std::uint64_t>(tokens * 1000 + width));
-  const std::int64_t room = kBefore + width + kAfter;
+  const std::int64_t stride = kBefore + width + kAfter;
   const auto random = [&](std::int64_t columns) {
     return at::randn({tokens, columns}, source).to(kType<X>);
   };
-  const at::Tensor qkv = random(3 * room), dy = random(room);
+  const at::Tensor qkv = random(3 * stride), dy = random(stride);
   const auto guarded = [](const at::Tensor& like) { return at::full_like(like, 77); };
   return {qkv, guarded(qkv), guarded(dy), dy, at::zeros({tokens, 2})};
 }
 
 template <class X>
 void run(const HeadTensors& t, const NativeGemm<X>* own) {
-  const std::int64_t tokens = t.y.size(0), room = t.y.size(1), width = room - kBefore - kAfter;
+  const std::int64_t tokens = t.y.size(0), stride = t.y.size(1), width = stride - kBefore - kAfter;
   const auto at = [](const at::Tensor& x, std::int64_t column) {
     return static_cast<X*>(x.mutable_data_ptr()) + column;
   };
@@ -55,17 +55,17 @@ void run(const HeadTensors& t, const NativeGemm<X>* own) {
   const at::Tensor memory = at::full({bytes + 64}, 0x5A, at::kByte);
   const GemmWorkspace space(own ? memory.mutable_data_ptr() : nullptr);
   const AttentionHead<X> head{.q = at(t.qkv, kBefore),
-                              .k = at(t.qkv, room + kBefore),
-                              .v = at(t.qkv, 2 * room + kBefore),
-                              .stride = 3 * room,
+                              .k = at(t.qkv, stride + kBefore),
+                              .v = at(t.qkv, 2 * stride + kBefore),
+                              .stride = 3 * stride,
                               .y = at(t.y, kBefore),
                               .dy = at(t.dy, kBefore),
-                              .y_stride = room,
+                              .y_stride = stride,
                               .lse = t.lse.mutable_data_ptr<float>(),
                               .lse_stride = 2,
                               .dq = at(t.dqkv, kBefore),
-                              .dk = at(t.dqkv, room + kBefore),
-                              .dv = at(t.dqkv, 2 * room + kBefore),
+                              .dk = at(t.dqkv, stride + kBefore),
+                              .dv = at(t.dqkv, 2 * stride + kBefore),
                               .tokens = tokens,
                               .width = width,
                               .dropout = nullptr,
@@ -84,9 +84,9 @@ void expect_the_formula(std::int64_t tokens, std::int64_t width, const NativeGem
                         double tolerance) {
   const HeadTensors t = random_head<X>(tokens, width);
   run(t, own);
-  const std::int64_t room = t.y.size(1);
+  const std::int64_t stride = t.y.size(1);
   const auto part = [&](const at::Tensor& x, std::int64_t index) {
-    return x.narrow(1, index * room + kBefore, width);
+    return x.narrow(1, index * stride + kBefore, width);
   };
   const auto leaf = [&](std::int64_t index) {
     return part(t.qkv, index).to(at::kDouble).view({1, 1, tokens, width}).set_requires_grad(true);
@@ -105,9 +105,9 @@ void expect_the_formula(std::int64_t tokens, std::int64_t width, const NativeGem
     EXPECT_TRUE(near(part(t.dqkv, index), flat(expected[index]), tolerance))
         << what() << ", gradient " << index;
   for (const at::Tensor& around : {t.y, t.dqkv}) {
-    for (std::int64_t index = 0; index * room < around.size(1); ++index)
+    for (std::int64_t index = 0; index * stride < around.size(1); ++index)
       part(around, index).fill_(77);
-    EXPECT_TRUE(around.eq(77).all().item<bool>()) << what() << ": wrote beside its columns";
+    EXPECT_TRUE(around.eq(77).all().item<bool>()) << what() << ": wrote outside of its columns";
   }
 }
 

@@ -1,6 +1,6 @@
-// y = x W^T + b for a handful of rows: what a decoder does for each new token. Such a product reads
-// the whole matrix for a few dot products, so memory sets its speed, which a library's matrix
-// product, made for many rows, does not always reach.
+// Skinny GEMM: y = x W^T + b for a handful of rows, which a decoder computes for each new token; of
+// one row it is a GEMV. It reads the whole matrix for a few dot products, so memory sets its speed,
+// which a library's GEMM, made for many rows, does not always reach.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,7 @@ namespace gpt {
 at::Tensor skinny_linear(const at::Tensor& x_NI, const at::Tensor& weight_OI,
                          const at::Tensor& bias_O);
 
-// Whether skinny_linear can take the product and beats at::linear here.
+// Whether skinny_linear can compute it and beats at::linear here.
 bool skinny_linear_is_faster(std::int64_t rows, const at::Tensor& weight_OI);
 
 }  // namespace gpt

@@ -1,5 +1,5 @@
 // LayerNorm (Ba et al. 2016) of a residual stream, with the addition before it and, in backward,
-// the addition after it. "Real" is float64 beside float64 activations, else float32: the type of
+// the addition after it. "Real" is float64 with float64 activations, else float32: the type of
 // the stream, of statistics and of parameters.
 #pragma once
 

@@ -1,7 +1,7 @@
 // The last layer and its loss, over chunks of tokens: logits exist for `chunk` tokens at a time.
 // Since nothing follows the loss, its gradient is known in the same pass (Wijmans et al. 2024,
 // "Cut Your Losses", and Liger-Kernel's fused linear cross-entropy use the same fact): three
-// products per chunk, no recomputation.
+// GEMMs per chunk, no recomputation.
 #pragma once
 
 #include <cstdint>
@@ -38,7 +38,7 @@ struct LmHeadPass {
   at::Tensor target_N;         // int64
   at::Tensor token_N;          // written: see LmHeadLoss
   at::Tensor dx_NC = {};       // written; undefined: no gradients
-  at::Tensor dweight_VC = {};  // added to; float32, or float64 beside float64 weights
+  at::Tensor dweight_VC = {};  // added to; float32, or float64 with float64 weights
   std::int64_t chunk = 0;
   double scale = 1;  // gradients are of scale * sum of token losses
   std::int64_t ignore_index = -1;
@@ -47,5 +47,17 @@ void lm_head_pass(const LmHeadPass& pass);
 
 // A chunk whose logits take about 64 MiB, but at least 64 tokens.
 std::int64_t default_head_chunk(std::int64_t vocab_size);
+
+// How likely given tokens are, over chunks of logits.
+struct TokenScores {
+  at::Tensor loss_N;       // float64, CPU: -log softmax(logits)[target]
+  at::Tensor likeliest_N;  // bool, CPU: no logit is larger than the target's
+};
+
+// x_NC: activations after the last LayerNorm; weight_VC: of the type in which products run;
+// target_N: int64, in [0, V). Logits exist for `chunk` tokens at a time (0: chosen for V); their
+// statistics are float32, or float64 for a float64 x.
+TokenScores score_tokens(const at::Tensor& x_NC, const at::Tensor& weight_VC,
+                         const at::Tensor& target_N, std::int64_t chunk = 0);
 
 }  // namespace gpt
