@@ -1,4 +1,4 @@
-"""The rules of the house that a compiler does not check. Usage: lint.py CHECK --root DIR [...].
+"""The rules of the project that a compiler does not check. Usage: lint.py CHECK --root DIR [...].
 
 Each check returns its complaints as `file:line: what, what to do`; none means that it passed.
 """
@@ -8,8 +8,8 @@ import re
 import subprocess
 import sys
 
-# An include may only point to a lower floor; rooms on one floor do not include each other.
-FLOORS = {
+# An include may only point to a lower layer; modules on one layer do not include each other.
+LAYERS = {
     "base": 0,
     "config": 1, "text": 1, "formats": 1,
     "corpus": 2, "eval": 2, "data": 2, "device": 2,
@@ -19,9 +19,9 @@ FLOORS = {
     "train": 6,
     "app": 7,
 }
-# Folders of tests that look into several rooms.
+# Folders of tests that look into several modules.
 TESTS_OF = {"emulation": ("device", "kernels"), "fake_cuda": ("device", "kernels")}
-TORCH_FREE = {room for room, floor in FLOORS.items() if floor <= 1} | {"corpus", "eval"}
+TORCH_FREE = {module for module, layer in LAYERS.items() if layer <= 1} | {"corpus", "eval"}
 
 MAX_FILE_LINES = 500
 MAX_FUNCTION_LINES = 60
@@ -38,8 +38,8 @@ def code_files(root):
                 yield path
 
 
-def room_of(root, path):
-    """include/gpt/ROOM/x.h, src/ROOM/x.cpp and tests/ROOM/x_test.cpp belong to ROOM."""
+def module_of(root, path):
+    """include/gpt/MODULE/x.h, src/MODULE/x.cpp and tests/MODULE/x_test.cpp belong to MODULE."""
     parts = path.relative_to(root).parts
     if parts[0] == "include":
         parts = parts[1:]
@@ -53,42 +53,42 @@ def includes(path):
             yield number, match[1] == '"', match[2]
 
 
-def floor_complaint(room, target):
-    lower = FLOORS.get(target.split("/")[1])
+def layer_complaint(module, target):
+    lower = LAYERS.get(target.split("/")[1])
     if lower is None:
-        return f"'{target}' is in no known room; add the room to FLOORS in tests/lint/lint.py"
-    if room == target.split("/")[1] or room not in FLOORS or lower < FLOORS[room]:
+        return f"'{target}' is in no known module; add the module to LAYERS in tests/lint/lint.py"
+    if module == target.split("/")[1] or module not in LAYERS or lower < LAYERS[module]:
         return None
-    return (f"room '{room}' (floor {FLOORS[room]}) includes '{target}' (floor {lower}); "
-            "an include may only point to a lower floor: move the shared part down")
+    return (f"module '{module}' (layer {LAYERS[module]}) includes '{target}' (layer {lower}); "
+            "an include may only point to a lower layer: move the shared part down")
 
 
-def local_include(root, path, room, target):
-    """Private headers are for their own room, its tests included; tests/support is for all tests."""
-    own = TESTS_OF.get(room, (room,))
+def local_include(root, path, module, target):
+    """Private headers are for their own module, its tests included; tests/support is for all tests."""
+    own = TESTS_OF.get(module, (module,))
     first = target.split("/")[0]
-    if first in FLOORS:
+    if first in LAYERS:
         return first in own
-    if "/" not in target or first in (room, "support"):
+    if "/" not in target or first in (module, "support"):
         return True
     place = (path.parent / target).resolve()
     return any((root / "src" / name).resolve() in place.parents for name in own)
 
 
-def check_floors(root):
+def check_layers(root):
     complaints = []
     for path in code_files(root):
-        room = room_of(root, path)
+        module = module_of(root, path)
         in_source = path.relative_to(root).parts[0] in ("include", "src")
-        if in_source and room not in FLOORS:
-            complaints.append(f"{path}:1: '{room}' is no known room; see FLOORS in tests/lint/lint.py")
+        if in_source and module not in LAYERS:
+            complaints.append(f"{path}:1: '{module}' is no known module; see LAYERS in tests/lint/lint.py")
             continue
         for number, quoted, target in includes(path):
             complaint = None
             if target.startswith("gpt/"):
-                complaint = floor_complaint(room, target)
-            elif quoted and not local_include(root, path, room, target):
-                complaint = f"'{target}' reaches into another room; include its gpt/ header instead"
+                complaint = layer_complaint(module, target)
+            elif quoted and not local_include(root, path, module, target):
+                complaint = f"'{target}' reaches into another module; include its gpt/ header instead"
             elif quoted and in_source and target.startswith("support/"):
                 complaint = f"'{target}' is a helper of the tests; sources may not include it"
             if complaint:
@@ -99,8 +99,8 @@ def check_floors(root):
 def library_complaint(root, path, target):
     name = path.relative_to(root).as_posix()
     header = path.suffix in (".h", ".cuh")
-    if TORCH_INCLUDE.match(target) and room_of(root, path) in TORCH_FREE:
-        return f"room '{room_of(root, path)}' is free of Torch, but includes '{target}'"
+    if TORCH_INCLUDE.match(target) and module_of(root, path) in TORCH_FREE:
+        return f"module '{module_of(root, path)}' is free of Torch, but includes '{target}'"
     if target.startswith(("spdlog/", "fmt/")) and name != "src/base/log.cpp":
         return f"'{target}' may only be included by src/base/log.cpp (its fmt is not Torch's)"
     if header and target.startswith(("nlohmann/", "CLI/")) and target != "nlohmann/json_fwd.hpp":
@@ -122,7 +122,7 @@ def check_libraries(root):
 
 
 def check_archives(archives, nm="nm"):
-    """The built archives of the Torch-free rooms ask the linker for nothing of LibTorch."""
+    """The built archives of the Torch-free modules ask the linker for nothing of LibTorch."""
     complaints = []
     for archive in archives:
         listing = subprocess.run([nm, "--demangle", "--undefined-only", archive], check=True,
@@ -180,10 +180,10 @@ def check_sizes(root):
 
 
 def check_headers(root, compiler):
-    """Every public header of a Torch-free room compiles alone (a Torch header takes too long)."""
+    """Every public header of a Torch-free module compiles alone (a Torch header takes too long)."""
     complaints = []
-    for room in sorted(TORCH_FREE):
-        for path in sorted((root / "include/gpt" / room).glob("*.h")):
+    for module in sorted(TORCH_FREE):
+        for path in sorted((root / "include/gpt" / module).glob("*.h")):
             result = subprocess.run([compiler, "-std=c++20", "-fsyntax-only", "-Wall", "-Wextra", "-x", "c++",
                                      "-I", str(root / "include"), "-include", str(path), "/dev/null"],
                                     capture_output=True, text=True)
@@ -194,14 +194,14 @@ def check_headers(root, compiler):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("check", choices=["floors", "libraries", "archives", "format", "sizes", "headers"])
+    parser.add_argument("check", choices=["layers", "libraries", "archives", "format", "sizes", "headers"])
     parser.add_argument("--root", type=pathlib.Path)
     parser.add_argument("--clang-format", default="clang-format-14")
     parser.add_argument("--compiler", default="c++")
     parser.add_argument("archives", nargs="*")
     args = parser.parse_args()
     complaints = {
-        "floors": lambda: check_floors(args.root),
+        "layers": lambda: check_layers(args.root),
         "libraries": lambda: check_libraries(args.root),
         "archives": lambda: check_archives(args.archives),
         "format": lambda: check_format(args.root, args.clang_format),

@@ -1,5 +1,5 @@
-// The row-wise kernels for AVX2 and FMA (Haswell, Zen). Room.cmake gives this file its instruction
-// set.
+// The row-wise kernels for AVX2 and FMA (Haswell, Zen). Module.cmake gives this file its
+// instruction set.
 #define GPT_ISA avx2
 #define GPT_SIMD "simd_avx2.h"
 

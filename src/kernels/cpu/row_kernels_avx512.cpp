@@ -1,5 +1,5 @@
-// The row-wise kernels for AVX-512 (Skylake-SP, Zen 4). Room.cmake gives this file its instruction
-// set.
+// The row-wise kernels for AVX-512 (Skylake-SP, Zen 4). Module.cmake gives this file its
+// instruction set.
 #define GPT_ISA avx512
 #define GPT_SIMD "simd_round_avx512.h"
 

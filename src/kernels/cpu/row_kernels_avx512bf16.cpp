@@ -1,4 +1,4 @@
-// The row-wise kernels for AVX-512 with AVX512-BF16 (Cooper Lake, Zen 4). Room.cmake gives this
+// The row-wise kernels for AVX-512 with AVX512-BF16 (Cooper Lake, Zen 4). Module.cmake gives this
 // file its instruction set.
 #define GPT_ISA avx512bf16
 #define GPT_SIMD "simd_round_avx512bf16.h"

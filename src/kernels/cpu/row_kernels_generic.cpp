@@ -1,4 +1,4 @@
-// The row-wise kernels for any CPU. Room.cmake gives this file its instructions.
+// The row-wise kernels for any CPU. Module.cmake gives this file its instructions.
 #define GPT_ISA generic
 #define GPT_SIMD "simd_generic.h"
 

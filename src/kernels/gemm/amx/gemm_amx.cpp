@@ -1,6 +1,6 @@
 // The GEMM backend with the tile instructions of Intel's Sapphire Rapids and later
 // (tile_microkernel.h).
-// scripts/cmake/Room.cmake gives this file its instruction set.
+// scripts/cmake/Module.cmake gives this file its instruction set.
 #define GPT_ISA amx
 
 #include "f32_gemm_amx.h"

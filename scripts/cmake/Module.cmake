@@ -1,5 +1,5 @@
-# A room is a static library of src/<name>/ with its public headers in include/gpt/<name>/ and one
-# test binary of tests/<name>/, sub-folders included. Linking only to lower rooms keeps the floors true.
+# A module is a static library of src/<name>/ with its public headers in include/gpt/<name>/ and one
+# test binary of tests/<name>/, sub-folders included. Linking only to lower modules keeps the layers true.
 
 function(gpt_target_defaults target torch)
   target_compile_options(${target} PRIVATE
@@ -67,8 +67,8 @@ function(gpt_library name links torch)
   endif()
 endfunction()
 
-# One test binary per room: linking LibTorch is the slow part.
-function(gpt_room_test name torch)
+# One test binary per module: linking LibTorch is the slow part.
+function(gpt_module_test name torch)
   file(GLOB_RECURSE tests CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/${name}/*_test.cpp)
   if(NOT tests)
     return()
@@ -83,15 +83,15 @@ function(gpt_room_test name torch)
     DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 600 LABELS ${name})
 endfunction()
 
-function(gpt_room name)
+function(gpt_module name)
   cmake_parse_arguments(ARG "TORCH" "" "LINKS" ${ARGN})
   gpt_library(${name} "${ARG_LINKS}" ${ARG_TORCH})
-  gpt_room_test(${name} ${ARG_TORCH})
+  gpt_module_test(${name} ${ARG_TORCH})
 endfunction()
 
-# The executable: its verbs are a library too, so that tests can reach them.
+# The executable: its commands are a library too, so that tests can reach them.
 function(gpt_program name)
-  gpt_room(${name} ${ARGN})
+  gpt_module(${name} ${ARGN})
   target_include_directories(gpt_${name} PUBLIC ${CMAKE_SOURCE_DIR}/src)
   add_executable(gpttrain ${CMAKE_SOURCE_DIR}/src/${name}/main.cpp)
   target_link_libraries(gpttrain PRIVATE gpt_${name})
