@@ -30,7 +30,7 @@ c10::cuda::CUDAStream capture_stream(const c10::Device& device) {
       .first->second;
 }
 
-// Those of ATen's products (float32, written-out scores; those of matmul_cuda.cpp have their own).
+// Those of ATen's matmuls (float32, written-out scores; those of matmul_cuda.cpp have their own).
 // Outside a capture, so that they are not part of the graphs' memory, which goes while they stay.
 void make_workspaces() {
   at::cuda::getCurrentCUDABlasHandle();

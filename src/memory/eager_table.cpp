@@ -1,6 +1,6 @@
 // The eager engine: nanoGPT's modules under autograd and autocast (src/model/layers.cpp), or one
 // node per block that recomputes (src/model/block_node.cpp); the chunked head
-// (src/kernels/ops/lm_head.cpp). The residual stream is float32; products, attention and what feeds
+// (src/kernels/ops/lm_head.cpp). The residual stream is float32; matmuls, attention and what feeds
 // them are in the compute type, of s bytes.
 #include <algorithm>
 
@@ -52,7 +52,7 @@ std::int64_t kept_by_block(const Sizes& z, Recompute level) {
   std::int64_t bytes = per_token * z.tokens;
   if (!keeps(Recompute::kMlp)) return bytes;
   if (!z.problem.writes_out_scores()) return bytes + 4 * z.H * z.tokens;  // log of softmax's sums
-  // The products keep copies of q, k and v by head; autograd's modules then let go of qkv.
+  // The matmuls keep copies of q, k and v by head; autograd's modules then let go of qkv.
   if (level != Recompute::kNone) bytes += 3 * z.s * z.C * z.tokens;
   return bytes + z.kept_scores() + z.T * z.T;  // and which positions are masked
 }

@@ -76,7 +76,7 @@ MemoryBreakdown persistent_memory(const Problem& problem, const Choice& choice) 
   return live;
 }
 
-// cuBLASLt's is that of kernels/cuda/matmul_cuda.cpp, for half types. ATen's products, which take
+// cuBLASLt's is that of kernels/cuda/matmul_cuda.cpp, for half types. ATen's matmuls, which take
 // cuBLAS's, are those in float32, of modules, and of scores that are written out; a thread has its
 // own, and autograd's backward runs in another.
 std::int64_t library_bytes(const Problem& problem) {

@@ -14,7 +14,7 @@
 
 namespace gpt {
 
-// N tokens, width C. X is the type of products: float or Bf16.
+// N tokens, width C. X is the type of matmuls: float or Bf16.
 template <class X>
 struct LayerBuffers {
   float *x_NC, *stats1_N2;  // the block's input; mean and 1/deviation

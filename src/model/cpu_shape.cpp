@@ -14,7 +14,7 @@ namespace {
 // parameters is worked on together instead.
 constexpr std::int64_t kOwnGradients = 4 << 20;
 // Tokens in a group: few enough for the second cache where a thread works alone, enough to make
-// efficient products of large matrices otherwise.
+// efficient matmuls of large matrices otherwise.
 constexpr std::int64_t kOwnGroup = 128, kCommonGroup = 1024;
 
 // Packed float32 takes 12 bytes a parameter.

@@ -13,7 +13,7 @@ namespace gpt {
 // A matrix or vector of the model. Gradients are float32 and are added to.
 struct CpuWeight {
   const float* f32 = nullptr;  // null: the model has no such bias
-  const Bf16* bf16 = nullptr;  // the copy for products, of matrices in bfloat16 runs
+  const Bf16* bf16 = nullptr;  // the copy for matmuls, of matrices in bfloat16 runs
   // As matrix B of the GEMMs of forward and of the input's gradient; null where none is kept
   // packed.
   const unsigned char *packed_forward = nullptr, *packed_backward = nullptr;
@@ -27,7 +27,7 @@ struct CpuLayerWeights {
 
 class CpuWeights {
  public:
-  // `model` must outlive it. With `low`, products read bfloat16 copies, made by refresh().
+  // `model` must outlive it. With `low`, matmuls read bfloat16 copies, made by refresh().
   CpuWeights(const Gpt& model, bool low);
 
   // Matrices packed for the native GEMM are there from now on, in so many bytes

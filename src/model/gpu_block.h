@@ -19,7 +19,7 @@ namespace gpt {
 struct GpuPass {
   std::int64_t B, T, C, heads;
   bool tanh;            // GELU
-  at::ScalarType type;  // of the products
+  at::ScalarType type;  // of the matmuls
   AttentionKernel attention;
   DropoutState dropout;
   at::Tensor sequence_B;  // dropout's, on the device

@@ -10,7 +10,7 @@ namespace gpt {
 
 struct Compute {
   c10::Device device;
-  c10::ScalarType type;  // of products and attention; weights and gradients stay float32
+  c10::ScalarType type;  // of matmuls and attention; weights and gradients stay float32
 };
 
 // The type that `dtype` names: "float32", "bfloat16" or "float16".

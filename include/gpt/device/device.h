@@ -13,7 +13,7 @@ struct DeviceFacts {
   bool built_with_cuda = false;
   int cuda_capability = 0;  // of the first device; 86: 8.6
   std::string cuda_name;    // of the first device
-  bool cpu_bf16 = false;    // AVX-512 bf16 or AMX: products run natively
+  bool cpu_bf16 = false;    // AVX-512 bf16 or AMX: matmuls run natively
   std::string cpu_name;
   int cores = 1;  // that this process may run on
 

@@ -29,7 +29,7 @@ const GpuFacts* find_gpu(const std::string& name);
 // Dense bf16/fp16 FLOP/s with fp32 accumulation, by the driver's name; 0 if unknown.
 double table_peak(const std::string& gpu_name);
 
-// What each of CUDA's libraries of products holds to work in: 32 MiB on Hopper and later cards, 8
+// What each of CUDA's matmul libraries holds to work in: 32 MiB on Hopper and later cards, 8
 // on others. LibTorch gives that to cuBLAS (8.1), kernels/cuda/matmul_cuda.cpp to cuBLASLt.
 std::int64_t library_workspace(int capability);
 

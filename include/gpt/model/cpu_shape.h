@@ -20,7 +20,7 @@ struct CpuShape {
   int threads = 1;        // that work on a group together
   int groups = 1;         // at once, each in an arena of its own
   bool gradients = true;  // false: the layers share one layer's memory
-  bool low = false;       // bfloat16 products
+  bool low = false;       // bfloat16 matmuls
   Recompute recompute = Recompute::kNone;
 };
 

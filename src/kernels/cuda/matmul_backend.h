@@ -1,4 +1,4 @@
-// Products by cuBLASLt. One of matmul_cuda.cpp and matmul_nocuda.cpp is built.
+// Matmuls by cuBLASLt. One of matmul_cuda.cpp and matmul_nocuda.cpp is built.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -18,6 +18,6 @@ struct MatmulArgs {
 bool multiplies(const at::Tensor& factor);
 
 // False if cuBLASLt has no kernel for it; then nothing was done.
-bool multiply(const MatmulArgs& product);
+bool multiply(const MatmulArgs& args);
 
 }  // namespace gpt

@@ -114,13 +114,13 @@ bool set(const Plan& plan, cublasLtMatmulDescAttributes_t attribute, const auto&
          CUBLAS_STATUS_SUCCESS;
 }
 
-bool set_bias(const Plan& plan, const MatmulArgs& product) {
-  if (!product.bias.defined()) return true;
-  const void* pointer = product.bias.const_data_ptr();
+bool set_bias(const Plan& plan, const MatmulArgs& args) {
+  if (!args.bias.defined()) return true;
+  const void* pointer = args.bias.const_data_ptr();
   return set(plan, CUBLASLT_MATMUL_DESC_BIAS_POINTER, pointer);
 }
 
-Plan make_plan(const MatmulArgs& product) {
+Plan make_plan(const MatmulArgs& args) {
   Plan plan;
   cublasLtMatmulDesc_t description = nullptr;
   if (cublasLtMatmulDescCreate(&description, CUBLAS_COMPUTE_32F, CUDA_R_32F) !=
@@ -129,19 +129,19 @@ Plan make_plan(const MatmulArgs& product) {
   plan.description.reset(description);
   const auto operation = [](bool transposed) { return transposed ? CUBLAS_OP_T : CUBLAS_OP_N; };
   const cublasLtEpilogue_t epilogue =
-      product.bias.defined() ? CUBLASLT_EPILOGUE_BIAS : CUBLASLT_EPILOGUE_DEFAULT;
-  if (!set(plan, CUBLASLT_MATMUL_DESC_TRANSA, operation(product.transpose_b)) ||
-      !set(plan, CUBLASLT_MATMUL_DESC_TRANSB, operation(product.transpose_a)) ||
+      args.bias.defined() ? CUBLASLT_EPILOGUE_BIAS : CUBLASLT_EPILOGUE_DEFAULT;
+  if (!set(plan, CUBLASLT_MATMUL_DESC_TRANSA, operation(args.transpose_b)) ||
+      !set(plan, CUBLASLT_MATMUL_DESC_TRANSB, operation(args.transpose_a)) ||
       !set(plan, CUBLASLT_MATMUL_DESC_EPILOGUE, epilogue))
     return Plan{};
-  plan.a = layout_of(product.a);
-  plan.b = layout_of(product.b);
-  plan.out = layout_of(product.out);
+  plan.a = layout_of(args.a);
+  plan.b = layout_of(args.b);
+  plan.out = layout_of(args.out);
   return plan;
 }
 
 std::vector<cublasLtMatmulAlgo_t> candidates(const Library& library, const Plan& plan,
-                                             const MatmulArgs& product) {
+                                             const MatmulArgs& args) {
   cublasLtMatmulPreference_t made = nullptr;
   if (cublasLtMatmulPreferenceCreate(&made) != CUBLAS_STATUS_SUCCESS) return {};
   const Preference preference(made);
@@ -151,13 +151,13 @@ std::vector<cublasLtMatmulAlgo_t> candidates(const Library& library, const Plan&
   prefer(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, library.bytes());
   // A split sum is added up in float32, never in a half type's result.
   prefer(CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK,
-         static_cast<std::uint32_t>(product.out.scalar_type() == at::kFloat
+         static_cast<std::uint32_t>(args.out.scalar_type() == at::kFloat
                                         ? CUBLASLT_REDUCTION_SCHEME_MASK
                                         : CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE));
-  prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, alignment(product.b.const_data_ptr()));
-  prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, alignment(product.a.const_data_ptr()));
-  prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, alignment(product.out.const_data_ptr()));
-  prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, alignment(product.out.const_data_ptr()));
+  prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, alignment(args.b.const_data_ptr()));
+  prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, alignment(args.a.const_data_ptr()));
+  prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, alignment(args.out.const_data_ptr()));
+  prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, alignment(args.out.const_data_ptr()));
   std::array<cublasLtMatmulHeuristicResult_t, kCandidates> results{};
   int found = 0;
   const cublasStatus_t status = cublasLtMatmulAlgoGetHeuristic(
@@ -170,27 +170,26 @@ std::vector<cublasLtMatmulAlgo_t> candidates(const Library& library, const Plan&
   return algorithms;
 }
 
-bool run(const Library& library, const Plan& plan, const MatmulArgs& product,
+bool run(const Library& library, const Plan& plan, const MatmulArgs& args,
          const cublasLtMatmulAlgo_t& algorithm) {
-  const float one = 1.0f, beta = product.accumulate ? 1.0f : 0.0f;
-  return cublasLtMatmul(library.handle, plan.description.get(), &one, product.b.const_data_ptr(),
-                        plan.b.get(), product.a.const_data_ptr(), plan.a.get(), &beta,
-                        product.out.const_data_ptr(), plan.out.get(),
-                        product.out.mutable_data_ptr(), plan.out.get(), &algorithm,
-                        library.workspace.mutable_data_ptr(), library.bytes(),
-                        at::cuda::getCurrentCUDAStream()) == CUBLAS_STATUS_SUCCESS;
+  const float one = 1.0f, beta = args.accumulate ? 1.0f : 0.0f;
+  return cublasLtMatmul(library.handle, plan.description.get(), &one, args.b.const_data_ptr(),
+                        plan.b.get(), args.a.const_data_ptr(), plan.a.get(), &beta,
+                        args.out.const_data_ptr(), plan.out.get(), args.out.mutable_data_ptr(),
+                        plan.out.get(), &algorithm, library.workspace.mutable_data_ptr(),
+                        library.bytes(), at::cuda::getCurrentCUDAStream()) == CUBLAS_STATUS_SUCCESS;
 }
 
 // Milliseconds; infinite if it does not run.
-float measure(const Library& library, const Plan& plan, const MatmulArgs& product,
+float measure(const Library& library, const Plan& plan, const MatmulArgs& args,
               const cublasLtMatmulAlgo_t& algorithm) {
   const auto never = std::numeric_limits<float>::infinity();
-  if (!run(library, plan, product, algorithm)) return never;
+  if (!run(library, plan, args, algorithm)) return never;
   const auto stream = at::cuda::getCurrentCUDAStream();
   at::cuda::CUDAEvent start(cudaEventDefault), end(cudaEventDefault);
   start.record(stream);
   for (int round = 0; round < kRounds; ++round)
-    if (!run(library, plan, product, algorithm)) return never;
+    if (!run(library, plan, args, algorithm)) return never;
   end.record(stream);
   end.synchronize();
   return start.elapsed_time(end);
@@ -199,19 +198,18 @@ float measure(const Library& library, const Plan& plan, const MatmulArgs& produc
 // What candidates may compute as often as they like. One that adds to its result gets another, of
 // as many rows as fit into kScratchBytes: of the head's weight those are thousands of words, enough
 // to fill any card. Nothing if that is more than there is: trying is no reason to free or to fail.
-std::optional<MatmulArgs> trial_of(const MatmulArgs& product) {
-  if (!product.accumulate) return product;
+std::optional<MatmulArgs> trial_of(const MatmulArgs& args) {
+  if (!args.accumulate) return args;
   constexpr std::int64_t kRows = 256;  // of the largest tiles
-  const std::int64_t row = product.out.size(1) * product.out.element_size();
+  const std::int64_t row = args.out.size(1) * args.out.element_size();
   const std::int64_t most = kScratchBytes / row / kRows * kRows;
-  const std::int64_t rows = std::min(product.out.size(0), most);
-  if (rows == 0 ||
-      !fits_without_flush(product.out.device(), static_cast<std::uint64_t>(rows * row)))
+  const std::int64_t rows = std::min(args.out.size(0), most);
+  if (rows == 0 || !fits_without_flush(args.out.device(), static_cast<std::uint64_t>(rows * row)))
     return std::nullopt;
-  MatmulArgs trial = product;
-  trial.a = product.a.narrow(product.transpose_a ? 1 : 0, 0, rows);
+  MatmulArgs trial = args;
+  trial.a = args.a.narrow(args.transpose_a ? 1 : 0, 0, rows);
   try {
-    trial.out = at::zeros({rows, product.out.size(1)}, product.out.options());
+    trial.out = at::zeros({rows, args.out.size(1)}, args.out.options());
   } catch (const c10::OutOfMemoryError&) {
     return std::nullopt;
   }
@@ -220,14 +218,14 @@ std::optional<MatmulArgs> trial_of(const MatmulArgs& product) {
 
 // The fastest of the library's suggestions; its first one where trying is not possible: inside a
 // graph capture, where results must not depend on timings, or without memory for a result to spoil.
-void choose(const Library& library, Plan& plan, const MatmulArgs& product) {
-  const auto algorithms = candidates(library, plan, product);
+void choose(const Library& library, Plan& plan, const MatmulArgs& args) {
+  const auto algorithms = candidates(library, plan, args);
   plan.tuned = !capturing();  // without a suggestion, too: it will not have one the next time
   if (algorithms.empty()) return;
   plan.algorithm = algorithms.front();
   if (!plan.tuned || algorithms.size() == 1 || at::globalContext().deterministicAlgorithms())
     return;
-  const auto trial = trial_of(product);
+  const auto trial = trial_of(args);
   if (!trial) return;
   const Plan trial_plan = make_plan(*trial);
   if (!trial_plan.complete() || !set_bias(trial_plan, *trial)) return;
@@ -264,23 +262,23 @@ bool multiplies(const at::Tensor& factor) {
          (factor.scalar_type() == at::kBFloat16 || factor.scalar_type() == at::kHalf);
 }
 
-bool multiply(const MatmulArgs& product) {
-  if (product.a.numel() == 0 || product.b.numel() == 0) return false;
-  TORCH_CHECK(product.a.is_contiguous() && product.b.is_contiguous() &&
-                  product.out.is_contiguous() && product.a.scalar_type() == product.b.scalar_type(),
+bool multiply(const MatmulArgs& args) {
+  if (args.a.numel() == 0 || args.b.numel() == 0) return false;
+  TORCH_CHECK(args.a.is_contiguous() && args.b.is_contiguous() && args.out.is_contiguous() &&
+                  args.a.scalar_type() == args.b.scalar_type(),
               "multiply: contiguous matrices of one type are needed");
   static std::mutex mutex;
   static std::map<Key, Plan> plans;
   const std::scoped_lock lock(mutex);
-  const c10::cuda::CUDAGuard guard(product.a.device());
-  const Library* const shared = library(product.a.device().index());
+  const c10::cuda::CUDAGuard guard(args.a.device());
+  const Library* const shared = library(args.a.device().index());
   if (!shared) return false;
-  const auto [found, fresh] = plans.try_emplace(key_of(product));
+  const auto [found, fresh] = plans.try_emplace(key_of(args));
   Plan& plan = found->second;
-  if (fresh) plan = make_plan(product);
-  if (!plan.complete() || !set_bias(plan, product)) return false;
-  if (!plan.tuned) choose(*shared, plan, product);
-  return plan.algorithm && run(*shared, plan, product, *plan.algorithm);
+  if (fresh) plan = make_plan(args);
+  if (!plan.complete() || !set_bias(plan, args)) return false;
+  if (!plan.tuned) choose(*shared, plan, args);
+  return plan.algorithm && run(*shared, plan, args, *plan.algorithm);
 }
 
 }  // namespace gpt

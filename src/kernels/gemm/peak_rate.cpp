@@ -86,7 +86,7 @@ std::vector<LargeGemm> large_gemms(const c10::Device& device, c10::ScalarType ty
   return gemms;
 }
 
-// FLOP/s of a square product, the best of a few; of one, if it takes long (bfloat16 on a CPU that
+// FLOP/s of a square GEMM, the best of a few; of one, if it takes long (bfloat16 on a CPU that
 // has none: seconds).
 double measure_gemm(const c10::Device& device, c10::ScalarType type, const LargeGemm& gemm) {
   const std::int64_t size = device.is_cuda() ? 8192 : 1024;

@@ -23,7 +23,7 @@ Dot choose_dot() {
   return SkinnyGemmKernel<4>::run;  // SSE2, which every x86-64 has
 }
 
-// Tile instructions for bfloat16 products, which ATen's library uses.
+// Tile instructions for bfloat16 matmuls, which ATen's library uses.
 bool has_tiles() {
   const auto facts = at::cpu::get_cpu_capabilities();
   const auto found = facts.find("amx_bf16");
@@ -49,20 +49,20 @@ at::Tensor skinny_linear(const at::Tensor& x_NI, const at::Tensor& weight_OI,
   static const Dot dot = choose_dot();
   const std::int64_t outputs = weight_OI.size(0);
   const at::Tensor y_NO = at::empty({x_NI.size(0), outputs}, x_NI.options());
-  const SkinnyGemm product{.weight = weight_OI.const_data_ptr(),
-                           .bf16 = weight_OI.scalar_type() == at::kBFloat16,
-                           .x = x_NI.const_data_ptr<float>(),
-                           .bias = bias_O.defined() ? bias_O.const_data_ptr<float>() : nullptr,
-                           .y = y_NO.mutable_data_ptr<float>(),
-                           .rows = x_NI.size(0),
-                           .inputs = x_NI.size(1),
-                           .outputs = outputs};
+  const SkinnyGemm skinny{.weight = weight_OI.const_data_ptr(),
+                          .bf16 = weight_OI.scalar_type() == at::kBFloat16,
+                          .x = x_NI.const_data_ptr<float>(),
+                          .bias = bias_O.defined() ? bias_O.const_data_ptr<float>() : nullptr,
+                          .y = y_NO.mutable_data_ptr<float>(),
+                          .rows = x_NI.size(0),
+                          .inputs = x_NI.size(1),
+                          .outputs = outputs};
   // A thread's work should outweigh waking it.
   constexpr std::int64_t kGrain = 1 << 14;
   const std::int64_t grain =
-      std::max<std::int64_t>(4, kGrain / std::max<std::int64_t>(1, product.inputs * product.rows));
+      std::max<std::int64_t>(4, kGrain / std::max<std::int64_t>(1, skinny.inputs * skinny.rows));
   parallel_ranges(outputs, grain,
-                  [&](std::int64_t first, std::int64_t last) { dot(product, first, last); });
+                  [&](std::int64_t first, std::int64_t last) { dot(skinny, first, last); });
   return y_NO;
 }
 

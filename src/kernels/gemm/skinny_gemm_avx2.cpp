@@ -2,8 +2,8 @@
 
 namespace gpt {
 
-void skinny_gemm_avx2(const SkinnyGemm& product, std::int64_t first, std::int64_t last) {
-  SkinnyGemmKernel<8>::run(product, first, last);
+void skinny_gemm_avx2(const SkinnyGemm& skinny, std::int64_t first, std::int64_t last) {
+  SkinnyGemmKernel<8>::run(skinny, first, last);
 }
 
 }  // namespace gpt

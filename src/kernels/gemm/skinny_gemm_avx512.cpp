@@ -2,8 +2,8 @@
 
 namespace gpt {
 
-void skinny_gemm_avx512(const SkinnyGemm& product, std::int64_t first, std::int64_t last) {
-  SkinnyGemmKernel<16>::run(product, first, last);
+void skinny_gemm_avx512(const SkinnyGemm& skinny, std::int64_t first, std::int64_t last) {
+  SkinnyGemmKernel<16>::run(skinny, first, last);
 }
 
 }  // namespace gpt

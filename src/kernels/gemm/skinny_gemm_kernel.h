@@ -17,8 +17,8 @@ struct SkinnyGemm {
 };
 
 // Outputs [first, last) of all rows.
-void skinny_gemm_avx2(const SkinnyGemm& product, std::int64_t first, std::int64_t last);
-void skinny_gemm_avx512(const SkinnyGemm& product, std::int64_t first, std::int64_t last);
+void skinny_gemm_avx2(const SkinnyGemm& skinny, std::int64_t first, std::int64_t last);
+void skinny_gemm_avx512(const SkinnyGemm& skinny, std::int64_t first, std::int64_t last);
 
 // g++ 12 takes no vector_size that depends on a template's parameter.
 template <int Width>

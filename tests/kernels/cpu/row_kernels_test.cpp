@@ -11,7 +11,7 @@ namespace {
 
 using testing::near;
 
-class VectorKernelsOn : public ::testing::TestWithParam<const RowKernels*> {
+class RowKernelsOn : public ::testing::TestWithParam<const RowKernels*> {
  protected:
   const RowKernels& kernels = *GetParam();
 };
@@ -25,7 +25,7 @@ Bf16* low(const at::Tensor& tensor) {
   return static_cast<Bf16*>(tensor.mutable_data_ptr());
 }
 
-TEST_P(VectorKernelsOn, NormAndItsGradients) {
+TEST_P(RowKernelsOn, NormAndItsGradients) {
   for (const std::int64_t size : kSizes) {
     auto x = (at::randn({1, size}) * 3 + 2).requires_grad_();
     auto gamma = at::randn({size}).requires_grad_(), beta = at::randn({size}).requires_grad_();
@@ -49,7 +49,7 @@ TEST_P(VectorKernelsOn, NormAndItsGradients) {
   }
 }
 
-TEST_P(VectorKernelsOn, GeluAndItsSlope) {
+TEST_P(RowKernelsOn, GeluAndItsSlope) {
   at::Tensor x = at::cat({at::linspace(-12, 12, 4001), at::tensor({-40.0f, 40.0f, 0.0f, 1e-6f})});
   const std::int64_t size = x.numel();
   for (const bool tanh : {false, true}) {
@@ -67,7 +67,7 @@ TEST_P(VectorKernelsOn, GeluAndItsSlope) {
   }
 }
 
-TEST_P(VectorKernelsOn, GeluAddsTheBiasAndRoundsToBFloat16) {
+TEST_P(RowKernelsOn, GeluAddsTheBiasAndRoundsToBFloat16) {
   const std::int64_t size = 333;
   const at::Tensor x = at::randn({size}), bias = at::randn({size});
   for (const bool tanh : {false, true}) {
@@ -83,7 +83,7 @@ TEST_P(VectorKernelsOn, GeluAddsTheBiasAndRoundsToBFloat16) {
 
 // What is computed again may be cut into rows otherwise: a value must not depend on whether it is
 // in a whole vector or in the rest of a row.
-TEST_P(VectorKernelsOn, GeluAgainGivesTheSameBits) {
+TEST_P(RowKernelsOn, GeluAgainGivesTheSameBits) {
   const std::int64_t size = 333;
   const at::Tensor bias = at::randn({size});
   for (const bool tanh : {false, true}) {
@@ -95,7 +95,7 @@ TEST_P(VectorKernelsOn, GeluAgainGivesTheSameBits) {
   }
 }
 
-TEST_P(VectorKernelsOn, RoundsAsATenDoes) {
+TEST_P(RowKernelsOn, RoundsAsATenDoes) {
   at::Tensor x = at::randn({1000});
   x[3] = std::numeric_limits<float>::infinity();
   x[5] = 1.00390625f;  // between two bfloat16 numbers: to even
@@ -108,7 +108,7 @@ TEST_P(VectorKernelsOn, RoundsAsATenDoes) {
   EXPECT_TRUE(y[7].isnan().item<bool>());
 }
 
-TEST_P(VectorKernelsOn, CopiesRowsThatLieApart) {
+TEST_P(RowKernelsOn, CopiesRowsThatLieApart) {
   const std::int64_t rows = 3, width = 21;
   const at::Tensor from = at::randn({rows, 40}), part = from.narrow(1, 0, width);
   for (const at::ScalarType type : {at::kFloat, at::kBFloat16}) {
@@ -123,7 +123,7 @@ TEST_P(VectorKernelsOn, CopiesRowsThatLieApart) {
 
 // Rows of attention: what lies beyond `size` is zero, and what lies beyond `padded` is another
 // row's.
-TEST_P(VectorKernelsOn, SoftmaxAndItsGradient) {
+TEST_P(RowKernelsOn, SoftmaxAndItsGradient) {
   for (const std::int64_t size : kSizes) {
     const std::int64_t padded = size + size / 2;
     const at::Tensor s = at::randn({padded + 1}) * 20, dp = at::randn({padded + 1});
@@ -146,7 +146,7 @@ TEST_P(VectorKernelsOn, SoftmaxAndItsGradient) {
   }
 }
 
-TEST_P(VectorKernelsOn, SoftmaxRoundsToBFloat16) {
+TEST_P(RowKernelsOn, SoftmaxRoundsToBFloat16) {
   for (const std::int64_t size : kSizes) {
     const std::int64_t padded = size + size / 2;
     const at::Tensor s = at::randn({padded}), dp = at::randn({padded});
@@ -170,7 +170,7 @@ TEST_P(VectorKernelsOn, SoftmaxRoundsToBFloat16) {
   }
 }
 
-TEST_P(VectorKernelsOn, CrossEntropyAndItsGradient) {
+TEST_P(RowKernelsOn, CrossEntropyAndItsGradient) {
   for (const std::int64_t size : kSizes) {
     const at::Tensor logits = at::randn({size}) * 5;
     auto exact_x = logits.to(at::kDouble).requires_grad_();
@@ -183,7 +183,7 @@ TEST_P(VectorKernelsOn, CrossEntropyAndItsGradient) {
   }
 }
 
-TEST_P(VectorKernelsOn, ANotANumberReachesTheResult) {
+TEST_P(RowKernelsOn, ANotANumberReachesTheResult) {
   const float nan = std::numeric_limits<float>::quiet_NaN();
   at::Tensor x = at::randn({40});
   x[17] = nan;
@@ -200,7 +200,7 @@ TEST_P(VectorKernelsOn, ANotANumberReachesTheResult) {
   }
 }
 
-TEST_P(VectorKernelsOn, SumsAndAdamW) {
+TEST_P(RowKernelsOn, SumsAndAdamW) {
   const std::int64_t size = 9001;
   const at::Tensor g = at::randn({size});
   EXPECT_NEAR(kernels.sum_of_squares(data(g), size),
@@ -226,8 +226,8 @@ TEST_P(VectorKernelsOn, SumsAndAdamW) {
 }
 
 // None where nothing can be emulated.
-GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(VectorKernelsOn);
-INSTANTIATE_TEST_SUITE_P(Sets, VectorKernelsOn, ::testing::ValuesIn(testing::row_kernel_ways()),
+GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(RowKernelsOn);
+INSTANTIATE_TEST_SUITE_P(Sets, RowKernelsOn, ::testing::ValuesIn(testing::row_kernel_ways()),
                          [](const auto& test) { return std::string(test.param->name); });
 
 }  // namespace

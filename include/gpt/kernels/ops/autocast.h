@@ -6,7 +6,7 @@
 
 namespace gpt {
 
-// While it lives, products and attention on `device` run in `type`; with float32, nothing changes.
+// While it lives, matmuls and attention on `device` run in `type`; with float32, nothing changes.
 // The state is thread-local: a guard covers the forward pass, not the autograd threads of CUDA.
 class AutocastGuard {
  public:

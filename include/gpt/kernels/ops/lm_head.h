@@ -16,7 +16,7 @@ struct LmHeadOptions {
   double scale = 1;                // loss = scale * sum of token losses; 1/(effective tokens)
   double gradient_scale = 1;       // extra factor on gradients only: the fp16 loss scale
   std::int64_t ignore_index = -1;  // targets that count for nothing
-  std::optional<at::ScalarType> compute_type = {};  // of the products; empty: x's own
+  std::optional<at::ScalarType> compute_type = {};  // of the matmuls; empty: x's own
 };
 
 struct LmHeadLoss {
@@ -34,7 +34,7 @@ LmHeadLoss lm_head_loss(const at::Tensor& x_NC, const at::Tensor& weight_VC,
 // The same without autograd, for engines that have no graph.
 struct LmHeadPass {
   at::Tensor x_NC;             // any floating type
-  at::Tensor weight_VC;        // of the type of the products
+  at::Tensor weight_VC;        // of the type of the matmuls
   at::Tensor target_N;         // int64
   at::Tensor token_N;          // written: see LmHeadLoss
   at::Tensor dx_NC = {};       // written; undefined: no gradients
@@ -54,7 +54,7 @@ struct TokenScores {
   at::Tensor likeliest_N;  // bool, CPU: no logit is larger than the target's
 };
 
-// x_NC: activations after the last LayerNorm; weight_VC: of the type in which products run;
+// x_NC: activations after the last LayerNorm; weight_VC: of the type in which matmuls run;
 // target_N: int64, in [0, V). Logits exist for `chunk` tokens at a time (0: chosen for V); their
 // statistics are float32, or float64 for a float64 x.
 TokenScores score_tokens(const at::Tensor& x_NC, const at::Tensor& weight_VC,
