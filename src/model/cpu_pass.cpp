@@ -171,7 +171,7 @@ void CpuPass<X>::head_chunk(std::int64_t begin, std::int64_t end) {
   const X* x = buffers_.norm_NC + (begin + mine.begin) * C_;
   float* logits = buffers_.logits_KV + mine.begin * V;
   X* d = buffers_.dlogits_KV + mine.begin * V;
-  forward_product(mine.size(), x, C_, wte, V, logits);
+  forward_gemm(mine.size(), x, C_, wte, V, logits);
   for (std::int64_t row = 0; row < mine.size(); ++row) {
     const std::int64_t token = begin + mine.begin + row, target = group_.y[token];
     const bool ignored = target < 0;
@@ -185,7 +185,7 @@ void CpuPass<X>::head_chunk(std::int64_t begin, std::int64_t end) {
   // The next chunk writes where this one's rows are, and shares them out otherwise if it is
   // shorter.
   if (!matrices_) return threads_.wait();
-  backward_product(mine.size(), d, V, wte, C_, buffers_.narrow_NC + (begin + mine.begin) * C_);
+  backward_gemm(mine.size(), d, V, wte, C_, buffers_.narrow_NC + (begin + mine.begin) * C_);
   threads_.wait();
   const auto part = threads_.partition(V);
   gemm_tn({part.size(), C_, end - begin}, Matrix<const X>{buffers_.dlogits_KV + part.begin, V},
@@ -211,9 +211,9 @@ const unsigned char* CpuPass<X>::pack_together(const WeightBlock& block, GemmOpe
 }
 
 template <class X>
-void CpuPass<X>::weight_product(GemmShape size, const X* a, GemmOperand<X> weight,
-                                const unsigned char* kept, float* c) {
-  const auto product = [&](const WeightBlock& block, const unsigned char* packed) {
+void CpuPass<X>::weight_gemm(GemmShape size, const X* a, GemmOperand<X> weight,
+                             const unsigned char* kept, float* c) {
+  const auto multiply = [&](const WeightBlock& block, const unsigned char* packed) {
     const GemmOperand<X> side = part_of(weight, block);
     const GemmShape part{size.M, block.columns, block.depths};
     const Matrix<const X> matrix_a{a + block.depth, size.K};
@@ -223,26 +223,26 @@ void CpuPass<X>::weight_product(GemmShape size, const X* a, GemmOperand<X> weigh
     side.k_contiguous ? gemm_nt(part, matrix_a, matrix_b, to, into)
                       : gemm_nn(part, matrix_a, matrix_b, to, into);
   };
-  if (kept || !buffers_.weight_block[0]) return product({0, size.N, 0, size.K}, kept);
+  if (kept || !buffers_.weight_block[0]) return multiply({0, size.N, 0, size.K}, kept);
   const WeightBlocks blocks(*native_gemm<X>(), size.N, size.K, model_.shape.weight_block_bytes);
   for (std::int64_t index = 0; index < blocks.count(); ++index) {
     const WeightBlock block = blocks.at(index);
-    product(block, pack_together(block, weight));
+    multiply(block, pack_together(block, weight));
   }
 }
 
 template <class X>
-void CpuPass<X>::forward_product(std::int64_t rows, const X* x, std::int64_t in,
-                                 const CpuWeight& weight, std::int64_t out, float* y) {
-  weight_product({rows, out, in}, x, {matrix_of<X>(weight), in, /*k_contiguous=*/true},
-                 weight.packed_forward, y);
+void CpuPass<X>::forward_gemm(std::int64_t rows, const X* x, std::int64_t in,
+                              const CpuWeight& weight, std::int64_t out, float* y) {
+  weight_gemm({rows, out, in}, x, {matrix_of<X>(weight), in, /*k_contiguous=*/true},
+              weight.packed_forward, y);
 }
 
 template <class X>
-void CpuPass<X>::backward_product(std::int64_t rows, const X* dy, std::int64_t out,
-                                  const CpuWeight& weight, std::int64_t in, float* dx) {
-  weight_product({rows, in, out}, dy, {matrix_of<X>(weight), in, /*k_contiguous=*/false},
-                 weight.packed_backward, dx);
+void CpuPass<X>::backward_gemm(std::int64_t rows, const X* dy, std::int64_t out,
+                               const CpuWeight& weight, std::int64_t in, float* dx) {
+  weight_gemm({rows, in, out}, dy, {matrix_of<X>(weight), in, /*k_contiguous=*/false},
+              weight.packed_backward, dx);
 }
 
 // What a thread does to its own rows of tokens.
@@ -250,13 +250,13 @@ void CpuPass<X>::backward_product(std::int64_t rows, const X* dy, std::int64_t o
 template <class X>
 void CpuPass<X>::linear(const X* x, std::int64_t in, const CpuWeight& weight, std::int64_t out,
                         float* y) {
-  forward_product(rows_.size(), x + rows_.begin * in, in, weight, out, y + rows_.begin * out);
+  forward_gemm(rows_.size(), x + rows_.begin * in, in, weight, out, y + rows_.begin * out);
 }
 
 template <class X>
 void CpuPass<X>::linear_backward(const X* dy, std::int64_t out, const CpuWeight& weight,
                                  std::int64_t in, float* dx) {
-  backward_product(rows_.size(), dy + rows_.begin * out, out, weight, in, dx + rows_.begin * in);
+  backward_gemm(rows_.size(), dy + rows_.begin * out, out, weight, in, dx + rows_.begin * in);
 }
 
 template <class X>

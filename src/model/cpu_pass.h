@@ -97,14 +97,14 @@ class CpuPass {
   // GEMMs of `rows` rows, those of this thread, with a weight (out, in): y = x w^T and dx = dy w.
   // All threads of the group call the same ones, since they may pack the weight together
   // (weight_blocks.h).
-  void forward_product(std::int64_t rows, const X* x, std::int64_t in, const CpuWeight& weight,
-                       std::int64_t out, float* y);
-  void backward_product(std::int64_t rows, const X* dy, std::int64_t out, const CpuWeight& weight,
-                        std::int64_t in, float* dx);
+  void forward_gemm(std::int64_t rows, const X* x, std::int64_t in, const CpuWeight& weight,
+                    std::int64_t out, float* y);
+  void backward_gemm(std::int64_t rows, const X* dy, std::int64_t out, const CpuWeight& weight,
+                     std::int64_t in, float* dx);
   // Either of them: c = a times the weight, a matrix B that may be kept packed. Rows of a and c
   // follow each other.
-  void weight_product(GemmShape size, const X* a, GemmOperand<X> weight, const unsigned char* kept,
-                      float* c);
+  void weight_gemm(GemmShape size, const X* a, GemmOperand<X> weight, const unsigned char* kept,
+                   float* c);
   const unsigned char* pack_together(const WeightBlock& block, GemmOperand<X> weight);
   void linear(const X* x, std::int64_t in, const CpuWeight& weight, std::int64_t out, float* y);
   void linear_backward(const X* dy, std::int64_t out, const CpuWeight& weight, std::int64_t in,
