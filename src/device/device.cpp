@@ -47,7 +47,7 @@ DeviceFacts device_facts(int cuda_index) {
   return facts;
 }
 
-std::string device_name(const c10::Device& gpu) {
+std::string driver_name(const c10::Device& gpu) {
   return cuda_device_name(gpu.index());
 }
 

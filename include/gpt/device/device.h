@@ -22,7 +22,7 @@ struct DeviceFacts {
 DeviceFacts device_facts(int cuda_index = 0);
 
 // The product name of a GPU as the driver reports it: "NVIDIA H200".
-std::string device_name(const c10::Device& gpu);
+std::string driver_name(const c10::Device& gpu);
 
 // Makes a GPU the current one of the calling thread; nothing to do for the CPU. LibTorch goes back
 // to the current GPU after every event, which would otherwise open a context on the first card:

@@ -122,7 +122,7 @@ PeakRate fastest_of(const std::vector<LargeGemm>& gemms, const c10::Device& devi
 
 PeakRate peak_rate(const c10::Device& device, c10::ScalarType type) {
   if (device.is_cuda() && type != at::kFloat) {
-    const std::string name = device_name(device);
+    const std::string name = driver_name(device);
     if (const double known = table_peak(name); known > 0) return {known, name + ", data sheet"};
   }
   return fastest_of(gemms_in_use(device, type), device, type);
