@@ -28,10 +28,10 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_L
   list(APPEND GPT_WARNINGS -Wno-restrict -Wno-array-bounds -Wno-stringop-overflow)
 endif()
 
-# Several files of a room as one: whoever builds all once waits half as long, whoever changes a line
-# waits longer. Anonymous namespaces of one room then share their names, which the cpu preset, built
+# Several files of a module as one: whoever builds all once waits half as long, whoever changes a line
+# waits longer. Anonymous namespaces of one module then share their names, which the cpu preset, built
 # by scripts/test, holds true.
-option(GPTTRAIN_UNITY "Compile the sources of a room in batches" OFF)
+option(GPTTRAIN_UNITY "Compile the sources of a module in batches" OFF)
 if(GPTTRAIN_UNITY)
   # The first takes the batched file for a header, the second meets the names of other files.
   list(APPEND GPT_WARNINGS -Wno-subobject-linkage -Wno-shadow)

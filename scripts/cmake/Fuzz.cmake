@@ -1,7 +1,7 @@
 # The targets of tests/fuzz, twice: for libFuzzer in a build of their own (preset fuzz), and as an
 # ordinary test that replays seeds and regressions.
 
-# Readers in Torch rooms that need no Torch themselves, so that they can be built without it.
+# Readers in Torch modules that need no Torch themselves, so that they can be built without it.
 set(GPT_FUZZ_READERS ${CMAKE_SOURCE_DIR}/src/checkpoint/manifest.cpp
     ${CMAKE_SOURCE_DIR}/src/data/token_file.cpp ${CMAKE_SOURCE_DIR}/src/data/token_shard.cpp
     ${CMAKE_SOURCE_DIR}/src/exchange/hf_config.cpp ${CMAKE_SOURCE_DIR}/src/exchange/model_shape.cpp)

@@ -45,7 +45,7 @@ if(GPT_HAVE_CUDA)
 endif()
 message(STATUS "gpttrain: LibTorch ${GPT_TORCH_VERSION} in ${GPTTRAIN_TORCH}")
 
-# One precompiled ATen header for all Torch rooms: 15 s once, 5 s saved in each file after it. No more
+# One precompiled ATen header for all Torch modules: 15 s once, 5 s saved in each file after it. No more
 # than ATen: g++ instantiates the templates that the header left pending anew in each file, and those
 # of torch/csrc/autograd/custom_function.h, which three files need, would take a second in all.
 add_library(gpt_torch_pch OBJECT ${CMAKE_SOURCE_DIR}/scripts/cmake/torch_pch.cpp)

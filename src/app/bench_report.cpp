@@ -51,11 +51,11 @@ std::string subject(const BenchResult& result) {
 
 }  // namespace
 
-std::vector<PhaseLine> phase_lines(const std::vector<PhaseClock::Times>& iterations) {
+std::vector<PhaseLine> phase_lines(const std::vector<PhaseTimer::Times>& iterations) {
   std::vector<PhaseLine> lines;
   const auto add = [&](const std::string& span, const std::string& name) {
     std::vector<double> seconds;
-    for (const PhaseClock::Times& times : iterations) {
+    for (const PhaseTimer::Times& times : iterations) {
       const auto found = std::find_if(times.begin(), times.end(),
                                       [&](const auto& time) { return time.first == span; });
       seconds.push_back(found == times.end() ? 0 : found->second);
@@ -63,7 +63,7 @@ std::vector<PhaseLine> phase_lines(const std::vector<PhaseClock::Times>& iterati
     lines.push_back({name, median(seconds), least(seconds)});
   };
   std::vector<std::string> names;
-  for (const PhaseClock::Times& times : iterations)
+  for (const PhaseTimer::Times& times : iterations)
     for (const auto& [name, seconds] : times)
       if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
   for (const std::string& name : names)

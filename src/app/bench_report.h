@@ -15,7 +15,7 @@ struct PhaseLine {
   double median = 0, least = 0;  // seconds
 };
 // In the order of a step; what belongs to none comes last, as "other".
-std::vector<PhaseLine> phase_lines(const std::vector<PhaseClock::Times>& iterations);
+std::vector<PhaseLine> phase_lines(const std::vector<PhaseTimer::Times>& iterations);
 
 std::string bench_text(const BenchResult& result);
 nlohmann::ordered_json bench_json(const BenchResult& result);

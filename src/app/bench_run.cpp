@@ -10,8 +10,8 @@
 #include <ATen/Parallel.h>
 
 #include "gpt/base/terminal.h"
-#include "gpt/kernels/device.h"
-#include "gpt/kernels/device_memory.h"
+#include "gpt/device/device.h"
+#include "gpt/device/memory.h"
 #include "gpt/train/trainer.h"
 
 #include "app/memory_setup.h"
@@ -139,7 +139,7 @@ BenchResult run_bench(TrainConfig config, const BenchConfig& bench) {
   const std::int64_t count = iterations_for(bench.timed_iters, last);
   for (std::int64_t i = 0; i < count; ++i) result.whole.push_back(run.timed_step());
   {
-    PhaseClock clock(compute.device);
+    PhaseTimer clock(compute.device);
     for (std::int64_t i = 0; i < count; ++i) {
       run.trainer.advance();
       result.phases.push_back(clock.take());

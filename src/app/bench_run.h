@@ -7,9 +7,9 @@
 
 #include "gpt/config/bench_config.h"
 #include "gpt/config/train_config.h"
-#include "gpt/kernels/device.h"
-#include "gpt/kernels/device_memory.h"
-#include "gpt/train/phase_clock.h"
+#include "gpt/device/memory.h"
+#include "gpt/kernels/gemm/peak_rate.h"
+#include "gpt/train/phase_timer.h"
 
 namespace gpt {
 
@@ -22,7 +22,7 @@ struct BenchResult {
   PeakRate peak;                 // of products here
   double setup = 0, first = 0;   // seconds: from the start of run_bench to the first step; of it
   std::vector<double> whole;     // seconds of each iteration, undisturbed
-  std::vector<PhaseClock::Times> phases;  // of as many others
+  std::vector<PhaseTimer::Times> phases;  // of as many others
   MemoryUse memory;
   std::int64_t planned = 0;        // bytes of tensors at the peak, as the plan foresaw
   std::uint64_t process_peak = 0;  // bytes of resident pages

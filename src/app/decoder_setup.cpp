@@ -1,9 +1,9 @@
 #include "app/decoder_setup.h"
 
 #include "gpt/config/memory_limit.h"
-#include "gpt/kernels/cpu_memory.h"
-#include "gpt/kernels/device_memory.h"
-#include "gpt/kernels/memory_failure.h"
+#include "gpt/device/cpu_memory.h"
+#include "gpt/device/memory.h"
+#include "gpt/device/memory_failure.h"
 
 namespace gpt {
 

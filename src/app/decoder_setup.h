@@ -4,7 +4,7 @@
 #include <memory>
 #include <string>
 
-#include "gpt/kernels/compute.h"
+#include "gpt/device/compute.h"
 #include "gpt/model/decoder.h"
 
 #include "app/open_model.h"

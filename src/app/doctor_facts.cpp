@@ -14,9 +14,9 @@
 #include "gpt/base/files.h"
 #include "gpt/base/strings.h"
 #include "gpt/base/user_folders.h"
-#include "gpt/kernels/device_memory.h"
-#include "gpt/kernels/device_watch.h"
-#include "gpt/kernels/product_set.h"
+#include "gpt/device/memory.h"
+#include "gpt/device/watch.h"
+#include "gpt/kernels/gemm/gemm_backend.h"
 
 #include "app/version.h"
 
@@ -130,7 +130,7 @@ DoctorFacts machine_facts(const TrainConfig& config) {
   facts.kernel = concat(name.sysname, " ", name.release, " ", name.machine);
   facts.libc = concat("glibc ", gnu_get_libc_version());
   facts.cpu_features = cpu_features();
-  facts.products = products_text();
+  facts.products = gemm_backend_name();
   const c10::Device cpu(c10::kCPU);
   facts.ram = total_memory(cpu);
   facts.ram_available = free_memory(cpu);

@@ -9,9 +9,9 @@
 #include <vector>
 
 #include "gpt/config/train_config.h"
-#include "gpt/kernels/device.h"
-#include "gpt/kernels/library_versions.h"
-#include "gpt/kernels/nvml.h"
+#include "gpt/device/device.h"
+#include "gpt/device/library_versions.h"
+#include "gpt/device/nvml.h"
 
 #include "app/machine_plan.h"
 

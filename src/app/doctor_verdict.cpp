@@ -4,7 +4,7 @@
 #include <cstdlib>
 
 #include "gpt/base/strings.h"
-#include "gpt/kernels/device_watch.h"
+#include "gpt/device/watch.h"
 #include "gpt/memory/plan_text.h"
 
 namespace gpt {

@@ -9,9 +9,9 @@
 #include "gpt/base/strings.h"
 #include "gpt/config/memory_limit.h"
 #include "gpt/corpus/dataset_meta.h"
-#include "gpt/kernels/device.h"
-#include "gpt/kernels/device_memory.h"
-#include "gpt/kernels/gpu_table.h"
+#include "gpt/device/device.h"
+#include "gpt/device/gpu_table.h"
+#include "gpt/device/memory.h"
 #include "gpt/memory/plan_text.h"
 
 namespace gpt {

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "gpt/config/train_config.h"
-#include "gpt/kernels/compute.h"
+#include "gpt/device/compute.h"
 #include "gpt/memory/plan.h"
 
 namespace gpt {

@@ -10,7 +10,7 @@
 #include "gpt/base/process.h"
 #include "gpt/base/process_limits.h"
 #include "gpt/base/signal.h"
-#include "gpt/kernels/device_memory.h"
+#include "gpt/device/memory.h"
 
 #include "app/verbs.h"
 

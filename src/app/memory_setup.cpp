@@ -9,8 +9,8 @@
 #include "gpt/base/log.h"
 #include "gpt/base/strings.h"
 #include "gpt/config/memory_limit.h"
-#include "gpt/kernels/device.h"
-#include "gpt/kernels/device_memory.h"
+#include "gpt/device/device.h"
+#include "gpt/device/memory.h"
 #include "gpt/memory/plan_text.h"
 #include "gpt/model/evaluation_engine.h"
 
@@ -57,9 +57,9 @@ Planned set_up_memory(TrainConfig& config, const std::optional<CheckpointInfo>& 
   const Plan& plan = *planned.chosen.best;
   // CUDA's context is outside of what the allocator can hold to a limit.
   // Without a limit, too: a refusal is to say how much was missing.
-  limit_memory(
-      compute.device,
-      limited ? static_cast<std::uint64_t>(planned.limit - plan.train.live[Use::kContext]) : 0);
+  limit_memory(compute.device, limited ? static_cast<std::uint64_t>(
+                                             planned.limit - plan.train.live[MemoryKind::kContext])
+                                       : 0);
   return planned;
 }
 

@@ -7,7 +7,7 @@
 #include "gpt/checkpoint/store.h"
 #include "gpt/config/settings.h"
 #include "gpt/config/train_config.h"
-#include "gpt/kernels/compute.h"
+#include "gpt/device/compute.h"
 #include "gpt/model/engine.h"
 
 #include "app/machine_plan.h"

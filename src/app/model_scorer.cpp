@@ -8,10 +8,9 @@
 
 #include "gpt/base/log.h"
 #include "gpt/base/strings.h"
-#include "gpt/kernels/device_memory.h"
-#include "gpt/kernels/lm_head.h"
-#include "gpt/kernels/memory_failure.h"
-#include "gpt/kernels/token_scores.h"
+#include "gpt/device/memory.h"
+#include "gpt/device/memory_failure.h"
+#include "gpt/kernels/ops/lm_head.h"
 
 namespace gpt {
 

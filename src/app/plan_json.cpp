@@ -10,7 +10,8 @@ namespace {
 
 nlohmann::ordered_json to_json(const Phase& phase) {
   nlohmann::ordered_json json{{"peak_in", phase.name}};
-  for (std::size_t i = 0; i < kUses; ++i) json[use_name(static_cast<Use>(i))] = phase.live.bytes[i];
+  for (std::size_t i = 0; i < kMemoryKinds; ++i)
+    json[memory_kind_name(static_cast<MemoryKind>(i))] = phase.live.bytes[i];
   json["total"] = phase.live.total();
   json["tensors"] = phase.live.tensors();
   return json;

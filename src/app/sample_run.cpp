@@ -7,8 +7,8 @@
 
 #include "gpt/base/log.h"
 #include "gpt/base/strings.h"
-#include "gpt/kernels/device_memory.h"
-#include "gpt/kernels/memory_failure.h"
+#include "gpt/device/memory.h"
+#include "gpt/device/memory_failure.h"
 #include "gpt/model/generator_steps.h"
 
 namespace gpt {

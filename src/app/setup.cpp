@@ -6,10 +6,10 @@
 #include "gpt/base/strings.h"
 #include "gpt/base/thread.h"
 #include "gpt/config/resolve.h"
-#include "gpt/kernels/autocast.h"
-#include "gpt/kernels/cpu_memory.h"
-#include "gpt/kernels/device.h"
-#include "gpt/kernels/parallel.h"
+#include "gpt/device/compute.h"
+#include "gpt/device/cpu_memory.h"
+#include "gpt/device/device.h"
+#include "gpt/device/thread_pool.h"
 
 #include "app/version.h"
 

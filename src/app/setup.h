@@ -3,7 +3,7 @@
 
 #include "gpt/config/open_config.h"
 #include "gpt/config/train_config.h"
-#include "gpt/kernels/compute.h"
+#include "gpt/device/compute.h"
 
 namespace gpt {
 

@@ -12,14 +12,15 @@
 #include "gpt/config/command_line.h"
 #include "gpt/config/printing.h"
 #include "gpt/config/validate.h"
+#include "gpt/device/device.h"
+#include "gpt/device/memory.h"
+#include "gpt/device/watch.h"
 #include "gpt/exchange/pretrained.h"
-#include "gpt/kernels/device.h"
-#include "gpt/kernels/device_memory.h"
-#include "gpt/kernels/device_watch.h"
+#include "gpt/kernels/gemm/peak_rate.h"
 #include "gpt/memory/plan_text.h"
 #include "gpt/model/generator_steps.h"
+#include "gpt/train/chrome_trace.h"
 #include "gpt/train/replanner.h"
-#include "gpt/train/step_trace.h"
 #include "gpt/train/trainer.h"
 
 #include "app/import_run.h"
@@ -161,7 +162,7 @@ ExitCode train(TrainConfig config, const Settings& asked, const StopSignals& sig
   Trainer trainer({config, compute, model, *engine, optimizer, scaler, dataset, batches, generator,
                    store, report, config_json},
                   state);
-  std::optional<StepTrace> trace;
+  std::optional<ChromeTrace> trace;
   if (config.system.profile)
     trace.emplace(fs::path(config.io.out_dir) / "trace.json", compute.device,
                   iterations_left(config.optimizer.max_iters, state.step));

@@ -43,7 +43,7 @@ std::int64_t arena_bytes(const Problem& problem, CpuShape shape, bool gradients)
   return block_bytes(problem, shape.groups * cpu_arena_bytes(shape));
 }
 
-// Of a thread beside the first: gradients of its own of all weights, or of vectors alone.
+// Of a thread other than the first: gradients of its own of all weights, or of vectors alone.
 std::int64_t partial_bytes(const Problem& problem, const Work& work, std::int64_t rank) {
   const std::int64_t all = problem.parameters();
   if (work.together) return block_bytes(problem, 4 * (all - matrices_of(problem)));
@@ -53,7 +53,7 @@ std::int64_t partial_bytes(const Problem& problem, const Work& work, std::int64_
 // All of it is there all the time from the first evaluation and step on. The last piece of a step
 // or of an evaluation may have fewer sequences than the others, and a single one is worked on by
 // all threads.
-Footprint always(const Problem& problem, const Choice& choice, std::int64_t batch) {
+MemoryBreakdown always(const Problem& problem, const Choice& choice, std::int64_t batch) {
   const std::int64_t all = problem.parameters();
   const auto last_of = [&](std::int64_t sequences, std::int64_t piece) {
     return work_of(problem, choice, sequences % piece == 0 ? piece : sequences % piece);
@@ -62,18 +62,20 @@ Footprint always(const Problem& problem, const Choice& choice, std::int64_t batc
   const Work last = last_of(problem.effective(), choice.micro_batch);
   const Work evaluation = work_of(problem, choice, choice.eval_batch);
   const Work last_evaluation = last_of(problem.batch, choice.eval_batch);
-  Footprint live = standing(problem, choice);
-  live[Use::kGradients] = block_bytes(problem, 4 * all);
+  MemoryBreakdown live = persistent_memory(problem, choice);
+  live[MemoryKind::kGradients] = block_bytes(problem, 4 * all);
   for (std::int64_t rank = 1; rank < problem.threads; ++rank)
-    live[Use::kGradients] +=
+    live[MemoryKind::kGradients] +=
         std::max(partial_bytes(problem, usual, rank), partial_bytes(problem, last, rank));
-  if (problem.type_bytes != 4) live[Use::kCopies] = block_bytes(problem, 2 * matrices_of(problem));
-  live[Use::kCopies] += block_bytes(problem, cpu_packed_bytes(uncut_shape(problem, choice)));
-  live[Use::kActivations] = std::max({arena_bytes(problem, usual.shape, /*gradients=*/true),
-                                      arena_bytes(problem, last.shape, /*gradients=*/true),
-                                      arena_bytes(problem, evaluation.shape, /*gradients=*/false),
-                                      arena_bytes(problem, last_evaluation.shape, false)});
-  live[Use::kBatch] = batch;
+  if (problem.type_bytes != 4)
+    live[MemoryKind::kCopies] = block_bytes(problem, 2 * matrices_of(problem));
+  live[MemoryKind::kCopies] += block_bytes(problem, cpu_packed_bytes(uncut_shape(problem, choice)));
+  live[MemoryKind::kActivations] =
+      std::max({arena_bytes(problem, usual.shape, /*gradients=*/true),
+                arena_bytes(problem, last.shape, /*gradients=*/true),
+                arena_bytes(problem, evaluation.shape, /*gradients=*/false),
+                arena_bytes(problem, last_evaluation.shape, false)});
+  live[MemoryKind::kBatch] = batch;
   return live;
 }
 

@@ -1,6 +1,6 @@
 // The eager engine: nanoGPT's modules under autograd and autocast (src/model/layers.cpp), or one
 // node per block that recomputes (src/model/block_node.cpp); the chunked head
-// (src/kernels/lm_head.cpp). The residual stream is float32; products, attention and what feeds
+// (src/kernels/ops/lm_head.cpp). The residual stream is float32; matmuls, attention and what feeds
 // them are in the compute type, of s bytes.
 #include <algorithm>
 
@@ -52,12 +52,12 @@ std::int64_t kept_by_block(const Sizes& z, Recompute level) {
   std::int64_t bytes = per_token * z.tokens;
   if (!keeps(Recompute::kMlp)) return bytes;
   if (!z.problem.writes_out_scores()) return bytes + 4 * z.H * z.tokens;  // log of softmax's sums
-  // The products keep copies of q, k and v by head; autograd's modules then let go of qkv.
+  // The matmuls keep copies of q, k and v by head; autograd's modules then let go of qkv.
   if (level != Recompute::kNone) bytes += 3 * z.s * z.C * z.tokens;
   return bytes + z.kept_scores() + z.T * z.T;  // and which positions are masked
 }
 
-// Cast weights of `blocks` blocks: autocast or autograd holds them. (The node casts anew for each
+// Cast weights of `blocks` blocks: autocast or autograd holds them. (The node casts again for each
 // product.)
 std::int64_t cast_weights(const Sizes& z, std::int64_t blocks) {
   if (!z.mixed()) return 0;
@@ -67,60 +67,60 @@ std::int64_t block_copies(const Sizes& z, std::int64_t blocks) {
   return z.choice.recompute == Recompute::kNone ? cast_weights(z, blocks) : 0;
 }
 
-// One chunk of the head beside its logits: see head_pass().
-void add_head(const Sizes& z, bool gradient, Footprint& live) {
+// One chunk of the head next to its logits: see head_pass().
+void add_head(const Sizes& z, bool gradient, MemoryBreakdown& live) {
   const std::int64_t chunk = std::min(z.choice.head_chunk, z.tokens);
   const std::int64_t logits = chunk * z.V * z.s, x = chunk * z.C * z.s;
-  live[Use::kHead] += block_bytes(z.problem, logits) + 4 * z.tokens;
+  live[MemoryKind::kHead] += block_bytes(z.problem, logits) + 4 * z.tokens;
   if (z.mixed()) {
-    live[Use::kCopies] += z.s * z.V * z.C;
-    live[Use::kHead] += x;
+    live[MemoryKind::kCopies] += z.s * z.V * z.C;
+    live[MemoryKind::kHead] += x;
     // Float32 logits for the loss, then float32 dlogits and x for the weight's gradient.
     if (!z.problem.cuda)
-      live[Use::kWorkspace] += 4 * chunk * z.V + (gradient ? 4 * chunk * z.C : 0);
+      live[MemoryKind::kWorkspace] += 4 * chunk * z.V + (gradient ? 4 * chunk * z.C : 0);
   }
   if (!gradient) return;
-  live[Use::kHead] += embedding_bytes(z.problem) + 4 * z.C * z.tokens;  // dW and dx
+  live[MemoryKind::kHead] += embedding_bytes(z.problem) + 4 * z.C * z.tokens;  // dW and dx
   if (z.mixed() && z.problem.cuda)
-    live[Use::kWorkspace] += 4 * z.V * z.C;  // a chunk's dW before it is added
+    live[MemoryKind::kWorkspace] += 4 * z.V * z.C;  // a chunk's dW before it is added
   else if (!z.mixed())
-    live[Use::kWorkspace] += x;
+    live[MemoryKind::kWorkspace] += x;
 }
 
-Phase head_phase(const Sizes& z, Footprint live) {
-  live[Use::kActivations] = z.problem.layers * kept_by_block(z, z.choice.recompute) +
-                            (4 * z.C + 8) * z.tokens;  // ln_f's input and statistics
-  live[Use::kWorkspace] += 4 * z.C * z.tokens;         // ln_f's output
-  live[Use::kCopies] += block_copies(z, z.problem.layers);
+Phase head_phase(const Sizes& z, MemoryBreakdown live) {
+  live[MemoryKind::kActivations] = z.problem.layers * kept_by_block(z, z.choice.recompute) +
+                                   (4 * z.C + 8) * z.tokens;  // ln_f's input and statistics
+  live[MemoryKind::kWorkspace] += 4 * z.C * z.tokens;         // ln_f's output
+  live[MemoryKind::kCopies] += block_copies(z, z.problem.layers);
   add_head(z, /*gradient=*/true, live);
   return {"LM head", live};
 }
 
 // The forward of the last block's attention where it is written out: scores before and after the
 // mask, and softmax's output, which is kept.
-Phase attention_phase(const Sizes& z, Footprint live) {
-  live[Use::kActivations] = (z.problem.layers - 1) * kept_by_block(z, z.choice.recompute) +
-                            kept_by_block(z, Recompute::kNone) -
-                            (8 * z.s * z.C + 4 * z.C) * z.tokens;  // its MLP has not run
+Phase attention_phase(const Sizes& z, MemoryBreakdown live) {
+  live[MemoryKind::kActivations] = (z.problem.layers - 1) * kept_by_block(z, z.choice.recompute) +
+                                   kept_by_block(z, Recompute::kNone) -
+                                   (8 * z.s * z.C + 4 * z.C) * z.tokens;  // its MLP has not run
   if (z.wide_scores())
-    live[Use::kWorkspace] += z.written_scores() - z.kept_scores();
+    live[MemoryKind::kWorkspace] += z.written_scores() - z.kept_scores();
   else
-    live[Use::kWorkspace] += 2 * z.scores() - (z.problem.dropout ? z.scores() : 0);
-  live[Use::kCopies] += block_copies(z, z.problem.layers);
+    live[MemoryKind::kWorkspace] += 2 * z.scores() - (z.problem.dropout ? z.scores() : 0);
+  live[MemoryKind::kCopies] += block_copies(z, z.problem.layers);
   return {"forward of the last attention", live};
 }
 
 // Its backward on a GPU, when the MLP's are gone: the gradient of softmax's output and input, and
 // one more (as LibTorch's allocator counts), instead of the product's factor where it is another
 // than softmax's output; the stream's, and those of q, k and v.
-Phase attention_backward_phase(const Sizes& z, Footprint live) {
-  live[Use::kActivations] = z.problem.layers * kept_by_block(z, z.choice.recompute);
+Phase attention_backward_phase(const Sizes& z, MemoryBreakdown live) {
+  live[MemoryKind::kActivations] = z.problem.layers * kept_by_block(z, z.choice.recompute);
   if (z.choice.recompute < Recompute::kMlp)
-    live[Use::kActivations] -= (9 * z.s * z.C + 4 * z.C) * z.tokens;
-  live[Use::kCopies] += block_copies(z, z.problem.layers);
-  live[Use::kHead] = embedding_bytes(z.problem);
+    live[MemoryKind::kActivations] -= (9 * z.s * z.C + 4 * z.C) * z.tokens;
+  live[MemoryKind::kCopies] += block_copies(z, z.problem.layers);
+  live[MemoryKind::kHead] = embedding_bytes(z.problem);
   const std::int64_t factor = z.mixed() || z.problem.dropout ? z.s : 0;
-  live[Use::kWorkspace] += (8 * z.C + 3 * z.s * z.C + z.H * z.T * (12 - factor)) * z.tokens;
+  live[MemoryKind::kWorkspace] += (8 * z.C + 3 * z.s * z.C + z.H * z.T * (12 - factor)) * z.tokens;
   return {"backward of the last attention", live};
 }
 
@@ -129,7 +129,7 @@ std::int64_t matrix(const Sizes& z) {
 }
 
 // The moment in the backward of a block when memory peaks: the product of c_proj in its MLP. The
-// gradients of GELU's output and of the weight exist beside all that the block has kept. With a
+// gradients of GELU's output and of the weight exist next to all that the block has kept. With a
 // half type the weight's gradient is cast when GELU's output and the weight's copy are gone.
 std::int64_t autograd_workspace(const Sizes& z) {
   const std::int64_t weight = matrix(z), gelu = 4 * z.s * z.C * z.tokens;
@@ -156,25 +156,25 @@ std::int64_t node_workspace(const Sizes& z) {
   return again + stream + std::max(product, gradient);
 }
 
-Phase block_phase(const Sizes& z, std::int64_t block, Footprint live) {
+Phase block_phase(const Sizes& z, std::int64_t block, MemoryBreakdown live) {
   const Problem& problem = z.problem;
-  live[Use::kActivations] = (block + 1) * kept_by_block(z, z.choice.recompute);
-  live[Use::kCopies] += block_copies(z, block + 1);
-  live[Use::kHead] = embedding_bytes(problem);  // wte's gradient waits for the embedding's
-  live[Use::kWorkspace] +=
+  live[MemoryKind::kActivations] = (block + 1) * kept_by_block(z, z.choice.recompute);
+  live[MemoryKind::kCopies] += block_copies(z, block + 1);
+  live[MemoryKind::kHead] = embedding_bytes(problem);  // wte's gradient waits for the embedding's
+  live[MemoryKind::kWorkspace] +=
       z.choice.recompute == Recompute::kNone ? autograd_workspace(z) : node_workspace(z);
   if (z.choice.pieces(problem) == 1)  // later pieces find all gradients there
-    live[Use::kGradients] =
+    live[MemoryKind::kGradients] =
         like_final_norm(problem, 4) + like_blocks(problem, problem.layers - 1 - block, 4);
   return {block == 0 ? "backward of the first block" : "backward of the last block", live};
 }
 
-// The embeddings' backward: dense gradients of wte, beside the head's, and of wpe.
-Phase embedding_phase(const Sizes& z, Footprint live) {
-  live[Use::kHead] = embedding_bytes(z.problem);
-  live[Use::kWorkspace] += embedding_bytes(z.problem) + 4 * z.C * z.tokens + 8 * z.T * z.C;
+// The embeddings' backward: dense gradients of wte, next to the head's, and of wpe.
+Phase embedding_phase(const Sizes& z, MemoryBreakdown live) {
+  live[MemoryKind::kHead] = embedding_bytes(z.problem);
+  live[MemoryKind::kWorkspace] += embedding_bytes(z.problem) + 4 * z.C * z.tokens + 8 * z.T * z.C;
   if (z.choice.pieces(z.problem) == 1)
-    live[Use::kGradients] =
+    live[MemoryKind::kGradients] =
         like_final_norm(z.problem, 4) + like_blocks(z.problem, z.problem.layers, 4);
   return {"backward of the embeddings", live};
 }
@@ -184,36 +184,36 @@ Phase embedding_phase(const Sizes& z, Footprint live) {
 Phases eager_step(const Problem& problem, const Choice& choice) {
   const Sizes z(problem, choice, choice.micro_batch);
   const std::int64_t pieces = choice.pieces(problem);
-  Footprint live = standing(problem, choice);
-  live[Use::kWorkspace] = library_bytes(problem);
-  live[Use::kBatch] = batch_bytes(problem, choice.micro_batch, pieces);
-  if (pieces > 1) live[Use::kGradients] = like_parameters(problem, 4);
+  MemoryBreakdown live = persistent_memory(problem, choice);
+  live[MemoryKind::kWorkspace] = library_bytes(problem);
+  live[MemoryKind::kBatch] = batch_bytes(problem, choice.micro_batch, pieces);
+  if (pieces > 1) live[MemoryKind::kGradients] = like_parameters(problem, 4);
   Phases phases{head_phase(z, live), block_phase(z, problem.layers - 1, live),
                 block_phase(z, 0, live), embedding_phase(z, live)};
   if (problem.writes_out_scores()) phases.push_back(attention_phase(z, live));
   if (problem.writes_out_scores() && problem.cuda)
     phases.push_back(attention_backward_phase(z, live));
-  live[Use::kGradients] = like_parameters(problem, 4);
+  live[MemoryKind::kGradients] = like_parameters(problem, 4);
   phases.push_back({"update", live});
   return phases;
 }
 
 Phases eager_evaluation(const Problem& problem, const Choice& choice) {
   const Sizes z(problem, choice, choice.eval_batch);
-  Footprint live = standing(problem, choice);
-  live[Use::kWorkspace] = library_bytes(problem);
-  live[Use::kGradients] = like_parameters(problem, 4);  // of the step before
-  live[Use::kBatch] = batch_bytes(problem, choice.eval_batch, 4);
-  live[Use::kCopies] = cast_weights(z, problem.layers);
-  Footprint mlp = live, head = live;
+  MemoryBreakdown live = persistent_memory(problem, choice);
+  live[MemoryKind::kWorkspace] = library_bytes(problem);
+  live[MemoryKind::kGradients] = like_parameters(problem, 4);  // of the step before
+  live[MemoryKind::kBatch] = batch_bytes(problem, choice.eval_batch, 4);
+  live[MemoryKind::kCopies] = cast_weights(z, problem.layers);
+  MemoryBreakdown mlp = live, head = live;
   // x, x after attention, the LayerNorm's output; c_fc, GELU, c_proj.
-  mlp[Use::kWorkspace] += (12 * z.C + 9 * z.s * z.C) * z.tokens;
-  head[Use::kWorkspace] += 4 * z.C * z.tokens;
+  mlp[MemoryKind::kWorkspace] += (12 * z.C + 9 * z.s * z.C) * z.tokens;
+  head[MemoryKind::kWorkspace] += 4 * z.C * z.tokens;
   add_head(z, /*gradient=*/false, head);
   Phases phases{{"evaluation: MLP", mlp}, {"evaluation: LM head", head}};
   if (problem.plain_attention) {
-    Footprint attention = live;
-    attention[Use::kWorkspace] += (8 * z.C + 3 * z.s * z.C) * z.tokens + z.written_scores();
+    MemoryBreakdown attention = live;
+    attention[MemoryKind::kWorkspace] += (8 * z.C + 3 * z.s * z.C) * z.tokens + z.written_scores();
     phases.push_back({"evaluation: attention", attention});
   }
   return phases;

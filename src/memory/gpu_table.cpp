@@ -66,14 +66,15 @@ std::int64_t attention_work(const Problem& problem, const Widths& of) {
   return problem.cuda ? of.real + 2 * of.heads : 0;
 }
 
-Footprint always(const Problem& problem, const Choice& choice) {
-  Footprint live = standing(problem, choice);
-  live[Use::kGradients] = like_parameters(problem, 4);
-  if (problem.type_bytes != 4) live[Use::kCopies] = like_parameters(problem, problem.type_bytes);
-  live[Use::kWorkspace] = library_bytes(problem);
+MemoryBreakdown always(const Problem& problem, const Choice& choice) {
+  MemoryBreakdown live = persistent_memory(problem, choice);
+  live[MemoryKind::kGradients] = like_parameters(problem, 4);
+  if (problem.type_bytes != 4)
+    live[MemoryKind::kCopies] = like_parameters(problem, problem.type_bytes);
+  live[MemoryKind::kWorkspace] = library_bytes(problem);
   // Their input; and cuBLAS has a workspace for each stream, so for the one that records.
   if (problem.graphs)
-    live[Use::kGraphs] =
+    live[MemoryKind::kGraphs] =
         problem.workspace + 2 * block_bytes(problem, 8 * choice.micro_batch * problem.block);
   return live;
 }
@@ -90,24 +91,26 @@ Phases gpu_step(const Problem& problem, const Choice& choice) {
   const std::int64_t tokens = choice.micro_batch * problem.block;
   const Widths of = widths_of(problem, problem.writes_out_scores());
   const std::int64_t kept = block_kept(of, choice.recompute);
-  Footprint live = always(problem, choice);
-  live[Use::kBatch] = batch_bytes(problem, choice.micro_batch, choice.pieces(problem));
+  MemoryBreakdown live = always(problem, choice);
+  live[MemoryKind::kBatch] = batch_bytes(problem, choice.micro_batch, choice.pieces(problem));
 
   // ln_f and the gradient of its output.
-  Footprint head = live;
-  head[Use::kActivations] = (problem.layers * kept + of.real + of.low + of.statistics) * tokens;
-  head[Use::kWorkspace] += of.low * tokens;
-  head[Use::kHead] = head_bytes(problem, choice, tokens, /*gradient=*/true);
+  MemoryBreakdown head = live;
+  head[MemoryKind::kActivations] =
+      (problem.layers * kept + of.real + of.low + of.statistics) * tokens;
+  head[MemoryKind::kWorkspace] += of.low * tokens;
+  head[MemoryKind::kHead] = head_bytes(problem, choice, tokens, /*gradient=*/true);
 
   // The gradients of the stream, of the branch and of c_fc.
-  Footprint mlp = live;
-  mlp[Use::kActivations] = problem.layers * kept * tokens;
-  mlp[Use::kWorkspace] += (mlp_again(of, choice.recompute) + of.real + 5 * of.low) * tokens;
+  MemoryBreakdown mlp = live;
+  mlp[MemoryKind::kActivations] = problem.layers * kept * tokens;
+  mlp[MemoryKind::kWorkspace] += (mlp_again(of, choice.recompute) + of.real + 5 * of.low) * tokens;
 
   // Those of the stream, of attention's output and of q, k and v.
-  Footprint attention = live;
-  attention[Use::kActivations] = ((problem.layers - 1) * kept + attention_kept(of)) * tokens;
-  attention[Use::kWorkspace] += (of.real + 4 * of.low + attention_work(problem, of)) * tokens;
+  MemoryBreakdown attention = live;
+  attention[MemoryKind::kActivations] = ((problem.layers - 1) * kept + attention_kept(of)) * tokens;
+  attention[MemoryKind::kWorkspace] +=
+      (of.real + 4 * of.low + attention_work(problem, of)) * tokens;
   return {{"LM head", head},
           {"backward of the last block's MLP", mlp},
           {"backward of the last block's attention", attention}};
@@ -118,34 +121,35 @@ namespace {
 // A step's working memory belongs to the graphs that recorded it, and stays.
 std::int64_t recorded_bytes(const Problem& problem, const Choice& choice) {
   if (!problem.graphs) return 0;
-  const Footprint step = peak_of(gpu_step(problem, choice)).live;
-  return step.tensors() - step[Use::kBatch] - always(problem, choice).tensors();
+  const MemoryBreakdown step = peak_of(gpu_step(problem, choice)).live;
+  return step.tensors() - step[MemoryKind::kBatch] - always(problem, choice).tensors();
 }
 
 }  // namespace
 
 // The graphs' input and workspace, no graph's own, are there from the first recording on.
-Footprint gpu_between_steps(const Problem& problem, const Choice& choice) {
-  Footprint live = always(problem, choice);
-  live[Use::kWorkspace] += std::exchange(live[Use::kGraphs], recorded_bytes(problem, choice));
+MemoryBreakdown gpu_between_steps(const Problem& problem, const Choice& choice) {
+  MemoryBreakdown live = always(problem, choice);
+  live[MemoryKind::kWorkspace] +=
+      std::exchange(live[MemoryKind::kGraphs], recorded_bytes(problem, choice));
   return live;
 }
 
 Phases gpu_evaluation(const Problem& problem, const Choice& choice) {
   const std::int64_t tokens = choice.eval_batch * problem.block;
   const Widths of = widths_of(problem, problem.plain_attention);
-  Footprint live = gpu_between_steps(problem, choice);
-  live[Use::kBatch] = batch_bytes(problem, choice.eval_batch, 1);
-  // Nothing is kept: the stream and the branch before and after a LayerNorm, c_fc beside GELU, or
+  MemoryBreakdown live = gpu_between_steps(problem, choice);
+  live[MemoryKind::kBatch] = batch_bytes(problem, choice.eval_batch, 1);
+  // Nothing is kept: the stream and the branch before and after a LayerNorm, c_fc next to GELU, or
   // attention.
   const std::int64_t norm = 2 * of.real + 2 * of.low + of.statistics;
   const std::int64_t mlp = of.real + 8 * of.low + of.statistics;
   const std::int64_t attention =
       of.real + 3 * of.low + (problem.plain_attention ? 2 * scores(problem) : of.low + of.heads);
-  Footprint block = live, head = live;
-  block[Use::kWorkspace] += std::max({norm, mlp, attention}) * tokens;
-  head[Use::kWorkspace] += of.low * tokens;
-  head[Use::kHead] = head_bytes(problem, choice, tokens, /*gradient=*/false);
+  MemoryBreakdown block = live, head = live;
+  block[MemoryKind::kWorkspace] += std::max({norm, mlp, attention}) * tokens;
+  head[MemoryKind::kWorkspace] += of.low * tokens;
+  head[MemoryKind::kHead] = head_bytes(problem, choice, tokens, /*gradient=*/false);
   return {{"evaluation: block", block}, {"evaluation: LM head", head}};
 }
 

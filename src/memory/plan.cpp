@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "gpt/kernels/lm_head.h"
+#include "gpt/kernels/ops/lm_head.h"
 #include "gpt/memory/step_table.h"
 
 namespace gpt {
@@ -28,7 +28,8 @@ std::vector<std::int64_t> micro_batches(const Problem& problem, const Fixed& fix
 }
 
 // For the eager engine more than the default only loses caches; the fused one packs the head's
-// weight for every chunk anew. Measured, 124M: 512 tokens take 7 % off a step of 333, 1024 no more.
+// weight for every chunk again. Measured, 124M: 512 tokens take 7 % off a step of 333, 1024 no
+// more.
 std::int64_t cpu_head_chunk(const Problem& problem) {
   constexpr std::int64_t kFused = 512;
   const std::int64_t chunk = default_head_chunk(problem.vocab);
@@ -46,7 +47,7 @@ std::vector<std::int64_t> head_chunks(const Problem& problem, const Fixed& fixed
 }
 
 // The largest evaluation that does not need more than training does; else the one that needs least.
-// What a step recorded stays beside it: then up to a quarter more, where there is room.
+// What a step recorded stays next to it: then up to a quarter more, where there is memory.
 std::int64_t evaluation_batch(const Problem& problem, const Fixed& fixed, Choice choice,
                               std::int64_t train_needs, std::int64_t limit) {
   if (fixed.eval_batch) return *fixed.eval_batch;

@@ -18,10 +18,10 @@ std::string row(const char* name, std::int64_t train, std::int64_t eval) {
 
 std::string table(const Plan& plan, std::int64_t limit) {
   std::string out = format("  %-22s %10s %10s\n", "MiB at the peak", "train", "eval");
-  for (std::size_t i = 0; i < kUses; ++i) {
-    const Use use = static_cast<Use>(i);
-    if (plan.train.live[use] != 0 || plan.eval.live[use] != 0)
-      out += row(use_name(use), plan.train.live[use], plan.eval.live[use]);
+  for (std::size_t i = 0; i < kMemoryKinds; ++i) {
+    const MemoryKind kind = static_cast<MemoryKind>(i);
+    if (plan.train.live[kind] != 0 || plan.eval.live[kind] != 0)
+      out += row(memory_kind_name(kind), plan.train.live[kind], plan.eval.live[kind]);
   }
   out += row("needed", plan.train.live.total(), plan.eval.live.total());
   out += row("limit", limit, limit);

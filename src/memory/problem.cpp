@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "gpt/kernels/attention_pass.h"
+#include "gpt/kernels/ops/attention.h"
 
 namespace gpt {
 

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "gpt/kernels/cpu_memory.h"
+#include "gpt/device/cpu_memory.h"
 
 namespace gpt {
 
@@ -66,17 +66,17 @@ std::int64_t embedding_bytes(const Problem& problem) {
   return vector_bytes(problem, problem.vocab * problem.width, 4);
 }
 
-Footprint standing(const Problem& problem, const Choice& choice) {
-  Footprint live;
-  live[Use::kWeights] = like_parameters(problem, 4);
+MemoryBreakdown persistent_memory(const Problem& problem, const Choice& choice) {
+  MemoryBreakdown live;
+  live[MemoryKind::kWeights] = like_parameters(problem, 4);
   if (choice.offload == Offload::kWeights && problem.cuda)
-    live[Use::kWeights] -= weights_on_host(problem);
-  live[Use::kOptimizer] = optimizer_bytes(problem, choice);
-  if (problem.cuda) live[Use::kContext] = kCudaContext;
+    live[MemoryKind::kWeights] -= weights_on_host(problem);
+  live[MemoryKind::kOptimizer] = optimizer_bytes(problem, choice);
+  if (problem.cuda) live[MemoryKind::kContext] = kCudaContext;
   return live;
 }
 
-// cuBLASLt's is that of kernels/matmul_cuda.cpp, for half types. ATen's products, which take
+// cuBLASLt's is that of kernels/cuda/matmul_cuda.cpp, for half types. ATen's matmuls, which take
 // cuBLAS's, are those in float32, of modules, and of scores that are written out; a thread has its
 // own, and autograd's backward runs in another.
 std::int64_t library_bytes(const Problem& problem) {
@@ -127,7 +127,7 @@ Phases with_margin(const Problem& problem, Phases phases) {
   constexpr std::int64_t kShare = 40;  // a fortieth
   if (problem.cuda)
     for (Phase& phase : phases)
-      phase.live[Use::kMargin] = std::max(kLeast, phase.live.tensors() / kShare);
+      phase.live[MemoryKind::kMargin] = std::max(kLeast, phase.live.tensors() / kShare);
   return phases;
 }
 
@@ -139,11 +139,12 @@ Phases step_phases(const Problem& problem, const Choice& choice) {
 
 Phases evaluation_phases(const Problem& problem, const Choice& choice) {
   if (problem.evaluates_elsewhere) {
-    Footprint live = standing(problem, choice);
-    live[Use::kGradients] = like_parameters(problem, 4);
-    live[Use::kWorkspace] = library_bytes(problem);
+    MemoryBreakdown live = persistent_memory(problem, choice);
+    live[MemoryKind::kGradients] = like_parameters(problem, 4);
+    live[MemoryKind::kWorkspace] = library_bytes(problem);
     if (problem.engine == EngineKind::kGpu) live = gpu_between_steps(problem, choice);
-    live[Use::kBatch] = batch_bytes(problem, choice.eval_batch, 1);  // they come by way of this one
+    live[MemoryKind::kBatch] =
+        batch_bytes(problem, choice.eval_batch, 1);  // they come by way of this one
     return with_margin(problem, {{"evaluation on another device", live}});
   }
   return with_margin(problem, table_of(problem.engine).evaluation(problem, choice));

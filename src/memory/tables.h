@@ -15,7 +15,7 @@ std::int64_t like_final_norm(const Problem& problem, std::int64_t bytes_each);
 std::int64_t embedding_bytes(const Problem& problem);  // wte in float32
 
 // Weights, AdamW's moments (or their staging), CUDA's context and margin: there all the time.
-Footprint standing(const Problem& problem, const Choice& choice);
+MemoryBreakdown persistent_memory(const Problem& problem, const Choice& choice);
 
 // Tokens, targets and losses of a step in pieces of `sequences`.
 std::int64_t batch_bytes(const Problem& problem, std::int64_t sequences, std::int64_t pieces);
@@ -31,6 +31,6 @@ Phases cpu_evaluation(const Problem& problem, const Choice& choice);
 // The fused engine of the GPU.
 Phases gpu_step(const Problem& problem, const Choice& choice);
 Phases gpu_evaluation(const Problem& problem, const Choice& choice);
-Footprint gpu_between_steps(const Problem& problem, const Choice& choice);
+MemoryBreakdown gpu_between_steps(const Problem& problem, const Choice& choice);
 
 }  // namespace gpt

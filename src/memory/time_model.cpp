@@ -5,14 +5,14 @@
 
 #include "gpt/base/error.h"
 #include "gpt/base/strings.h"
-#include "gpt/kernels/gpu_table.h"
+#include "gpt/device/gpu_table.h"
 
 namespace gpt {
 
 namespace {
 
 constexpr double kTile = 128;          // rows and columns of a product that one unit computes
-constexpr double kProductShare = 0.8;  // of the peak that large products reach
+constexpr double kProductShare = 0.8;  // of the peak that large matmuls reach
 
 // Share of the units that a product of rows x columns keeps busy: the last wave of tiles is half
 // empty on average.
@@ -35,7 +35,7 @@ struct Costs {
     const double products = product_seconds(tokens, C, 3 * C, rates) +
                             product_seconds(tokens, C, C, rates) +
                             2 * product_seconds(tokens, C, 4 * C, rates);
-    // Causal attention is two products of half of T x T.
+    // Causal attention is two matmuls of half of T x T.
     const double attention = 2 * T * C * tokens / (0.4 * rates.flops);
     return products + attention + traffic((18 * s + 16) * C * tokens);
   }
@@ -50,7 +50,7 @@ struct Costs {
     return seconds;
   }
 
-  // Three products over chunks; each chunk reads and writes the weight's float32 gradient.
+  // Three matmuls over chunks; each chunk reads and writes the weight's float32 gradient.
   double head(double chunk) const {
     const double rows = std::min(chunk, tokens), chunks = tokens / rows;
     return chunks *
@@ -107,7 +107,7 @@ double step_seconds(const Problem& problem, const Choice& choice, const DeviceRa
   constexpr double kLaunchesPerBlock = 60;
   const double launches = kLaunchesPerBlock * costs.L * rates.launch_seconds;
   const double piece = std::max(blocks + costs.head(real(choice.head_chunk)), launches);
-  // Once a piece, gradients are read and written, and half types cast the weights anew.
+  // Once a piece, gradients are read and written, and half types cast the weights again.
   const double weights = costs.traffic((8 + (problem.type_bytes == 4 ? 0 : 6)) * costs.parameters);
   return piece * real(problem.effective()) / real(choice.micro_batch) +
          weights * real(choice.pieces(problem)) +

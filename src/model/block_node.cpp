@@ -8,7 +8,7 @@
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/function.h>
 
-#include "gpt/kernels/autocast.h"
+#include "gpt/kernels/ops/autocast.h"
 
 namespace gpt {
 

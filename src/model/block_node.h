@@ -7,7 +7,7 @@
 
 namespace gpt {
 
-// block(x_BTC, layer, dropout) in float32 or float64, with the products in the type of the
+// block(x_BTC, layer, dropout) in float32 or float64, with the matmuls in the type of the
 // AutocastGuard that is active, or x's own. Gradients of the block's weights are added to their
 // .grad() when the node's backward runs; `block` must live until then. kNone keeps all.
 at::Tensor block_node(const Block& block, const at::Tensor& x_BTC, std::int64_t layer,

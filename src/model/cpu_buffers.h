@@ -8,13 +8,13 @@
 #include <vector>
 
 #include "gpt/base/arena.h"
-#include "gpt/kernels/cpu_attention.h"
-#include "gpt/kernels/product_set.h"
+#include "gpt/kernels/cpu/attention.h"
+#include "gpt/kernels/gemm/gemm_backend.h"
 #include "gpt/model/cpu_shape.h"
 
 namespace gpt {
 
-// N tokens, width C. X is the type of products: float or Bf16.
+// N tokens, width C. X is the type of matmuls: float or Bf16.
 template <class X>
 struct LayerBuffers {
   float *x_NC, *stats1_N2;  // the block's input; mean and 1/deviation
@@ -44,12 +44,12 @@ struct CpuBuffers {
       low_wide_N4C = arena.take<X>(4 * N * C);
       dlogits_KV = arena.take<X>(shape.head_chunk * shape.vocab);
     }
-    for (unsigned char*& one : slab) one = take_slab(shape, arena);
+    for (unsigned char*& one : weight_block) one = take_weight_block(shape, arena);
     const std::int64_t attention_floats =
-        attention_workspace(own_products<X>(C), shape.tokens, C / shape.heads);
+        attention_workspace(native_gemm<X>(C), shape.tokens, C / shape.heads);
     for (int rank = 0; rank < shape.threads; ++rank) {
       attention.push_back(arena.take<float>(attention_floats));
-      products.push_back(take_products(shape, arena));
+      gemm_workspace.push_back(take_gemm_workspace(shape, arena));
     }
   }
 
@@ -61,20 +61,21 @@ struct CpuBuffers {
   X *low_NC, *low_wide_N4C;
   float* logits_KV;
   X* dlogits_KV;
-  std::array<unsigned char*, 2> slab;  // packed weights of the whole crew; null: none
-  std::vector<float*> attention;       // of each thread
-  std::vector<std::byte*> products;    // the same; null: none of our own
+  std::array<unsigned char*, 2> weight_block;  // weights packed by all threads; null: none
+  std::vector<float*> attention;               // of each thread
+  std::vector<std::byte*> gemm_workspace;      // GEMM workspaces of each; null: MKL needs none
 
  private:
-  static unsigned char* take_slab(const CpuShape& shape, Arena& arena) {
-    return shape.slab_bytes > 0 ? arena.take<unsigned char>(shape.slab_bytes) : nullptr;
+  static unsigned char* take_weight_block(const CpuShape& shape, Arena& arena) {
+    return shape.weight_block_bytes > 0 ? arena.take<unsigned char>(shape.weight_block_bytes)
+                                        : nullptr;
   }
-  // The largest products are those of the MLP and the head, forward, backward and of their weights.
-  static std::byte* take_products(const CpuShape& shape, Arena& arena) {
-    const PackedProducts<X>* own = own_products<X>(shape.width);
-    if (!own) return nullptr;
+  // The largest GEMMs are those of the MLP and the head, forward, backward and of their weights.
+  static std::byte* take_gemm_workspace(const CpuShape& shape, Arena& arena) {
+    const NativeGemm<X>* native = native_gemm<X>(shape.width);
+    if (!native) return nullptr;
     const std::int64_t widest = std::max({shape.group, 4 * shape.width, shape.vocab});
-    return arena.take<std::byte>(own->workspace_bytes({widest, widest, widest}));
+    return arena.take<std::byte>(native->workspace_bytes({widest, widest, widest}));
   }
   // What a layer does not keep for backward, all of them share.
   LayerBuffers<X> layer_buffers(const CpuShape& shape, Arena& arena) const {

@@ -5,8 +5,8 @@
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 
-#include "gpt/base/span.h"
-#include "gpt/kernels/team.h"
+#include "gpt/base/profile_range.h"
+#include "gpt/device/thread_pool.h"
 #include "gpt/model/engines.h"
 
 namespace gpt {
@@ -24,7 +24,7 @@ void require_tokens(const char* what, const at::Tensor& tokens, std::int64_t low
 }  // namespace
 
 CpuEngine::CpuEngine(const ModelConfig& config, const Gpt& model, const Compute& compute,
-                     const EnginePlan& plan, Crews crews)
+                     const EnginePlan& plan, Parallelism parallelism)
     : model_(model),
       fixed_{.layers = config.n_layer,
              .heads = config.n_head,
@@ -33,7 +33,7 @@ CpuEngine::CpuEngine(const ModelConfig& config, const Gpt& model, const Compute&
              .parameters = model.parameter_count() + model.block_size() * config.n_embd,
              .low = compute.type == at::kBFloat16},
       tanh_gelu_(config.gelu == "tanh"),
-      crews_(crews),
+      parallelism_(parallelism),
       plan_(plan),
       weights_(model, fixed_.low) {
   TORCH_CHECK(fixed_.low || compute.type == at::kFloat, "CpuEngine: float32 or bfloat16 is needed");
@@ -70,10 +70,11 @@ at::Tensor CpuEngine::run(const at::Tensor& x_BT, const at::Tensor& y_BT, float 
               model_.block_size());
   require_tokens("token", x, 0, fixed_.vocab);
   require_tokens("target", y, -1, fixed_.vocab);
-  Team& workers = team();
+  ThreadPool& workers = thread_pool();
   const int threads = workers.size();
-  together_ = crews_ == Crews::kTogether ||
-              (crews_ == Crews::kAutomatic && cpu_threads_share(fixed_.parameters, B, threads));
+  together_ =
+      parallelism_ == Parallelism::kWithinLayers ||
+      (parallelism_ == Parallelism::kAutomatic && cpu_threads_share(fixed_.parameters, B, threads));
   fixed_.recompute = plan_.recompute;
   CpuShape shape = cpu_shape(fixed_, together_, B, T, plan_.head_chunk, threads);
   shape.gradients = gradients;
@@ -99,13 +100,13 @@ at::Tensor CpuEngine::run(const at::Tensor& x_BT, const at::Tensor& y_BT, float 
                   .sequences = B,
                   .tokens = B * T,
                   .factor = factor};
-  MeetingPoint place(parts);
+  Barrier barrier(parts);
   workers.run([&](int rank) {
     if (rank >= parts) return;
     if (fixed_.low)
-      work<Bf16>(model, all, rank, parts, &place);
+      work<Bf16>(model, all, rank, parts, &barrier);
     else
-      work<float>(model, all, rank, parts, &place);
+      work<float>(model, all, rank, parts, &barrier);
   });
   if (gradients) gather_gradients(parts);
   return loss;
@@ -114,15 +115,15 @@ at::Tensor CpuEngine::run(const at::Tensor& x_BT, const at::Tensor& y_BT, float 
 // The sequences of this thread, or with others all of them, a group at a time.
 template <class X>
 void CpuEngine::work(const CpuModel& model, const Group& all, int rank, int parts,
-                     MeetingPoint* place) {
+                     Barrier* barrier) {
   const CpuShape& shape = model.shape;
-  const Crew crew = together_ ? Crew{rank, parts, place} : Crew{};
+  const ThreadGroup threads = together_ ? ThreadGroup{rank, parts, barrier} : ThreadGroup{};
   Arena arena(static_cast<std::byte*>(arena_.mutable_data_ptr()) +
               (together_ ? 0 : rank * arena_stride_));
   const CpuBuffers<X> buffers(shape, arena);
-  const ProductSpace space(buffers.products[static_cast<std::size_t>(crew.rank)]);
+  const GemmWorkspace space(buffers.gemm_workspace[static_cast<std::size_t>(threads.rank)]);
   const auto [begin, end] =
-      together_ ? Crew::Share{0, all.sequences} : Crew{rank, parts}.share(all.sequences);
+      together_ ? Partition{0, all.sequences} : ThreadGroup{rank, parts}.partition(all.sequences);
   const std::int64_t T = shape.tokens, step = shape.group / T;
   for (std::int64_t first = begin; first < end; first += step) {
     Group group = all;
@@ -132,7 +133,7 @@ void CpuEngine::work(const CpuModel& model, const Group& all, int rank, int part
     if (group.sequence) group.sequence += first;
     group.sequences = std::min(step, end - first);
     group.tokens = group.sequences * T;
-    CpuPass<X> pass(model, buffers, group, crew,
+    CpuPass<X> pass(model, buffers, group, threads,
                     shape.gradients ? gradient_of(rank, /*matrices=*/true) : nullptr,
                     shape.gradients ? gradient_of(rank, /*matrices=*/false) : nullptr);
     pass.forward();
@@ -165,13 +166,13 @@ void CpuEngine::prepare_gradients(int parts) {
       tensor = at::Tensor();
       tensor = at::empty({partial}, at::kFloat);
     }
-  Team& workers = team();
+  ThreadPool& workers = thread_pool();
   workers.run([&](int rank) {
     if (rank > 0 && rank < parts)
       std::fill_n(partial_[static_cast<std::size_t>(rank - 1)].mutable_data_ptr<float>(), partial,
                   0.0f);
     if (go_on) return;
-    const auto [begin, end] = workers.share(weights_.gradient_size(), rank, 16);
+    const auto [begin, end] = workers.partition(weights_.gradient_size(), rank, 16);
     float* data = gradient_.mutable_data_ptr<float>();
     std::fill(data + begin, data + end, 0.0f);
   });
@@ -184,14 +185,14 @@ void CpuEngine::prepare_gradients(int parts) {
 // Ranks in their order, whichever was done first.
 void CpuEngine::gather_gradients(int parts) {
   if (parts == 1) return;
-  const Span span("gradients");
-  Team& workers = team();
+  const ProfileRange range("gradients");
+  ThreadPool& workers = thread_pool();
   const std::int64_t first = together_ ? weights_.vectors_begin() : 0;
   workers.run([&](int rank) {
-    const auto [begin, end] = workers.share(weights_.gradient_size() - first, rank, 16);
+    const auto [begin, end] = workers.partition(weights_.gradient_size() - first, rank, 16);
     float* to = gradient_.mutable_data_ptr<float>() + first;
     for (std::size_t i = 0; i + 1 < static_cast<std::size_t>(parts); ++i)
-      vector_kernels().add(to + begin, partial_[i].const_data_ptr<float>() + begin, end - begin);
+      row_kernels().add(to + begin, partial_[i].const_data_ptr<float>() + begin, end - begin);
   });
 }
 

@@ -14,11 +14,11 @@ namespace gpt {
 class CpuEngine : public Engine {
  public:
   // How threads divide the work; `automatic` decides by the model's size.
-  enum class Crews { kAutomatic, kEachItsOwn, kTogether };
+  enum class Parallelism { kAutomatic, kOverSequences, kWithinLayers };
 
   // `model` must outlive it. compute.type: float32 or bfloat16.
   CpuEngine(const ModelConfig& config, const Gpt& model, const Compute& compute,
-            const EnginePlan& plan, Crews crews = Crews::kAutomatic);
+            const EnginePlan& plan, Parallelism parallelism = Parallelism::kAutomatic);
 
   at::Tensor accumulate(const at::Tensor& x_BT, const at::Tensor& y_BT, const LossScale& scale,
                         const DropoutState& dropout) override;
@@ -34,18 +34,18 @@ class CpuEngine : public Engine {
   void gather_gradients(int parts);
   float* gradient_of(int rank, bool matrices) const;
   template <class X>
-  void work(const CpuModel& model, const Group& all, int rank, int parts, MeetingPoint* place);
+  void work(const CpuModel& model, const Group& all, int rank, int parts, Barrier* barrier);
 
   const Gpt& model_;
   CpuShape fixed_;  // without the cut, which is each call's own
   bool tanh_gelu_;
-  Crews crews_;
+  Parallelism parallelism_;
   bool together_ = false;  // in the call at hand
   EnginePlan plan_;
   CpuWeights weights_;
   bool stale_ = true;
-  at::Tensor arena_;                 // bytes, for all crews
-  std::int64_t arena_stride_ = 0;    // bytes of one crew
+  at::Tensor arena_;                 // bytes, for all thread groups
+  std::int64_t arena_stride_ = 0;    // bytes of one thread group
   at::Tensor gradient_;              // float32, CpuWeights::gradient_size()
   std::vector<at::Tensor> partial_;  // of ranks from 1 on
 };

@@ -1,16 +1,17 @@
-// One pass of a group of sequences through the model, by a crew: one thread, or several that meet
-// at barriers. Rows of tokens are shared out for forward and for the gradients of activations, rows
-// of weights for the gradients of weights.
+// One pass of a group of sequences through the model, by a thread group: one thread, or several
+// that wait for each other at barriers. Each computes its partition of the tokens' rows in forward
+// and for the gradients of activations, and of the weights' rows for the gradients of weights.
 #pragma once
 
 #include <cstdint>
 
+#include "gpt/device/thread_group.h"
 #include "gpt/model/dropout_state.h"
+#include "gpt/model/layers.h"
 
 #include "cpu_buffers.h"
 #include "cpu_weights.h"
-#include "crew.h"
-#include "slab.h"
+#include "weight_blocks.h"
 
 namespace gpt {
 
@@ -30,13 +31,32 @@ struct CpuModel {
   DropoutState dropout;
 };
 
+// What differs between float32 and bfloat16 GEMMs.
+inline Operand operand(float* to) {
+  return {.f32 = to};
+}
+inline Operand operand(Bf16* to) {
+  return {.bf16 = to};
+}
+
+template <class X>
+const X* matrix_of(const CpuWeight& weight) {
+  if constexpr (std::is_same_v<X, float>)
+    return weight.f32;
+  else
+    return weight.bf16;
+}
+
+template <class X>
+constexpr bool kLow = !std::is_same_v<X, float>;
+
 template <class X>
 class CpuPass {
  public:
   // matrices, vectors: where this thread adds gradients, at CpuWeight::gradient; null if none are
   // wanted.
-  CpuPass(const CpuModel& model, const CpuBuffers<X>& buffers, const Group& group, Crew crew,
-          float* matrices, float* vectors);
+  CpuPass(const CpuModel& model, const CpuBuffers<X>& buffers, const Group& group,
+          ThreadGroup threads, float* matrices, float* vectors);
 
   void forward();   // up to the last LayerNorm
   void head();      // the losses, and with gradients that of the last LayerNorm's output
@@ -58,7 +78,8 @@ class CpuPass {
 
   AttentionHead<X> attention_head(std::int64_t index, std::int64_t unit) const;
   const X* attention_dy() const;
-  // One of cpu_attention.h's two, for this thread's share of the heads of all sequences.
+  // Runs one of the two kernels of kernels/cpu/attention.h, for this thread's partition of the
+  // heads of all sequences.
   using AttentionKernel = void (*)(const AttentionHead<X>& head, float* workspace);
   void attend(std::int64_t index, AttentionKernel kernel);
   // sum = x + dropout(branch + bias) in this thread's rows.
@@ -73,18 +94,18 @@ class CpuPass {
   // weight (rows, columns): += dy^T x over all tokens.
   void weight_gradient(const CpuWeight& weight, std::int64_t rows, std::int64_t columns,
                        const X* dy, const X* x);
-  // Products of `rows` rows, this thread's of the crew's, with a weight (out, in): y = x w^T and
-  // dx = dy w. All threads of the crew come to the same ones, since they may pack the weight
-  // together (slab.h).
-  void forward_product(std::int64_t rows, const X* x, std::int64_t in, const CpuWeight& weight,
-                       std::int64_t out, float* y);
-  void backward_product(std::int64_t rows, const X* dy, std::int64_t out, const CpuWeight& weight,
-                        std::int64_t in, float* dx);
-  // Either: c = a times the weight, a right factor that may be kept packed. Rows of a and c follow
-  // each other.
-  void weight_product(Extent size, const X* a, ProductSide<X> weight, const unsigned char* kept,
-                      float* c);
-  const unsigned char* share_slab(const Slab& slab, ProductSide<X> weight);
+  // GEMMs of `rows` rows, those of this thread, with a weight (out, in): y = x w^T and dx = dy w.
+  // All threads of the group call the same ones, since they may pack the weight together
+  // (weight_blocks.h).
+  void forward_gemm(std::int64_t rows, const X* x, std::int64_t in, const CpuWeight& weight,
+                    std::int64_t out, float* y);
+  void backward_gemm(std::int64_t rows, const X* dy, std::int64_t out, const CpuWeight& weight,
+                     std::int64_t in, float* dx);
+  // Either of them: c = a times the weight, a matrix B that may be kept packed. Rows of a and c
+  // follow each other.
+  void weight_gemm(GemmShape size, const X* a, GemmOperand<X> weight, const unsigned char* kept,
+                   float* c);
+  const unsigned char* pack_together(const WeightBlock& block, GemmOperand<X> weight);
   void linear(const X* x, std::int64_t in, const CpuWeight& weight, std::int64_t out, float* y);
   void linear_backward(const X* dy, std::int64_t out, const CpuWeight& weight, std::int64_t in,
                        float* dx);
@@ -102,12 +123,12 @@ class CpuPass {
   const CpuModel& model_;
   const CpuBuffers<X>& buffers_;
   const Group& group_;
-  Crew crew_;
+  ThreadGroup threads_;
   float *matrices_, *vectors_;
-  const VectorKernels& vector_;
+  const RowKernels& row_kernels_;
   const std::int64_t C_, T_;
-  const Crew::Share rows_;  // of tokens, this thread's
-  std::size_t turn_ = 0;    // which of the two slabs was packed last
+  const Partition rows_;  // of tokens, this thread's
+  std::size_t turn_ = 0;  // which of the two blocks was packed last
 };
 
 extern template class CpuPass<float>;

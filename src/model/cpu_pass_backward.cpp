@@ -2,16 +2,15 @@
 // input, and adds to the weights' gradients on the way.
 #include <algorithm>
 
-#include "gpt/base/span.h"
+#include "gpt/base/profile_range.h"
 
 #include "cpu_pass.h"
-#include "cpu_pass_types.h"
 
 namespace gpt {
 
 template <class X>
 void CpuPass<X>::backward() {
-  const Span span("backward");
+  const ProfileRange range("backward");
   std::fill(buffers_.dx_NC + rows_.begin * C_, buffers_.dx_NC + rows_.end * C_, 0.0f);
   norm_backward(buffers_.x_NC, model_.weights->norm_f, model_.weights->norm_f_bias,
                 buffers_.stats_N2);
@@ -30,7 +29,7 @@ void CpuPass<X>::again(std::int64_t index) {
   if (level == Recompute::kNone) return;
   const Layer& l = layer(index);
   const CpuLayerWeights& w = weights(index);
-  crew_.meet();  // others may still read the layer above, which was in the same place
+  threads_.wait();  // others may still read the layer above, which was in the same place
   if (level == Recompute::kBlock) attention_branch(index);
   if (level >= Recompute::kMlp) mlp_hidden(index);
   if (level == Recompute::kNorm) norm(l.middle_NC, w.norm2, w.norm2_bias, l.stats2_N2, l.norm2_NC);
@@ -39,19 +38,21 @@ void CpuPass<X>::again(std::int64_t index) {
   if (level >= Recompute::kMlp) return;
   const std::int64_t at = rows_.begin * 4 * C_, size = rows_.size() * 4 * C_;
   if constexpr (kLow<X>)
-    vector_.gelu(nullptr, nullptr, size, model_.tanh_gelu, l.fc_N4C + at, operand(l.gelu_N4C + at));
+    row_kernels_.gelu(nullptr, nullptr, size, model_.tanh_gelu, l.fc_N4C + at,
+                      operand(l.gelu_N4C + at));
   else
-    vector_.gelu(l.fc_N4C + at, nullptr, size, model_.tanh_gelu, nullptr, operand(l.gelu_N4C + at));
+    row_kernels_.gelu(l.fc_N4C + at, nullptr, size, model_.tanh_gelu, nullptr,
+                      operand(l.gelu_N4C + at));
 }
 
-// Others read this thread's rows of dy in weight_gradient, hence the meetings: rows are complete
+// Others read this thread's rows of dy in weight_gradient, hence the barriers: rows are complete
 // before it, and not written again before the next one.
 template <class X>
 void CpuPass<X>::mlp_backward(std::int64_t index) {
   const Layer& l = layer(index);
   const CpuLayerWeights& w = weights(index);
   const X* dy_NC = branch_gradient(index, kMlpOutput, w.proj2_bias);
-  crew_.meet();
+  threads_.wait();
   weight_gradient(w.proj2, C_, 4 * C_, dy_NC, l.gelu_N4C);
   linear_backward(dy_NC, C_, w.proj2, 4 * C_, buffers_.wide_N4C);
   for (std::int64_t row = rows_.begin; row < rows_.end; ++row) {
@@ -62,11 +63,11 @@ void CpuPass<X>::mlp_backward(std::int64_t index) {
       fc_low = l.fc_N4C + at;
     else
       fc = l.fc_N4C + at;
-    vector_.gelu_backward(buffers_.wide_N4C + at, fc, fc_low, 4 * C_, model_.tanh_gelu,
-                          operand(buffers_.low_wide_N4C + at));
+    row_kernels_.gelu_backward(buffers_.wide_N4C + at, fc, fc_low, 4 * C_, model_.tanh_gelu,
+                               operand(buffers_.low_wide_N4C + at));
   }
   bias_gradient(w.fc_bias, buffers_.low_wide_N4C, 4 * C_);
-  crew_.meet();
+  threads_.wait();
   weight_gradient(w.fc, 4 * C_, C_, buffers_.low_wide_N4C, l.norm2_NC);
   linear_backward(buffers_.low_wide_N4C, 4 * C_, w.fc, C_, buffers_.narrow_NC);
   norm_backward(l.middle_NC, w.norm2, w.norm2_bias, l.stats2_N2);
@@ -77,17 +78,17 @@ void CpuPass<X>::attention_backward_of(std::int64_t index) {
   const Layer& l = layer(index);
   const CpuLayerWeights& w = weights(index);
   const X* dy_NC = branch_gradient(index, kAttentionOutput, w.proj_bias);
-  crew_.meet();
+  threads_.wait();
   weight_gradient(w.proj, C_, C_, dy_NC, l.attention_NC);
   linear_backward(dy_NC, C_, w.proj, C_, buffers_.narrow_NC);
-  crew_.meet();
+  threads_.wait();
   if constexpr (kLow<X>) {
-    vector_.to_operand(buffers_.narrow_NC + rows_.begin * C_, rows_.size() * C_,
-                       operand(buffers_.low_NC + rows_.begin * C_));
-    crew_.meet();
+    row_kernels_.to_operand(buffers_.narrow_NC + rows_.begin * C_, rows_.size() * C_,
+                            operand(buffers_.low_NC + rows_.begin * C_));
+    threads_.wait();
   }
   attend(index, attention_backward<X>);
-  crew_.meet();
+  threads_.wait();
   bias_gradient(w.qkv_bias, buffers_.low_wide_N4C, 3 * C_);
   weight_gradient(w.qkv, 3 * C_, C_, buffers_.low_wide_N4C, l.norm1_NC);
   linear_backward(buffers_.low_wide_N4C, 3 * C_, w.qkv, C_, buffers_.narrow_NC);
@@ -99,16 +100,16 @@ template <class X>
 void CpuPass<X>::embed_backward() {
   for (std::int64_t token = rows_.begin; drops() && token < rows_.end; ++token)
     drop(buffers_.dx_NC + token * C_, token, /*layer=*/-1, kEmbedding);
-  crew_.meet();
-  const auto columns = crew_.share(C_);
+  threads_.wait();
+  const auto columns = threads_.partition(C_);
   float* wte = matrices_ + model_.weights->wte.gradient + columns.begin;
   float* wpe = matrices_ + model_.weights->wpe.gradient + columns.begin;
   for (std::int64_t token = 0; token < group_.tokens; ++token) {
     const float* row = buffers_.dx_NC + token * C_ + columns.begin;
-    vector_.add(wte + group_.x[token] * C_, row, columns.size());
-    vector_.add(wpe + token % T_ * C_, row, columns.size());
+    row_kernels_.add(wte + group_.x[token] * C_, row, columns.size());
+    row_kernels_.add(wpe + token % T_ * C_, row, columns.size());
   }
-  crew_.meet();
+  threads_.wait();
 }
 
 template <class X>
@@ -122,8 +123,8 @@ const X* CpuPass<X>::branch_gradient(std::int64_t index, int site, const CpuWeig
       drop(dropped, token, index, site);
       row = dropped;
     }
-    if (bias.f32) vector_.add(vectors_ + bias.gradient, row, C_);
-    if (!as_it_is) vector_.to_operand(row, C_, operand(buffers_.low_NC + token * C_));
+    if (bias.f32) row_kernels_.add(vectors_ + bias.gradient, row, C_);
+    if (!as_it_is) row_kernels_.to_operand(row, C_, operand(buffers_.low_NC + token * C_));
   }
   if constexpr (!kLow<X>)
     if (as_it_is) return buffers_.dx_NC;
@@ -136,9 +137,9 @@ void CpuPass<X>::bias_gradient(const CpuWeight& bias, const X* dy, std::int64_t 
   float* sum = vectors_ + bias.gradient;
   for (std::int64_t row = rows_.begin; row < rows_.end; ++row) {
     if constexpr (kLow<X>)
-      vector_.add_bf16(sum, dy + row * width, width);
+      row_kernels_.add_bf16(sum, dy + row * width, width);
     else
-      vector_.add(sum, dy + row * width, width);
+      row_kernels_.add(sum, dy + row * width, width);
   }
 }
 
@@ -147,12 +148,11 @@ void CpuPass<X>::weight_gradient(const CpuWeight& weight, std::int64_t rows, std
                                  const X* dy, const X* x) {
   // Shares of the longer side: a product is the faster the squarer it is.
   const bool by_rows = rows >= columns;
-  const Crew::Share row = by_rows ? crew_.share(rows) : Crew::Share{0, rows};
-  const Crew::Share column = by_rows ? Crew::Share{0, columns} : crew_.share(columns);
-  product_tn({row.size(), column.size(), group_.tokens}, Matrix<const X>{dy + row.begin, rows},
-             Matrix<const X>{x + column.begin, columns},
-             {matrices_ + weight.gradient + row.begin * columns + column.begin, columns},
-             Into::kAdd);
+  const Partition row = by_rows ? threads_.partition(rows) : Partition{0, rows};
+  const Partition column = by_rows ? Partition{0, columns} : threads_.partition(columns);
+  gemm_tn({row.size(), column.size(), group_.tokens}, Matrix<const X>{dy + row.begin, rows},
+          Matrix<const X>{x + column.begin, columns},
+          {matrices_ + weight.gradient + row.begin * columns + column.begin, columns}, Into::kAdd);
 }
 
 template class CpuPass<float>;

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "gpt/kernels/product_set.h"
+#include "gpt/kernels/gemm/gemm_backend.h"
 
 #include "cpu_buffers.h"
 
@@ -14,7 +14,7 @@ namespace {
 // parameters is worked on together instead.
 constexpr std::int64_t kOwnGradients = 4 << 20;
 // Tokens in a group: few enough for the second cache where a thread works alone, enough to make
-// efficient products of large matrices otherwise.
+// efficient matmuls of large matrices otherwise.
 constexpr std::int64_t kOwnGroup = 128, kCommonGroup = 1024;
 
 // Packed float32 takes 12 bytes a parameter.
@@ -22,24 +22,25 @@ constexpr std::int64_t kPackedModel = 16 << 20;
 
 template <class T>
 std::int64_t packed_bytes(const CpuShape& shape) {
-  const PackedProducts<T>* products = own_products<T>(shape.width);
-  if (!products) return 0;
+  const NativeGemm<T>* native = native_gemm<T>(shape.width);
+  if (!native) return 0;
   const std::int64_t C = shape.width;
   const auto twice = [&](std::int64_t rows, std::int64_t columns) {
-    return products->packed_bytes(rows, columns) + products->packed_bytes(columns, rows);
+    return native->packed_bytes(rows, columns) + native->packed_bytes(columns, rows);
   };
   return twice(shape.vocab, C) +
          shape.layers * (twice(3 * C, C) + twice(C, C) + twice(4 * C, C) + twice(C, 4 * C));
 }
 
-// The largest of a block's weights in one slab; of the head's as many as fit, but not next to none.
+// The largest of a block's weights in one block; of the head's as many as fit, but not next to
+// none.
 template <class T>
-std::int64_t slab_bytes(const CpuShape& shape) {
-  const PackedProducts<T>* products = own_products<T>(shape.width);
-  if (!products || products->packs_beside) return 0;
+std::int64_t weight_block_bytes(const CpuShape& shape) {
+  const NativeGemm<T>* native = native_gemm<T>(shape.width);
+  if (!native || native->packs_interleaved) return 0;
   const std::int64_t C = shape.width;
   const auto larger = [&](std::int64_t rows, std::int64_t columns) {
-    return std::max(products->packed_bytes(rows, columns), products->packed_bytes(columns, rows));
+    return std::max(native->packed_bytes(rows, columns), native->packed_bytes(columns, rows));
   };
   constexpr std::int64_t kOfHead = 4 << 20;
   return std::max({larger(4 * C, C), larger(3 * C, C), std::min(kOfHead, larger(shape.vocab, C))});
@@ -67,9 +68,10 @@ CpuShape cpu_shape(CpuShape shape, bool together, std::int64_t sequences, std::i
   shape.group = tokens * std::clamp<std::int64_t>(wanted, 1, most);
   const std::int64_t chunks = (shape.group + head_chunk - 1) / head_chunk;
   shape.head_chunk = (shape.group + chunks - 1) / chunks;  // no small one at the end
-  shape.slab_bytes = 0;
+  shape.weight_block_bytes = 0;
   if (shape.threads > 1 && cpu_packed_bytes(shape) == 0)
-    shape.slab_bytes = shape.low ? slab_bytes<Bf16>(shape) : slab_bytes<float>(shape);
+    shape.weight_block_bytes =
+        shape.low ? weight_block_bytes<Bf16>(shape) : weight_block_bytes<float>(shape);
   return shape;
 }
 

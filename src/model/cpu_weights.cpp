@@ -2,7 +2,7 @@
 
 #include <ATen/ATen.h>
 
-#include "gpt/kernels/team.h"
+#include "gpt/device/thread_pool.h"
 #include "gpt/model/cpu_shape.h"
 
 namespace gpt {
@@ -58,30 +58,29 @@ bool CpuWeights::keep_packed(std::int64_t bytes) {
   if (bytes == 0) return false;
   packed_ = at::empty({bytes}, at::kByte);
   if (low_.defined())
-    place_packed(*own_products<Bf16>());
+    place_packed(*native_gemm<Bf16>());
   else
-    place_packed(*own_products<float>());
+    place_packed(*native_gemm<float>());
   return true;
 }
 
 template <class T>
-void CpuWeights::each_packed(const PackedProducts<T>& products, const auto& visit) const {
+void CpuWeights::each_packed(const NativeGemm<T>& native, const auto& visit) const {
   unsigned char* at = packed_.mutable_data_ptr<std::uint8_t>();
   for (const Packable& matrix : packable_) {
     unsigned char* const forward = at;
-    unsigned char* const backward = at + products.packed_bytes(matrix.rows, matrix.columns);
-    at = backward + products.packed_bytes(matrix.columns, matrix.rows);
+    unsigned char* const backward = at + native.packed_bytes(matrix.rows, matrix.columns);
+    at = backward + native.packed_bytes(matrix.columns, matrix.rows);
     visit(matrix, forward, backward);
   }
 }
 
 template <class T>
-void CpuWeights::place_packed(const PackedProducts<T>& products) {
-  each_packed(products,
-              [](const Packable& matrix, unsigned char* forward, unsigned char* backward) {
-                matrix.weight->packed_forward = forward;
-                matrix.weight->packed_backward = backward;
-              });
+void CpuWeights::place_packed(const NativeGemm<T>& native) {
+  each_packed(native, [](const Packable& matrix, unsigned char* forward, unsigned char* backward) {
+    matrix.weight->packed_forward = forward;
+    matrix.weight->packed_backward = backward;
+  });
 }
 
 void CpuWeights::lay_out() {
@@ -110,37 +109,37 @@ void CpuWeights::refresh() {
   if (low_.defined()) copy_low();
   if (!packed_.defined()) return;
   if (low_.defined())
-    pack(*own_products<Bf16>(), &CpuWeight::bf16);
+    pack(*native_gemm<Bf16>(), &CpuWeight::bf16);
   else
-    pack(*own_products<float>(), &CpuWeight::f32);
+    pack(*native_gemm<float>(), &CpuWeight::f32);
 }
 
 void CpuWeights::copy_low() {
-  Team& workers = team();
+  ThreadPool& workers = thread_pool();
   workers.run([&](int rank) {
     for (std::size_t i = 0; i < pieces_.size(); ++i) {
       if (pieces_[i].low < 0) continue;
       const at::Tensor& tensor = model_.parameters()[i].tensor;
-      const auto [begin, end] = workers.share(tensor.numel(), rank, 16);
+      const auto [begin, end] = workers.partition(tensor.numel(), rank, 16);
       Bf16* to = static_cast<Bf16*>(low_.mutable_data_ptr()) + pieces_[i].low;
-      vector_kernels().to_operand(tensor.const_data_ptr<float>() + begin, end - begin,
-                                  {.bf16 = to + begin});
+      row_kernels().to_operand(tensor.const_data_ptr<float>() + begin, end - begin,
+                               {.bf16 = to + begin});
     }
   });
 }
 
 template <class T>
-void CpuWeights::pack(const PackedProducts<T>& products, const T* CpuWeight::*from) {
-  Team& workers = team();
+void CpuWeights::pack(const NativeGemm<T>& native, const T* CpuWeight::*from) {
+  ThreadPool& workers = thread_pool();
   workers.run([&](int rank) {
-    each_packed(products,
+    each_packed(native,
                 [&](const Packable& matrix, unsigned char* forward, unsigned char* backward) {
                   const auto& [rows, columns, weight] = matrix;
                   const T* data = weight->*from;
-                  const auto [top, bottom] = workers.share(rows, rank, products.panel_columns);
-                  products.pack_b({data, columns, true}, top, bottom, rows, columns, forward);
-                  const auto [left, right] = workers.share(columns, rank, products.panel_columns);
-                  products.pack_b({data, columns, false}, left, right, columns, rows, backward);
+                  const auto [top, bottom] = workers.partition(rows, rank, native.panel_columns);
+                  native.pack_b({data, columns, true}, top, bottom, rows, columns, forward);
+                  const auto [left, right] = workers.partition(columns, rank, native.panel_columns);
+                  native.pack_b({data, columns, false}, left, right, columns, rows, backward);
                 });
   });
 }

@@ -4,8 +4,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "gpt/kernels/product_set.h"
-#include "gpt/kernels/vector_kernels.h"
+#include "gpt/kernels/cpu/row_kernels.h"
+#include "gpt/kernels/gemm/gemm_backend.h"
 #include "gpt/model/gpt.h"
 
 namespace gpt {
@@ -13,8 +13,9 @@ namespace gpt {
 // A matrix or vector of the model. Gradients are float32 and are added to.
 struct CpuWeight {
   const float* f32 = nullptr;  // null: the model has no such bias
-  const Bf16* bf16 = nullptr;  // the copy for products, of matrices in bfloat16 runs
-  // As the right factor of products, forward and of the input's gradient; null where none is kept.
+  const Bf16* bf16 = nullptr;  // the copy for matmuls, of matrices in bfloat16 runs
+  // As matrix B of the GEMMs of forward and of the input's gradient; null where none is kept
+  // packed.
   const unsigned char *packed_forward = nullptr, *packed_backward = nullptr;
   std::int64_t gradient = 0;  // where its gradient begins, in floats
 };
@@ -26,10 +27,10 @@ struct CpuLayerWeights {
 
 class CpuWeights {
  public:
-  // `model` must outlive it. With `low`, products read bfloat16 copies, made by refresh().
+  // `model` must outlive it. With `low`, matmuls read bfloat16 copies, made by refresh().
   CpuWeights(const Gpt& model, bool low);
 
-  // Matrices packed for our own products are there from now on, in so many bytes
+  // Matrices packed for the native GEMM are there from now on, in so many bytes
   // (cpu_packed_bytes), or are not (0). True: refresh() is needed.
   bool keep_packed(std::int64_t bytes);
 
@@ -62,11 +63,11 @@ class CpuWeights {
   void copy_low();
   // Calls visit(matrix, forward, backward), the places of its packed forms, for each.
   template <class T>
-  void each_packed(const PackedProducts<T>& products, const auto& visit) const;
+  void each_packed(const NativeGemm<T>& native, const auto& visit) const;
   template <class T>
-  void place_packed(const PackedProducts<T>& products);
+  void place_packed(const NativeGemm<T>& native);
   template <class T>
-  void pack(const PackedProducts<T>& products, const T* CpuWeight::*from);
+  void pack(const NativeGemm<T>& native, const T* CpuWeight::*from);
 
   const Gpt& model_;
   at::Tensor low_, packed_;

@@ -9,7 +9,7 @@
 
 #include "gpt/base/error.h"
 #include "gpt/base/strings.h"
-#include "gpt/kernels/thin_linear.h"
+#include "gpt/kernels/gemm/skinny_gemm.h"
 
 namespace gpt {
 
@@ -84,8 +84,8 @@ Decoder::Decoder(const ParameterList& weights, const ModelConfig& config, const 
 
 // Few rows: at the speed of memory. Many: a library's product, in the type of the weights.
 at::Tensor Decoder::product(const at::Tensor& x_NI, const Affine& linear) const {
-  if (thin_linear_pays(x_NI.size(0), linear.weight) && x_NI.scalar_type() == at::kFloat)
-    return thin_linear(x_NI.contiguous(), linear.weight, linear.bias);
+  if (skinny_linear_is_faster(x_NI.size(0), linear.weight) && x_NI.scalar_type() == at::kFloat)
+    return skinny_linear(x_NI.contiguous(), linear.weight, linear.bias);
   const auto bias = linear.bias.defined() ? std::optional(linear.bias) : std::nullopt;
   if (compute_.type == real_) return at::linear(x_NI, linear.weight, bias);
   const at::Tensor y_NO = at::linear(x_NI.to(compute_.type), linear.weight).to(real_);

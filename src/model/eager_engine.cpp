@@ -2,8 +2,8 @@
 
 #include <ATen/core/grad_mode.h>
 
-#include "gpt/base/span.h"
-#include "gpt/kernels/autocast.h"
+#include "gpt/base/profile_range.h"
+#include "gpt/kernels/ops/autocast.h"
 #include "gpt/model/engines.h"
 #include "gpt/model/layers.h"
 
@@ -14,11 +14,11 @@ at::Tensor EagerEngine::accumulate(const at::Tensor& x_BT, const at::Tensor& y_B
   // Once; else every dropout would copy it, and the host wait for each.
   const DropoutState there = on_device(dropout, x_BT.device());
   const LmHeadLoss loss = [&] {
-    const Span forward("forward");
+    const ProfileRange range("forward");
     const AutocastGuard autocast(compute_.device.type(), compute_.type);
     return model_.loss(x_BT, y_BT, head_options(scale), there, plan_.recompute);
   }();
-  const Span backward("backward");
+  const ProfileRange range("backward");
   loss.loss.backward();
   return loss.token_N;
 }

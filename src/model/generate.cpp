@@ -7,7 +7,7 @@
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 
-#include "gpt/kernels/parallel.h"
+#include "gpt/device/thread_pool.h"
 
 namespace gpt {
 
@@ -72,7 +72,7 @@ class Texts {
     all_[static_cast<std::size_t>(row)].push_back(token);
   }
 
-  // `places`: indices into live() of the texts that go on.
+  // `places`: indices into live() of the texts that continue.
   void keep(const std::vector<std::int64_t>& places) {
     std::vector<std::int64_t> left;
     for (const std::int64_t place : places) left.push_back(live_[static_cast<std::size_t>(place)]);

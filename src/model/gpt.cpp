@@ -2,9 +2,9 @@
 
 #include <cmath>
 
-#include "gpt/base/span.h"
+#include "gpt/base/profile_range.h"
 #include "gpt/base/strings.h"
-#include "gpt/kernels/device_memory.h"
+#include "gpt/device/memory.h"
 
 #include "block_node.h"
 
@@ -74,7 +74,7 @@ LmHeadLoss Gpt::loss(const at::Tensor& tokens_BT, const at::Tensor& target_BT,
   const at::Tensor x_BTC = forward(tokens_BT, dropout, recompute);
   if (options.chunk == 0)
     options.chunk = config_.head_chunk.or_else(default_head_chunk(vocab_size()));
-  const Span head("head");
+  const ProfileRange range("head");
   return lm_head_loss(x_BTC.flatten(0, 1), wte_VC_, target_BT.flatten(), options);
 }
 

@@ -4,9 +4,9 @@
 
 #include <ATen/ATen.h>
 
-#include "gpt/kernels/column_sum.h"
-#include "gpt/kernels/gelu.h"
-#include "gpt/kernels/matmul.h"
+#include "gpt/kernels/ops/column_sum.h"
+#include "gpt/kernels/ops/gelu.h"
+#include "gpt/kernels/ops/matmul.h"
 #include "gpt/model/layers.h"
 
 namespace gpt {

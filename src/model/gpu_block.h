@@ -7,8 +7,8 @@
 #include <ATen/core/Tensor.h>
 
 #include "gpt/config/recompute.h"
-#include "gpt/kernels/attention_pass.h"
-#include "gpt/kernels/layer_norm.h"
+#include "gpt/kernels/ops/attention.h"
+#include "gpt/kernels/ops/layer_norm.h"
 #include "gpt/model/dropout_state.h"
 
 #include "gpu_weights.h"
@@ -19,7 +19,7 @@ namespace gpt {
 struct GpuPass {
   std::int64_t B, T, C, heads;
   bool tanh;            // GELU
-  at::ScalarType type;  // of the products
+  at::ScalarType type;  // of the matmuls
   AttentionKernel attention;
   DropoutState dropout;
   at::Tensor sequence_B;  // dropout's, on the device

@@ -5,10 +5,10 @@
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 
-#include "gpt/base/span.h"
+#include "gpt/base/profile_range.h"
 #include "gpt/config/offload.h"
-#include "gpt/kernels/embedding.h"
-#include "gpt/kernels/lm_head.h"
+#include "gpt/kernels/ops/embedding.h"
+#include "gpt/kernels/ops/lm_head.h"
 #include "gpt/model/engines.h"
 #include "gpt/model/layers.h"
 
@@ -47,7 +47,7 @@ GpuPass GpuEngine::make_pass(const at::Tensor& x_BT, const DropoutState& dropout
 }
 
 GpuEngine::Activations GpuEngine::forward(const GpuPass& pass, const at::Tensor& x_BT, bool keep) {
-  const Span span("forward");
+  const ProfileRange range("forward");
   Activations activations;
   if (keep) activations.block.resize(weights_.h.size());
   GpuStream stream{embed(x_BT, weights_.wte.master, weights_.wpe.master,
@@ -70,7 +70,7 @@ GpuEngine::Activations GpuEngine::forward(const GpuPass& pass, const at::Tensor&
 
 at::Tensor GpuEngine::head(const at::Tensor& y_NC, const at::Tensor& target_BT, double scale,
                            const at::Tensor& dy_NC) const {
-  const Span span("head");
+  const ProfileRange range("head");
   at::Tensor token_N =
       at::empty({target_BT.numel()}, y_NC.options().dtype(weights_.wte.master.scalar_type()));
   lm_head_pass({.x_NC = y_NC,
@@ -86,7 +86,7 @@ at::Tensor GpuEngine::head(const at::Tensor& y_NC, const at::Tensor& target_BT, 
 
 void GpuEngine::backward(const GpuPass& pass, const at::Tensor& x_BT, Activations& activations,
                          at::Tensor dy_NC) {
-  const Span span("backward");
+  const ProfileRange range("backward");
   NormOutput& ln_f = activations.ln_f;
   ln_f.y_NC.reset();
   const auto last = static_cast<std::int64_t>(weights_.h.size()) - 1;

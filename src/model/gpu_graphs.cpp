@@ -6,8 +6,8 @@
 #include <ATen/ATen.h>
 
 #include "gpt/base/log.h"
-#include "gpt/base/span.h"
-#include "gpt/kernels/device_memory.h"
+#include "gpt/base/profile_range.h"
+#include "gpt/device/memory.h"
 
 namespace gpt {
 
@@ -32,7 +32,7 @@ bool GpuGraphs::due(Entry& entry) const {
 // What the plain calls cached cannot be the graphs': given back, or everything would be there
 // twice.
 void GpuGraphs::record(Entry& entry, const at::Tensor& x_BT, const Run& run) {
-  const NoSpans quiet;  // their ends may wait for the device, which a recording forbids
+  const NoProfileRanges quiet;  // their ends may wait for the device, which a recording forbids
   release_cached_memory(x_BT.device());
   try {
     entry.x_BT = at::empty_like(x_BT);
@@ -62,7 +62,7 @@ at::Tensor GpuGraphs::run(const at::Tensor& x_BT, const at::Tensor& y_BT, const 
   Entry& entry = entries_[key];
   if (due(entry)) record(entry, x_BT, run);
   if (!entry.graph) return run(x_BT, y_BT);
-  const Span span("forward+backward");
+  const ProfileRange range("forward+backward");
   entry.x_BT.copy_(x_BT);
   entry.y_BT.copy_(y_BT);
   entry.graph->replay();

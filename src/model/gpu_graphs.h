@@ -9,7 +9,7 @@
 
 #include <ATen/core/Tensor.h>
 
-#include "gpt/kernels/device_graph.h"
+#include "gpt/device/graph.h"
 #include "gpt/model/engine.h"
 
 namespace gpt {
@@ -49,7 +49,7 @@ class GpuGraphs {
   bool due(Entry& entry) const;
   void record(Entry& entry, const at::Tensor& x_BT, const Run& run);
 
-  std::unique_ptr<DeviceGraphs> graphs_;  // made anew for the first that is recorded
+  std::unique_ptr<DeviceGraphs> graphs_;  // made again for the first that is recorded
   std::map<Key, Entry> entries_;
   LossScale scale_;  // of all entries
   int steps_ = 0;    // since there are entries

@@ -1,4 +1,4 @@
-// The model's parameters as the GPU engine sees them: masters, copies in the type of the products,
+// The model's parameters as the GPU engine sees them: masters, copies in the type of the matmuls,
 // and gradients that stay in one place.
 #pragma once
 
@@ -13,7 +13,7 @@ namespace gpt {
 
 struct GpuWeight {
   at::Tensor master;    // undefined where the model has none (biases)
-  at::Tensor copy;      // of the type of the products; the master itself if that is its type
+  at::Tensor copy;      // of the type of the matmuls; the master itself if that is its type
   at::Tensor gradient;  // the master's .grad() of this step
 };
 

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "gpt/kernels/parallel.h"
+#include "gpt/device/thread_pool.h"
 #include "gpt/model/generator_steps.h"
 
 namespace gpt {

@@ -1,7 +1,7 @@
 #include "gpt/model/layers.h"
 
-#include "gpt/kernels/attention.h"
-#include "gpt/kernels/dropout.h"
+#include "gpt/kernels/ops/attention.h"
+#include "gpt/kernels/ops/dropout.h"
 
 namespace gpt {
 

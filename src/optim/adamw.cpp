@@ -5,7 +5,7 @@
 
 #include <ATen/core/grad_mode.h>
 
-#include "gpt/kernels/device.h"
+#include "gpt/device/device.h"
 #include "gpt/optim/gradients.h"
 
 #include "fused_adamw.h"
@@ -19,7 +19,7 @@ at::Tensor scalar(const at::Tensor& like, double value) {
   return at::full({}, value, like.options().dtype(at::kFloat).requires_grad(false));
 }
 
-// Moments beside the parameter; with a StreamedUpdate they are the host's instead. `first` is on
+// Moments next to the parameter; with a StreamedUpdate they are the host's instead. `first` is on
 // the device that computes.
 void add(AdamW::Group& group, std::size_t index, const at::Tensor& parameter,
          StreamedUpdate* streamed, const at::Tensor& first) {

@@ -5,7 +5,7 @@
 
 #include <ATen/ATen.h>
 
-#include "gpt/kernels/cpu_update.h"
+#include "gpt/kernels/cpu/parameter_update.h"
 
 namespace gpt {
 

@@ -1,6 +1,6 @@
 #include "gpt/optim/gradients.h"
 
-#include "gpt/kernels/cpu_update.h"
+#include "gpt/kernels/cpu/parameter_update.h"
 
 namespace gpt {
 

@@ -5,8 +5,8 @@
 #include <c10/core/StreamGuard.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 
-#include "gpt/kernels/device.h"
-#include "gpt/kernels/device_memory.h"
+#include "gpt/device/device.h"
+#include "gpt/device/memory.h"
 
 namespace gpt {
 
@@ -28,7 +28,7 @@ at::Tensor part(const at::Tensor& tensor, std::int64_t first, std::int64_t count
   return tensor.view({-1}).narrow(0, first, count);
 }
 
-// `stream` goes on when all that `event` was recorded after is done; at once if it never was.
+// `stream` continues when all that `event` was recorded after is done; at once if it never was.
 void wait(const std::optional<c10::Event>& event, const std::optional<c10::Stream>& stream) {
   if (stream) event->block(*stream);
 }

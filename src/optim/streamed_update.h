@@ -25,7 +25,7 @@ class StreamedUpdate {
   at::Tensor add_moment(const at::Tensor& parameter) const;
 
   // The update of a group; exp_avg and exp_avg_sq are made by add_moment. Allocates nothing. The
-  // device's current stream has the moments back on the host before it goes on; so has the caller
+  // device's current stream has the moments back on the host before it continues; so has the caller
   // the weights, which are read without asking the device.
   void run(const AdamWTensors& tensors, const AdamWRates& rates, const at::Tensor& factor,
            const at::Tensor& skip);

@@ -36,7 +36,7 @@ void Batches::draw(std::int64_t count) {
 
 // Each step of this may fail for want of memory; called again, it goes on where it was.
 void Batches::begin_step(bool evaluation_follows) {
-  const Span data("data");
+  const ProfileRange range("data");
   if (step_.empty()) {
     fill();
     step_.assign(pending_.begin(), pending_.begin() + effective_);

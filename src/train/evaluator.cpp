@@ -6,7 +6,7 @@
 
 #include <ATen/ATen.h>
 
-#include "gpt/kernels/readback.h"
+#include "gpt/device/readback.h"
 
 namespace gpt {
 

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "gpt/base/strings.h"
-#include "gpt/kernels/device_memory.h"
+#include "gpt/device/memory.h"
 
 namespace gpt {
 

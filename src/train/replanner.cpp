@@ -1,6 +1,6 @@
 #include "gpt/train/replanner.h"
 
-#include "gpt/kernels/device_memory.h"
+#include "gpt/device/memory.h"
 
 namespace gpt {
 

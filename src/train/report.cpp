@@ -6,7 +6,7 @@
 
 #include "gpt/base/log.h"
 #include "gpt/base/strings.h"
-#include "gpt/kernels/device_memory.h"
+#include "gpt/device/memory.h"
 #include "gpt/train/trainer.h"
 
 namespace gpt {

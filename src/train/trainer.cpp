@@ -7,10 +7,10 @@
 #include <ATen/ATen.h>
 
 #include "gpt/base/log.h"
-#include "gpt/base/span.h"
+#include "gpt/base/profile_range.h"
 #include "gpt/base/strings.h"
 #include "gpt/checkpoint/run_state.h"
-#include "gpt/kernels/device_memory.h"
+#include "gpt/device/memory.h"
 #include "gpt/optim/gradients.h"
 #include "gpt/optim/schedule.h"
 
@@ -67,7 +67,7 @@ void Trainer::save_between_evaluations() {
 }
 
 void Trainer::advance() {
-  const Span iteration("iteration");
+  const ProfileRange range("iteration");
   if (!queued_) parts_.report.start_step();
   QueuedStep next = queue_step();
   settle();
@@ -225,7 +225,7 @@ at::Tensor Trainer::accumulate() {
 
 // All that may fail comes before the optimizer's step: after it there is no way back.
 Trainer::QueuedStep Trainer::update(const at::Tensor& token_loss) {
-  const Span optimizer("optimizer");
+  const ProfileRange range("optimizer");
   const TrainConfig& config = parts_.config;
   const std::int64_t tokens = token_loss.numel();
   const std::int64_t last = config.data.batch_size * config.data.block_size;

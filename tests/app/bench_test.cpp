@@ -58,7 +58,7 @@ TEST(Bench, BadInputIsAnErrorOfItsOwn) {
 }
 
 TEST(Bench, MediansArePerPhaseAndTheRestComesLast) {
-  const std::vector<PhaseClock::Times> iterations{
+  const std::vector<PhaseTimer::Times> iterations{
       {{"iteration", 0.5}, {"data", 3}, {"forward", 10}},
       {{"iteration", 0.1}, {"data", 1}, {"forward", 30}, {"rare", 8}},
       {{"iteration", 0.3}, {"data", 2}, {"forward", 20}}};

@@ -7,7 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "gpt/base/strings.h"
-#include "gpt/memory/footprint.h"
+#include "gpt/memory/breakdown.h"
 
 #include "support/child.h"
 
@@ -79,13 +79,14 @@ TEST(PlanVerb, JsonHasTheNumbersOfTheText) {
 
   const json& plan = data.at("plan");
   std::set<std::string> of_peak{"peak_in", "total", "tensors"};
-  for (std::size_t i = 0; i < kUses; ++i) of_peak.insert(use_name(static_cast<Use>(i)));
+  for (std::size_t i = 0; i < kMemoryKinds; ++i)
+    of_peak.insert(memory_kind_name(static_cast<MemoryKind>(i)));
   for (const char* moment : {"train", "eval"}) {
     EXPECT_EQ(keys(plan.at(moment)), of_peak);
     const std::size_t column = moment == std::string("eval");
     std::int64_t sum = 0;
-    for (std::size_t i = 0; i < kUses; ++i) {
-      const char* name = use_name(static_cast<Use>(i));
+    for (std::size_t i = 0; i < kMemoryKinds; ++i) {
+      const char* name = memory_kind_name(static_cast<MemoryKind>(i));
       const json& bytes = plan.at(moment).at(name);
       sum += bytes.get<std::int64_t>();
       const auto shown = columns(text.out, name);

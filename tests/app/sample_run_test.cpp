@@ -2,8 +2,8 @@
 
 #include <gtest/gtest.h>
 
-#include "gpt/kernels/cpu_memory.h"
-#include "gpt/kernels/memory_failure.h"
+#include "gpt/device/cpu_memory.h"
+#include "gpt/device/memory_failure.h"
 #include "gpt/model/gpt.h"
 
 #include "support/tensor_near.h"

@@ -1,11 +1,11 @@
-#include "backend.h"
+#include "kernels/cuda/backend.h"
 
 #include <ATen/Context.h>
 
-#include "gpt/kernels/device_graph.h"
+#include "gpt/device/graph.h"
 
 #include "emulated.h"
-#include "matmul_backend.h"
+#include "kernels/cuda/matmul_backend.h"
 
 namespace gpt {
 
@@ -27,7 +27,7 @@ Emulated::~Emulated() {
 }
 }  // namespace testing
 
-// Instead of src/kernels/backend_*.cpp, which the linker then leaves out.
+// Instead of src/kernels/cuda/backend_*.cpp, which the linker then leaves out.
 bool has_kernels(const at::Tensor& tensor) {
   return on && tensor.is_cpu();
 }
@@ -41,7 +41,7 @@ namespace {
 
 // Without memory of its own, as cuBLASLt.
 template <class In, class Out>
-void multiply_as(const Product& product) {
+void multiply_as(const MatmulArgs& product) {
   const In* a = product.a.const_data_ptr<In>();
   const In* b = product.b.const_data_ptr<In>();
   Out* out = product.out.mutable_data_ptr<Out>();
@@ -64,20 +64,20 @@ void multiply_as(const Product& product) {
 }
 
 template <class In>
-void multiply_into(const Product& product) {
+void multiply_into(const MatmulArgs& product) {
   product.out.scalar_type() == at::kFloat ? multiply_as<In, float>(product)
                                           : multiply_as<In, In>(product);
 }
 
 }  // namespace
 
-// Instead of src/kernels/matmul_*.cpp.
+// Instead of src/kernels/cuda/matmul_*.cpp.
 bool multiplies(const at::Tensor& factor) {
   return on && factor.is_cpu() &&
          (factor.scalar_type() == at::kBFloat16 || factor.scalar_type() == at::kHalf);
 }
 
-bool multiply(const Product& product) {
+bool multiply(const MatmulArgs& product) {
   product.a.scalar_type() == at::kHalf ? multiply_into<at::Half>(product)
                                        : multiply_into<at::BFloat16>(product);
   return true;

@@ -1,7 +1,7 @@
-// A block of CUDA threads on the CPU, so that tests run the very sources of src/kernels/*.cu: they
-// are compiled as C++ with this folder before any CUDA toolkit. Threads are coroutines; a barrier
-// or a shuffle hands over to the next one. Blocks run one after the other, in either order, and
-// each finds its dynamic shared memory full of NaNs.
+// A block of CUDA threads on the CPU, so that tests run the very sources of src/kernels/cuda/*.cu:
+// they are compiled as C++ with this folder before any CUDA toolkit. Threads are coroutines; a
+// barrier or a shuffle hands over to the next one. Blocks run one after the other, in either order,
+// and each finds its dynamic shared memory full of NaNs.
 #pragma once
 
 #include <cstddef>
@@ -102,7 +102,7 @@ cudaError_t cudaFuncSetAttribute(Kernel, cudaFuncAttribute, int) {
   return cudaSuccess;
 }
 
-// src/kernels/launch_kernel.h takes this in place of <<<>>>.
+// src/kernels/cuda/launch_kernel.h takes this in place of <<<>>>.
 #define GPT_EMULATED_LAUNCH(kernel, grid, threads, shared, stream, ...) \
   static_cast<void>(stream),                                            \
       ::gpt::emulation::launch(grid, threads, shared, [&] { kernel(__VA_ARGS__); })

@@ -1,26 +1,26 @@
 #include "support/instruction_sets.h"
 
-#include "cpu_vectors.h"
+#include "gpt/device/cpu_features.h"
 
 namespace gpt {
 
-// tests/CMakeLists.txt compiles src/kernels/product_*.cpp and vector_*.cpp once more, with
+// tests/CMakeLists.txt compiles gemm_*.cpp and row_kernels_*.cpp of src/kernels once more, with
 // x86/immintrin.h.
-extern const ProductSet kEmulatedProductAvx512, kEmulatedProductAvx512Bf16, kEmulatedProductAmx;
-extern const VectorKernels kEmulatedVectorAvx512, kEmulatedVectorAvx512Bf16;
+extern const GemmBackend kEmulatedGemmAvx512, kEmulatedGemmAvx512Bf16, kEmulatedGemmAmx;
+extern const RowKernels kEmulatedRowKernelsAvx512, kEmulatedRowKernelsAvx512Bf16;
 
 namespace testing {
 
 const bool kEmulatedInstructions = true;
 
-std::vector<const ProductSet*> product_ways() {
+std::vector<const GemmBackend*> gemm_ways() {
   if (!has_avx2()) return {};
-  return {&kEmulatedProductAvx512, &kEmulatedProductAvx512Bf16, &kEmulatedProductAmx};
+  return {&kEmulatedGemmAvx512, &kEmulatedGemmAvx512Bf16, &kEmulatedGemmAmx};
 }
 
-std::vector<const VectorKernels*> vector_ways() {
+std::vector<const RowKernels*> row_kernel_ways() {
   if (!has_avx2()) return {};
-  return {&kEmulatedVectorAvx512, &kEmulatedVectorAvx512Bf16};
+  return {&kEmulatedRowKernelsAvx512, &kEmulatedRowKernelsAvx512Bf16};
 }
 
 }  // namespace testing

@@ -1,9 +1,9 @@
 // Each kernel's source, played by the CPU thread for thread, against its ATen reference.
-#include "gpt/kernels/column_sum.h"
-#include "gpt/kernels/cross_entropy.h"
-#include "gpt/kernels/dropout.h"
-#include "gpt/kernels/embedding.h"
-#include "gpt/kernels/gelu.h"
+#include "gpt/kernels/ops/column_sum.h"
+#include "gpt/kernels/ops/cross_entropy.h"
+#include "gpt/kernels/ops/dropout.h"
+#include "gpt/kernels/ops/embedding.h"
+#include "gpt/kernels/ops/gelu.h"
 
 #include "emulated.h"
 

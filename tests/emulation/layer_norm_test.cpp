@@ -1,4 +1,4 @@
-#include "gpt/kernels/layer_norm.h"
+#include "gpt/kernels/ops/layer_norm.h"
 
 #include "emulated.h"
 

@@ -2,7 +2,7 @@
 // through the kernels' sources, so that nothing is made that a GPU would not make.
 #include <ATen/ATen.h>
 
-#include "gpt/kernels/cpu_memory.h"
+#include "gpt/device/cpu_memory.h"
 
 #include "emulated.h"
 #include "support/gpu_table.h"

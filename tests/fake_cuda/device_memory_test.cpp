@@ -1,14 +1,13 @@
 // Each test has a process of its own (ALONE in tests/run_tests.py), in which nothing has touched a card yet.
-#include "gpt/kernels/device_memory.h"
-
 #include <ATen/ATen.h>
 #include <c10/core/Event.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 #include <gtest/gtest.h>
 
-#include "gpt/kernels/device.h"
+#include "gpt/device/device.h"
+#include "gpt/device/memory.h"
 
-#include "device_backend.h"
+#include "device/device_backend.h"
 #include "fake_cuda.h"
 
 namespace gpt {
@@ -38,17 +37,17 @@ TEST(CudaDeviceMemory, StatisticsAreThereBeforeTheFirstTensor) {
 
 TEST(CudaDeviceMemory, RoomIsWhatComesWithoutAFlush) {
   constexpr std::uint64_t kMebi = std::uint64_t{1} << 20;
-  EXPECT_TRUE(cuda_has_room(0, 1024 * kMebi));
-  EXPECT_FALSE(cuda_has_room(0, 5 * fake::kCardBytes / 4));
+  EXPECT_TRUE(cuda_fits_without_flush(0, 1024 * kMebi));
+  EXPECT_FALSE(cuda_fits_without_flush(0, 5 * fake::kCardBytes / 4));
   limit_memory(kCard, 256 * kMebi);
-  EXPECT_FALSE(cuda_has_room(0, 512 * kMebi));
-  EXPECT_TRUE(cuda_has_room(0, 200 * kMebi));
+  EXPECT_FALSE(cuda_fits_without_flush(0, 512 * kMebi));
+  EXPECT_TRUE(cuda_fits_without_flush(0, 200 * kMebi));
   block(200);  // stays in the cache, and may be of no use to others
-  EXPECT_FALSE(cuda_has_room(0, 200 * kMebi));
+  EXPECT_FALSE(cuda_fits_without_flush(0, 200 * kMebi));
   limit_memory(kCard, 0);
-  EXPECT_TRUE(cuda_has_room(0, 220 * kMebi));
+  EXPECT_TRUE(cuda_fits_without_flush(0, 220 * kMebi));
   fake::state().others_bytes = fake::kCardBytes - fake::kContextBytes - 300 * kMebi;
-  EXPECT_FALSE(cuda_has_room(0, 220 * kMebi));
+  EXPECT_FALSE(cuda_fits_without_flush(0, 220 * kMebi));
   EXPECT_EQ(allocation_retries(kCard), 0);
 }
 

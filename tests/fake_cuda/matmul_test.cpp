@@ -5,10 +5,10 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
-#include "gpt/kernels/device_memory.h"
+#include "gpt/device/memory.h"
 
 #include "fake_cuda.h"
-#include "matmul_backend.h"
+#include "kernels/cuda/matmul_backend.h"
 
 namespace gpt {
 namespace {
@@ -24,14 +24,14 @@ at::Tensor matrix(std::int64_t rows, std::int64_t columns, at::ScalarType type,
                        .dtype(type));
 }
 
-Product plain_product(int card = fake::kHopper) {
+MatmulArgs plain_product(int card = fake::kHopper) {
   return {.a = matrix(64, 32, at::kBFloat16, card),
           .b = matrix(32, 48, at::kBFloat16, card),
           .out = matrix(64, 48, at::kBFloat16, card)};
 }
 
 // Of `words` x 768 weights, as the head of GPT-2 adds them up.
-Product weight_gradient(std::int64_t words) {
+MatmulArgs weight_gradient(std::int64_t words) {
   return {.a = matrix(256, words, at::kBFloat16),
           .b = matrix(256, 768, at::kBFloat16),
           .transpose_a = true,
@@ -45,7 +45,7 @@ std::int64_t calls_into(const at::Tensor& tensor) {
 }
 
 TEST(CudaMatmul, TheFastestSuggestionRunsFromThenOn) {
-  const Product product = plain_product();
+  const MatmulArgs product = plain_product();
   ASSERT_TRUE(multiply(product));
   EXPECT_EQ(state().calls.back().algorithm, 1u);
   state().calls.clear();
@@ -62,7 +62,7 @@ TEST(CudaMatmul, ASuggestionThatDoesNotRunIsNotChosen) {
 
 TEST(CudaMatmul, WithoutSuggestionsItIsAskedOnceAndNothingDone) {
   state().milliseconds.clear();
-  const Product product = plain_product();
+  const MatmulArgs product = plain_product();
   for (int call = 0; call < 3; ++call) EXPECT_FALSE(multiply(product));
   EXPECT_EQ(state().questions, 1);
   EXPECT_TRUE(state().calls.empty());
@@ -70,7 +70,7 @@ TEST(CudaMatmul, WithoutSuggestionsItIsAskedOnceAndNothingDone) {
 
 // The heuristics look at the bias's address, and suggest what suits it.
 TEST(CudaMatmul, ABiasAtAnotherAlignmentIsAnotherShape) {
-  Product product = plain_product();
+  MatmulArgs product = plain_product();
   const at::Tensor values = matrix(1, 64, at::kBFloat16).flatten();
   for (const auto& [first, questions] : {std::pair{0, 1}, {0, 1}, {1, 2}, {8, 3}, {1, 3}}) {
     product.bias = values.narrow(0, first, 48);
@@ -84,7 +84,7 @@ TEST(CudaMatmul, TheWorkspaceIsTheCardsAndOneForAll) {
   for (const auto& [card, mebi] : {std::pair{fake::kHopper, 32}, {fake::kAmpere, 8}}) {
     const auto bytes = static_cast<std::size_t>(mebi) << 20;
     const at::Device device(at::kCUDA, static_cast<c10::DeviceIndex>(card));
-    const Product product = plain_product(card);
+    const MatmulArgs product = plain_product(card);
     for (int call = 0; call < 2; ++call) {
       ASSERT_TRUE(multiply(product));
       places.insert(state().calls.back().workspace);
@@ -97,7 +97,7 @@ TEST(CudaMatmul, TheWorkspaceIsTheCardsAndOneForAll) {
 }
 
 TEST(CudaMatmul, NoGraphOwnsTheWorkspace) {
-  const Product product = plain_product();
+  const MatmulArgs product = plain_product();
   state().capturing = true;
   EXPECT_FALSE(multiply(product));
   state().capturing = false;
@@ -107,7 +107,7 @@ TEST(CudaMatmul, NoGraphOwnsTheWorkspace) {
   ASSERT_TRUE(multiply(product));
   EXPECT_EQ(state().calls.back().workspace, place);
   const std::size_t before = state().calls.size();
-  Product other = plain_product();
+  MatmulArgs other = plain_product();
   other.a = matrix(128, 32, at::kBFloat16);
   other.out = matrix(128, 48, at::kBFloat16);
   ASSERT_TRUE(multiply(other));
@@ -127,7 +127,7 @@ TEST(CudaMatmul, SplitSumsOfHalfTypesAreFloat32) {
 
 TEST(CudaMatmul, AGradientIsAddedToOnceHoweverManySuggestionsAreTried) {
   for (const std::int64_t words : {512, 3072}) {
-    const Product product = weight_gradient(words);
+    const MatmulArgs product = weight_gradient(words);
     state().calls.clear();
     ASSERT_TRUE(multiply(product));
     EXPECT_EQ(calls_into(product.out), 1);
@@ -140,7 +140,7 @@ TEST(CudaMatmul, AGradientIsAddedToOnceHoweverManySuggestionsAreTried) {
 
 TEST(CudaMatmul, TheHeadsGradientIsTriedOnSomeOfTheWords) {
   constexpr std::int64_t kWords = 50304;
-  const Product product = weight_gradient(kWords);
+  const MatmulArgs product = weight_gradient(kWords);
   ASSERT_TRUE(multiply(product));
   EXPECT_EQ(calls_into(product.out), 1);
   const Call trial = state().calls.front(), real = state().calls.back();
@@ -156,7 +156,7 @@ TEST(CudaMatmul, TheHeadsGradientIsTriedOnSomeOfTheWords) {
 
 TEST(CudaMatmul, WithoutRoomNothingIsTriedAndNothingFlushed) {
   const at::Device card(at::kCUDA, 0);
-  const Product product = weight_gradient(50304);
+  const MatmulArgs product = weight_gradient(50304);
   ASSERT_TRUE(multiply(plain_product()));  // the workspace
   state().calls.clear();
   limit_memory(card, memory_use(card).now + (std::uint64_t{32} << 20));

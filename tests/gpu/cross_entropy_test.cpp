@@ -1,4 +1,4 @@
-#include "gpt/kernels/cross_entropy.h"
+#include "gpt/kernels/ops/cross_entropy.h"
 
 #include <cmath>
 

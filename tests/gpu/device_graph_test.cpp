@@ -1,6 +1,5 @@
-#include "gpt/kernels/device_graph.h"
-
-#include "gpt/kernels/device_memory.h"
+#include "gpt/device/graph.h"
+#include "gpt/device/memory.h"
 
 #include "gpu.h"
 

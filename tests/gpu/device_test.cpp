@@ -1,6 +1,7 @@
-#include "gpt/kernels/device.h"
+#include "gpt/device/device.h"
 
-#include "gpt/kernels/device_memory.h"
+#include "gpt/device/memory.h"
+#include "gpt/kernels/gemm/peak_rate.h"
 
 #include "gpu.h"
 

@@ -1,4 +1,4 @@
-#include "gpt/kernels/dropout.h"
+#include "gpt/kernels/ops/dropout.h"
 
 #include "gpu.h"
 

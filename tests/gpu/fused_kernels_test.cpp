@@ -2,12 +2,12 @@
 // are chosen for every branch: odd widths, rows that do not fit into shared memory, long runs.
 #include <ATen/CPUGeneratorImpl.h>
 
-#include "gpt/kernels/attention_pass.h"
-#include "gpt/kernels/column_sum.h"
-#include "gpt/kernels/embedding.h"
-#include "gpt/kernels/gelu.h"
-#include "gpt/kernels/layer_norm.h"
-#include "gpt/kernels/matmul.h"
+#include "gpt/kernels/ops/attention.h"
+#include "gpt/kernels/ops/column_sum.h"
+#include "gpt/kernels/ops/embedding.h"
+#include "gpt/kernels/ops/gelu.h"
+#include "gpt/kernels/ops/layer_norm.h"
+#include "gpt/kernels/ops/matmul.h"
 
 #include "gpu.h"
 

@@ -4,7 +4,7 @@
 #include <ATen/SDPBackend.h>
 #include <ATen/core/grad_mode.h>
 
-#include "gpt/kernels/autocast.h"
+#include "gpt/kernels/ops/autocast.h"
 #include "gpt/model/decoder.h"
 #include "gpt/optim/adamw.h"
 #include "gpt/optim/gradients.h"

@@ -4,7 +4,7 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
-#include "gpt/kernels/device.h"
+#include "gpt/device/device.h"
 
 #include "support/tensor_near.h"
 

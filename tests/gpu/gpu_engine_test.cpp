@@ -1,7 +1,7 @@
 // The fused engine on the GPU against the eager one, on the same GPU and on the CPU.
 #include <ATen/core/grad_mode.h>
 
-#include "gpt/kernels/device_memory.h"
+#include "gpt/device/memory.h"
 #include "gpt/model/engines.h"
 
 #include "gpu.h"

@@ -1,8 +1,8 @@
-#include "gpt/kernels/lm_head.h"
+#include "gpt/kernels/ops/lm_head.h"
 
 #include <cmath>
 
-#include "gpt/kernels/device_memory.h"
+#include "gpt/device/memory.h"
 
 #include "gpu.h"
 

@@ -109,7 +109,8 @@ TEST(Plan, EachLevelKeepsLessAndTakesLonger) {
       const Plan plan =
           plan_of(problem, {.recompute = level, .micro_batch = 16, .head_chunk = 4096},
                   gpu_rates("rtx3060"));
-      EXPECT_LT(plan.train.live[Use::kActivations], before.train.live[Use::kActivations]);
+      EXPECT_LT(plan.train.live[MemoryKind::kActivations],
+                before.train.live[MemoryKind::kActivations]);
       EXPECT_GT(plan.seconds, before.seconds) << recompute_name(level);
       before = plan;
     }
@@ -171,7 +172,7 @@ TEST(Plan, WeightsGoToTheHostOnlyWhereCopiesOfThemCompute) {
   const DeviceRates rates = gpu_rates("rtx3060");
   const Plan a = plan_of(problem, moments, rates), b = plan_of(problem, weights, rates);
   const std::int64_t matrices = 4 * problem.layers * problem.block_matrices();
-  EXPECT_EQ(a.train.live[Use::kWeights] - b.train.live[Use::kWeights], matrices);
+  EXPECT_EQ(a.train.live[MemoryKind::kWeights] - b.train.live[MemoryKind::kWeights], matrices);
   EXPECT_EQ(b.host - a.host, matrices);
   EXPECT_GT(b.seconds, a.seconds);
 
@@ -209,10 +210,12 @@ TEST(Plan, RecordedStepsKeepTheirMemoryDuringEvaluations) {
   const Plan plain = plan_of(problem, choice, rates);
   problem.graphs = true;
   const Plan recorded = plan_of(problem, choice, rates);
-  const Footprint& step = plain.train.live;
-  const std::int64_t work = step[Use::kWorkspace] - problem.workspace;  // cuBLASLt's is no graph's
-  EXPECT_NEAR(static_cast<double>(recorded.eval.live[Use::kGraphs]),
-              static_cast<double>(step[Use::kActivations] + step[Use::kHead] + work), 8 << 20);
+  const MemoryBreakdown& step = plain.train.live;
+  const std::int64_t work =
+      step[MemoryKind::kWorkspace] - problem.workspace;  // cuBLASLt's is no graph's
+  EXPECT_NEAR(static_cast<double>(recorded.eval.live[MemoryKind::kGraphs]),
+              static_cast<double>(step[MemoryKind::kActivations] + step[MemoryKind::kHead] + work),
+              8 << 20);
   const std::int64_t input = 2 * 8 * choice.micro_batch * problem.block;
   EXPECT_EQ(recorded.eval.live.tensors() - plain.eval.live.tensors(), problem.workspace + input)
       << "idle, what graphs hold is no tensor's";

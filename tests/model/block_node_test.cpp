@@ -1,7 +1,7 @@
 // The levels of recompute against autograd, bit for bit.
 #include <gtest/gtest.h>
 
-#include "gpt/kernels/cpu_memory.h"
+#include "gpt/device/cpu_memory.h"
 #include "gpt/model/engine.h"
 
 #include "support/tensor_near.h"

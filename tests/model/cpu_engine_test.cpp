@@ -95,12 +95,12 @@ Result eager(const Case& c, at::ScalarType weights, at::ScalarType products) {
   return result_of(engine, model, batch_of(c));
 }
 
-Result fused(const Case& c, at::ScalarType products, CpuEngine::Crews crews,
+Result fused(const Case& c, at::ScalarType products, CpuEngine::Parallelism parallelism,
              Recompute recompute = Recompute::kNone) {
   const Gpt model = model_of(c);
   EnginePlan plan = plan_of(c);
   plan.recompute = recompute;
-  CpuEngine engine(config_of(c), model, {c10::kCPU, products}, plan, crews);
+  CpuEngine engine(config_of(c), model, {c10::kCPU, products}, plan, parallelism);
   return result_of(engine, model, batch_of(c));
 }
 
@@ -150,9 +150,9 @@ const Case kCases[] = {
     {.name = "one_token", .batch = 3, .tokens = 1},
     {.name = "one_sequence", .batch = 1, .bias = true},
     {.name = "wide_head", .heads = 1, .width = 80, .vocab = 300, .head_chunk = 7},
-    // Wide and long enough for our own products (gpt/kernels/product_set.h), packed weights and
+    // Wide and long enough for our own products (gpt/kernels/gemm_backend.h), packed weights and
     // several blocks of attention.
-    {.name = "own_products",
+    {.name = "native_gemm",
      .width = 96,
      .vocab = 65,
      .block = 180,
@@ -164,16 +164,16 @@ const Case kCases[] = {
 
 class CpuEngineOn : public ::testing::TestWithParam<Case> {};
 
-constexpr CpuEngine::Crews kBothWays[] = {CpuEngine::Crews::kEachItsOwn,
-                                          CpuEngine::Crews::kTogether};
+constexpr CpuEngine::Parallelism kBothWays[] = {CpuEngine::Parallelism::kOverSequences,
+                                                CpuEngine::Parallelism::kWithinLayers};
 
 TEST_P(CpuEngineOn, Float32IsTheEagerEngines) {
   const Case& c = GetParam();
   const Result exact = eager(c, at::kDouble, at::kFloat);
   const Result plain = eager(c, at::kFloat, at::kFloat);
   const auto names = names_of(c);
-  for (const auto crews : kBothWays) {
-    const Result ours = fused(c, at::kFloat, crews);
+  for (const auto parallelism : kBothWays) {
+    const Result ours = fused(c, at::kFloat, parallelism);
     EXPECT_TRUE(testing::near(ours.loss, exact.loss, 2e-6));
     EXPECT_TRUE(testing::near(ours.evaluation, exact.evaluation, 2e-6));
     for (std::size_t i = 0; i < names.size(); ++i) {
@@ -188,8 +188,8 @@ TEST_P(CpuEngineOn, BFloat16IsAsNearToFloat64AsTheEagerEngines) {
   const Result exact = eager(c, at::kDouble, at::kFloat);
   const Result plain = eager(c, at::kFloat, at::kBFloat16);
   const auto names = names_of(c);
-  for (const auto crews : kBothWays) {
-    const Result ours = fused(c, at::kBFloat16, crews);
+  for (const auto parallelism : kBothWays) {
+    const Result ours = fused(c, at::kBFloat16, parallelism);
     EXPECT_LE(relative(ours.loss, exact.loss), 2 * relative(plain.loss, exact.loss) + 1e-6);
     // Of a tensor of 16 elements either error is a small sample, so they are compared all together,
     // and one by one only coarsely.
@@ -213,8 +213,8 @@ TEST_P(CpuEngineOn, BFloat16LossesAreAsNearToFloat64AsTheEagerEngines) {
   const Compute low{c10::kCPU, at::kBFloat16};
   EagerEngine exact(wide, {c10::kCPU, at::kFloat}, plan_of(c)), plain(model, low, plan_of(c));
   const double theirs = loss_error(plain, exact, c);
-  for (const auto crews : kBothWays) {
-    CpuEngine engine(config_of(c), model, low, plan_of(c), crews);
+  for (const auto parallelism : kBothWays) {
+    CpuEngine engine(config_of(c), model, low, plan_of(c), parallelism);
     EXPECT_LE(loss_error(engine, exact, c), 1.1 * theirs);
   }
 }
@@ -248,9 +248,9 @@ TEST(CpuEngine, SeesTheWeightsAsTheyAreNow) {
 TEST(CpuEngine, GradientsOfMicroBatchesAddUp) {
   const Case c{.name = "", .dropout = 0.2};
   const Batch batch = batch_of(c);
-  for (const auto crews : kBothWays) {
+  for (const auto parallelism : kBothWays) {
     const Gpt model = model_of(c);
-    CpuEngine engine(config_of(c), model, {c10::kCPU, at::kFloat}, plan_of(c), crews);
+    CpuEngine engine(config_of(c), model, {c10::kCPU, at::kFloat}, plan_of(c), parallelism);
     const Result whole = result_of(engine, model, batch);
     for (const Parameter& p : model.parameters()) p.tensor.mutable_grad() = at::Tensor();
     for (const auto& [first, count] :
@@ -296,10 +296,10 @@ TEST(CpuEngine, SeesNewWeightsOnceItIsTold) {
 
 TEST(CpuEngine, TheSameBitsEveryTime) {
   const Case c{.name = "", .batch = 9, .bias = true, .dropout = 0.1};
-  for (const auto crews : kBothWays) {
-    const Result first = fused(c, at::kFloat, crews);
+  for (const auto parallelism : kBothWays) {
+    const Result first = fused(c, at::kFloat, parallelism);
     for (int again = 0; again < 5; ++again) {
-      const Result other = fused(c, at::kFloat, crews);
+      const Result other = fused(c, at::kFloat, parallelism);
       for (std::size_t i = 0; i < first.gradients.size(); ++i)
         EXPECT_TRUE(at::equal(first.gradients[i], other.gradients[i])) << i;
     }
@@ -310,10 +310,10 @@ TEST_P(CpuEngineOn, EveryRecomputeLevelGivesTheSameBits) {
   const Case& c = GetParam();
   const auto names = names_of(c);
   for (const auto products : {at::kFloat, at::kBFloat16})
-    for (const auto crews : kBothWays) {
-      const Result kept = fused(c, products, crews);
+    for (const auto parallelism : kBothWays) {
+      const Result kept = fused(c, products, parallelism);
       for (const Recompute level : kRecomputeLevels) {
-        const Result again = fused(c, products, crews, level);
+        const Result again = fused(c, products, parallelism, level);
         EXPECT_TRUE(at::equal(again.loss, kept.loss)) << recompute_name(level);
         for (std::size_t i = 0; i < names.size(); ++i)
           EXPECT_TRUE(at::equal(again.gradients[i], kept.gradients[i]))
@@ -347,16 +347,17 @@ TEST(CpuEngine, BatchesOfFewAndOfManySequencesAddUp) {
   }
 }
 
-// Recomputation keeps no packed weights, so a crew packs them; the head's take several slabs, by
-// columns forward and by inner indices backward.
+// Recomputation keeps no packed weights, so the threads pack them; the head's take several blocks,
+// by columns forward and by inner indices backward.
 TEST(CpuEngine, ACrewThatPacksTogetherComputesTheSame) {
   const Case c{.name = "", .width = 64, .vocab = 20011, .block = 30, .batch = 2, .tokens = 29};
   for (const int threads : {2, 3, 5}) {
     const testing::ThreadCount team_of(threads);
     for (const auto products : {at::kFloat, at::kBFloat16}) {
       SCOPED_TRACE(concat(threads, " threads, ", toString(products)));
-      const Result kept = fused(c, products, CpuEngine::Crews::kTogether);
-      const Result shared = fused(c, products, CpuEngine::Crews::kTogether, Recompute::kGelu);
+      const Result kept = fused(c, products, CpuEngine::Parallelism::kWithinLayers);
+      const Result shared =
+          fused(c, products, CpuEngine::Parallelism::kWithinLayers, Recompute::kGelu);
       EXPECT_LE(relative(shared.loss, kept.loss), 1e-6);
       for (std::size_t i = 0; i < kept.gradients.size(); ++i)
         EXPECT_LE(relative(shared.gradients[i], kept.gradients[i]), 1e-5) << i;

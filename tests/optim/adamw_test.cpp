@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "gpt/kernels/cpu_memory.h"
+#include "gpt/device/cpu_memory.h"
 
 #include "support/tensor_near.h"
 

@@ -6,7 +6,7 @@
 #include <functional>
 
 #include "gpt/config/recompute.h"
-#include "gpt/kernels/device_memory.h"
+#include "gpt/device/memory.h"
 #include "gpt/memory/step_table.h"
 #include "gpt/model/engines.h"
 
@@ -42,7 +42,7 @@ struct EnginePeaks {
   double step, evaluation;
 };
 
-// Weights, gradients and all that a step and an evaluation take beside them.
+// Weights, gradients and all that a step and an evaluation take in addition to them.
 inline EnginePeaks measured_peaks(const TableCase& c, Recompute level, const c10::Device& device) {
   EngineCase of;
   of.model.n_layer = c.layers, of.model.n_head = c.heads, of.model.n_embd = c.width;
@@ -71,10 +71,10 @@ inline EnginePeaks measured_peaks(const TableCase& c, Recompute level, const c10
 // The optimizer and the tokens are not in it, only the losses; nor the workspaces of libraries,
 // which are made once for a process.
 inline double predicted_peak(const TableCase& c, const Problem& problem, const Phases& phases) {
-  Footprint live = peak_of(phases).live;
-  live[Use::kOptimizer] = 0;
-  live[Use::kWorkspace] -= library_bytes(problem);
-  live[Use::kBatch] = 4 * c.micro * c.block;
+  MemoryBreakdown live = peak_of(phases).live;
+  live[MemoryKind::kOptimizer] = 0;
+  live[MemoryKind::kWorkspace] -= library_bytes(problem);
+  live[MemoryKind::kBatch] = 4 * c.micro * c.block;
   return static_cast<double>(live.tensors());
 }
 

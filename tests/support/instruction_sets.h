@@ -1,18 +1,18 @@
-// What product_test.cpp and vector_kernels_test.cpp test in the binary that they are in: what this
+// What gemm_test.cpp and row_kernels_test.cpp test in the binary that they are in: what this
 // CPU can run (kernels_test), or what it cannot, emulated (emulation_test).
 #pragma once
 
 #include <vector>
 
-#include "gpt/kernels/product_set.h"
-#include "gpt/kernels/vector_kernels.h"
+#include "gpt/kernels/cpu/row_kernels.h"
+#include "gpt/kernels/gemm/gemm_backend.h"
 
 namespace gpt::testing {
 
 extern const bool kEmulatedInstructions;
 
 // Null: MKL's products.
-std::vector<const ProductSet*> product_ways();
-std::vector<const VectorKernels*> vector_ways();
+std::vector<const GemmBackend*> gemm_ways();
+std::vector<const RowKernels*> row_kernel_ways();
 
 }  // namespace gpt::testing

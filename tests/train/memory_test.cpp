@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include "gpt/kernels/cpu_memory.h"
+#include "gpt/device/cpu_memory.h"
 #include "gpt/memory/plan.h"
 
 #include "support/thread_count.h"

@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-#include "gpt/kernels/cpu_memory.h"
+#include "gpt/device/cpu_memory.h"
 #include "gpt/train/replanner.h"
 
 #include "support/error_text.h"

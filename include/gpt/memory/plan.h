@@ -6,7 +6,7 @@
 #include <optional>
 #include <vector>
 
-#include "gpt/memory/footprint.h"
+#include "gpt/memory/breakdown.h"
 #include "gpt/memory/problem.h"
 #include "gpt/memory/time_model.h"
 

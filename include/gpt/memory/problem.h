@@ -15,7 +15,7 @@ namespace gpt {
 struct Problem {
   std::int64_t layers = 0, heads = 0, width = 0, block = 0, vocab = 0;
   bool bias = false, dropout = false;
-  bool plain_attention = false;   // (B, H, T, T) scores in memory, always: asked for, or no kernel
+  bool plain_attention = false;   // (B, H, T, T) scores in memory, always: requested, or no kernel
   std::int64_t batch = 0;         // sequences in a batch
   std::int64_t accumulation = 1;  // batches in a step
   std::int64_t type_bytes = 4;    // of the compute type
@@ -24,7 +24,7 @@ struct Problem {
   EngineKind engine = EngineKind::kEager;
   bool graphs = false;  // a step is recorded, and keeps its working memory
   std::int64_t threads = 1;
-  // What each of a GPU's libraries of products holds; smaller on cards before Hopper.
+  // What each of a GPU's libraries of matmuls holds; smaller on cards before Hopper.
   std::int64_t workspace = std::int64_t{32} << 20;
   // Bytes that a GPU's offloading may take of the host's memory.
   std::int64_t host_memory = std::numeric_limits<std::int64_t>::max();
@@ -35,9 +35,9 @@ struct Problem {
   // Parameters: all, those of matrices in blocks (cast to the compute type), and one block's.
   std::int64_t parameters() const;
   std::int64_t block_parameters() const;
-  std::int64_t block_matrices() const;  // weights of the four products of one block
+  std::int64_t block_matrices() const;  // weights of the four matmuls of one block
 
-  // What can be offloaded: the weights only where products are computed from copies of them.
+  // What can be offloaded: the weights only where matmuls are computed from copies of them.
   Offload most_offload() const {
     return engine == EngineKind::kGpu && type_bytes != 4 ? Offload::kWeights : Offload::kMoments;
   }

@@ -1,4 +1,4 @@
-// After an allocation failed although the plan said it would not: what to go on with.
+// After an allocation failed although the plan said it would not: what to continue with.
 #pragma once
 
 #include <cstdint>

@@ -2,7 +2,7 @@
 // they may peak. An engine is described by the functions of one file, src/memory/*_table.cpp.
 #pragma once
 
-#include "gpt/memory/footprint.h"
+#include "gpt/memory/breakdown.h"
 #include "gpt/memory/problem.h"
 
 namespace gpt {

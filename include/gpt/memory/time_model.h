@@ -10,11 +10,11 @@ namespace gpt {
 
 struct DeviceRates {
   std::string name;
-  double flops = 0;           // FLOP/s of products, in the compute type
+  double flops = 0;           // FLOP/s of matmuls, in the compute type
   double bytes = 0;           // B/s of the device's memory
   double host_bytes = 0;      // B/s to the host and back, each way
   double launch_seconds = 0;  // of one kernel
-  int units = 1;              // multiprocessors or cores: small products leave some idle
+  int units = 1;              // multiprocessors or cores: small matmuls leave some idle
 };
 
 // From the table of GPUs; the CPU's from its cores alone.

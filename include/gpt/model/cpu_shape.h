@@ -15,11 +15,12 @@ struct CpuShape {
   std::int64_t tokens = 0;      // of a sequence, T
   std::int64_t group = 0;       // tokens of a group, a multiple of T
   std::int64_t head_chunk = 0;  // tokens whose logits exist at once
-  std::int64_t slab_bytes = 0;  // of packed weights that a crew shares (slab.h); 0: it does not
-  int threads = 1;              // that work on a group together
-  int groups = 1;               // at once, each in an arena of its own
-  bool gradients = true;        // false: the layers share one layer's memory
-  bool low = false;             // bfloat16 products
+  // Of packed weights that the threads of a group share (weight_blocks.h); 0: they do not.
+  std::int64_t weight_block_bytes = 0;
+  int threads = 1;        // that work on a group together
+  int groups = 1;         // at once, each in an arena of its own
+  bool gradients = true;  // false: the layers share one layer's memory
+  bool low = false;       // bfloat16 matmuls
   Recompute recompute = Recompute::kNone;
 };
 
@@ -29,9 +30,9 @@ struct CpuShape {
 // share.
 bool cpu_threads_share(std::int64_t parameters, std::int64_t sequences, int threads);
 
-// Bytes of the weights that are kept packed for our own products (gpt/kernels/product_set.h), as
-// right factors forward and backward: those of a small model, where packing them for every group
-// would take much of what the products gain. 0 for others, where products are MKL's, and where
+// Bytes of the weights that are kept packed for the native GEMM (gpt/kernels/gemm/gemm_backend.h),
+// as matrix B of forward and of backward: those of a small model, where packing them for every
+// group would take much of what it gains. 0 for others, where MKL computes the GEMMs, and where
 // memory is scarce enough for recomputation. They change no bit of a result.
 std::int64_t cpu_packed_bytes(const CpuShape& shape);
 

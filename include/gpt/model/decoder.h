@@ -1,5 +1,5 @@
 // GPT-2 for reading only: no gradients, no dropout, weights converted once to the type in which
-// products are computed. `sample` and `eval` run on it; Gpt (gpt.h) is the oracle in its tests.
+// matmuls are computed. `sample` and `eval` run on it; Gpt (gpt.h) is the oracle in its tests.
 #pragma once
 
 #include <cstdint>
@@ -8,7 +8,7 @@
 #include <ATen/core/Tensor.h>
 
 #include "gpt/config/model_config.h"
-#include "gpt/kernels/compute.h"
+#include "gpt/device/compute.h"
 #include "gpt/model/kv_cache.h"
 #include "gpt/model/parameter.h"
 
@@ -24,7 +24,7 @@ class Decoder {
 
   // (B, T) int64 tokens -> (B, T, C) activations after the last LayerNorm. With a cache the tokens
   // follow those in it, and join them; without, they start the text. The positions must end within
-  // block_size. Sums and the residual stream are float32 whatever the products are.
+  // block_size. Sums and the residual stream are float32 whatever the matmuls are.
   at::Tensor forward(const at::Tensor& tokens_BT, KvCache* cache = nullptr) const;
 
   // (N, C) -> (N, V).
@@ -54,7 +54,7 @@ class Decoder {
 
   ModelConfig config_;
   Compute compute_;
-  at::ScalarType real_;  // of everything but products
+  at::ScalarType real_;  // of everything but matmuls
   at::Tensor wte_VC_, wpe_TC_;
   std::vector<Layer> layers_;
   Affine ln_f_;

@@ -8,7 +8,7 @@
 
 #include "gpt/config/recompute.h"
 #include "gpt/config/train_config.h"
-#include "gpt/kernels/compute.h"
+#include "gpt/device/compute.h"
 #include "gpt/model/dropout_state.h"
 #include "gpt/model/gpt.h"
 

@@ -40,7 +40,7 @@ using TakeToken = std::function<bool(std::int64_t row, std::int64_t token)>;
 // Continues `prompt` (at least one token; the last block_size of them are seen), which is read
 // once, by generators.size() texts that grow together, one token each at a time. Text i draws from
 // generators[i] alone, so it is what it would be without the others but for the rounding of
-// products; `ended(i)`, if given, is called once, after its last token. Given nanoGPT's generator
+// matmuls; `ended(i)`, if given, is called once, after its last token. Given nanoGPT's generator
 // state, the draws are nanoGPT's.
 GenerateTimes generate(const Decoder& decoder, std::vector<std::int64_t> prompt,
                        const GenerateOptions& options, std::vector<at::Generator> generators,

@@ -11,7 +11,7 @@
 #include "gpt/config/offload.h"
 #include "gpt/config/recompute.h"
 #include "gpt/config/train_config.h"
-#include "gpt/kernels/lm_head.h"
+#include "gpt/kernels/ops/lm_head.h"
 #include "gpt/model/dropout_state.h"
 #include "gpt/model/layers.h"
 #include "gpt/model/parameter.h"
@@ -24,7 +24,7 @@ class Gpt {
   // `generator` in nanoGPT's order, so the same seed gives nanoGPT's weights bit for bit.
   Gpt(const ModelConfig& config, std::int64_t vocab_size, std::int64_t block_size,
       at::Generator& generator);
-  // For weights that are copied into parameters(): those of products and embeddings are not set.
+  // For weights that are copied into parameters(): those of matmuls and embeddings are not set.
   Gpt(const ModelConfig& config, std::int64_t vocab_size, std::int64_t block_size,
       const c10::Device& device = at::kCPU);
 

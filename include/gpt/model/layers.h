@@ -1,4 +1,4 @@
-// The pieces of the eager engine: plain weights and ATen calls. Weights of products are not set
+// The pieces of the eager engine: plain weights and ATen calls. Weights of matmuls are not set
 // when a piece is made, biases are zero and LayerNorms' weights one, as nanoGPT begins.
 #pragma once
 
@@ -43,7 +43,7 @@ struct SelfAttention {
   SelfAttention(const ModelConfig& config, const c10::Device& device);
   at::Tensor operator()(const at::Tensor& x_BTC, std::int64_t layer,
                         const DropoutState& dropout) const;
-  // What lies between the two products: from q, k and v side by side, (B,T,3C), to (B,T,C).
+  // What lies between the two matmuls: from q, k and v side by side, (B,T,3C), to (B,T,C).
   at::Tensor attend(const at::Tensor& qkv, std::int64_t layer, const DropoutState& dropout) const;
 };
 

@@ -10,7 +10,7 @@
 
 #include "gpt/config/offload.h"
 #include "gpt/config/train_config.h"
-#include "gpt/kernels/parameter_update.h"
+#include "gpt/kernels/ops/parameter_update.h"
 
 namespace gpt {
 

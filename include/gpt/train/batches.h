@@ -9,7 +9,7 @@
 #include <ATen/core/Generator.h>
 #include <ATen/core/Tensor.h>
 
-#include "gpt/base/span.h"
+#include "gpt/base/profile_range.h"
 #include "gpt/config/train_config.h"
 #include "gpt/data/batch_feed.h"
 #include "gpt/data/batch_sampler.h"
@@ -32,7 +32,7 @@ class Batches {
 
   // The next micro-batch of the step.
   Batch take() {
-    const Span data("data");
+    const ProfileRange range("data");
     return feed_.take();
   }
 

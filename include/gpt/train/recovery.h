@@ -8,7 +8,7 @@
 
 #include <c10/core/Device.h>
 
-#include "gpt/kernels/memory_failure.h"
+#include "gpt/device/memory_failure.h"
 #include "gpt/model/engine.h"
 
 namespace gpt {

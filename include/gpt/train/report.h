@@ -9,7 +9,7 @@
 
 #include "gpt/base/terminal.h"
 #include "gpt/config/train_config.h"
-#include "gpt/kernels/device_watch.h"
+#include "gpt/device/watch.h"
 #include "gpt/train/evaluator.h"
 #include "gpt/train/metrics.h"
 #include "gpt/train/throughput.h"

@@ -12,7 +12,7 @@
 #include "gpt/checkpoint/manifest.h"
 #include "gpt/checkpoint/store.h"
 #include "gpt/config/train_config.h"
-#include "gpt/kernels/readback.h"
+#include "gpt/device/readback.h"
 #include "gpt/model/engine.h"
 #include "gpt/optim/adamw.h"
 #include "gpt/optim/grad_scaler.h"

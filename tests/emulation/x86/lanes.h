@@ -1,4 +1,4 @@
-// Vectors as their lanes, for immintrin.h beside this.
+// Vectors as their lanes, for immintrin.h next to this.
 #pragma once
 #pragma GCC system_header
 

@@ -1,0 +1,39 @@
+// Facts about the devices of this machine, and what they hold.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include <c10/core/Device.h>
+
+namespace gpt {
+
+struct DeviceFacts {
+  int cuda_devices = 0;  // 0 too without a driver or in a CPU-only build
+  bool built_with_cuda = false;
+  int cuda_capability = 0;  // of the first device; 86: 8.6
+  std::string cuda_name;    // of the first device
+  bool cpu_bf16 = false;    // AVX-512 bf16 or AMX: matmuls run natively
+  std::string cpu_name;
+  int cores = 1;  // that this process may run on
+
+  bool cuda_bf16() const { return cuda_capability >= 80; }
+};
+DeviceFacts device_facts(int cuda_index = 0);
+
+// The product name of a GPU as the driver reports it: "NVIDIA H200".
+std::string driver_name(const c10::Device& gpu);
+
+// Makes a GPU the current one of the calling thread; nothing to do for the CPU. LibTorch goes back
+// to the current GPU after every event, which would otherwise open a context on the first card:
+// hundreds of MiB there, or an error where it is full or reserved.
+void use_device(const c10::Device& device);
+
+// Waits for everything queued on `device`; nothing to do on the CPU.
+void synchronize(const c10::Device& device);
+
+// Process-wide arithmetic switches: TF32 as nanoGPT sets it, deterministic kernels on request.
+// Call before the first CUDA allocation.
+void set_arithmetic(bool deterministic);
+
+}  // namespace gpt

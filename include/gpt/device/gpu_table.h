@@ -1,0 +1,36 @@
+// What NVIDIA's data sheets say of its cards; for rates that nobody has measured yet.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace gpt {
+
+struct GpuFacts {
+  const char* name;  // as it occurs in the driver's name: "RTX 3060"
+  double tflops;     // dense bf16/fp16 with fp32 accumulation; GeForce's at half its fp16 rate
+  double gb_per_s;   // memory, 1e9 bytes
+  int multiprocessors;
+  double gib;            // what CUDA reports of the memory, about 2.5 % less than is sold
+  double pcie_gb_per_s;  // to the host, one way, as measured bandwidth tests reach
+  int capability;        // 86: 8.6
+
+  bool bf16() const { return capability >= 80; }
+};
+
+// Longer names first: the first that occurs in a driver's name is the card.
+const std::vector<GpuFacts>& gpu_table();
+
+// By the driver's name ("NVIDIA GeForce RTX 3060") or as one would type it ("rtx3060", "h100");
+// null if unknown.
+const GpuFacts* find_gpu(const std::string& name);
+
+// Dense bf16/fp16 FLOP/s with fp32 accumulation, by the driver's name; 0 if unknown.
+double table_peak(const std::string& gpu_name);
+
+// What each of CUDA's matmul libraries holds to work in: 32 MiB on Hopper and later cards, 8
+// on others. LibTorch gives that to cuBLAS (8.1), kernels/cuda/matmul_cuda.cpp to cuBLASLt.
+std::int64_t library_workspace(int capability);
+
+}  // namespace gpt

@@ -1,0 +1,71 @@
+// Causal self-attention (Vaswani et al. 2017, eq. 1): softmax(q k^T / sqrt(D) + causal mask) v.
+// Shapes: q, k, v and the result are (B, H, T, D).
+#pragma once
+
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include "gpt/kernels/ops/dropout.h"
+
+namespace gpt {
+
+// For autograd, by the fused kernels of ATen; nothing of size T x T is kept.
+at::Tensor causal_attention(const at::Tensor& q_BHTD, const at::Tensor& k_BHTD,
+                            const at::Tensor& v_BHTD);
+
+// Written out, with the (B, H, T, T) weights in memory and keyed dropout on them: the oracle for
+// the fused kernels, and what runs while dropout is on, since no fused kernel takes our mask.
+at::Tensor plain_causal_attention(const at::Tensor& q_BHTD, const at::Tensor& k_BHTD,
+                                  const at::Tensor& v_BHTD, double dropout = 0,
+                                  const at::Tensor& sequence_B = {},
+                                  const DropoutPlace& place = {});
+
+// The same without autograd: forward keeps what backward needs. The kernels are ATen's.
+
+enum class AttentionKernel {
+  kPlain,      // written out, T x T weights in memory: any type, any device, keyed dropout
+  kCpuFlash,   // the CPU's fused one
+  kFlash,      // FlashAttention-2 (Dao 2023): half types, heads of up to 256 in multiples of 8
+  kCudnn,      // cuDNN's
+  kEfficient,  // CUTLASS's, also float32
+};
+
+struct AttentionInput {
+  at::Tensor q_BHTD, k_BHTD, v_BHTD;  // last stride 1
+  // Plain kernel only: dropout of the weights.
+  double p = 0;
+  at::Tensor sequence_B = {};
+  DropoutPlace place = {};
+};
+
+struct AttentionOutput {
+  at::Tensor y_BHTD;
+  std::vector<at::Tensor> saved;  // logsumexp first, if any
+  std::int64_t longest = 0;
+};
+
+struct AttentionGradient {
+  at::Tensor dq_BHTD, dk_BHTD, dv_BHTD;
+};
+
+AttentionOutput attention_forward(AttentionKernel kernel, const AttentionInput& in);
+AttentionGradient attention_backward(AttentionKernel kernel, const AttentionInput& in,
+                                     const AttentionOutput& out, const at::Tensor& dy_BHTD);
+
+struct AttentionShape {
+  std::int64_t B, H, T, D;
+  at::ScalarType type;
+  at::Device device;
+};
+
+// Can a GPU have any kernel but the plain one for heads of D? (Dropout excludes all others.)
+bool has_fused_attention(std::int64_t D, at::ScalarType type, bool deterministic);
+
+// The fastest kernel for a shape: on CUDA the candidates are timed once, forward and backward, and
+// the choice is kept for the process; one that throws is none. `dropout`: the plain one, as no
+// other takes our mask. `deterministic`: the one that gives the same bits every time, so that no
+// timing decides.
+AttentionKernel choose_attention(const AttentionShape& shape, bool dropout, bool deterministic);
+
+}  // namespace gpt

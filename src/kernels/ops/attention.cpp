@@ -1,0 +1,139 @@
+#include "gpt/kernels/ops/attention.h"
+
+#include <cmath>
+#include <limits>
+#include <tuple>
+
+#include <ATen/ATen.h>
+
+namespace gpt {
+
+namespace {
+
+double scale_of(const at::Tensor& q_BHTD) {
+  return 1.0 / std::sqrt(static_cast<double>(q_BHTD.size(3)));
+}
+
+at::Tensor plain_weights(const AttentionInput& in) {
+  const std::int64_t tokens = in.q_BHTD.size(2);
+  const at::Tensor later_TT =
+      at::ones({tokens, tokens}, in.q_BHTD.options().dtype(at::kBool)).triu(/*diagonal=*/1);
+  at::Tensor weights_BHTT = at::matmul(in.q_BHTD, in.k_BHTD.transpose(-2, -1));
+  weights_BHTT.mul_(scale_of(in.q_BHTD));
+  weights_BHTT.masked_fill_(later_TT, -std::numeric_limits<double>::infinity());
+  return weights_BHTT.softmax(-1);
+}
+
+at::Tensor drop(const at::Tensor& weights_BHTT, const AttentionInput& in) {
+  return keyed_dropout(weights_BHTT, in.p, in.sequence_B, in.place);
+}
+
+// With P = softmax(S), Y = drop(P) V: dP = drop(dY V^T), dS = P * (dP - rowsum(dP * P)).
+AttentionGradient plain_backward(const AttentionInput& in, const at::Tensor& dy_BHTD) {
+  const at::Tensor p_BHTT = plain_weights(in);
+  AttentionGradient gradient;
+  gradient.dv_BHTD = at::matmul(drop(p_BHTT, in).transpose(-2, -1), dy_BHTD);
+  at::Tensor dp_BHTT = drop(at::matmul(dy_BHTD, in.v_BHTD.transpose(-2, -1)), in);
+  at::Tensor ds_BHTT = at::_softmax_backward_data(dp_BHTT, p_BHTT, -1, p_BHTT.scalar_type());
+  ds_BHTT.mul_(scale_of(in.q_BHTD));
+  gradient.dq_BHTD = at::matmul(ds_BHTT, in.k_BHTD);
+  gradient.dk_BHTD = at::matmul(ds_BHTT.transpose(-2, -1), in.q_BHTD);
+  return gradient;
+}
+
+AttentionGradient gradient_of(std::tuple<at::Tensor, at::Tensor, at::Tensor> all) {
+  return {std::get<0>(all), std::get<1>(all), std::get<2>(all)};
+}
+
+AttentionOutput flash_forward(const AttentionInput& in) {
+  auto [y, logsumexp, cum_q, cum_k, max_q, max_k, seed, offset, debug] =
+      at::_scaled_dot_product_flash_attention(in.q_BHTD, in.k_BHTD, in.v_BHTD, /*dropout_p=*/0.0,
+                                              /*is_causal=*/true, /*return_debug_mask=*/false);
+  return {y, {logsumexp, cum_q, cum_k, seed, offset}, max_q.expect_int()};
+}
+
+AttentionOutput cudnn_forward(const AttentionInput& in) {
+  auto [y, logsumexp, cum_q, cum_k, max_q, max_k, seed, offset, debug] =
+      at::_scaled_dot_product_cudnn_attention(in.q_BHTD, in.k_BHTD, in.v_BHTD, /*attn_bias=*/{},
+                                              /*compute_log_sumexp=*/true, /*dropout_p=*/0.0,
+                                              /*is_causal=*/true, /*return_debug_mask=*/false);
+  return {y, {logsumexp, cum_q, cum_k, seed, offset}, max_q.expect_int()};
+}
+
+AttentionOutput efficient_forward(const AttentionInput& in) {
+  auto [y, logsumexp, seed, offset] = at::_scaled_dot_product_efficient_attention(
+      in.q_BHTD, in.k_BHTD, in.v_BHTD, /*attn_bias=*/{}, /*compute_log_sumexp=*/true,
+      /*dropout_p=*/0.0, /*is_causal=*/true);
+  return {y, {logsumexp, seed, offset}, 0};
+}
+
+}  // namespace
+
+at::Tensor causal_attention(const at::Tensor& q_BHTD, const at::Tensor& k_BHTD,
+                            const at::Tensor& v_BHTD) {
+  return at::scaled_dot_product_attention(q_BHTD, k_BHTD, v_BHTD, /*attn_mask=*/{},
+                                          /*dropout_p=*/0.0, /*is_causal=*/true);
+}
+
+at::Tensor plain_causal_attention(const at::Tensor& q_BHTD, const at::Tensor& k_BHTD,
+                                  const at::Tensor& v_BHTD, double dropout,
+                                  const at::Tensor& sequence_B, const DropoutPlace& place) {
+  const std::int64_t tokens = q_BHTD.size(2);
+  const at::Tensor later_TT =
+      at::ones({tokens, tokens}, q_BHTD.options().dtype(at::kBool)).triu(/*diagonal=*/1);
+  const double scale = 1.0 / std::sqrt(static_cast<double>(q_BHTD.size(3)));
+  at::Tensor weights_BHTT = at::matmul(q_BHTD, k_BHTD.transpose(-2, -1)) * scale;
+  weights_BHTT =
+      weights_BHTT.masked_fill(later_TT, -std::numeric_limits<double>::infinity()).softmax(-1);
+  weights_BHTT = keyed_dropout(weights_BHTT, dropout, sequence_B, place);
+  return at::matmul(weights_BHTT, v_BHTD);
+}
+
+AttentionOutput attention_forward(AttentionKernel kernel, const AttentionInput& in) {
+  switch (kernel) {
+    case AttentionKernel::kCpuFlash: {
+      auto [y, logsumexp] = at::_scaled_dot_product_flash_attention_for_cpu(
+          in.q_BHTD, in.k_BHTD, in.v_BHTD, /*dropout_p=*/0.0, /*is_causal=*/true);
+      return {y, {logsumexp}, 0};
+    }
+    case AttentionKernel::kFlash:
+      return flash_forward(in);
+    case AttentionKernel::kCudnn:
+      return cudnn_forward(in);
+    case AttentionKernel::kEfficient:
+      return efficient_forward(in);
+    case AttentionKernel::kPlain:
+      break;
+  }
+  return {at::matmul(drop(plain_weights(in), in), in.v_BHTD), {}, 0};
+}
+
+AttentionGradient attention_backward(AttentionKernel kernel, const AttentionInput& in,
+                                     const AttentionOutput& out, const at::Tensor& dy_BHTD) {
+  const at::Tensor &q = in.q_BHTD, &k = in.k_BHTD, &v = in.v_BHTD;
+  const auto& saved = out.saved;
+  switch (kernel) {
+    case AttentionKernel::kCpuFlash:
+      return gradient_of(at::_scaled_dot_product_flash_attention_for_cpu_backward(
+          dy_BHTD, q, k, v, out.y_BHTD, saved[0], /*dropout_p=*/0.0, /*is_causal=*/true));
+    case AttentionKernel::kFlash:
+      return gradient_of(at::_scaled_dot_product_flash_attention_backward(
+          dy_BHTD, q, k, v, out.y_BHTD, saved[0], saved[1], saved[2], out.longest, out.longest,
+          /*dropout_p=*/0.0, /*is_causal=*/true, saved[3], saved[4]));
+    case AttentionKernel::kCudnn:
+      return gradient_of(at::_scaled_dot_product_cudnn_attention_backward(
+          dy_BHTD, q, k, v, out.y_BHTD, saved[0], saved[3], saved[4], /*attn_bias=*/{}, saved[1],
+          saved[2], out.longest, out.longest, /*dropout_p=*/0.0, /*is_causal=*/true));
+    case AttentionKernel::kEfficient: {
+      auto all = at::_scaled_dot_product_efficient_attention_backward(
+          dy_BHTD, q, k, v, /*attn_bias=*/{}, out.y_BHTD, saved[0], saved[1], saved[2],
+          /*dropout_p=*/0.0, {true, true, true, false}, /*is_causal=*/true);
+      return {std::get<0>(all), std::get<1>(all), std::get<2>(all)};
+    }
+    case AttentionKernel::kPlain:
+      break;
+  }
+  return plain_backward(in, dy_BHTD);
+}
+
+}  // namespace gpt

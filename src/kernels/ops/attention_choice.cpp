@@ -1,0 +1,137 @@
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cmath>
+#include <limits>
+#include <map>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include <ATen/ATen.h>
+
+#include "gpt/base/log.h"
+#include "gpt/base/strings.h"
+#include "gpt/device/device.h"
+#include "gpt/device/memory.h"
+#include "gpt/kernels/ops/attention.h"
+
+namespace gpt {
+
+namespace {
+
+bool half(at::ScalarType type) {
+  return type == at::kBFloat16 || type == at::kHalf;
+}
+
+bool cudnn_fits(const AttentionShape& shape) {
+  return shape.T > 1 && shape.D <= 128;
+}
+
+const char* name(AttentionKernel kernel) {
+  constexpr const char* kNames[] = {"plain", "CPU flash", "flash", "cuDNN", "efficient"};
+  return kNames[static_cast<std::size_t>(kernel)];
+}
+
+// As the engine has them: the q, k and v of a token side by side in a row (model/gpu_block.cpp).
+AttentionInput parts_of(const at::Tensor& qkv_BTKHD) {
+  const auto part = [&](std::int64_t i) { return qkv_BTKHD.select(2, i).transpose(1, 2); };
+  return {.q_BHTD = part(0), .k_BHTD = part(1), .v_BHTD = part(2)};
+}
+
+// What the engine does with a kernel: its results are copied into the layout of their neighbours.
+void forward_and_backward(AttentionKernel kernel, const AttentionInput& in,
+                          const at::Tensor& dy_BHTD, const AttentionInput& into) {
+  const AttentionOutput out = attention_forward(kernel, in);
+  const at::Tensor y_BTHD = out.y_BHTD.transpose(1, 2).contiguous();
+  const AttentionGradient gradient = attention_backward(kernel, in, out, dy_BHTD);
+  at::Tensor dq = into.q_BHTD, dk = into.k_BHTD, dv = into.v_BHTD;
+  dq.copy_(gradient.dq_BHTD);
+  dk.copy_(gradient.dk_BHTD);
+  dv.copy_(gradient.dv_BHTD);
+}
+
+// Milliseconds of forward and backward, the best of a few; infinite if the kernel refuses.
+double measure(AttentionKernel kernel, const AttentionShape& shape) {
+  constexpr int kRounds = 5;
+  const auto options = at::TensorOptions().device(shape.device).dtype(shape.type);
+  double best = std::numeric_limits<double>::infinity();
+  try {
+    const at::Tensor qkv_BTKHD = at::randn({shape.B, shape.T, 3, shape.H, shape.D}, options);
+    const at::Tensor dqkv_BTKHD = at::empty_like(qkv_BTKHD);
+    const AttentionInput in = parts_of(qkv_BTKHD), into = parts_of(dqkv_BTKHD);
+    const at::Tensor dy_BHTD =
+        at::randn({shape.B, shape.T, shape.H, shape.D}, options).transpose(1, 2);
+    for (int round = 0; round <= kRounds; ++round) {
+      synchronize(shape.device);
+      const auto start = std::chrono::steady_clock::now();
+      forward_and_backward(kernel, in, dy_BHTD, into);
+      synchronize(shape.device);
+      const std::chrono::duration<double, std::milli> took =
+          std::chrono::steady_clock::now() - start;
+      if (round > 0) best = std::min(best, took.count());  // the first builds plans
+    }
+  } catch (const std::exception& error) {  // no such kernel for this shape, card or library
+    if (is_out_of_memory(error)) throw;
+    return std::numeric_limits<double>::infinity();
+  }
+  return best;
+}
+
+// Kernels that may run; all of them are tried, one alone too, since a card or a library may lack
+// it. The plain one always runs.
+std::vector<AttentionKernel> candidates(const AttentionShape& shape, bool deterministic) {
+  if (!has_fused_attention(shape.D, shape.type, deterministic)) return {};
+  if (deterministic) return {AttentionKernel::kFlash};
+  if (!half(shape.type)) return {AttentionKernel::kEfficient};
+  std::vector<AttentionKernel> kernels{AttentionKernel::kFlash, AttentionKernel::kEfficient};
+  if (cudnn_fits(shape)) kernels.push_back(AttentionKernel::kCudnn);
+  return kernels;
+}
+
+AttentionKernel fastest(const std::vector<AttentionKernel>& kernels, const AttentionShape& shape) {
+  AttentionKernel best = AttentionKernel::kPlain;
+  double least = std::numeric_limits<double>::infinity();
+  std::string times;
+  for (const AttentionKernel kernel : kernels) {
+    const double took = measure(kernel, shape);
+    times += std::isfinite(took) ? format("%s %.3f ms, ", name(kernel), took)
+                                 : concat(name(kernel), " does not run here, ");
+    if (took < least) best = kernel;
+    least = std::min(least, took);
+  }
+  log_info(concat("attention ", shape.B, " x ", shape.H, " x ", shape.T, " x ", shape.D,
+                  ", forward and backward: ", times, name(best), " runs"));
+  return best;
+}
+
+}  // namespace
+
+// Head sizes without padding; of float32, no kernel that gives the same bits every time.
+bool has_fused_attention(std::int64_t D, at::ScalarType type, bool deterministic) {
+  if (D % 8 != 0 || D > 256 || type == at::kDouble) return false;
+  return half(type) || !deterministic;
+}
+
+AttentionKernel choose_attention(const AttentionShape& shape, bool dropout, bool deterministic) {
+  if (dropout) return AttentionKernel::kPlain;
+  if (!shape.device.is_cuda()) return AttentionKernel::kCpuFlash;
+  const std::vector<AttentionKernel> kernels = candidates(shape, deterministic);
+  if (kernels.empty()) return AttentionKernel::kPlain;
+  using Key = std::array<std::int64_t, 7>;
+  static std::mutex mutex;
+  static std::map<Key, AttentionKernel> chosen;
+  const std::scoped_lock lock(mutex);
+  const Key key{shape.B,
+                shape.H,
+                shape.T,
+                shape.D,
+                static_cast<std::int64_t>(shape.type),
+                shape.device.index(),
+                deterministic};
+  const auto found = chosen.find(key);
+  if (found != chosen.end()) return found->second;
+  return chosen[key] = fastest(kernels, shape);
+}
+
+}  // namespace gpt

@@ -1,0 +1,82 @@
+#include "gpt/kernels/ops/attention.h"
+
+#include <gtest/gtest.h>
+
+#include "support/tensor_near.h"
+
+namespace gpt {
+namespace {
+
+using testing::near;
+
+struct Gradients {
+  at::Tensor y, q, k, v;
+};
+
+template <class Attention>
+Gradients run(const Attention& attention, const at::Tensor& q, const at::Tensor& k,
+              const at::Tensor& v, const at::Tensor& up) {
+  const auto leaf = [](const at::Tensor& t) { return t.detach().clone().set_requires_grad(true); };
+  at::Tensor a = leaf(q), b = leaf(k), c = leaf(v);
+  at::Tensor y = attention(a, b, c);
+  y.backward(up);
+  return {y, a.grad(), b.grad(), c.grad()};
+}
+
+TEST(Attention, FusedEqualsWrittenOut) {
+  for (const auto& [type, tolerance] : {std::pair{at::kDouble, 1e-12}, {at::kFloat, 2e-6}}) {
+    for (const std::int64_t tokens : {1, 2, 17, 64}) {
+      const auto make = [&] { return at::randn({2, 3, tokens, 8}, type); };
+      const at::Tensor q = make(), k = make(), v = make(), up = make();
+      const Gradients fused = run(causal_attention, q, k, v, up);
+      const auto plain = run(
+          [](auto& a, auto& b, auto& c) { return plain_causal_attention(a, b, c); }, q, k, v, up);
+      EXPECT_TRUE(near(fused.y, plain.y, tolerance)) << tokens;
+      EXPECT_TRUE(near(fused.q, plain.q, tolerance)) << tokens;
+      EXPECT_TRUE(near(fused.k, plain.k, tolerance)) << tokens;
+      EXPECT_TRUE(near(fused.v, plain.v, tolerance)) << tokens;
+    }
+  }
+}
+
+// One head of one sequence by hand, straight from the formula.
+TEST(Attention, FollowsTheFormula) {
+  const at::Tensor q = at::randn({1, 1, 5, 4}, at::kDouble),
+                   k = at::randn({1, 1, 5, 4}, at::kDouble),
+                   v = at::randn({1, 1, 5, 4}, at::kDouble);
+  const at::Tensor y = plain_causal_attention(q, k, v);
+  for (std::int64_t t = 0; t < 5; ++t) {
+    at::Tensor sum = at::zeros({4}, at::kDouble);
+    double total = 0;
+    for (std::int64_t s = 0; s <= t; ++s) {
+      const double weight = std::exp(q[0][0][t].dot(k[0][0][s]).item<double>() / 2.0);
+      sum += weight * v[0][0][s];
+      total += weight;
+    }
+    EXPECT_TRUE(near(y[0][0][t], sum / total, 1e-12)) << t;
+  }
+}
+
+TEST(Attention, NoTokenSeesALaterOne) {
+  const at::Tensor q = at::randn({1, 2, 9, 4}), k = at::randn({1, 2, 9, 4});
+  at::Tensor v = at::randn({1, 2, 9, 4});
+  const at::Tensor before = causal_attention(q, k, v).clone();
+  v.select(2, 8).fill_(1e6);
+  const at::Tensor after = causal_attention(q, k, v);
+  EXPECT_TRUE(at::equal(before.narrow(2, 0, 8), after.narrow(2, 0, 8)));
+  EXPECT_FALSE(at::equal(before.select(2, 8), after.select(2, 8)));
+}
+
+TEST(Attention, DropoutOnTheWeightsDoesNotDependOnTheSplit) {
+  const auto make = [] { return at::randn({4, 2, 6, 4}, at::kDouble); };
+  const at::Tensor q = make(), k = make(), v = make();
+  const DropoutPlace place{.seed = 3, .step = 5, .layer = 1, .site = 0};
+  const at::Tensor whole = plain_causal_attention(q, k, v, 0.4, at::arange(4), place);
+  const at::Tensor last = plain_causal_attention(q.narrow(0, 3, 1), k.narrow(0, 3, 1),
+                                                 v.narrow(0, 3, 1), 0.4, at::arange(3, 4), place);
+  EXPECT_TRUE(near(whole.narrow(0, 3, 1), last, 1e-12));
+  EXPECT_FALSE(near(whole, plain_causal_attention(q, k, v), 1e-3));
+}
+
+}  // namespace
+}  // namespace gpt
