@@ -4,15 +4,15 @@
 # Readers in Torch modules that need no Torch themselves, so that they can be built without it.
 set(GPT_FUZZ_READERS ${CMAKE_SOURCE_DIR}/src/checkpoint/manifest.cpp
     ${CMAKE_SOURCE_DIR}/src/data/token_file.cpp ${CMAKE_SOURCE_DIR}/src/data/token_shard.cpp
-    ${CMAKE_SOURCE_DIR}/src/exchange/hf_config.cpp ${CMAKE_SOURCE_DIR}/src/exchange/model_shape.cpp)
+    ${CMAKE_SOURCE_DIR}/src/interop/hf_config.cpp ${CMAKE_SOURCE_DIR}/src/interop/model_shape.cpp)
 
 function(gpt_fuzz_binary name source)
   file(GLOB targets CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/fuzz/*targets.cpp)
   add_executable(${name} ${targets} ${GPT_FUZZ_READERS} ${CMAKE_SOURCE_DIR}/tests/fuzz/${source})
   target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR}/tests
-    ${CMAKE_SOURCE_DIR}/src/exchange)
+    ${CMAKE_SOURCE_DIR}/src/interop)
   target_compile_definitions(${name} PRIVATE GPT_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
-  target_link_libraries(${name} PRIVATE gpt_config gpt_corpus gpt_eval)
+  target_link_libraries(${name} PRIVATE gpt_config gpt_dataprep gpt_eval)
   gpt_target_defaults(${name} FALSE)
 endfunction()
 

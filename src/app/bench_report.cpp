@@ -130,7 +130,7 @@ nlohmann::ordered_json bench_json(const BenchResult& result) {
           {"peak_process_bytes", result.process_peak},
           {"phases", phases},
           {"iterations_ms", milliseconds(result.whole)},
-          {"config", nlohmann::ordered_json::parse(to_json(knobs(config)))}};
+          {"config", nlohmann::ordered_json::parse(to_json(options_of(config)))}};
 }
 
 }  // namespace gpt

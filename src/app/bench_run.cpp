@@ -36,7 +36,7 @@ void leave_only_steps(TrainConfig& config, const fs::path& folder) {
   make_directories(config.io.out_dir);
 }
 
-// The parts of a run, as the train verb assembles them, and the steps.
+// The parts of a run, as the train command assembles them, and the steps.
 struct Bench {
   TrainConfig& config;
   const Dataset& dataset;

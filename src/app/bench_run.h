@@ -1,4 +1,4 @@
-// A run that is only timed: the train verb's own parts on made-up data, without an out_dir.
+// A run that is only timed: the train command's own parts on made-up data, without an out_dir.
 #pragma once
 
 #include <cstdint>

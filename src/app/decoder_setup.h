@@ -5,7 +5,7 @@
 #include <string>
 
 #include "gpt/device/compute.h"
-#include "gpt/model/decoder.h"
+#include "gpt/sampling/decoder.h"
 
 #include "app/open_model.h"
 

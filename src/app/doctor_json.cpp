@@ -51,7 +51,7 @@ Json config_json(const DoctorFacts& facts) {
   if (!facts.config_error.empty()) return {{"error", facts.config_error}};
   if (!facts.config) return nullptr;
   TrainConfig copy = *facts.config;
-  return Json::parse(to_json(knobs(copy)));
+  return Json::parse(to_json(options_of(copy)));
 }
 
 }  // namespace

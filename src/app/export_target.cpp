@@ -8,7 +8,7 @@
 #include "gpt/base/strings.h"
 #include "gpt/base/temporary_name.h"
 #include "gpt/checkpoint/store.h"
-#include "gpt/exchange/model_files.h"
+#include "gpt/interop/model_files.h"
 
 namespace gpt {
 

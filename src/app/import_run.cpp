@@ -13,11 +13,11 @@
 #include "gpt/checkpoint/run_state.h"
 #include "gpt/config/printing.h"
 #include "gpt/config/settings.h"
-#include "gpt/corpus/dataset_meta.h"
-#include "gpt/exchange/hf_folder.h"
-#include "gpt/exchange/nanogpt_checkpoint.h"
-#include "gpt/exchange/tensor_file.h"
+#include "gpt/dataprep/dataset_meta.h"
 #include "gpt/formats/finite.h"
+#include "gpt/interop/hf_folder.h"
+#include "gpt/interop/nanogpt_checkpoint.h"
+#include "gpt/interop/tensor_file.h"
 #include "gpt/text/tokenizer_files.h"
 
 #include "app/run_start.h"
@@ -64,7 +64,7 @@ void adopt_config(const std::vector<Setting>& settings, TrainConfig& config) {
   for (const Setting& setting : settings) {
     const TrainConfig before = config;
     try {
-      Settings target(knobs(config));
+      Settings target(options_of(config));
       target.assign(setting);
       target.check_ranges();
     } catch (const InputError&) {
@@ -183,7 +183,7 @@ fs::path import_run(const fs::path& source, const ImportConfig& config,
   if (!config.allow_nonfinite)
     for (const CheckpointPart& part : parts.parts()) require_finite(part.tensors, source.string());
   manifest.vocabulary_json = vocabulary(config, trained, *weights);
-  manifest.config_json = to_json(knobs(trained));
+  manifest.config_json = to_json(options_of(trained));
   CheckpointStore store(config.out_dir, 2);
   std::vector<fs::path> earlier;
   for (const CheckpointInfo& info : replaced) earlier.push_back(info.path);

@@ -8,7 +8,7 @@
 #include "gpt/base/files.h"
 #include "gpt/base/strings.h"
 #include "gpt/config/memory_limit.h"
-#include "gpt/corpus/dataset_meta.h"
+#include "gpt/dataprep/dataset_meta.h"
 #include "gpt/device/device.h"
 #include "gpt/device/gpu_table.h"
 #include "gpt/device/memory.h"

@@ -12,7 +12,7 @@
 #include "gpt/base/signal.h"
 #include "gpt/device/memory.h"
 
-#include "app/verbs.h"
+#include "app/commands.h"
 
 namespace {
 

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "gpt/eval/scoring.h"
-#include "gpt/model/decoder.h"
+#include "gpt/sampling/decoder.h"
 
 namespace gpt {
 

@@ -5,8 +5,8 @@
 #include "gpt/base/error.h"
 #include "gpt/base/strings.h"
 #include "gpt/checkpoint/run_state.h"
-#include "gpt/corpus/dataset_meta.h"
-#include "gpt/exchange/pretrained.h"
+#include "gpt/dataprep/dataset_meta.h"
+#include "gpt/interop/pretrained.h"
 #include "gpt/text/tokenizer_files.h"
 
 #include "app/import_run.h"

@@ -7,7 +7,7 @@
 
 #include "gpt/config/model_config.h"
 #include "gpt/config/open_config.h"
-#include "gpt/exchange/weight_source.h"
+#include "gpt/interop/weight_source.h"
 #include "gpt/model/parameter.h"
 #include "gpt/text/tokenizer.h"
 

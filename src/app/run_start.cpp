@@ -8,7 +8,7 @@
 #include "gpt/base/strings.h"
 #include "gpt/base/temporary_name.h"
 #include "gpt/config/json_reader.h"
-#include "gpt/corpus/dataset_meta.h"
+#include "gpt/dataprep/dataset_meta.h"
 
 namespace gpt {
 
@@ -26,7 +26,7 @@ std::string first_difference(TrainConfig asked, TrainConfig saved) {
   static const std::set<std::string> kShape{"n_layer", "n_head", "n_embd",
                                             "bias",    "gelu",   "block_size"};
   const bool shaped = asked.io.init_from != "scratch" && asked.io.init_from != "resume";
-  const auto a = knobs(asked), b = knobs(saved);
+  const auto a = options_of(asked), b = options_of(saved);
   for (std::size_t i = 0; i < a.size(); ++i) {
     const bool ignored = kIgnored.contains(a[i].key) || (shaped && kShape.contains(a[i].key));
     if (!ignored && value_text(a[i]) != value_text(b[i])) return a[i].key;
@@ -136,7 +136,7 @@ std::vector<std::int64_t> usable_offsets(const CheckpointInfo& checkpoint,
 
 TrainConfig saved_config(const CheckpointInfo& checkpoint) {
   TrainConfig config;
-  Settings settings(knobs(config));
+  Settings settings(options_of(config));
   const std::string name = (checkpoint.path / "manifest.json").string() + " (config)";
   for (const Setting& setting : parse_json_config(checkpoint.manifest.config_json, name))
     settings.assign(setting);

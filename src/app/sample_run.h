@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "gpt/config/sample_config.h"
-#include "gpt/model/decoder.h"
-#include "gpt/model/generate.h"
+#include "gpt/sampling/decoder.h"
+#include "gpt/sampling/generate.h"
 
 #include "app/open_model.h"
 #include "app/sample_screen.h"

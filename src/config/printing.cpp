@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::size_t kColumns = 80;
 
-nlohmann::ordered_json json_value(const Knob& knob) {
+nlohmann::ordered_json json_value(const Option& option) {
   return std::visit(
       [](const auto* value) -> nlohmann::ordered_json {
         if constexpr (std::is_same_v<decltype(value), const AutoInt*>) {
@@ -23,7 +23,7 @@ nlohmann::ordered_json json_value(const Knob& knob) {
           return *value;
         }
       },
-      knob.value);
+      option.value);
 }
 
 // Words of `text` in lines that start at column `indent`, the first one at column `at`.
@@ -44,13 +44,13 @@ std::string wrapped(const std::string& text, std::size_t at, std::size_t indent)
   return out;
 }
 
-bool says_more(const Knob& knob) {
-  return knob.range != "any value";
+bool says_more(const Option& option) {
+  return option.range != "any value";
 }
 
-std::string shown_default(const Knob& knob) {
-  const std::string text = value_text(knob);
-  if (std::holds_alternative<std::string*>(knob.value)) {
+std::string shown_default(const Option& option) {
+  const std::string text = value_text(option);
+  if (std::holds_alternative<std::string*>(option.value)) {
     if (text == "\n") return "\"\\n\"";
     return "\"" + text + "\"";
   }
@@ -67,29 +67,29 @@ std::string with_escaped_bars(std::string text) {
 
 }  // namespace
 
-std::string to_json(const std::vector<Knob>& knobs) {
+std::string to_json(const std::vector<Option>& options) {
   nlohmann::ordered_json object;
-  for (const Knob& knob : knobs) object[knob.key] = json_value(knob);
+  for (const Option& option : options) object[option.key] = json_value(option);
   return object.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
 }
 
-std::string help_text(const std::vector<Knob>& knobs) {
+std::string help_text(const std::vector<Option>& options) {
   constexpr std::size_t kIndent = 6;
   std::string out;
   const char* section = "";
-  for (const Knob& knob : knobs) {
-    if (std::string_view(section) != knob.section)
-      out += concat(out.empty() ? "" : "\n", section = knob.section, "\n");
-    out += concat("  --", knob.key, "=", shown_default(knob), "\n", std::string(kIndent, ' '));
-    std::string doc = knob.doc;
-    if (says_more(knob) && doc.find(knob.range) == std::string::npos)
-      doc += " (" + knob.range + ")";
+  for (const Option& option : options) {
+    if (std::string_view(section) != option.section)
+      out += concat(out.empty() ? "" : "\n", section = option.section, "\n");
+    out += concat("  --", option.key, "=", shown_default(option), "\n", std::string(kIndent, ' '));
+    std::string doc = option.doc;
+    if (says_more(option) && doc.find(option.range) == std::string::npos)
+      doc += " (" + option.range + ")";
     out += wrapped(doc, kIndent, kIndent) + "\n";
   }
   std::vector<std::string> aliases;
   for (const auto& [alias, key] : key_aliases())
-    for (const Knob& knob : knobs)
-      if (key == knob.key) aliases.push_back("--" + alias + " = --" + key);
+    for (const Option& option : options)
+      if (key == option.key) aliases.push_back("--" + alias + " = --" + key);
   if (!aliases.empty()) {
     out += "\nOther names\n";
     for (const std::string& alias : aliases) out += "  " + alias + "\n";
@@ -97,17 +97,17 @@ std::string help_text(const std::vector<Knob>& knobs) {
   return out;
 }
 
-std::string key_table(const std::vector<Knob>& knobs) {
+std::string key_table(const std::vector<Option>& options) {
   std::string out;
   const char* section = "";
-  for (const Knob& knob : knobs) {
-    if (std::string_view(section) != knob.section) {
-      section = knob.section;
+  for (const Option& option : options) {
+    if (std::string_view(section) != option.section) {
+      section = option.section;
       out += concat("\n**", section, "**\n\n| key | default | meaning | accepts |\n",
                     "|---|---|---|---|\n");
     }
-    out += concat("| `", knob.key, "` | `", shown_default(knob), "` | ", knob.doc, " | ",
-                  knob.range, " |\n");
+    out += concat("| `", option.key, "` | `", shown_default(option), "` | ", option.doc, " | ",
+                  option.range, " |\n");
   }
   return out;
 }
@@ -121,8 +121,9 @@ std::string key_tables() {
   ImportConfig import;
   ExportConfig export_;
   std::string out;
-  for (const auto& list : {knobs(train), knobs(bench), knobs(sample), knobs(eval), knobs(prepare),
-                           knobs(import), knobs(export_)})
+  for (const auto& list :
+       {options_of(train), options_of(bench), options_of(sample), options_of(eval),
+        options_of(prepare), options_of(import), options_of(export_)})
     out += key_table(list);
   return with_escaped_bars(out);
 }

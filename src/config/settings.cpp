@@ -101,27 +101,27 @@ struct Read {
 
 }  // namespace
 
-const Knob* Settings::find(std::string_view key) const {
-  for (const Knob& knob : knobs_)
-    if (key == knob.key) return &knob;
+const Option* Settings::find(std::string_view key) const {
+  for (const Option& option : options_)
+    if (key == option.key) return &option;
   return nullptr;
 }
 
 std::string Settings::suggestion(std::string_view key) const {
   std::vector<std::string> keys;
-  for (const Knob& knob : knobs_) keys.emplace_back(knob.key);
+  for (const Option& option : options_) keys.emplace_back(option.key);
   const std::string nearest = nearest_word(key, keys);
   return nearest.empty() ? "; --help lists all keys" : "; did you mean " + nearest + "?";
 }
 
-const Knob& Settings::require(const std::string& key, const std::string& origin) const {
-  if (const Knob* knob = find(key)) return *knob;
+const Option& Settings::require(const std::string& key, const std::string& origin) const {
+  if (const Option* option = find(key)) return *option;
   throw InputError(origin + ": " + key + ": unknown key" + suggestion(key));
 }
 
 void Settings::assign(const Setting& setting) {
-  const Knob& knob = require(setting.key, setting.origin);
-  if (const char* expected = std::visit(Store{setting.value}, knob.value))
+  const Option& option = require(setting.key, setting.origin);
+  if (const char* expected = std::visit(Store{setting.value}, option.value))
     throw InputError(concat(setting.origin, ": ", setting.key, ": expected ", expected, ", got ",
                             described(setting.value)));
   origins_[setting.key] = setting.origin;
@@ -133,17 +133,17 @@ void Settings::assign_text(const std::string& key, const std::string& text,
 }
 
 void Settings::check_ranges() const {
-  for (const Knob& knob : knobs_)
-    if (!knob.holds())
-      throw InputError(concat(origin(knob.key), ": ", knob.key, ": expected ", knob.range, ", got ",
-                              std::holds_alternative<std::string*>(knob.value)
-                                  ? quoted(value_text(knob))
-                                  : value_text(knob)));
+  for (const Option& option : options_)
+    if (!option.holds())
+      throw InputError(
+          concat(origin(option.key), ": ", option.key, ": expected ", option.range, ", got ",
+                 std::holds_alternative<std::string*>(option.value) ? quoted(value_text(option))
+                                                                    : value_text(option)));
 }
 
 std::optional<Value> Settings::current(const std::string& key) const {
-  const Knob* knob = find(key);
-  if (!knob) return std::nullopt;
+  const Option* option = find(key);
+  if (!option) return std::nullopt;
   return std::visit(
       [](const auto* value) -> Value {
         if constexpr (std::is_same_v<decltype(value), const AutoInt*>) {
@@ -153,7 +153,7 @@ std::optional<Value> Settings::current(const std::string& key) const {
           return *value;
         }
       },
-      knob->value);
+      option->value);
 }
 
 std::string Settings::origin(const std::string& key) const {
@@ -162,8 +162,8 @@ std::string Settings::origin(const std::string& key) const {
 }
 
 bool Settings::is_flag(const std::string& key) const {
-  const Knob* knob = find(key);
-  return knob && std::holds_alternative<bool*>(knob->value);
+  const Option* option = find(key);
+  return option && std::holds_alternative<bool*>(option->value);
 }
 
 }  // namespace gpt

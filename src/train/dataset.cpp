@@ -10,7 +10,7 @@
 #include "gpt/base/glob.h"
 #include "gpt/base/log.h"
 #include "gpt/base/strings.h"
-#include "gpt/corpus/dataset_meta.h"
+#include "gpt/dataprep/dataset_meta.h"
 
 namespace gpt {
 

@@ -295,7 +295,7 @@ TEST(Doctor, AsksTheDriver) {
   EXPECT_TRUE(has(finished.out, "warning: 2 other process(es) hold 512.00 MiB")) << finished.out;
 }
 
-// The hint of every out-of-memory error is a verb that is there.
+// The hint of every out-of-memory error is a command that is there.
 TEST(Doctor, IsListed) {
   const TempDir dir;
   EXPECT_TRUE(has(run(dir, {"--help"}).out, "doctor"));

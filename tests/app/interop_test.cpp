@@ -211,7 +211,7 @@ TEST(HuggingFace, AGpt2SizedModelTakesItsTokenizerAlong) {
       run(dir, train({"--dataset=owt", "--out_dir=out", "--max_iters=1", "--n_embd=16"})).code, 0);
   const Finished exported = run(dir, {"export", "--out_dir=out"});
   ASSERT_EQ(exported.code, 0) << exported.err;
-  const auto read = testing::run_python(python, "tests/exchange/hf_models.py",
+  const auto read = testing::run_python(python, "tests/interop/hf_models.py",
                                         {"text", dir / "out/hf", "Hello world, hello!"});
   ASSERT_EQ(read.code, 0) << read.out;
   const json found = json::parse(read.out);

@@ -1,7 +1,7 @@
 // What is read whole has a size beyond which it is refused, before it fills the memory.
 #include <gtest/gtest.h>
 
-#include "gpt/corpus/dataset_folder.h"
+#include "gpt/dataprep/dataset_folder.h"
 
 #include "support/child.h"
 #include "support/environment.h"

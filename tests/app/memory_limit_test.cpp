@@ -1,4 +1,4 @@
-// The memory keys of the verbs from outside.
+// The memory keys of the commands from outside.
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 

@@ -65,7 +65,7 @@ std::string mebibytes(const json& bytes) {
   return format("%.1f", bytes.get<double>() / (1 << 20));
 }
 
-TEST(PlanVerb, JsonHasTheNumbersOfTheText) {
+TEST(PlanCommand, JsonHasTheNumbersOfTheText) {
   const auto [text, data] = ask({"--memory_limit=11.69GiB"});
   ASSERT_EQ(text.code, 0) << text.err;
   EXPECT_EQ(keys(data), (std::set<std::string>{"device", "limit_bytes", "limit_is", "parameters",
@@ -103,7 +103,7 @@ TEST(PlanVerb, JsonHasTheNumbersOfTheText) {
                                              plan.at("eval").at("total").get<std::int64_t>()));
 }
 
-TEST(PlanVerb, EveryPlanOfTheJsonIsInTheText) {
+TEST(PlanCommand, EveryPlanOfTheJsonIsInTheText) {
   const auto [text, data] = ask({"--memory_limit=11.69GiB"});
   for (const auto& [key, title] : {std::pair{"plan", "plan: "},
                                    {"runner_up", "runner-up: needs "},
@@ -133,7 +133,7 @@ TEST(PlanVerb, EveryPlanOfTheJsonIsInTheText) {
   EXPECT_LE(data.at("fastest").at("seconds"), data.at("plan").at("seconds"));
 }
 
-TEST(PlanVerb, TheImpossibleCaseNamesTheShortfallAndWhatFits) {
+TEST(PlanCommand, TheImpossibleCaseNamesTheShortfallAndWhatFits) {
   const auto [text, data] = ask({"--memory_limit=1GiB"});
   EXPECT_EQ(text.code, 1);
   EXPECT_EQ(data.at("fits"), false);

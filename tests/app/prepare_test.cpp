@@ -174,7 +174,7 @@ TEST(PrepareProgram, ASignalInItsFirstMillisecondsIsAStopLikeAnyOther) {
   kill(late.pid(), SIGTERM);
   EXPECT_EQ(late.wait().code, 0);
 
-  // A verb that has nothing to save ends as any program does.
+  // A command that has nothing to save ends as any program does.
   const Child keys(dir, {"keys"});
   ASSERT_TRUE(keys.holds_signals());
   kill(keys.pid(), SIGTERM);

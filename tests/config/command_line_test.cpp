@@ -19,7 +19,7 @@ struct Parsed {
 
 Parsed parse(const std::vector<std::string>& arguments) {
   Parsed parsed;
-  Settings settings(knobs(parsed.config));
+  Settings settings(options_of(parsed.config));
   parsed.error = error_text([&] { parsed.line = read_command_line(arguments, settings, false); });
   return parsed;
 }
@@ -90,9 +90,9 @@ TEST(CommandLine, HelpAndPrintConfig) {
   EXPECT_TRUE(parse({"--print-config"}).line.print_config);
 }
 
-TEST(CommandLine, InputsWhereTheVerbTakesThem) {
+TEST(CommandLine, InputsWhereTheCommandTakesThem) {
   PrepareConfig config;
-  Settings settings(knobs(config));
+  Settings settings(options_of(config));
   const CommandLine line =
       read_command_line({"a.txt", "--out=data/x", "b.py", "--force"}, settings, true);
   EXPECT_EQ(line.inputs, (std::vector<std::string>{"a.txt", "b.py"}));

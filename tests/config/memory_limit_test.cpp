@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "gpt/config/knob.h"
+#include "gpt/config/option.h"
 #include "gpt/config/recompute.h"
 #include "gpt/config/settings.h"
 
@@ -46,7 +46,7 @@ TEST(MemoryLimit, RefusesAllElse) {
 
 std::string refusal(const std::string& key, const std::string& value) {
   TrainConfig config;
-  Settings settings(knobs(config));
+  Settings settings(options_of(config));
   settings.assign_text(key, value, "command line");
   return testing::error_text([&] { settings.check_ranges(); });
 }

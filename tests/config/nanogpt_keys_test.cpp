@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "gpt/config/command_line.h"
-#include "gpt/config/knob.h"
+#include "gpt/config/option.h"
 
 namespace gpt {
 namespace {
@@ -52,8 +52,8 @@ TEST(NanoGptKeys, All33InOrderWithTheirDefaults) {
   for (const auto& [key, value] : kNanoGpt) wanted.insert(key);
   TrainConfig config;
   std::vector<std::pair<std::string, std::string>> found;
-  for (const Knob& knob : knobs(config))
-    if (wanted.contains(knob.key)) found.emplace_back(knob.key, value_text(knob));
+  for (const Option& option : options_of(config))
+    if (wanted.contains(option.key)) found.emplace_back(option.key, value_text(option));
   EXPECT_EQ(found, kNanoGpt);
 }
 
@@ -61,12 +61,12 @@ TEST(NanoGptKeys, KeysAreUniqueAndDocumented) {
   TrainConfig train;
   SampleConfig sample;
   PrepareConfig prepare;
-  for (const auto& list : {knobs(train), knobs(sample), knobs(prepare)}) {
+  for (const auto& list : {options_of(train), options_of(sample), options_of(prepare)}) {
     std::set<std::string> seen;
-    for (const Knob& knob : list) {
-      EXPECT_TRUE(seen.insert(knob.key).second) << knob.key;
-      EXPECT_GT(std::string(knob.doc).size(), 10u) << knob.key;
-      EXPECT_TRUE(knob.holds()) << knob.key << ": the default is out of range";
+    for (const Option& option : list) {
+      EXPECT_TRUE(seen.insert(option.key).second) << option.key;
+      EXPECT_GT(std::string(option.doc).size(), 10u) << option.key;
+      EXPECT_TRUE(option.holds()) << option.key << ": the default is out of range";
     }
   }
 }
@@ -74,7 +74,7 @@ TEST(NanoGptKeys, KeysAreUniqueAndDocumented) {
 TEST(NanoGptKeys, AliasesNameKeysAndAreNone) {
   TrainConfig config;
   std::set<std::string> keys;
-  for (const Knob& knob : knobs(config)) keys.insert(knob.key);
+  for (const Option& option : options_of(config)) keys.insert(option.key);
   for (const auto& [alias, key] : key_aliases()) {
     EXPECT_TRUE(keys.contains(key)) << key;
     EXPECT_FALSE(keys.contains(alias)) << alias;

@@ -16,7 +16,7 @@ namespace {
 
 TrainConfig read_back(const std::string& json) {
   TrainConfig config;
-  Settings settings(knobs(config));
+  Settings settings(options_of(config));
   for (const Setting& setting : parse_json_config(json, "printed.json")) settings.assign(setting);
   settings.check_ranges();
   return config;
@@ -34,9 +34,9 @@ TEST(Printing, JsonReadsBackToTheSameConfig) {
     config.io.out_dir = "out \"quoted\" \\ \n \xC3\xA9 " + std::to_string(random());
     if (random() % 2)
       config.model.head_chunk.value = static_cast<std::int64_t>(1 + random() % 9999);
-    const std::string json = to_json(knobs(config));
+    const std::string json = to_json(options_of(config));
     TrainConfig again = read_back(json);
-    EXPECT_EQ(to_json(knobs(again)), json);
+    EXPECT_EQ(to_json(options_of(again)), json);
     EXPECT_EQ(again.optimizer.learning_rate, config.optimizer.learning_rate);
     EXPECT_EQ(again.optimizer.weight_decay, config.optimizer.weight_decay);
     EXPECT_EQ(again.optimizer.max_iters, config.optimizer.max_iters);
@@ -48,12 +48,12 @@ TEST(Printing, JsonReadsBackToTheSameConfig) {
 TEST(Printing, HelpFitsEightyColumnsAndNamesEveryKey) {
   TrainConfig train;
   SampleConfig sample;
-  for (const auto& list : {knobs(train), knobs(sample)}) {
+  for (const auto& list : {options_of(train), options_of(sample)}) {
     const std::string help = help_text(list);
     std::istringstream lines(help);
     for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 80u) << line;
-    for (const Knob& knob : list)
-      EXPECT_NE(help.find("--" + std::string(knob.key) + "="), std::string::npos) << knob.key;
+    for (const Option& option : list)
+      EXPECT_NE(help.find("--" + std::string(option.key) + "="), std::string::npos) << option.key;
   }
 }
 

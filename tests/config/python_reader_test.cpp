@@ -368,7 +368,7 @@ namespace {
 // A config as the command line would read it from one file, key by key.
 std::map<std::string, std::string> load(const std::filesystem::path& file) {
   TrainConfig config;
-  Settings settings(knobs(config));
+  Settings settings(options_of(config));
   const auto list =
       file.extension() == ".py"
           ? read_python_config(file, [&](const auto& k) { return settings.current(k); })
@@ -377,7 +377,7 @@ std::map<std::string, std::string> load(const std::filesystem::path& file) {
   settings.check_ranges();
   validate(config, settings);
   std::map<std::string, std::string> values;
-  for (const Knob& knob : settings.knobs()) values[knob.key] = value_text(knob);
+  for (const Option& option : settings.options_of()) values[option.key] = value_text(option);
   return values;
 }
 

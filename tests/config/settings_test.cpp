@@ -14,7 +14,7 @@ using testing::error_text;
 
 struct Fixture {
   TrainConfig config;
-  Settings settings{knobs(config)};
+  Settings settings{options_of(config)};
 
   std::string assign(const std::string& key, Value value) {
     return error_text([&] { settings.assign({key, std::move(value), "configs/x.py:12"}); });
@@ -153,13 +153,13 @@ TEST(Settings, FloatsThatFloat32DoesNotHoldAreRefused) {
 TEST(Settings, NoFloatOptionTakesNanInfinityOrWhatDoubleDoesNotHold) {
   Fixture f;
   std::size_t floats = 0;
-  for (const Knob& knob : f.settings.knobs()) {
-    if (!std::holds_alternative<double*>(knob.value)) continue;
+  for (const Option& option : f.settings.options_of()) {
+    if (!std::holds_alternative<double*>(option.value)) continue;
     ++floats;
     for (const char* text : {"nan", "-nan", "inf", "-inf", "1e999", "-1e999", "1e-999", "0x1p3"})
-      EXPECT_NE(f.flag(knob.key, text), "") << knob.key << "=" << text;
-    EXPECT_NE(f.assign(knob.key, std::numeric_limits<double>::infinity()), "") << knob.key;
-    EXPECT_NE(f.assign(knob.key, std::numeric_limits<double>::quiet_NaN()), "") << knob.key;
+      EXPECT_NE(f.flag(option.key, text), "") << option.key << "=" << text;
+    EXPECT_NE(f.assign(option.key, std::numeric_limits<double>::infinity()), "") << option.key;
+    EXPECT_NE(f.assign(option.key, std::numeric_limits<double>::quiet_NaN()), "") << option.key;
   }
   EXPECT_GE(floats, 7u);
 }

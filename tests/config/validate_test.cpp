@@ -9,7 +9,7 @@ namespace {
 
 std::string error_of(const std::vector<std::pair<std::string, std::string>>& flags) {
   TrainConfig config;
-  Settings settings(knobs(config));
+  Settings settings(options_of(config));
   for (const auto& [key, value] : flags) settings.assign_text(key, value, "configs/x.json:3");
   return testing::error_text([&] { validate(config, settings); });
 }

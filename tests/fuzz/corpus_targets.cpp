@@ -1,9 +1,9 @@
 #include <filesystem>
 
 #include "gpt/base/error.h"
-#include "gpt/corpus/dataset_meta.h"
-#include "gpt/corpus/json_text.h"
-#include "gpt/corpus/prepare_state.h"
+#include "gpt/dataprep/dataset_meta.h"
+#include "gpt/dataprep/json_text.h"
+#include "gpt/dataprep/prepare_state.h"
 #include "gpt/eval/hellaswag.h"
 #include "gpt/eval/lambada.h"
 #include "gpt/text/char_tokenizer.h"

@@ -1,7 +1,7 @@
 #include <stdexcept>
 
 #include "gpt/config/json_reader.h"
-#include "gpt/config/knob.h"
+#include "gpt/config/option.h"
 #include "gpt/config/python_reader.h"
 #include "gpt/config/settings.h"
 #include "gpt/config/train_config.h"
@@ -26,7 +26,7 @@ void use_vocabulary(BpeVocabulary vocabulary) {
 
 void assign(const std::vector<Setting>& settings) {
   TrainConfig config;
-  Settings known(knobs(config));
+  Settings known(options_of(config));
   for (const Setting& setting : settings) known.assign(setting);
   known.check_ranges();
 }
@@ -51,7 +51,7 @@ void read_merges(std::string_view bytes) {
 
 void read_python_config(std::string_view bytes) {
   TrainConfig config;
-  const Settings known(knobs(config));
+  const Settings known(options_of(config));
   assign(parse_python_config(bytes, "input",
                              [&](const std::string& name) { return known.current(name); }));
 }

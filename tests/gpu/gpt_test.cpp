@@ -5,9 +5,9 @@
 #include <ATen/core/grad_mode.h>
 
 #include "gpt/kernels/ops/autocast.h"
-#include "gpt/model/decoder.h"
 #include "gpt/optim/adamw.h"
 #include "gpt/optim/gradients.h"
+#include "gpt/sampling/decoder.h"
 
 #include "gpu.h"
 

@@ -14,16 +14,16 @@ import sys
 LAYERS = {
     "base": 0,
     "config": 1, "text": 1, "formats": 1,
-    "corpus": 2, "eval": 2, "data": 2, "device": 2,
+    "dataprep": 2, "eval": 2, "data": 2, "device": 2,
     "kernels": 3,
     "model": 4, "optim": 4,
-    "checkpoint": 5, "exchange": 5, "memory": 5,
+    "checkpoint": 5, "interop": 5, "memory": 5, "sampling": 5,
     "train": 6,
     "app": 7,
 }
 # Folders of tests that look into several modules.
 TESTS_OF = {"emulation": ("device", "kernels"), "fake_cuda": ("device", "kernels")}
-TORCH_FREE = {module for module, layer in LAYERS.items() if layer <= 1} | {"corpus", "eval"}
+TORCH_FREE = {module for module, layer in LAYERS.items() if layer <= 1} | {"dataprep", "eval"}
 
 MAX_FILE_LINES = 500
 MAX_FUNCTION_LINES = 60

@@ -21,8 +21,8 @@ import sides
 GPTTRAIN = """#!{python}
 import json, pathlib, signal, subprocess, sys, time
 mode = pathlib.Path(__file__).with_name("mode").read_text()
-verb, keys = sys.argv[1], dict(flag[2:].partition("=")[::2] for flag in sys.argv[2:])
-if verb == "doctor":
+command, keys = sys.argv[1], dict(flag[2:].partition("=")[::2] for flag in sys.argv[2:])
+if command == "doctor":
     card = {{"name": "NVIDIA H200", "total": 1 << 37}}
     print(json.dumps({{"program": "fake", "verdict": {{"findings": []}}, "gpu": {{
         "usable": int(mode != "no card"), "cards": [card]}}}}, indent=1))
@@ -33,7 +33,7 @@ device = "cpu" if mode == "falls back" else keys["device"].replace("cuda", "cuda
 if mode == "falls back":
     print("warning: device=cuda was asked for, but no GPU is usable; the CPU is used")
 print(f"gpttrain 0.1.0: {{device}} (Fake), {{keys['dtype']}}, 1 thread(s)", flush=True)
-if verb == "bench":
+if command == "bench":
     print(json.dumps({{"median_ms": 1, "tokens_per_second": 1, "share_of_gemm": 1, "phases": {{}},
                       "gemm_flops_per_second": 1}}, indent=1))
     sys.exit()

@@ -17,7 +17,7 @@
 
 namespace gpt::testing {
 
-// The objects of a run, as the train verb assembles them.
+// The objects of a run, as the train command assembles them.
 struct TinyRun {
   TrainConfig config;
   Dataset dataset;
@@ -50,7 +50,7 @@ struct TinyRun {
                 start.pending_offsets),
         report(config, compute.device, metrics, Throughput(1, 1, 1)),
         trainer({config, compute, model, *engine, optimizer, scaler, dataset, batches, generator,
-                 store, report, to_json(knobs(config))},
+                 store, report, to_json(options_of(config))},
                 start) {
     scaler.restore({start.step > 0 ? start.loss_scale : scaler.scale(), start.scale_growth_steps});
     report.started(start.step, start.step > 0);

@@ -24,7 +24,7 @@ constexpr double kFourDecimals = 5e-6 + 5e-5;
 TrainConfig golden_config(const TempDir& dir, const nlohmann::json& golden) {
   TrainConfig config = tiny_config(dir);
   const auto& settings = golden.at("settings");
-  Settings reader(knobs(config));
+  Settings reader(options_of(config));
   for (const auto& [key, value] : settings.items()) {
     if (value.is_boolean()) reader.assign({key, value.get<bool>(), "golden"});
     if (value.is_number_integer()) reader.assign({key, value.get<std::int64_t>(), "golden"});

@@ -1,4 +1,4 @@
-// A verb's arguments, read as nanoGPT's configurator reads them: left to right, later wins.
+// A command's arguments, read as nanoGPT's configurator reads them: left to right, later wins.
 #pragma once
 
 #include <string>

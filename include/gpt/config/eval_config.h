@@ -1,4 +1,4 @@
-// Every knob of `gpttrain eval`, once. Its inputs are positional arguments.
+// Every option of `gpttrain eval`, once. Its inputs are positional arguments.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// Every knob of `gpttrain export`, once.
+// Every option of `gpttrain export`, once.
 #pragma once
 
 #include <string>

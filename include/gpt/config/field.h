@@ -1,4 +1,4 @@
-// A knob is written once: FIELD(type, name, doc, check) = default. Flags, JSON, the .py reader,
+// A option is written once: FIELD(type, name, doc, check) = default. Flags, JSON, the .py reader,
 // --help, --print_config, the saved config and the README table are visitors over the fields.
 #pragma once
 

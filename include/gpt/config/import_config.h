@@ -1,4 +1,4 @@
-// Every knob of `gpttrain import`, once. What it imports is a positional argument.
+// Every option of `gpttrain import`, once. What it imports is a positional argument.
 #pragma once
 
 #include <string>

@@ -1,5 +1,5 @@
-// The knobs that `gpttrain sample` and `gpttrain eval` share: which model they open, how its tokens
-// read, and where it computes.
+// The options that `gpttrain sample` and `gpttrain eval` share: which model they open, how its
+// tokens read, and where it computes.
 #pragma once
 
 #include <string>

@@ -1,4 +1,4 @@
-// Every knob of `gpttrain prepare`, once. Its inputs are positional arguments.
+// Every option of `gpttrain prepare`, once. Its inputs are positional arguments.
 #pragma once
 
 #include <cstdint>

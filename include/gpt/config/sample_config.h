@@ -1,4 +1,5 @@
-// Every knob of `gpttrain sample`, once: nanoGPT's sample.py with its names and defaults, and ours.
+// Every option of `gpttrain sample`, once: nanoGPT's sample.py with its names and defaults, and
+// ours.
 #pragma once
 
 #include <cstdint>

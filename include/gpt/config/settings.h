@@ -8,14 +8,14 @@
 #include <string_view>
 #include <vector>
 
-#include "gpt/config/knob.h"
+#include "gpt/config/option.h"
 #include "gpt/config/setting.h"
 
 namespace gpt {
 
 class Settings {
  public:
-  explicit Settings(std::vector<Knob> knobs) : knobs_(std::move(knobs)) {}
+  explicit Settings(std::vector<Option> options) : options_(std::move(options)) {}
 
   // Later wins. InputError: unknown key (with the nearest one), wrong type. An int may stand for a
   // float, as nanoGPT refuses and everybody writes.
@@ -31,15 +31,15 @@ class Settings {
   std::string origin(const std::string& key) const;
   bool is_flag(const std::string& key) const;  // a bool, which may stand without a value
   bool known(const std::string& key) const { return find(key) != nullptr; }
-  const std::vector<Knob>& knobs() const { return knobs_; }
+  const std::vector<Option>& options_of() const { return options_; }
   // "; did you mean learning_rate?" or "".
   std::string suggestion(std::string_view key) const;
 
  private:
-  const Knob* find(std::string_view key) const;
-  const Knob& require(const std::string& key, const std::string& origin) const;
+  const Option* find(std::string_view key) const;
+  const Option& require(const std::string& key, const std::string& origin) const;
 
-  std::vector<Knob> knobs_;
+  std::vector<Option> options_;
   std::map<std::string, std::string> origins_;
 };
 

@@ -1,4 +1,4 @@
-// Every knob of `gpttrain train`, once. The 33 keys of nanoGPT's train.py keep their names and
+// Every option of `gpttrain train`, once. The 33 keys of nanoGPT's train.py keep their names and
 // defaults (tests/config/nanogpt_keys_test.cpp holds them); the rest are ours. Keys are flat:
 // sections tell the owner, not the spelling.
 #pragma once

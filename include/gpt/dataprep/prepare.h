@@ -1,0 +1,51 @@
+// Text to a dataset: train.bin, val.bin and meta.json, as nanoGPT's data/*/prepare.py make them.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "gpt/dataprep/dataset_meta.h"
+#include "gpt/text/tokenizer.h"
+
+namespace gpt {
+
+struct PrepareRequest {
+  std::vector<std::filesystem::path> inputs = {};  // see find_source_files
+  std::filesystem::path out_dir = {};
+  std::shared_ptr<const Tokenizer> tokenizer = {};         // none: of the text's own characters
+  std::string tokenizer_file = {}, tokenizer_crc32c = {};  // for meta.json
+  double val_fraction = 0.1;
+  std::int64_t seed = 2357;         // of the split by document
+  std::string split = "auto";       // document or end
+  std::string document = "auto";    // file, line or jsonl
+  std::string text_key = "text";    // of jsonl and parquet
+  std::string eot = "auto";         // none, append or prepend
+  int threads = 0;                  // 0: one per core
+  bool force = false;               // replace the dataset in out_dir
+  bool restart = false;             // ... and what an interrupted preparation left
+  double save_seconds = 5;          // between the states that an interrupted run can go on from
+  std::function<bool()> stop = {};  // asked often; true: save and return
+};
+
+struct PrepareResult {
+  DatasetMeta meta;
+  std::int64_t files = 0;
+  std::int64_t skipped_empty = 0, skipped_binary = 0;
+};
+
+// Tokenizes on all threads; the bytes written depend neither on their number nor on interruptions.
+// Memory does not grow with the text. A character vocabulary needs the text twice: for its
+// characters, then to encode it. What was skipped or not valid UTF-8 is logged.
+//
+// Nothing is returned if `stop` said so. Then, and after an error or a crash, the same request goes
+// on where the last saved state was. InputError for bad inputs and for inputs that are not what the
+// interrupted run read, IoError (with errno) if the dataset cannot be written, Error if a file
+// changes meanwhile; what DatasetFolder promises of out_dir holds.
+std::optional<PrepareResult> prepare(const PrepareRequest& request);
+
+}  // namespace gpt

@@ -1,0 +1,70 @@
+// A stretch of one input's text, small enough for memory: what one thread tokenizes in one go.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "gpt/dataprep/source_files.h"
+
+namespace gpt {
+
+// All that reading needs to go on from a place.
+struct ReadPosition {
+  std::uint64_t file = 0;       // its index among the sources
+  std::uint64_t offset = 0;     // bytes of its text before here
+  std::uint32_t crc = 0;        // CRC-32C of those
+  std::int64_t line = 0;        // lines of it before here
+  std::int64_t document = 0;    // the document that is next, or that we are within
+  bool inside = false;          // within it
+  std::uint64_t all_bytes = 0;  // of text, over all inputs
+  std::uint32_t all_crc = 0;    // CRC-32C of those
+};
+
+// A file that was read to its end: as it was on disk, and its text.
+struct FileStamp {
+  std::uint64_t bytes = 0;
+  std::int64_t modified = 0;
+  std::uint64_t text_bytes = 0;
+  std::uint32_t text_crc = 0;
+  bool operator==(const FileStamp&) const = default;
+};
+
+struct TextUnit {
+  std::string bytes;
+  std::size_t file = 0;  // index among the sources
+  bool begins = true;    // Layout::kWhole: the document begins with the unit,
+  bool ends = true;      // ... ends with it
+  std::int64_t first_document = 0;
+  std::int64_t first_line = 1;        // counted from 1
+  ReadPosition after;                 // the place behind it
+  std::optional<FileStamp> finished;  // the unit is its file's last
+  double disk_bytes = 0;              // of all inputs, read so far
+};
+
+// A document, or the part of one that a unit holds.
+struct DocumentPart {
+  std::string_view text;
+  std::int64_t document = 0;  // counted over all inputs; a line is one even if it is blank
+  bool begins = true, ends = true;
+  std::int64_t invalid = 0;  // ill-formed things that are not in `text` any more
+};
+
+struct DocumentRules {
+  std::string text_key = "text";  // of Layout::kJson
+  // For nanoGPT's character vocabularies, which do without a token between documents: \r\n and \r
+  // become \n as in Python's text mode, and a document of a line keeps a newline at its end.
+  bool as_one_text = false;
+};
+
+// Calls `take` for each part, in order. Blank lines are no documents. InputError names file and
+// line.
+void for_each_part(const TextUnit& unit, const SourceFile& file, const DocumentRules& rules,
+                   const std::function<void(const DocumentPart&)>& take);
+
+// UTF-8 sequences of a text, ill-formed bytes aside: Python's len().
+std::int64_t count_characters(std::string_view text);
+
+}  // namespace gpt

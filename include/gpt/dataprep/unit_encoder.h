@@ -1,0 +1,45 @@
+// A unit of text to tokens as they are on disk.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "gpt/dataprep/split_rule.h"
+#include "gpt/dataprep/text_unit.h"
+#include "gpt/text/tokenizer.h"
+
+namespace gpt {
+
+enum class EotPlace { kNone, kAppend, kPrepend };  // <|endoftext|> after or before each document
+
+struct EncodingRules {
+  DocumentRules documents;
+  EotPlace eot = EotPlace::kNone;
+  SplitRule split;  // by document
+  std::int64_t token_bytes = 2;
+};
+
+struct EncodedUnit {
+  enum Side { kTrain, kVal };
+  std::array<std::string, 2> tokens;           // little-endian, token_bytes each
+  std::array<std::int64_t, 2> documents = {};  // that begin here
+  std::int64_t characters = 0;                 // code points
+  std::int64_t invalid = 0;                    // ill-formed sequences
+  ReadPosition after;
+  std::optional<FileStamp> finished;
+  double disk_bytes = 0;
+};
+
+// May be called by several threads at once. InputError as for_each_part and the tokenizer have it.
+EncodedUnit encode_unit(const TextUnit& unit, const SourceFile& file, const Tokenizer& tokenizer,
+                        const EncodingRules& rules);
+
+// Token ids as they are on disk, and back.
+void append_token_bytes(std::span<const std::int32_t> ids, std::int64_t token_bytes,
+                        std::string& bytes);
+std::int32_t token_at(std::string_view bytes, std::int64_t token_bytes, std::size_t index);
+
+}  // namespace gpt

@@ -1,0 +1,97 @@
+#include "app/commands.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <CLI/CLI.hpp>
+
+#include "gpt/base/log.h"
+#include "gpt/base/process.h"
+#include "gpt/base/signal.h"
+#include "gpt/base/strings.h"
+
+#include "app/version.h"
+
+namespace gpt {
+
+namespace {
+
+struct Command {
+  const char* name;
+  ExitCode (*run)(const Arguments&);
+  const char* summary;  // empty: not listed
+  bool saves = false;   // at a stop signal, and says 75: it begins with StopSignals
+};
+
+constexpr Command kCommands[] = {
+    {"train", train_command, "train a model: gpttrain [train] CONFIG... [--key=value...]",
+     /*saves=*/true},
+    {"prepare", prepare_command, "turn text into a dataset: gpttrain prepare --out=DIR TEXT...",
+     /*saves=*/true},
+    {"sample", sample_command, "let a trained model write: gpttrain sample --out_dir=DIR"},
+    {"eval", eval_command,
+     "loss, perplexity, HellaSwag, LAMBADA: gpttrain eval --out_dir=DIR FILE..."},
+    {"import", import_command, "bring a model: gpttrain import ckpt.pt|FOLDER [--out_dir=DIR]"},
+    {"export", export_command, "take a model: gpttrain export --out_dir=DIR --format=nanogpt|hf"},
+    {"checkpoint", checkpoint_command, "look at checkpoints: gpttrain checkpoint list|verify DIR"},
+    {"plan", plan_command, "what a run will take of memory: gpttrain plan CONFIG [--gpu=rtx3060]"},
+    {"bench", bench_command, "where a step's time goes: gpttrain bench [CONFIG] [--json]"},
+    {"doctor", doctor_command, "what is here, and what is in the way: gpttrain doctor [CONFIG]"},
+    {"keys", keys_command, ""},
+};
+
+const Command* find_command(const std::string& name) {
+  const auto* found = std::find_if(std::begin(kCommands), std::end(kCommands),
+                                   [&](const Command& command) { return name == command.name; });
+  return found == std::end(kCommands) ? nullptr : found;
+}
+
+// A bare first argument that is neither a command nor a config file is most likely a mistyped
+// command.
+void refuse_unknown_command(const std::string& first) {
+  if (first.starts_with("-") || first.find('.') != std::string::npos ||
+      first.find('/') != std::string::npos)
+    return;
+  std::vector<std::string> names;
+  for (const Command& command : kCommands)
+    if (*command.summary) names.emplace_back(command.name);
+  const std::string nearest = nearest_word(first, names);
+  throw InputError("command line: '" + first + "' is no command (" + join(names, ", ") +
+                   ") and no config file" +
+                   (nearest.empty() ? "" : "; did you mean " + nearest + "?"));
+}
+
+}  // namespace
+
+ExitCode run_program(const Arguments& arguments) {
+  CLI::App app{"gpttrain " + version() + ": trains GPT-2 on the card you have", "gpttrain"};
+  app.set_version_flag("--version", version_details());
+  app.require_subcommand(0, 1);
+  app.footer(
+      "Each command has its own --help. Exit codes: 0 done, 1 failed, 2 wrong input,\n"
+      "75 stopped by a signal after saving (the same command goes on).");
+  for (const Command& command : kCommands)
+    app.add_subcommand(command.name, command.summary)->group(*command.summary ? "Commands" : "");
+
+  const std::string first = arguments.empty() ? "--help" : arguments.front();
+  if (const Command* command = find_command(first)) {
+    if (command->saves) ignore_broken_pipes();
+    if (!command->saves) release_stop_signals();
+    const ExitCode code = command->run(Arguments(arguments.begin() + 1, arguments.end()));
+    // What these print is all that they are for.
+    return !command->saves && code == kExitDone && stdout_failed() ? kExitFailure : code;
+  }
+  if (first == "--help" || first == "-h" || first == "--version") {
+    try {
+      app.parse(std::vector<std::string>{first});
+    } catch (const CLI::Success& wanted) {
+      app.exit(wanted);
+    }
+    return kExitDone;
+  }
+  refuse_unknown_command(first);
+  ignore_broken_pipes();
+  return train_command(arguments);
+}
+
+}  // namespace gpt

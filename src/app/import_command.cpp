@@ -1,0 +1,68 @@
+#include "gpt/base/files.h"
+#include "gpt/base/log.h"
+#include "gpt/base/strings.h"
+#include "gpt/config/command_line.h"
+#include "gpt/config/printing.h"
+#include "gpt/interop/pretrained.h"
+
+#include "app/commands.h"
+#include "app/import_run.h"
+#include "app/lock.h"
+
+namespace gpt {
+
+namespace {
+
+constexpr const char* kImportUsage =
+    "Usage: gpttrain import ckpt.pt [--out_dir=DIR] [--key=value...]\n"
+    "       gpttrain import FOLDER|gpt2|gpt2-medium|gpt2-large|gpt2-xl --out_dir=DIR\n"
+    "Writes a checkpoint from nanoGPT's ckpt.pt (weights, optimizer, iteration) or a\n"
+    "Hugging Face GPT-2 folder (weights); --init_from=resume goes on from it.\n\n";
+
+fs::path source_of(const std::string& input, const std::string& pretrained_dir) {
+  if (is_pretrained_name(input)) {
+    open_weights(input, pretrained_dir);  // for its check that this is the model of that name
+    return find_pretrained(input, pretrained_dir);
+  }
+  std::error_code ignored;
+  if (!fs::exists(input, ignored))
+    throw InputError(input + ": no such file or folder; expected nanoGPT's ckpt.pt or a Hugging " +
+                     "Face GPT-2 folder");
+  return input;
+}
+
+}  // namespace
+
+ExitCode import_command(const Arguments& arguments) {
+  ImportConfig config;
+  Settings settings(options_of(config));
+  const CommandLine line = read_command_line(arguments, settings, /*inputs_allowed=*/true);
+  if (line.help) {
+    print_text(kImportUsage + help_text(options_of(config)));
+    return kExitDone;
+  }
+  if (line.inputs.size() != 1)
+    throw InputError(
+        concat("command line: expected one ckpt.pt or folder to import, got ", line.inputs.size()));
+  const fs::path source = source_of(line.inputs[0], config.pretrained_dir);
+  std::error_code ignored;
+  if (config.out_dir.empty()) {
+    if (fs::is_directory(source, ignored))
+      throw InputError("command line: --out_dir is missing: the run folder to import into");
+    config.out_dir = source.has_parent_path() ? source.parent_path().string() : ".";
+  }
+  const FileLock lock = lock_out_dir(config.out_dir);
+  CheckpointStore store(config.out_dir, 2);
+  store.clean_leftovers();
+  const auto present = store.list();
+  if (!present.empty() && !config.overwrite)
+    throw InputError(
+        concat(config.out_dir, ": already holds a run at step ", present.front().step,
+               "; choose another --out_dir, or add --overwrite=True to move it aside"));
+  const fs::path written = import_run(source, config, present);
+  print_line("wrote " + written.string() +
+             "; go on with --init_from=resume --out_dir=" + config.out_dir);
+  return kExitDone;
+}
+
+}  // namespace gpt

@@ -1,0 +1,67 @@
+#include <nlohmann/json.hpp>
+
+#include "gpt/base/log.h"
+#include "gpt/base/strings.h"
+#include "gpt/config/command_line.h"
+#include "gpt/config/printing.h"
+#include "gpt/config/validate.h"
+#include "gpt/memory/plan_text.h"
+
+#include "app/commands.h"
+#include "app/machine_plan.h"
+#include "app/plan_json.h"
+#include "app/setup.h"
+
+namespace gpt {
+
+namespace {
+
+constexpr const char* kPlanUsage =
+    "Usage: gpttrain plan [CONFIG.py|CONFIG.json...] [--key=value...]\n"
+    "                     [--gpu=NAME] [--json]\n"
+    "How a run will fit into memory, without starting it. --gpu=rtx3060 plans for a\n"
+    "card that need not be here; without it, for this machine. --memory_limit=11.69GiB\n"
+    "caps either. Keys fixed by hand stay as they are. Exit code 1 if nothing fits.\n";
+
+}  // namespace
+
+ExitCode plan_command(const Arguments& arguments) {
+  TrainConfig config;
+  Settings settings(options_of(config));
+  std::string gpu;
+  bool json = false;
+  Arguments rest;
+  for (std::size_t i = 0; i < arguments.size(); ++i) {
+    const std::string& argument = arguments[i];
+    if (argument == "--json")
+      json = true;
+    else if (argument.starts_with("--gpu="))
+      gpu = argument.substr(6);
+    else if (argument == "--gpu" && i + 1 < arguments.size())
+      gpu = arguments[++i];
+    else
+      rest.push_back(argument);
+  }
+  const CommandLine line = read_command_line(rest, settings, /*inputs_allowed=*/false);
+  if (line.help) {
+    print_text(kPlanUsage);
+    return kExitDone;
+  }
+  validate(config, settings);
+  settle_vocabulary(config);
+  const Planned planned =
+      gpu.empty() ? plan_for(config, set_up_machine(config.system)) : plan_for_gpu(config, gpu);
+  if (json) {
+    print_text(to_json(planned).dump(2) + "\n");
+  } else {
+    print_text(plan_text(planned.problem, planned.rates, planned.chosen, planned.limit));
+    const std::string nearest =
+        planned.chosen.best
+            ? ""
+            : nearest_that_fits(planned.problem, planned.fixed, planned.rates, planned.limit);
+    if (!nearest.empty()) print_line("this fits: " + nearest);
+  }
+  return planned.chosen.best ? kExitDone : kExitFailure;
+}
+
+}  // namespace gpt

@@ -1,0 +1,300 @@
+#include "gpt/dataprep/prepare.h"
+
+#include <chrono>
+#include <utility>
+
+#include "gpt/base/checksum.h"
+#include "gpt/base/error.h"
+#include "gpt/base/log.h"
+#include "gpt/base/strings.h"
+#include "gpt/dataprep/census.h"
+#include "gpt/dataprep/dataset_folder.h"
+#include "gpt/dataprep/end_split.h"
+#include "gpt/dataprep/prepare_state.h"
+#include "gpt/text/char_tokenizer.h"
+
+#include "prepare_rules.h"
+#include "unit_run.h"
+
+namespace gpt {
+
+namespace {
+
+constexpr std::int64_t kLeastTokens = 2;  // the shortest window: a token and the one after it
+
+SourceFiles listed_sources(const PrepareRequest& request) {
+  SourceFiles sources =
+      find_source_files(request.inputs, request.out_dir, {.document = request.document});
+  if (!sources.files.empty()) return sources;
+  std::vector<std::string> inputs;
+  for (const fs::path& input : request.inputs) inputs.push_back(input.string());
+  throw InputError(concat(inputs.empty() ? "prepare" : join(inputs, ", "), ": no text to prepare (",
+                          sources.skipped_empty, " empty and ", sources.skipped_binary,
+                          " binary files skipped); name text files or folders of them"));
+}
+
+void check_length(const PrepareRequest& request, const char* unit, std::int64_t train,
+                  std::int64_t val) {
+  if (train >= kLeastTokens && val >= kLeastTokens) return;
+  throw InputError(concat(request.inputs.front().string(), ": the text is too short: of its ",
+                          train + val, " ", unit, " ", train, " are for training and ", val,
+                          " for validation, and each needs at least ", kLeastTokens,
+                          "; give more text or another val_fraction"));
+}
+
+// One preparation from request to dataset, or to the state from which it can go on.
+class Preparation {
+ public:
+  explicit Preparation(const PrepareRequest& request)
+      : request_(request),
+        sources_(listed_sources(request)),
+        rules_(settle_rules(request, sources_)),
+        tokenizer_(request.tokenizer) {}
+
+  std::optional<PrepareResult> run() {
+    go_on_or_begin();
+    if (!tokenizer_ && !know_the_characters()) return std::nullopt;
+    DatasetMeta meta;
+    describe_tokenizer(*tokenizer_, meta);
+    rules_.encoding.token_bytes = meta.token_bytes;
+    if (!folder_) begin();
+    state_.token_bytes = meta.token_bytes;
+    if (!state_.read_all && !encode()) return std::nullopt;
+    if (rules_.split_at_end)
+      cut_at_end(state_, folder_->temporary("train.bin"), folder_->temporary("val.bin"),
+                 request_.val_fraction, *tokenizer_, [&] { save_state(folder_->state(), state_); });
+    return publish(std::move(meta));
+  }
+
+ private:
+  std::int64_t tokens_in(const TokenWriter::Extent& extent) const {
+    return static_cast<std::int64_t>(extent.bytes) / rules_.encoding.token_bytes;
+  }
+  UnitRun unit_run() const {
+    // The cut of a character vocabulary is that of any other one, but \r\n stays together.
+    static const CharTokenizer any(U"\n");
+    const Tokenizer& tokenizer = request_.tokenizer ? *request_.tokenizer : any;
+    const bool one_text = rules_.encoding.documents.as_one_text;
+    return {.sources = sources_,
+            .text_key = request_.text_key,
+            .cut =
+                [&tokenizer, one_text](std::string_view text) {
+                  std::size_t cut = tokenizer.safe_cut(text);
+                  while (one_text && cut > 0 && text[cut - 1] == '\r') --cut;
+                  return cut;
+                },
+            .threads = request_.threads,
+            .stop = request_.stop};
+  }
+
+  void begin() {
+    folder_.emplace(request_.out_dir, request_.force);
+    folder_->forget();
+  }
+
+  void go_on_or_begin();
+  void check_inputs(const std::vector<FileStamp>& stamps) const;
+  bool temporaries_fit() const;
+  bool know_the_characters();
+  bool encode();
+  void take(const EncodedUnit& unit, TokenWriter& train, TokenWriter& val);
+  void save(TokenWriter& train, TokenWriter& val);
+  PrepareResult publish(DatasetMeta meta);
+
+  const PrepareRequest& request_;
+  const SourceFiles sources_;
+  PrepareRules rules_;
+  std::shared_ptr<const Tokenizer> tokenizer_;
+  std::optional<DatasetFolder> folder_;
+  PrepareState state_;
+};
+
+void Preparation::go_on_or_begin() {
+  state_.request = rules_.request;
+  const fs::path file = DatasetFolder::state(request_.out_dir);
+  std::error_code ignored;
+  if (request_.restart || !fs::exists(file, ignored)) return;
+  folder_.emplace(request_.out_dir, request_.force);
+  auto found = load_state(file);
+  if (!found) return folder_->forget();
+  check_same_request(request_.out_dir, found->request, rules_.request);
+  std::swap(state_, *found);
+  check_inputs(state_.census);
+  check_inputs(state_.files);
+  if (!temporaries_fit()) {
+    log_warning(request_.out_dir.string() + ": unfinished files are missing; beginning anew");
+    state_ = PrepareState();
+    state_.request = rules_.request;
+    return folder_->forget();
+  }
+  log_info(concat(request_.out_dir.string(), ": going on after ",
+                  human_bytes(state_.position.all_bytes), " of text"));
+}
+
+void Preparation::check_inputs(const std::vector<FileStamp>& stamps) const {
+  for (std::size_t i = 0; i < stamps.size(); ++i) {
+    const SourceFile* file = i < sources_.files.size() ? &sources_.files[i] : nullptr;
+    if (file && (file->packing == Packing::kStdin ||
+                 (file->bytes == stamps[i].bytes && file->modified == stamps[i].modified)))
+      continue;
+    throw InputError(concat(file ? file->name() : request_.out_dir.string(),
+                            ": is not what the interrupted run read here (input ", i + 1,
+                            " changed, came or went); give the same text, or start again with "
+                            "--restart"));
+  }
+}
+
+bool Preparation::temporaries_fit() const {
+  TokenWriter::Extent train = state_.train;
+  if (state_.cut) train.bytes = static_cast<std::uint64_t>(state_.cut->keep * state_.token_bytes);
+  return TokenWriter::can_go_on(folder_->temporary("train.bin"), train) &&
+         TokenWriter::can_go_on(folder_->temporary("val.bin"), state_.val);
+}
+
+// False if it was stopped.
+bool Preparation::know_the_characters() {
+  if (state_.characters.empty()) {
+    Census census;
+    std::size_t file = 0;
+    const bool done = run_units<std::pair<Census, std::optional<FileStamp>>>(
+        unit_run(), "reading", {},
+        [&](const TextUnit& unit) {
+          return std::pair(take_census(unit, sources_.files[unit.file], rules_.encoding.documents),
+                           unit.finished);
+        },
+        [&](auto& result, const ReadPosition&) {
+          add_census(census, result.first, sources_.files[file]);
+          if (!result.second) return;
+          state_.census.push_back(*result.second);
+          ++file;
+        });
+    if (!done) {
+      log_info("stopped before there was anything to go on from");
+      return false;
+    }
+    const std::int64_t train = train_character_count(census.count, request_.val_fraction);
+    check_length(request_, "characters", train, census.count - train);
+    state_.characters = std::move(census.characters);
+  }
+  tokenizer_ = std::make_shared<CharTokenizer>(state_.characters);
+  return true;
+}
+
+// False if it was stopped, and the state saved.
+bool Preparation::encode() {
+  TokenWriter train(folder_->temporary("train.bin"), state_.train);
+  TokenWriter val(folder_->temporary("val.bin"), state_.val);
+  auto saved = std::chrono::steady_clock::now();
+  const auto work = [&](const TextUnit& unit) {
+    const SourceFile& file = sources_.files[unit.file];
+    try {
+      return encode_unit(unit, file, *tokenizer_, rules_.encoding);
+    } catch (const InputError&) {
+      if (state_.characters.empty()) throw;
+      SourceFiles::changed(file);  // it was all there when the characters were taken
+    }
+  };
+  const auto each = [&](EncodedUnit& unit, const ReadPosition&) {
+    take(unit, train, val);
+    const std::chrono::duration<double> age = std::chrono::steady_clock::now() - saved;
+    if (age.count() < request_.save_seconds) return;
+    save(train, val);
+    saved = std::chrono::steady_clock::now();
+  };
+  bool done = false;
+  try {
+    done = run_units<EncodedUnit>(unit_run(), "encoding", state_.position, work, each);
+  } catch (const IoError&) {
+    throw;  // the last state that could be written counts
+  } catch (const Error&) {
+    // With other characters than were counted all is to be done again.
+    state_.census.empty() ? save(train, val) : folder_->forget();
+    throw;
+  }
+  state_.read_all = done;
+  save(train, val);
+  if (!done)
+    log_info(concat("stopped after ", human_bytes(state_.position.all_bytes),
+                    " of text; the same command goes on"));
+  return done;
+}
+
+void Preparation::take(const EncodedUnit& unit, TokenWriter& train, TokenWriter& val) {
+  if (unit.finished) {
+    const std::size_t index = state_.files.size();
+    if (index < state_.census.size() && state_.census[index] != *unit.finished) {
+      SourceFiles::changed(sources_.files[index]);
+    }
+    state_.files.push_back(*unit.finished);
+  }
+  train.write(unit.tokens[EncodedUnit::kTrain]);
+  val.write(unit.tokens[EncodedUnit::kVal]);
+  // From here on the state is that behind the unit; before, that in front of it.
+  state_.train = train.extent();
+  state_.val = val.extent();
+  state_.position = unit.after;
+  for (std::size_t side = 0; side < 2; ++side) state_.documents[side] += unit.documents[side];
+  state_.text_characters += unit.characters;
+  state_.invalid += unit.invalid;
+  if (rules_.split_at_end)
+    add_mark(state_.marks, {state_.text_characters, tokens_in(state_.train), state_.train.crc},
+             request_.val_fraction);
+}
+
+void Preparation::save(TokenWriter& train, TokenWriter& val) {
+  train.sync();
+  val.sync();
+  save_state(folder_->state(), state_);
+}
+
+PrepareResult Preparation::publish(DatasetMeta meta) {
+  meta.tokenizer_file = request_.tokenizer_file;
+  meta.tokenizer_crc32c = request_.tokenizer_crc32c;
+  meta.bytes = static_cast<std::int64_t>(state_.position.all_bytes);
+  meta.characters = state_.text_characters;
+  meta.documents = state_.documents[0] + state_.documents[1];
+  meta.val_documents = state_.documents[1];
+  meta.train_tokens = tokens_in(state_.train);
+  meta.val_tokens = tokens_in(state_.val);
+  meta.train_crc32c = hex32(state_.train.crc);
+  meta.val_crc32c = hex32(state_.val.crc);
+  meta.input_crc32c = hex32(state_.position.all_crc);
+  meta.split = rules_.split;
+  meta.eot = rules_.eot;
+  meta.seed = request_.seed;
+  meta.val_fraction = request_.val_fraction;
+  meta.invalid_utf8 = state_.invalid;
+  for (const fs::path& input : request_.inputs) meta.sources.push_back(source_name(input));
+  if (std::min(meta.train_tokens, meta.val_tokens) < kLeastTokens) folder_->forget();
+  check_length(request_, "tokens", meta.train_tokens, meta.val_tokens);
+  replace_file(folder_->temporary("meta.json"), to_json(meta));
+  folder_->publish();
+  return {.meta = std::move(meta),
+          .files = static_cast<std::int64_t>(sources_.files.size()),
+          .skipped_empty = sources_.skipped_empty,
+          .skipped_binary = sources_.skipped_binary};
+}
+
+void log_oddities(const PrepareResult& result) {
+  if (result.skipped_empty + result.skipped_binary > 0)
+    log_info(concat("skipped ", result.skipped_empty, " empty and ", result.skipped_binary,
+                    " binary files"));
+  if (result.meta.invalid_utf8 == 0) return;
+  log_warning(concat(result.meta.invalid_utf8, " invalid UTF-8 sequences ",
+                     result.meta.tokenizer == "char" ? "became U+FFFD" : "are kept as they are",
+                     "; is the text in another encoding?"));
+}
+
+}  // namespace
+
+std::optional<PrepareResult> prepare(const PrepareRequest& request) {
+  if (!(request.val_fraction > 0 && request.val_fraction < 1))
+    throw InputError(
+        concat("val_fraction: expected a number between 0 and 1, found ", request.val_fraction));
+  DatasetFolder::check(request.out_dir, request.force);
+  auto result = Preparation(request).run();
+  if (result) log_oddities(*result);
+  return result;
+}
+
+}  // namespace gpt

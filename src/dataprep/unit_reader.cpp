@@ -1,0 +1,163 @@
+#include "gpt/dataprep/unit_reader.h"
+
+#include <algorithm>
+#include <span>
+#include <utility>
+
+#include "gpt/base/error.h"
+#include "gpt/base/strings.h"
+
+namespace gpt {
+
+namespace {
+
+constexpr std::size_t kReadBytes = std::size_t{256} << 10;
+
+// The last place within `text` that is not inside a UTF-8 sequence.
+std::size_t between_characters(std::string_view text) {
+  std::size_t cut = text.size();
+  for (int i = 0; i < 4 && cut > 0; ++i) {
+    const auto byte = static_cast<unsigned char>(text[cut - 1]);
+    if (byte < 0x80) return cut;
+    --cut;
+    if (byte >= 0xC0) return cut;
+  }
+  return text.size();  // no UTF-8 at all
+}
+
+std::span<const std::byte> bytes_of(std::string_view text) {
+  return std::as_bytes(std::span(text));
+}
+
+}  // namespace
+
+UnitReader::UnitReader(const SourceFiles& sources, std::string text_key, Cut cut,
+                       const ReadPosition& from)
+    : sources_(sources),
+      text_key_(std::move(text_key)),
+      cut_(std::move(cut)),
+      position_(from),
+      all_crc_(from.all_crc) {
+  for (std::size_t i = 0; i < position_.file && i < sources.files.size(); ++i)
+    earlier_files_ += static_cast<double>(sources.files[i].bytes);
+}
+
+std::optional<TextUnit> UnitReader::next(const std::stop_token& stop) {
+  if (position_.file >= sources_.files.size()) return std::nullopt;
+  if (!stream_) open(stop);
+  const std::size_t bytes = fill(stop);
+  if (stop.stop_requested()) return std::nullopt;
+  TextUnit unit = take(bytes);
+  if (ended_ && buffer_.empty()) finish_file(unit);
+  unit.after = position_;
+  return unit;
+}
+
+void UnitReader::open(const std::stop_token& stop) {
+  stream_ = std::make_unique<InputStream>(file(), text_key_);
+  buffer_.clear();
+  ended_ = false;
+  crc_ = Crc32c();
+  if (position_.offset > 0) skip_to_position(stop);
+}
+
+// What was read before must be there again; it is read anew to make sure.
+void UnitReader::skip_to_position(const std::stop_token& stop) {
+  std::string chunk(kReadBytes, '\0');
+  std::uint64_t left = position_.offset;
+  while (left > 0) {
+    const std::size_t got =
+        stream_->read(chunk.data(), std::min<std::uint64_t>(left, chunk.size()), stop);
+    if (stop.stop_requested()) return;
+    if (got == 0) break;
+    crc_.update(bytes_of({chunk.data(), got}));
+    left -= got;
+  }
+  if (left == 0 && crc_.value() == position_.crc) return;
+  throw InputError(concat(file().name(), ": is not what the interrupted run read (its first ",
+                          position_.offset,
+                          " bytes differ); give the same text, or start "
+                          "again with --force"));
+}
+
+void UnitReader::read_more(const std::stop_token& stop) {
+  const std::size_t have = buffer_.size();
+  buffer_.resize(have + kReadBytes);
+  const std::size_t got = stream_->read(buffer_.data() + have, kReadBytes, stop);
+  buffer_.resize(have + got);
+  ended_ = got == 0;
+}
+
+// How much of the buffer is the next unit.
+std::size_t UnitReader::fill(const std::stop_token& stop) {
+  std::size_t wanted = kUnitBytes;
+  while (!ended_) {
+    if (buffer_.size() >= wanted) {
+      const std::size_t cut = place_to_cut();
+      if (cut > 0) return cut;
+      wanted = 2 * buffer_.size();
+    }
+    read_more(stop);
+  }
+  return buffer_.size();
+}
+
+std::size_t UnitReader::place_to_cut() const {
+  if (file().layout == Layout::kWhole) {
+    const std::size_t cut = cut_(buffer_);
+    return cut > 0 || buffer_.size() < kLongestRun ? cut : between_characters(buffer_);
+  }
+  const std::size_t newline = buffer_.rfind('\n');
+  if (newline != std::string::npos) return newline + 1;
+  if (buffer_.size() >= kLongestLine)
+    throw InputError(concat(file().name(), ":", position_.line + 1, ": expected lines of at most ",
+                            human_bytes(kLongestLine), "; give the file as --document=file"));
+  return 0;
+}
+
+TextUnit UnitReader::take(std::size_t bytes) {
+  TextUnit unit{.bytes = buffer_.substr(0, bytes),
+                .file = position_.file,
+                .begins = !position_.inside,
+                .ends = false,
+                .first_document = position_.document,
+                .first_line = position_.line + 1,
+                .after = {},
+                .finished = {},
+                .disk_bytes = earlier_files_ + static_cast<double>(stream_->consumed())};
+  buffer_.erase(0, bytes);
+  crc_.update(bytes_of(unit.bytes));
+  all_crc_.update(bytes_of(unit.bytes));
+  position_.offset += bytes;
+  position_.crc = crc_.value();
+  position_.all_bytes += bytes;
+  position_.all_crc = all_crc_.value();
+  if (file().layout == Layout::kWhole) {
+    position_.inside = true;
+    return unit;
+  }
+  std::int64_t lines = std::count(unit.bytes.begin(), unit.bytes.end(), '\n');
+  if (!unit.bytes.empty() && unit.bytes.back() != '\n') ++lines;
+  position_.line += lines;
+  position_.document += lines;
+  return unit;
+}
+
+void UnitReader::finish_file(TextUnit& unit) {
+  if (!SourceFiles::is_unchanged(file())) SourceFiles::changed(file());
+  unit.finished = FileStamp{file().bytes, file().modified, position_.offset, position_.crc};
+  if (file().layout == Layout::kWhole) {
+    unit.ends = true;
+    ++position_.document;
+  }
+  earlier_files_ += static_cast<double>(file().bytes);
+  unit.disk_bytes = earlier_files_;
+  stream_.reset();
+  position_.inside = false;
+  position_.offset = 0;
+  position_.crc = 0;
+  position_.line = 0;
+  ++position_.file;
+}
+
+}  // namespace gpt

@@ -1,0 +1,116 @@
+#include "gpt/interop/pretrained.h"
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "gpt/base/error.h"
+#include "gpt/base/files.h"
+#include "gpt/base/small_file.h"
+#include "gpt/base/strings.h"
+#include "gpt/base/user_folders.h"
+#include "gpt/interop/hf_folder.h"
+#include "gpt/interop/nanogpt_checkpoint.h"
+
+namespace gpt {
+
+namespace {
+
+struct Facts {
+  std::int64_t layers;
+  const char* size;  // of model.safetensors
+};
+
+const std::map<std::string, Facts>& known_models() {
+  static const std::map<std::string, Facts> kModels = {{"gpt2", {12, "0.5 GB"}},
+                                                       {"gpt2-medium", {24, "1.5 GB"}},
+                                                       {"gpt2-large", {36, "3.2 GB"}},
+                                                       {"gpt2-xl", {48, "6.4 GB"}}};
+  return kModels;
+}
+
+bool holds_model(const fs::path& folder) {
+  std::error_code ignored;
+  return fs::exists(folder / "config.json", ignored) && !hf_weights_file(folder).empty();
+}
+
+std::optional<fs::path> hub_cache() {
+  if (const auto hub = absolute_path_in("HF_HUB_CACHE")) return hub;
+  if (const auto home = absolute_path_in("HF_HOME")) return *home / "hub";
+  if (const auto cache = user_cache_folder()) return *cache / "huggingface" / "hub";
+  return std::nullopt;
+}
+
+std::string hub_cache_text() {
+  if (const auto cache = hub_cache()) return cache->string();
+  return "no Hugging Face cache, as none of HF_HUB_CACHE, HF_HOME, XDG_CACHE_HOME and HOME is set "
+         "to an absolute path";
+}
+
+// models--OWNER--NAME/{refs/main, snapshots/REVISION/...}: the revision that main names, else any.
+std::optional<fs::path> cached_model(const fs::path& model) {
+  std::error_code error;
+  if (fs::exists(model / "refs/main", error)) {
+    std::string revision = read_small_file(model / "refs/main", 4096, "the name of a revision");
+    while (!revision.empty() && std::isspace(static_cast<unsigned char>(revision.back())))
+      revision.pop_back();
+    if (fs::path(revision).filename() == revision && holds_model(model / "snapshots" / revision))
+      return model / "snapshots" / revision;
+  }
+  std::vector<fs::path> snapshots;
+  for (fs::directory_iterator entry(model / "snapshots", error), end; !error && entry != end;
+       entry.increment(error))
+    if (holds_model(entry->path())) snapshots.push_back(entry->path());
+  std::sort(snapshots.begin(), snapshots.end());
+  if (snapshots.empty()) return std::nullopt;
+  return snapshots.back();
+}
+
+[[noreturn]] void say_what_to_do(const std::string& name, const std::string& pretrained_dir) {
+  const std::string folder = pretrained_dir.empty() ? "pretrained" : pretrained_dir;
+  throw InputError(concat(
+      "init_from=", name, ": no local copy of its weights (looked in ",
+      pretrained_dir.empty() ? "" : pretrained_dir + "/" + name + ", " + pretrained_dir + " and ",
+      hub_cache_text(), "); download config.json and model.safetensors (",
+      known_models().at(name).size, ") of the Hugging Face model openai-community/", name, " into ",
+      folder, "/", name, "/ (`hf download openai-community/", name,
+      " config.json model.safetensors --local-dir ", folder, "/", name,
+      "`) and start again with --pretrained_dir=", folder));
+}
+
+}  // namespace
+
+bool is_pretrained_name(const std::string& init_from) {
+  return known_models().contains(init_from);
+}
+
+std::filesystem::path find_pretrained(const std::string& name, const std::string& pretrained_dir) {
+  if (!pretrained_dir.empty())
+    for (const fs::path& folder : {fs::path(pretrained_dir) / name, fs::path(pretrained_dir)})
+      if (holds_model(folder)) return folder;
+  if (const auto cache = hub_cache())
+    for (const char* owner : {"models--openai-community--", "models--"})
+      if (const auto found = cached_model(*cache / (owner + name))) return *found;
+  say_what_to_do(name, pretrained_dir);
+}
+
+std::unique_ptr<WeightSource> open_weights(const std::string& init_from,
+                                           const std::string& pretrained_dir) {
+  if (is_pretrained_name(init_from)) {
+    auto source = std::make_unique<HfFolder>(find_pretrained(init_from, pretrained_dir));
+    const std::int64_t layers = source->shape().config.n_layer;
+    if (layers != known_models().at(init_from).layers)
+      throw InputError(concat("init_from=", init_from, ": ", source->origin(), " has ", layers,
+                              " layers, ", init_from, " has ", known_models().at(init_from).layers,
+                              "; check --pretrained_dir"));
+    return source;
+  }
+  std::error_code ignored;
+  if (fs::is_directory(init_from, ignored)) return std::make_unique<HfFolder>(init_from);
+  if (fs::exists(init_from, ignored)) return std::make_unique<NanogptCheckpoint>(init_from);
+  throw InputError("init_from=" + init_from +
+                   ": no such file or folder; expected a Hugging Face folder or nanoGPT's ckpt.pt");
+}
+
+}  // namespace gpt

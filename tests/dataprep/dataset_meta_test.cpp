@@ -1,0 +1,173 @@
+#include "gpt/dataprep/dataset_meta.h"
+
+#include "gpt/base/files.h"
+
+#include "support/temp_folder.h"
+
+namespace gpt {
+namespace {
+
+const std::string kVocabularyPart =
+    R"("format": "gpttrain-meta", "version": 1, "tokenizer": "char", "vocab_size": 1, "itos": ["a"])";
+
+std::string error_with(const std::string& more) {
+  const TempFolder folder;
+  folder.write("meta.json", "{" + kVocabularyPart + ", " + more + "}");
+  const std::string text = error_of([&] { read_dataset_meta(folder.path()); });
+  const std::string start = (folder / "meta.json").string() + ": ";
+  return text.starts_with(start) ? text.substr(start.size()) : text;
+}
+
+TEST(DatasetMeta, AbsentFileIsNoMeta) {
+  const TempFolder folder;
+  EXPECT_FALSE(read_dataset_meta(folder.path()).has_value());
+  EXPECT_FALSE(read_dataset_meta(folder / "missing").has_value());
+}
+
+TEST(DatasetMeta, RoundTrips) {
+  const TempFolder folder;
+  const DatasetMeta meta{.tokenizer = "char",
+                         .vocab_size = 8,
+                         .itos = std::u32string(U"\0\n\"\\\u0085\u00e9\u202e\U0001F600", 8),
+                         .characters = 1115394,
+                         .train_tokens = 1003854,
+                         .val_tokens = 111540,
+                         .train_crc32c = "00c0ffee",
+                         .val_crc32c = "deadbeef",
+                         .sources = {"input.txt", "b\u00e9"},
+                         .invalid_utf8 = 3};
+  const std::string text = to_json(meta);
+  for (const char c : text) EXPECT_TRUE(c == '\n' || (c >= ' ' && c < 0x7F));
+  folder.write("meta.json", text);
+  const auto back = read_dataset_meta(folder.path());
+  ASSERT_TRUE(back.has_value());
+  EXPECT_EQ(back->itos, meta.itos);
+  EXPECT_EQ(back->vocab_size, 8);
+  EXPECT_EQ(back->characters, 1115394);
+  EXPECT_EQ(back->train_tokens, 1003854);
+  EXPECT_EQ(back->val_tokens, 111540);
+  EXPECT_EQ(back->train_crc32c, "00c0ffee");
+  EXPECT_EQ(back->val_crc32c, "deadbeef");
+  EXPECT_EQ(back->sources, meta.sources);
+  EXPECT_EQ(back->invalid_utf8, 3);
+}
+
+TEST(DatasetMeta, EveryScalarValueRoundTrips) {
+  const TempFolder folder;
+  for (char32_t first : {0x0u, 0x10000u, 0x20000u, 0x100000u}) {
+    std::u32string characters;
+    for (char32_t code = first; code < first + 0x10000; ++code)
+      if (code < 0xD800 || code > 0xDFFF) characters.push_back(code);
+    folder.write("meta.json", to_json({.vocab_size = static_cast<std::int64_t>(characters.size()),
+                                       .itos = characters}));
+    EXPECT_TRUE(read_dataset_meta(folder.path())->itos == characters);
+  }
+}
+
+TEST(DatasetMeta, OnlyTheVocabularyMustBeThere) {
+  const TempFolder folder;
+  folder.write("meta.json", "{" + kVocabularyPart + "}");
+  EXPECT_EQ(read_dataset_meta(folder.path())->vocab_size, 1);
+  EXPECT_EQ(read_dataset_meta(folder.path())->train_tokens, 0);
+}
+
+TEST(DatasetMeta, BadFilesSayWhatIsWrong) {
+  EXPECT_EQ(error_with(R"("characters": "many")"),
+            "characters: expected a count, found a value of type string");
+  EXPECT_EQ(error_with(R"("train_tokens": -1)"),
+            "train_tokens: expected a count, found a value of type number");
+  EXPECT_EQ(error_with(R"("val_tokens": 1.5)"),
+            "val_tokens: expected a count, found a value of type number");
+  EXPECT_EQ(error_with(R"("invalid_utf8": null)"),
+            "invalid_utf8: expected a count, found a value of type null");
+  EXPECT_EQ(error_with(R"("val_crc32c": 7)"),
+            "val_crc32c: expected a text, found a value of type number");
+  EXPECT_EQ(error_with(R"("train_crc32c": [])"),
+            "train_crc32c: expected a text, found a value of type array");
+  EXPECT_EQ(error_with(R"("sources": ["a", 1])"),
+            "sources: expected a list of texts, found a value of type array");
+  EXPECT_EQ(error_with(R"("itos": ["a", "b"])"), "vocab_size: expected 2, found 1");
+}
+
+// Python's pickle.dumps({'vocab_size': 4, 'itos': {0: '\n', 1: ' ', 2: 'a', 3: 'é'}, 'stoi': ...},
+// protocol=4), which is what nanoGPT's prepare.py writes.
+std::string meta_pickle() {
+  return std::string(
+      "\200\004\225\123\000\000\000\000\000\000\000\175\224\050\214\012\166\157\143\141"
+      "\142\137\163\151\172\145\224\113\004\214\004\151\164\157\163\224\175\224\050\113"
+      "\000\214\001\012\224\113\001\214\001\040\224\113\002\214\001\141\224\113\003\214"
+      "\002\303\251\224\165\214\004\163\164\157\151\224\175\224\050\150\004\113\000\150"
+      "\005\113\001\150\006\113\002\150\007\113\003\165\165\056",
+      94);
+}
+
+std::string replaced(std::string text, const std::string& from, const std::string& to) {
+  return text.replace(text.find(from), from.size(), to);
+}
+
+TEST(DatasetMeta, ReadsNanoGptsMetaPkl) {
+  const TempFolder folder;
+  folder.write("meta.pkl", meta_pickle());
+  const auto meta = read_dataset_meta(folder.path());
+  ASSERT_TRUE(meta.has_value());
+  EXPECT_EQ(meta->tokenizer, "char");
+  EXPECT_EQ(meta->vocab_size, 4);
+  EXPECT_TRUE(meta->itos == U"\n a\u00e9");
+  EXPECT_EQ(meta->origin, folder / "meta.pkl");
+  const TempFolder other;
+  other.write("meta.json", meta->json);  // what a checkpoint keeps
+  EXPECT_TRUE(read_dataset_meta(other.path())->itos == meta->itos);
+}
+
+TEST(DatasetMeta, AMetaPklThatContradictsItselfIsRefused) {
+  const auto error_of_pickle = [](const std::string& bytes) {
+    const TempFolder folder;
+    folder.write("meta.pkl", bytes);
+    const std::string text = error_of([&] { read_dataset_meta(folder.path()); });
+    const std::string start = (folder / "meta.pkl").string() + ": ";
+    return text.starts_with(start) ? text.substr(start.size()) : text;
+  };
+  EXPECT_EQ(error_of_pickle(replaced(meta_pickle(), "vocab_size\x94K\4", "vocab_size\x94K\5")),
+            "vocab_size: expected 4, the entries of itos, found 5");
+  EXPECT_EQ(error_of_pickle("(dVvocab_size\nI2\nsVitos\n(dI0\nVa\nsI1\nVa\nss."),
+            "itos: holds a character twice");
+  EXPECT_EQ(error_of_pickle(replaced(meta_pickle(), "K\2\x8c", "K\7\x8c")),
+            "itos: expected the tokens 0 to 3, found 7");
+  EXPECT_NE(error_of_pickle(replaced(meta_pickle(), "itos", "itox")).find("itos"),
+            std::string::npos);
+  EXPECT_NE(error_of_pickle(meta_pickle().substr(0, 60)), "no such error");
+  // os.system("...") in place of a dict: the name is refused, nothing is called.
+  EXPECT_NE(error_of_pickle("cos\nsystem\n(S'echo'\ntR.").find("os.system"), std::string::npos);
+}
+
+TEST(DatasetMeta, TokenizersOtherThanChar) {
+  const TempFolder folder;
+  folder.write(
+      "meta.json",
+      R"({"tokenizer": "bpe", "vocab_size": 70000, "tokenizer_file": "v.bpe", "dtype": "uint32"})");
+  const auto meta = read_dataset_meta(folder.path());
+  EXPECT_EQ(meta->tokenizer, "bpe");
+  EXPECT_EQ(meta->vocab_size, 70000);
+  EXPECT_EQ(meta->tokenizer_file, "v.bpe");
+  EXPECT_EQ(meta->token_bytes, 4);
+  folder.write("meta.json", R"({"tokenizer": "words", "vocab_size": 7})");
+  EXPECT_EQ(error_of([&] { read_dataset_meta(folder.path()); }),
+            (folder / "meta.json").string() + ": tokenizer: expected gpt2 or bpe, found \"words\"");
+  folder.write("meta.json", R"({"tokenizer": "gpt2", "vocab_size": 7, "dtype": "int8"})");
+  EXPECT_EQ(error_of([&] { read_dataset_meta(folder.path()); }),
+            (folder / "meta.json").string() + ": dtype: expected uint16 or uint32, found \"int8\"");
+}
+
+TEST(DatasetMeta, SameVocabulary) {
+  const std::string ab =
+      R"({"tokenizer": "char", "vocab_size": 2, "itos": ["a", "b"], "characters": )";
+  const std::string gpt2 = R"({"tokenizer": "gpt2", "vocab_size": 50257})";
+  EXPECT_TRUE(same_vocabulary(ab + "1}", ab + "2}"));
+  EXPECT_FALSE(same_vocabulary(ab + "1}", replaced(ab, "b\"", "c\"") + "1}"));
+  EXPECT_FALSE(same_vocabulary(ab + "1}", gpt2));
+  EXPECT_FALSE(same_vocabulary(ab + "1}", ""));
+  EXPECT_TRUE(same_vocabulary(gpt2, ""));
+}
+
+}  // namespace
+}  // namespace gpt
