@@ -12,6 +12,7 @@
 #include "gpt/base/terminal.h"
 #include "gpt/device/device.h"
 #include "gpt/device/memory.h"
+#include "gpt/optim/adamw.h"
 #include "gpt/train/trainer.h"
 
 #include "app/memory_setup.h"

@@ -16,7 +16,6 @@ namespace gpt {
 
 namespace {
 
-constexpr std::int64_t kGpt2Tokens = 50257, kGpt2Padded = 50304;
 constexpr const char* kEndOfText = "<|endoftext|>";
 
 std::string tokenizer_config(std::int64_t block_size) {
@@ -39,13 +38,13 @@ std::string special_tokens() {
 ExportedTokenizer tokenizer_files(const std::string& vocabulary_json, std::int64_t model_rows,
                                   std::int64_t block_size) {
   ExportedTokenizer result{.files = {}, .vocab_size = model_rows};
-  const bool gpt2_size = model_rows == kGpt2Tokens || model_rows == kGpt2Padded;
+  const bool gpt2_size = model_rows == kGpt2Vocabulary || model_rows == kGpt2PaddedVocabulary;
   if (vocabulary_json.empty() && !gpt2_size) {
     log_warning(concat("the run does not say what its ", model_rows,
                        " tokens mean; the folder will have no tokenizer"));
     return result;
   }
-  if (vocabulary_json.empty()) result.vocab_size = kGpt2Tokens;
+  if (vocabulary_json.empty()) result.vocab_size = kGpt2Vocabulary;
   try {
     const std::unique_ptr<Tokenizer> tokenizer =
         vocabulary_json.empty() ? open_tokenizer("gpt2")

@@ -121,7 +121,7 @@ std::string vocabulary(const ImportConfig& config, const TrainConfig& trained,
 void add_fresh_states(const ModelShape& shape, ImportedParts& parts) {
   std::int64_t largest = 0;
   std::vector<std::pair<std::string, at::Tensor>> weights;
-  const auto parameters = parameter_shapes(shape);
+  const auto parameters = parameter_table(shape);
   for (const ParameterShape& parameter : parameters)
     largest = std::max(largest, c10::multiply_integers(parameter.shape));
   const at::Tensor zeros = at::zeros({largest});
@@ -152,7 +152,7 @@ void read_nanogpt(const NanogptCheckpoint& file, bool optimizer, TrainConfig& co
   manifest.tokens_seen = tokens_seen(manifest.step, config.data, file.shape().block_size);
   if (!optimizer) return add_fresh_states(file.shape(), parts);
   file.check_optimizer();
-  for (const ParameterShape& parameter : parameter_shapes(file.shape()))
+  for (const ParameterShape& parameter : parameter_table(file.shape()))
     parts.add_state(parameter.name, file.optimizer_state(parameter.name));
 }
 
@@ -178,7 +178,7 @@ fs::path import_run(const fs::path& source, const ImportConfig& config,
   // nanoGPT has one GELU, and a file of it that was exported from here says which it was.
   if (fs::is_directory(source, ignored)) trained.model.gelu = weights->shape().config.gelu;
   adopt_sizes(weights->shape(), trained);
-  for (const ParameterShape& parameter : parameter_shapes(weights->shape()))
+  for (const ParameterShape& parameter : parameter_table(weights->shape()))
     parts.add_weight(parameter.name, weights->weight(parameter.name));
   if (!config.allow_nonfinite)
     for (const CheckpointPart& part : parts.parts()) require_finite(part.tensors, source.string());

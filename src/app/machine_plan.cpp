@@ -93,14 +93,13 @@ Planned plan_for_gpu(TrainConfig config, const std::string& gpu) {
 }
 
 void settle_vocabulary(TrainConfig& config) {
-  constexpr std::int64_t kGpt2Vocabulary = 50304;  // as in train/dataset.cpp
   if (config.model.vocab_size.value) return;
   const fs::path folder = config.data.train_files.empty()
                               ? fs::path(config.data.data_dir) / config.data.dataset
                               : fs::path(config.data.train_files).parent_path();
   std::error_code ignored;
   const auto meta = fs::is_directory(folder, ignored) ? read_dataset_meta(folder) : std::nullopt;
-  config.model.vocab_size.value = meta ? meta->vocab_size : kGpt2Vocabulary;
+  config.model.vocab_size.value = meta ? meta->vocab_size : kGpt2PaddedVocabulary;
 }
 
 void adopt_plan(TrainConfig& config, const Planned& planned) {

@@ -67,7 +67,7 @@ OpenModel from_source(std::shared_ptr<const WeightSource> source, const std::str
                   .vocabulary_json = vocabulary_json(*source, data_dir),
                   .tokenizer = source->tokenizer_folder().string(),
                   .source = source};
-  for (const ParameterShape& parameter : parameter_shapes(shape))
+  for (const ParameterShape& parameter : parameter_table(shape))
     model.weights.push_back({parameter.name, source->weight(parameter.name)});
   return model;
 }
@@ -110,7 +110,6 @@ std::int64_t vocabulary_of(const OpenModel& model) {
 
 std::unique_ptr<Tokenizer> tokenizer_for(const OpenModel& model, const std::string& asked,
                                          std::int64_t model_vocab_size) {
-  constexpr std::int64_t kGpt2 = 50257;
   std::unique_ptr<Tokenizer> tokenizer;
   if (!asked.empty())
     tokenizer = asked_tokenizer(asked);
@@ -118,7 +117,7 @@ std::unique_ptr<Tokenizer> tokenizer_for(const OpenModel& model, const std::stri
     tokenizer = tokenizer_of_meta(model.vocabulary_json, model.name + ", its dataset's meta.json");
   else if (!model.tokenizer.empty())
     tokenizer = open_tokenizer(model.tokenizer);
-  else if (model_vocab_size >= kGpt2)
+  else if (model_vocab_size >= kGpt2Vocabulary)
     tokenizer = open_tokenizer("gpt2");
   else
     throw InputError(concat(model.name, ": its dataset had no meta.json, and ", model_vocab_size,

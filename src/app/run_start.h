@@ -9,7 +9,7 @@
 #include "gpt/checkpoint/store.h"
 #include "gpt/config/settings.h"
 #include "gpt/config/train_config.h"
-#include "gpt/interop/model_shape.h"
+#include "gpt/model/parameter_table.h"
 #include "gpt/train/dataset.h"
 
 namespace gpt {

@@ -9,7 +9,7 @@
 #include "gpt/base/strings.h"
 #include "gpt/device/memory.h"
 #include "gpt/device/memory_failure.h"
-#include "gpt/model/generator_steps.h"
+#include "gpt/model/weight_init.h"
 
 namespace gpt {
 
@@ -21,7 +21,7 @@ class Generators {
  public:
   Generators(const SampleConfig& config, const OpenModel& model, std::int64_t vocab_size)
       : config_(config), vocab_size_(vocab_size), one_(seeded(0)) {
-    if (config.draws == "nanogpt") skip_init(one_, model.config, vocab_size, model.block_size);
+    if (config.draws == "nanogpt") skip_init(one_, {model.config, vocab_size, model.block_size});
   }
 
   at::Generator next() {

@@ -18,7 +18,8 @@
 #include "gpt/interop/pretrained.h"
 #include "gpt/kernels/gemm/peak_rate.h"
 #include "gpt/memory/plan_text.h"
-#include "gpt/model/generator_steps.h"
+#include "gpt/model/weight_init.h"
+#include "gpt/optim/adamw.h"
 #include "gpt/train/chrome_trace.h"
 #include "gpt/train/replanner.h"
 #include "gpt/train/trainer.h"
@@ -43,26 +44,21 @@ void refuse_several_processes() {
                             "start it without a launcher"));
 }
 
-void print_model_facts(const TrainConfig& config, const Gpt& model, const AdamW& optimizer,
+void print_model_facts(const TrainConfig& config, const Gpt& model, const Optimizer& optimizer,
                        const PeakRate& peak) {
   const DataConfig& data = config.data;
   print_line("tokens per iteration will be: " +
              with_commas(data.gradient_accumulation_steps * data.batch_size * data.block_size));
   print_line(
       format("number of parameters: %.2fM", static_cast<double>(model.parameter_count()) / 1e6));
-  const auto count = [](const char* kind, const AdamW::Group& group) {
-    std::int64_t values = 0;
-    for (const at::Tensor& tensor : group.parameter) values += tensor.numel();
-    print_line(format("num %s parameter tensors: %zu, with %s parameters", kind,
-                      group.parameter.size(), with_commas(values).c_str()));
-  };
-  count("decayed", optimizer.decay());
-  count("non-decayed", optimizer.no_decay());
+  for (const Optimizer::GroupFacts& group : optimizer.groups())
+    print_line(format("num %s parameter tensors: %zu, with %s parameters", group.name.c_str(),
+                      group.tensors, with_commas(group.parameters).c_str()));
   print_line(format("FLOPs per token: %.3g; peak of the device: %.4g TFLOP/s (%s)",
                     model.flops_per_token(), peak.flops / 1e12, peak.source.c_str()));
 }
 
-void restore(const CheckpointInfo& checkpoint, const Gpt& model, const AdamW& optimizer,
+void restore(const CheckpointInfo& checkpoint, const Gpt& model, const Optimizer& optimizer,
              GradScaler& scaler, at::Generator& generator) {
   load_model(checkpoint.path, model);
   load_optimizer(checkpoint.path, model, optimizer);
@@ -90,7 +86,7 @@ Gpt begin_model(const TrainConfig& config, bool resumed, std::unique_ptr<WeightS
                 at::Generator& generator) {
   Gpt model(config.model, *config.model.vocab_size.value, config.data.block_size);
   if (resumed || source)  // nanoGPT draws all the same, and its batches from the same generator
-    skip_init(generator, config.model, model.vocab_size(), model.block_size());
+    skip_init(generator, {config.model, model.vocab_size(), model.block_size()});
   else
     model.draw(generator);
   if (source) load_weights(*source, model.parameters());

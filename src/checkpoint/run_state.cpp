@@ -32,22 +32,12 @@ std::vector<NamedTensor> model_tensors(const Gpt& model) {
   return list;
 }
 
-std::vector<NamedTensor> optimizer_tensors(const Gpt& model, const AdamW& optimizer) {
+std::vector<NamedTensor> optimizer_tensors(const Gpt& model, const Optimizer& optimizer) {
   std::vector<NamedTensor> list;
-  for (std::size_t i = 0; i < model.parameters().size(); ++i) {
-    const AdamW::State state = optimizer.state(i);
-    const std::string& name = model.parameters()[i].name;
-    list.push_back({name + ".exp_avg", state.exp_avg});
-    list.push_back({name + ".exp_avg_sq", state.exp_avg_sq});
-    list.push_back({name + ".step", state.step});
-  }
+  for (std::size_t i = 0; i < model.parameters().size(); ++i)
+    for (const auto& [name, tensor] : optimizer.state_tensors(i))
+      list.push_back({model.parameters()[i].name + "." + name, tensor});
   return list;
-}
-
-std::string shape_text(at::IntArrayRef shape) {
-  std::vector<std::string> sizes;
-  for (const std::int64_t size : shape) sizes.push_back(std::to_string(size));
-  return "[" + join(sizes, ", ") + "]";
 }
 
 // The same shape; of positions, weights or moments, a model with a smaller block_size takes the
@@ -70,7 +60,7 @@ void load_all(const std::filesystem::path& path, const std::vector<NamedTensor>&
     if (found->dtype != "F32" || !fits(name, found->shape, target.sizes()))
       throw InputError(concat(path.string(), ": tensor ", name, " is ", found->dtype, " ",
                               shape_text(found->shape), ", expected F32 ",
-                              shape_text(target.sizes())));
+                              shape_text(target.sizes().vec())));
     // The file's bytes may be unaligned for from_blob.
     const at::Tensor host = at::empty(target.sizes(), at::kFloat);
     std::memcpy(host.mutable_data_ptr(), found->bytes.data(), host.nbytes());
@@ -87,7 +77,7 @@ void load_all(const std::filesystem::path& path, const std::vector<NamedTensor>&
 
 }  // namespace
 
-RunTensors::RunTensors(const Gpt& model, const AdamW& optimizer) {
+RunTensors::RunTensors(const Gpt& model, const Optimizer& optimizer) {
   parts_.resize(2);
   parts_[0].file_name = kModelFile;
   for (const auto& [name, tensor] : model_tensors(model)) add(parts_[0], name, tensor);
@@ -122,11 +112,11 @@ ParameterList load_parameters(const std::filesystem::path& directory) {
 }
 
 void load_optimizer(const std::filesystem::path& directory, const Gpt& model,
-                    const AdamW& optimizer) {
+                    const Optimizer& optimizer) {
   load_all(directory / kOptimizerFile, optimizer_tensors(model, optimizer));
 }
 
-std::uint32_t state_checksum(const Gpt& model, const AdamW& optimizer) {
+std::uint32_t state_checksum(const Gpt& model, const Optimizer& optimizer) {
   Crc32c crc;
   const RunTensors tensors(model, optimizer);
   for (const CheckpointPart& part : tensors.parts())

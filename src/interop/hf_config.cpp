@@ -14,8 +14,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr std::int64_t kGpt2Tokens = 50257;
-
 Json read_json(const std::filesystem::path& path) {
   constexpr std::size_t kLargest = 64 << 20;  // an index of 100,000 tensors has 10 MB
   const std::string text = read_small_file(path, kLargest, "a JSON file");
@@ -60,7 +58,7 @@ std::string gelu_of(const Json& json, const std::string& where) {
 
 // The id of <|endoftext|>, GPT-2's last token; other vocabularies have none.
 Json end_of_text(const ModelShape& shape) {
-  return shape.vocab_size >= kGpt2Tokens ? Json(kGpt2Tokens - 1) : Json(nullptr);
+  return shape.vocab_size >= kGpt2Vocabulary ? Json(kGpt2Vocabulary - 1) : Json(nullptr);
 }
 
 }  // namespace

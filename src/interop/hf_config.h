@@ -5,7 +5,7 @@
 #include <set>
 #include <string>
 
-#include "gpt/interop/model_shape.h"
+#include "gpt/model/parameter_table.h"
 
 namespace gpt {
 

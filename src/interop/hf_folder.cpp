@@ -1,5 +1,7 @@
 #include "gpt/interop/hf_folder.h"
 
+#include <algorithm>
+#include <iterator>
 #include <set>
 #include <utility>
 
@@ -25,10 +27,11 @@ constexpr std::string_view kPrefix = "transformer.";
 }  // namespace
 
 bool is_conv1d(const std::string& name) {
-  for (const char* part :
-       {".attn.c_attn.weight", ".attn.c_proj.weight", ".mlp.c_fc.weight", ".mlp.c_proj.weight"})
-    if (name.ends_with(part)) return true;
-  return false;
+  return std::any_of(std::begin(kBlockParameters), std::end(kBlockParameters),
+                     [&](const BlockParameter& parameter) {
+                       return is_gemm_weight(parameter.role) &&
+                              name.ends_with(concat(".", parameter.name));
+                     });
 }
 
 std::filesystem::path hf_weights_file(const std::filesystem::path& folder) {
@@ -70,13 +73,13 @@ void HfFolder::index_tensors() {
         throw InputError(folder_.string() + ": tensor " + quoted_name(stored_name) +
                          " comes twice, with and without its prefix or in two shards");
     }
-  for (const ParameterShape& parameter : parameter_shapes(shape_)) {
+  for (const ParameterShape& parameter : parameter_table(shape_)) {
     const auto found = given.find(parameter.name);
     if (found == given.end())
       throw InputError(folder_.string() + ": tensor " + parameter.name +
                        " is missing; expected all of GPT2LMHeadModel's");
     std::vector<std::int64_t> expected = parameter.shape;
-    if (is_conv1d(parameter.name)) std::swap(expected[0], expected[1]);
+    if (is_gemm_weight(parameter.role)) std::swap(expected[0], expected[1]);
     const auto& [file, stored_name] = found->second;
     if (const auto shape = file->shape(stored_name); shape != expected)
       throw InputError(concat(folder_.string(), ": tensor ", stored_name, " is ", shape_text(shape),

@@ -36,16 +36,16 @@ Converted convert(const HfModel& model) {
   ModelShape shape = model.shape;
   shape.config.bias = true;
   Converted converted;
-  for (const ParameterShape& parameter : parameter_shapes(shape)) {
+  for (const ParameterShape& parameter : parameter_table(shape)) {
     const TensorView* found = model.weights.find(parameter.name);
-    if (!found && !model.shape.config.bias && parameter.name.ends_with(".bias")) {
+    if (!found && !model.shape.config.bias && is_bias(parameter.role)) {
       converted.add(parameter.name, at::zeros(parameter.shape));
       continue;
     }
     if (!found) throw InputError("the checkpoint has no tensor " + parameter.name);
     at::Tensor tensor = float_tensor(*found, parameter.name);
     if (parameter.name == "transformer.wte.weight") tensor = tensor.narrow(0, 0, model.vocab_size);
-    converted.add(parameter.name, is_conv1d(parameter.name) ? tensor.t() : tensor);
+    converted.add(parameter.name, is_gemm_weight(parameter.role) ? tensor.t() : tensor);
   }
   return converted;
 }

@@ -56,7 +56,7 @@ void NanogptCheckpoint::read_shape() {
   if (config.n_layer > 1000 || config.n_embd % config.n_head != 0)
     throw InputError(concat(origin(), ": model_args: ", config.n_layer, " layers, ", config.n_head,
                             " heads and a width of ", config.n_embd, " make no GPT-2"));
-  parameters_ = parameter_shapes(shape_);
+  parameters_ = parameter_table(shape_);
 }
 
 void NanogptCheckpoint::index_weights() {

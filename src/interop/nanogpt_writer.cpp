@@ -18,7 +18,7 @@ TensorView tensor_of(const SafetensorsFile& file, const std::string& name) {
 void write_model(TorchWriter& file, const NanogptRun& run) {
   PickleWriter& pickle = file.pickle();
   pickle.open_ordered_dict();
-  for (const ParameterShape& parameter : parameter_shapes(run.shape)) {
+  for (const ParameterShape& parameter : parameter_table(run.shape)) {
     pickle.text(parameter.name);
     file.tensor(tensor_of(run.model, parameter.name));
   }
@@ -51,7 +51,7 @@ void write_group(PickleWriter& pickle, const OptimizerConfig& config, double wei
 void write_optimizer(TorchWriter& file, const NanogptRun& run) {
   PickleWriter& pickle = file.pickle();
   std::vector<std::string> names, vectors;  // in the order of configure_optimizers
-  for (const ParameterShape& parameter : parameter_shapes(run.shape))
+  for (const ParameterShape& parameter : parameter_table(run.shape))
     (parameter.shape.size() >= 2 ? names : vectors).push_back(parameter.name);
   const auto matrices = static_cast<std::int64_t>(names.size());
   names.insert(names.end(), vectors.begin(), vectors.end());

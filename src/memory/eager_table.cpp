@@ -61,7 +61,12 @@ std::int64_t kept_by_block(const Sizes& z, Recompute level) {
 // product.)
 std::int64_t cast_weights(const Sizes& z, std::int64_t blocks) {
   if (!z.mixed()) return 0;
-  return blocks * z.s * (z.problem.block_matrices() + (z.problem.bias ? 9 * z.C : 0));
+  std::int64_t elements = 0;
+  for_each_block_parameter(z.problem.bias, [&](const BlockParameter& parameter) {
+    if (is_gemm_weight(parameter.role) || parameter.role == ParameterRole::kLinearBias)
+      elements += parameter.elements(z.C);
+  });
+  return blocks * z.s * elements;
 }
 std::int64_t block_copies(const Sizes& z, std::int64_t blocks) {
   return z.choice.recompute == Recompute::kNone ? cast_weights(z, blocks) : 0;

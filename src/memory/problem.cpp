@@ -22,12 +22,18 @@ bool evaluates_elsewhere(const TrainConfig& config, bool cuda) {
 }  // namespace
 
 std::int64_t Problem::block_matrices() const {
-  return 12 * width * width;
+  std::int64_t sum = 0;
+  for_each_block_parameter(bias, [&](const BlockParameter& parameter) {
+    if (is_gemm_weight(parameter.role)) sum += parameter.elements(width);
+  });
+  return sum;
 }
 
 std::int64_t Problem::block_parameters() const {
-  // Two LayerNorms; c_attn 3C, c_proj C, c_fc 4C, c_proj C.
-  return block_matrices() + 2 * width + (bias ? 2 * width + 9 * width : 0);
+  std::int64_t sum = 0;
+  for_each_block_parameter(
+      bias, [&](const BlockParameter& parameter) { sum += parameter.elements(width); });
+  return sum;
 }
 
 std::int64_t Problem::parameters() const {
@@ -40,7 +46,7 @@ Problem problem_of(const TrainConfig& config, bool cuda, std::int64_t threads) {
   problem.heads = config.model.n_head;
   problem.width = config.model.n_embd;
   problem.block = config.data.block_size;
-  problem.vocab = config.model.vocab_size.or_else(50304);
+  problem.vocab = config.model.vocab_size.or_else(kGpt2PaddedVocabulary);
   problem.bias = config.model.bias;
   problem.dropout = config.model.dropout > 0;
   problem.batch = config.data.batch_size;

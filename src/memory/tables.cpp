@@ -21,7 +21,8 @@ std::int64_t weights_on_host(const Problem& problem) {
 }
 
 std::int64_t optimizer_bytes(const Problem& problem, const Choice& choice) {
-  const std::int64_t tensors_per_block = problem.bias ? 12 : 6;
+  std::int64_t tensors_per_block = 0;
+  for_each_block_parameter(problem.bias, [&](const BlockParameter&) { ++tensors_per_block; });
   const std::int64_t tensors = 2 + problem.layers * tensors_per_block + (problem.bias ? 2 : 1);
   const std::int64_t counts = tensors * block_bytes(problem, 4);
   const std::int64_t moments = 2 * like_parameters(problem, 4);
@@ -43,12 +44,10 @@ std::int64_t block_bytes(const Problem& problem, std::int64_t bytes) {
 }
 
 std::int64_t like_blocks(const Problem& problem, std::int64_t blocks, std::int64_t bytes_each) {
-  const std::int64_t C = problem.width;
-  const auto of = [&](std::int64_t elements) {
-    return vector_bytes(problem, elements, bytes_each);
-  };
-  std::int64_t one = 2 * of(C) + of(3 * C * C) + of(C * C) + 2 * of(4 * C * C);
-  if (problem.bias) one += 2 * of(C) + of(3 * C) + of(C) + of(4 * C) + of(C);
+  std::int64_t one = 0;
+  for_each_block_parameter(problem.bias, [&](const BlockParameter& parameter) {
+    one += vector_bytes(problem, parameter.elements(problem.width), bytes_each);
+  });
   return blocks * one;
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "gpt/kernels/gemm/gemm_backend.h"
+#include "gpt/model/parameter_table.h"
 
 #include "cpu_buffers.h"
 
@@ -28,8 +29,10 @@ std::int64_t packed_bytes(const CpuShape& shape) {
   const auto twice = [&](std::int64_t rows, std::int64_t columns) {
     return native->packed_bytes(rows, columns) + native->packed_bytes(columns, rows);
   };
-  return twice(shape.vocab, C) +
-         shape.layers * (twice(3 * C, C) + twice(C, C) + twice(4 * C, C) + twice(C, 4 * C));
+  std::int64_t block = 0;
+  for (const BlockParameter& parameter : kBlockParameters)
+    if (is_gemm_weight(parameter.role)) block += twice(parameter.rows * C, parameter.columns * C);
+  return twice(shape.vocab, C) + shape.layers * block;
 }
 
 // The largest of a block's weights in one block; of the head's as many as fit, but not next to
@@ -43,7 +46,11 @@ std::int64_t weight_block_bytes(const CpuShape& shape) {
     return std::max(native->packed_bytes(rows, columns), native->packed_bytes(columns, rows));
   };
   constexpr std::int64_t kOfHead = 4 << 20;
-  return std::max({larger(4 * C, C), larger(3 * C, C), std::min(kOfHead, larger(shape.vocab, C))});
+  std::int64_t largest = std::min(kOfHead, larger(shape.vocab, C));
+  for (const BlockParameter& parameter : kBlockParameters)
+    if (is_gemm_weight(parameter.role))
+      largest = std::max(largest, larger(parameter.rows * C, parameter.columns * C));
+  return largest;
 }
 
 }  // namespace

@@ -1,5 +1,7 @@
 #include "cpu_weights.h"
 
+#include <iterator>
+
 #include <ATen/ATen.h>
 
 #include "gpt/device/thread_pool.h"
@@ -14,40 +16,38 @@ std::int64_t rounded(std::int64_t size) {
   return (size + 15) / 16 * 16;
 }
 
-bool has_bias(const Gpt& model) {
-  return model.parameters().back().name.ends_with(".bias");
-}
+// In the order of kBlockParameters.
+constexpr CpuWeight CpuLayerWeights::*kLayerWeights[] = {
+    &CpuLayerWeights::norm1,    &CpuLayerWeights::norm1_bias, &CpuLayerWeights::qkv,
+    &CpuLayerWeights::qkv_bias, &CpuLayerWeights::proj,       &CpuLayerWeights::proj_bias,
+    &CpuLayerWeights::norm2,    &CpuLayerWeights::norm2_bias, &CpuLayerWeights::fc,
+    &CpuLayerWeights::fc_bias,  &CpuLayerWeights::proj2,      &CpuLayerWeights::proj2_bias,
+};
+static_assert(std::size(kLayerWeights) == std::size(kBlockParameters));
 
 }  // namespace
 
 CpuWeights::CpuWeights(const Gpt& model, bool low) : model_(model) {
   lay_out();
   if (low) low_ = at::empty({vectors_begin_}, at::kBFloat16);
-  const bool bias = has_bias(model);
-  const auto bias_if_any = [&] { return bias ? next() : CpuWeight{}; };
+  const auto next_of = [&](ParameterRole role) {
+    const bool there = at_ < model.table().size() && model.table()[at_].role == role;
+    return there ? next() : CpuWeight{};
+  };
   wte = next();
   wpe = next();
-  const std::size_t per_layer = bias ? 12 : 6, outside = bias ? 4 : 3;
-  layers.resize((pieces_.size() - outside) / per_layer);
-  for (CpuLayerWeights& layer : layers) {
-    for (auto [weight, its_bias] : {std::pair{&layer.norm1, &layer.norm1_bias},
-                                    {&layer.qkv, &layer.qkv_bias},
-                                    {&layer.proj, &layer.proj_bias},
-                                    {&layer.norm2, &layer.norm2_bias},
-                                    {&layer.fc, &layer.fc_bias},
-                                    {&layer.proj2, &layer.proj2_bias}}) {
-      *weight = next();
-      *its_bias = bias_if_any();
-    }
-  }
+  layers.resize(static_cast<std::size_t>(model.layers()));
+  for (CpuLayerWeights& layer : layers)
+    for (std::size_t i = 0; i < std::size(kBlockParameters); ++i)
+      layer.*kLayerWeights[i] = next_of(kBlockParameters[i].role);
   norm_f = next();
-  norm_f_bias = bias_if_any();
-  const std::int64_t C = model.parameters().front().tensor.size(1);
+  norm_f_bias = next_of(ParameterRole::kNormBias);
+  const std::int64_t C = model.table().front().shape[1];
   packable_.push_back({model.vocab_size(), C, &wte});
   for (CpuLayerWeights& layer : layers)
-    for (const Packable& matrix : {Packable{3 * C, C, &layer.qkv}, Packable{C, C, &layer.proj},
-                                   Packable{4 * C, C, &layer.fc}, Packable{C, 4 * C, &layer.proj2}})
-      packable_.push_back(matrix);
+    for (std::size_t i = 0; i < std::size(kBlockParameters); ++i)
+      if (const BlockParameter& p = kBlockParameters[i]; is_gemm_weight(p.role))
+        packable_.push_back({p.rows * C, p.columns * C, &(layer.*kLayerWeights[i])});
 }
 
 bool CpuWeights::keep_packed(std::int64_t bytes) {

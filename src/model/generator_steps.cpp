@@ -4,8 +4,6 @@
 
 #include <ATen/CPUGeneratorImpl.h>
 
-#include "gpt/model/gpt.h"
-
 namespace gpt {
 
 namespace {
@@ -48,11 +46,6 @@ void skip_steps(at::Generator& generator, std::int64_t steps) {
   data.next_ += static_cast<std::uint32_t>(steps);
   engine.set_data(data);
   cpu->set_engine(engine);
-}
-
-void skip_init(at::Generator& generator, const ModelConfig& config, std::int64_t vocab_size,
-               std::int64_t block_size) {
-  Gpt(config, vocab_size, block_size, c10::Device(at::kMeta)).draw(generator);
 }
 
 }  // namespace gpt

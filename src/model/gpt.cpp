@@ -1,24 +1,52 @@
 #include "gpt/model/gpt.h"
 
-#include <cmath>
+#include <utility>
 
 #include "gpt/base/profile_range.h"
 #include "gpt/base/strings.h"
 #include "gpt/device/memory.h"
+#include "gpt/model/weight_init.h"
 
 #include "block_node.h"
 
 namespace gpt {
 
+namespace {
+
+// As nanoGPT begins, but for the weights that init_weights() draws: those are not set.
+TensorMap new_parameters(const std::vector<ParameterShape>& table, const c10::Device& device) {
+  TensorMap tensors;
+  for (const ParameterShape& parameter : table) {
+    at::Tensor tensor = parameter.role == ParameterRole::kNormWeight
+                            ? at::ones(parameter.shape, device)
+                        : is_bias(parameter.role) ? at::zeros(parameter.shape, device)
+                                                  : at::empty(parameter.shape, device);
+    tensors.emplace(parameter.name, tensor.set_requires_grad(true));
+  }
+  return tensors;
+}
+
+}  // namespace
+
+Gpt::Gpt(const ModelConfig& config, std::vector<ParameterShape> table, const TensorMap& tensors)
+    : config_(config),
+      table_(std::move(table)),
+      wte_VC_(tensors.at("transformer.wte.weight")),
+      wpe_TC_(tensors.at("transformer.wpe.weight")),
+      ln_f_(tensors, "transformer.ln_f") {
+  for (const ParameterShape& parameter : table_)
+    parameters_.push_back({parameter.name, tensors.at(parameter.name)});
+  for (std::int64_t layer = 0; layer < config.n_layer; ++layer)
+    h_.emplace_back(config, tensors, concat("transformer.h.", layer, "."));
+}
+
 Gpt::Gpt(const ModelConfig& config, std::int64_t vocab_size, std::int64_t block_size,
          const c10::Device& device)
-    : config_(config),
-      wte_VC_(at::empty({vocab_size, config.n_embd}, device)),
-      wpe_TC_(at::empty({block_size, config.n_embd}, device)),
-      ln_f_(config.n_embd, config.bias, device) {
-  for (std::int64_t layer = 0; layer < config.n_layer; ++layer) h_.emplace_back(config, device);
-  collect();
-}
+    : Gpt(config, parameter_table({config, vocab_size, block_size}), device) {}
+
+Gpt::Gpt(const ModelConfig& config, const std::vector<ParameterShape>& table,
+         const c10::Device& device)
+    : Gpt(config, table, new_parameters(table, device)) {}
 
 Gpt::Gpt(const ModelConfig& config, std::int64_t vocab_size, std::int64_t block_size,
          at::Generator& generator)
@@ -26,30 +54,8 @@ Gpt::Gpt(const ModelConfig& config, std::int64_t vocab_size, std::int64_t block_
   draw(generator);
 }
 
-// The order of the draws is the contract: PyTorch's modules draw when they are built, nanoGPT
-// draws everything again in apply(), then the residual projections a third time.
 void Gpt::draw(at::Generator& generator) const {
-  InitialDraws draws(generator);
-  draws.skip_normal(wte_VC_.numel());
-  draws.skip_normal(wpe_TC_.numel());
-  for (const Block& block : h_) block.skip_defaults(draws);
-  draws.skip_uniform(wte_VC_.numel());  // the head, before it is tied
-
-  draws.skip_normal(wte_VC_.numel());
-  draws.normal(wpe_TC_, kInitStd);
-  for (const Block& block : h_) block.draw(draws);
-  draws.normal(wte_VC_, kInitStd);  // once more as the head
-  const double residual_std = kInitStd / std::sqrt(2.0 * static_cast<double>(config_.n_layer));
-  for (const Block& block : h_) block.draw_projections(draws, residual_std);
-  draws.draw();
-}
-
-void Gpt::collect() {
-  parameters_ = {{"transformer.wte.weight", wte_VC_}, {"transformer.wpe.weight", wpe_TC_}};
-  for (std::size_t layer = 0; layer < h_.size(); ++layer)
-    h_[layer].collect(concat("transformer.h.", layer), parameters_);
-  ln_f_.collect("transformer.ln_f", parameters_);
-  for (Parameter& parameter : parameters_) parameter.tensor.set_requires_grad(true);
+  init_weights(parameters_, table_, config_.n_layer, generator);
 }
 
 at::Tensor Gpt::forward(const at::Tensor& tokens_BT, const DropoutState& dropout,
@@ -86,8 +92,7 @@ at::Tensor Gpt::next_logits(const at::Tensor& tokens_BT) const {
 void Gpt::to(const c10::Device& device, Offload offload) {
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
     at::Tensor& tensor = parameters_[i].tensor;
-    const bool embedding = i < 2;
-    if (offload != Offload::kWeights || embedding || tensor.dim() < 2) {
+    if (offload != Offload::kWeights || !is_gemm_weight(table_[i].role)) {
       tensor.set_data(tensor.to(device));
       continue;
     }

@@ -22,7 +22,7 @@ GpuEngine::GpuEngine(const TrainConfig& config, const Gpt& model, const Compute&
       model_(model),
       compute_(compute),
       plan_(engine_plan(config.model, config.memory, model.vocab_size())),
-      weights_(model.parameters(), config.model.n_layer, config.model.bias, compute.type,
+      weights_(model, compute.type,
                offload_level(config.memory.optimizer_offload) == Offload::kWeights) {}
 
 GpuPass GpuEngine::make_pass(const at::Tensor& x_BT, const DropoutState& dropout) const {

@@ -1,6 +1,7 @@
 #include "gpu_weights.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include <ATen/ATen.h>
 
@@ -14,45 +15,47 @@ std::int64_t padded(std::int64_t elements) {
   return (elements + kElements - 1) / kElements * kElements;
 }
 
+// Each has the weight and the bias that follow each other in kBlockParameters.
+constexpr GpuAffine GpuBlockWeights::*kAffines[] = {
+    &GpuBlockWeights::ln_1, &GpuBlockWeights::c_attn, &GpuBlockWeights::c_attn_proj,
+    &GpuBlockWeights::ln_2, &GpuBlockWeights::c_fc,   &GpuBlockWeights::c_mlp_proj,
+};
+static_assert(2 * std::size(kAffines) == std::size(kBlockParameters));
+
 }  // namespace
 
-// The order is that of Gpt::parameters(), which its own tests hold.
-GpuWeights::GpuWeights(const ParameterList& parameters, std::int64_t layers, bool bias,
-                       at::ScalarType type, bool from_host)
-    : h(static_cast<std::size_t>(layers)),
-      parameters_(parameters),
+GpuWeights::GpuWeights(const Gpt& model, at::ScalarType type, bool from_host)
+    : h(static_cast<std::size_t>(model.layers())),
+      table_(model.table()),
+      parameters_(model.parameters()),
       type_(type),
       from_host_(from_host) {
-  all_ = {&wte, &wpe};
-  const auto add = [&](auto& pair) {
-    all_.push_back(&pair.weight);
-    if (bias) all_.push_back(&pair.bias);
+  const bool bias = is_bias(table_.back().role);
+  const auto add = [&](GpuAffine& affine) {
+    all_.push_back(&affine.weight);
+    if (bias) all_.push_back(&affine.bias);
   };
-  for (GpuBlockWeights& block : h) {
-    add(block.ln_1);
-    add(block.c_attn);
-    add(block.c_attn_proj);
-    add(block.ln_2);
-    add(block.c_fc);
-    add(block.c_mlp_proj);
-  }
+  all_ = {&wte, &wpe};
+  for (GpuBlockWeights& block : h)
+    for (const auto affine : kAffines) add(block.*affine);
   add(ln_f);
-  TORCH_CHECK(all_.size() == parameters.size(), "the model has ", parameters.size(),
-              " parameters, its shape asks for ", all_.size());
-  for (std::size_t i = 0; i < all_.size(); ++i) all_[i]->master = parameters[i].tensor.detach();
+  TORCH_CHECK(all_.size() == table_.size(), "the model has ", table_.size(),
+              " parameters, the engine knows ", all_.size());
+  for (std::size_t i = 0; i < all_.size(); ++i) all_[i]->master = parameters_[i].tensor.detach();
 }
 
 void GpuWeights::refresh_copies() {
   if (!stale_) return;
   std::vector<at::Tensor> copies, masters;
-  for (GpuWeight* weight : all_) {
+  for (std::size_t i = 0; i < all_.size(); ++i) {
+    GpuWeight* weight = all_[i];
     if (weight->master.scalar_type() == type_) {
       weight->copy = weight->master;
       continue;
     }
     if (!weight->copy.defined())
       weight->copy = at::empty(weight->master.sizes(), wte.master.options().dtype(type_));
-    if (through_buffer(*weight)) continue;
+    if (through_buffer(i)) continue;
     copies.push_back(weight->copy);
     masters.push_back(weight->master);
   }
@@ -61,16 +64,17 @@ void GpuWeights::refresh_copies() {
   stale_ = false;
 }
 
-bool GpuWeights::through_buffer(const GpuWeight& weight) const {
-  return from_host_ && &weight != &wte && &weight != &wpe && weight.master.dim() == 2;
+bool GpuWeights::through_buffer(std::size_t i) const {
+  return from_host_ && is_gemm_weight(table_[i].role);
 }
 
 // Converted on the device, which is faster at it; the stream keeps transfers and conversions apart.
 void GpuWeights::copy_from_host() {
   constexpr std::int64_t kElements = std::int64_t{4} << 20;
   const at::Tensor buffer = at::empty({kElements}, wte.master.options());
-  for (const GpuWeight* weight : all_) {
-    if (!through_buffer(*weight)) continue;
+  for (std::size_t i = 0; i < all_.size(); ++i) {
+    if (!through_buffer(i)) continue;
+    const GpuWeight* weight = all_[i];
     const at::Tensor from = weight->master.view({-1}), to = weight->copy.view({-1});
     for (std::int64_t first = 0; first < from.numel(); first += kElements) {
       const std::int64_t count = std::min(kElements, from.numel() - first);

@@ -17,12 +17,12 @@ struct GpuWeight {
   at::Tensor gradient;  // the master's .grad() of this step
 };
 
-struct GpuNorm {
+// Of a LayerNorm or a linear layer.
+struct GpuAffine {
   GpuWeight weight, bias;
 };
-struct GpuLinear {
-  GpuWeight weight, bias;
-};
+using GpuNorm = GpuAffine;
+using GpuLinear = GpuAffine;
 struct GpuBlockWeights {
   GpuNorm ln_1;
   GpuLinear c_attn, c_attn_proj;
@@ -34,8 +34,7 @@ class GpuWeights {
  public:
   // `from_host`: the blocks' matrices are in the host's memory (Gpt::to); their copies
   // are made through a buffer on the device.
-  GpuWeights(const ParameterList& parameters, std::int64_t layers, bool bias, at::ScalarType type,
-             bool from_host);
+  GpuWeights(const Gpt& model, at::ScalarType type, bool from_host);
 
   GpuWeight wte, wpe;
   std::vector<GpuBlockWeights> h;
@@ -55,10 +54,11 @@ class GpuWeights {
   void release();
 
  private:
-  bool through_buffer(const GpuWeight& weight) const;
+  bool through_buffer(std::size_t i) const;
   void copy_from_host();
 
-  std::vector<GpuWeight*> all_;  // in the order of the parameters
+  std::vector<GpuWeight*> all_;  // in the order of the parameter table
+  std::vector<ParameterShape> table_;
   ParameterList parameters_;
   at::ScalarType type_;
   bool from_host_;

@@ -18,43 +18,39 @@ at::Tensor apply_dropout(const at::Tensor& x, const DropoutState& dropout, std::
                        {.seed = dropout.seed, .step = dropout.step, .layer = layer, .site = site});
 }
 
-Linear::Linear(std::int64_t in, std::int64_t out, bool bias, const c10::Device& device)
-    : weight_OI(at::empty({out, in}, device)) {
-  if (bias) bias_O = at::zeros({out}, device);
+namespace {
+
+at::Tensor weight_of(const TensorMap& tensors, const std::string& prefix) {
+  return tensors.at(prefix + ".weight");
 }
+
+// Undefined where the model has no biases.
+at::Tensor bias_of(const TensorMap& tensors, const std::string& prefix) {
+  const auto found = tensors.find(prefix + ".bias");
+  return found == tensors.end() ? at::Tensor() : found->second;
+}
+
+}  // namespace
+
+Linear::Linear(const TensorMap& tensors, const std::string& prefix)
+    : weight_OI(weight_of(tensors, prefix)), bias_O(bias_of(tensors, prefix)) {}
 
 at::Tensor Linear::operator()(const at::Tensor& x) const {
   return at::linear(x, weight_OI, bias_O.defined() ? std::optional(bias_O) : std::nullopt);
 }
 
-void Linear::collect(const std::string& prefix, ParameterList& list) const {
-  list.push_back({prefix + ".weight", weight_OI});
-  if (bias_O.defined()) list.push_back({prefix + ".bias", bias_O});
-}
-
-void Linear::skip_default(InitialDraws& draws) const {
-  draws.skip_uniform(weight_OI.numel());
-  if (bias_O.defined()) draws.skip_uniform(bias_O.numel());
-}
-
-LayerNorm::LayerNorm(std::int64_t width, bool bias, const c10::Device& device)
-    : weight_C(at::ones({width}, device)) {
-  if (bias) bias_C = at::zeros({width}, device);
-}
+LayerNorm::LayerNorm(const TensorMap& tensors, const std::string& prefix)
+    : weight_C(weight_of(tensors, prefix)), bias_C(bias_of(tensors, prefix)) {}
 
 at::Tensor LayerNorm::operator()(const at::Tensor& x) const {
   return at::layer_norm(x, weight_C.sizes(), weight_C,
                         bias_C.defined() ? std::optional(bias_C) : std::nullopt, kEpsilon);
 }
 
-void LayerNorm::collect(const std::string& prefix, ParameterList& list) const {
-  list.push_back({prefix + ".weight", weight_C});
-  if (bias_C.defined()) list.push_back({prefix + ".bias", bias_C});
-}
-
-SelfAttention::SelfAttention(const ModelConfig& config, const c10::Device& device)
-    : c_attn(config.n_embd, 3 * config.n_embd, config.bias, device),
-      c_proj(config.n_embd, config.n_embd, config.bias, device),
+SelfAttention::SelfAttention(const ModelConfig& config, const TensorMap& tensors,
+                             const std::string& prefix)
+    : c_attn(tensors, prefix + "c_attn"),
+      c_proj(tensors, prefix + "c_proj"),
       heads(config.n_head),
       plain(config.attention == "plain") {}
 
@@ -64,27 +60,30 @@ at::Tensor SelfAttention::operator()(const at::Tensor& x_BTC, std::int64_t layer
   return apply_dropout(c_proj(y_BTC), dropout, layer, kAttentionOutput);
 }
 
-at::Tensor SelfAttention::attend(const at::Tensor& qkv, std::int64_t layer,
-                                 const DropoutState& dropout) const {
-  const std::int64_t B = qkv.size(0), T = qkv.size(1), C = qkv.size(2) / 3;
-  const auto parts = qkv.split(C, /*dim=*/2);
+std::array<at::Tensor, 3> SelfAttention::split_heads(const at::Tensor& qkv_BTK) const {
+  const std::int64_t B = qkv_BTK.size(0), T = qkv_BTK.size(1), C = qkv_BTK.size(2) / 3;
+  const auto parts = qkv_BTK.split(C, /*dim=*/2);
   const auto by_head = [&](const at::Tensor& part_BTC) {
     return part_BTC.view({B, T, heads, C / heads}).transpose(1, 2);
   };
-  const at::Tensor q_BHTD = by_head(parts[0]), k_BHTD = by_head(parts[1]),
-                   v_BHTD = by_head(parts[2]);
+  return {by_head(parts[0]), by_head(parts[1]), by_head(parts[2])};
+}
+
+at::Tensor SelfAttention::attend(const at::Tensor& qkv, std::int64_t layer,
+                                 const DropoutState& dropout) const {
+  const auto [q_BHTD, k_BHTD, v_BHTD] = split_heads(qkv);
   const bool drop = dropout.on && dropout.p > 0;
   const at::Tensor y_BHTD =
       plain || drop ? plain_causal_attention(q_BHTD, k_BHTD, v_BHTD, drop ? dropout.p : 0.0,
                                              dropout.sequence_B,
                                              {dropout.seed, dropout.step, layer, kAttentionWeights})
                     : causal_attention(q_BHTD, k_BHTD, v_BHTD);
-  return y_BHTD.transpose(1, 2).contiguous().view({B, T, C});
+  return y_BHTD.transpose(1, 2).contiguous().view({qkv.size(0), qkv.size(1), qkv.size(2) / 3});
 }
 
-Mlp::Mlp(const ModelConfig& config, const c10::Device& device)
-    : c_fc(config.n_embd, 4 * config.n_embd, config.bias, device),
-      c_proj(4 * config.n_embd, config.n_embd, config.bias, device),
+Mlp::Mlp(const ModelConfig& config, const TensorMap& tensors, const std::string& prefix)
+    : c_fc(tensors, prefix + "c_fc"),
+      c_proj(tensors, prefix + "c_proj"),
       gelu(config.gelu == "tanh" ? "tanh" : "none") {}
 
 at::Tensor Mlp::operator()(const at::Tensor& x_BTC, std::int64_t layer,
@@ -92,42 +91,16 @@ at::Tensor Mlp::operator()(const at::Tensor& x_BTC, std::int64_t layer,
   return apply_dropout(c_proj(at::gelu(c_fc(x_BTC), gelu)), dropout, layer, kMlpOutput);
 }
 
-Block::Block(const ModelConfig& config, const c10::Device& device)
-    : ln_1(config.n_embd, config.bias, device),
-      attn(config, device),
-      ln_2(config.n_embd, config.bias, device),
-      mlp(config, device) {}
+Block::Block(const ModelConfig& config, const TensorMap& tensors, const std::string& prefix)
+    : ln_1(tensors, prefix + "ln_1"),
+      attn(config, tensors, prefix + "attn."),
+      ln_2(tensors, prefix + "ln_2"),
+      mlp(config, tensors, prefix + "mlp.") {}
 
 at::Tensor Block::operator()(const at::Tensor& x_BTC, std::int64_t layer,
                              const DropoutState& dropout) const {
   const at::Tensor y_BTC = x_BTC + attn(ln_1(x_BTC), layer, dropout);
   return y_BTC + mlp(ln_2(y_BTC), layer, dropout);
-}
-
-void Block::collect(const std::string& prefix, ParameterList& list) const {
-  ln_1.collect(prefix + ".ln_1", list);
-  attn.c_attn.collect(prefix + ".attn.c_attn", list);
-  attn.c_proj.collect(prefix + ".attn.c_proj", list);
-  ln_2.collect(prefix + ".ln_2", list);
-  mlp.c_fc.collect(prefix + ".mlp.c_fc", list);
-  mlp.c_proj.collect(prefix + ".mlp.c_proj", list);
-}
-
-void Block::skip_defaults(InitialDraws& draws) const {
-  for (const Linear* linear : {&attn.c_attn, &attn.c_proj, &mlp.c_fc, &mlp.c_proj})
-    linear->skip_default(draws);
-}
-
-void Block::draw(InitialDraws& draws) const {
-  draws.normal(attn.c_attn.weight_OI, kInitStd);
-  draws.skip_normal(attn.c_proj.weight_OI.numel());
-  draws.normal(mlp.c_fc.weight_OI, kInitStd);
-  draws.skip_normal(mlp.c_proj.weight_OI.numel());
-}
-
-void Block::draw_projections(InitialDraws& draws, double std) const {
-  draws.normal(attn.c_proj.weight_OI, std);
-  draws.normal(mlp.c_proj.weight_OI, std);
 }
 
 }  // namespace gpt

@@ -125,4 +125,26 @@ AdamW::State AdamW::state(std::size_t parameter) const {
   return {group->exp_avg[at], group->exp_avg_sq[at], group->step[at]};
 }
 
+std::vector<Optimizer::StateTensor> AdamW::state_tensors(std::size_t parameter) const {
+  const State state = this->state(parameter);
+  return {{"exp_avg", state.exp_avg}, {"exp_avg_sq", state.exp_avg_sq}, {"step", state.step}};
+}
+
+std::int64_t AdamW::state_bytes() const {
+  std::size_t bytes = 0;
+  for (const Group* group : {&decay_, &no_decay_})
+    for (const auto* tensors : {&group->exp_avg, &group->exp_avg_sq, &group->step})
+      for (const at::Tensor& tensor : *tensors) bytes += tensor.nbytes();
+  return static_cast<std::int64_t>(bytes);
+}
+
+std::vector<Optimizer::GroupFacts> AdamW::groups() const {
+  const auto facts = [](const char* name, const Group& group) {
+    GroupFacts facts{.name = name, .tensors = group.parameter.size(), .parameters = 0};
+    for (const at::Tensor& tensor : group.parameter) facts.parameters += tensor.numel();
+    return facts;
+  };
+  return {facts("decayed", decay_), facts("non-decayed", no_decay_)};
+}
+
 }  // namespace gpt

@@ -10,106 +10,90 @@
 #include "gpt/base/error.h"
 #include "gpt/base/strings.h"
 #include "gpt/kernels/gemm/skinny_gemm.h"
+#include "gpt/model/parameter_table.h"
 
 namespace gpt {
 
 namespace {
 
-// Hands out the tensors of a model by name, each once.
-class Weights {
- public:
-  Weights(const ParameterList& list, const c10::Device& device) : device_(device) {
-    for (const Parameter& parameter : list) tensors_[parameter.name] = parameter.tensor.detach();
-  }
+// The activations' type: float64 only where everything is.
+at::ScalarType real_type(const Compute& compute) {
+  return compute.type == at::kDouble ? at::kDouble : at::kFloat;
+}
 
-  // A size of -1 fits all.
-  at::Tensor take(const std::string& name, std::vector<std::int64_t> shape, at::ScalarType type) {
-    const auto found = tensors_.find(name);
-    if (found == tensors_.end())
-      throw InputError("weights: tensor " + name + " is missing; they are not of this model");
-    const at::Tensor tensor = found->second;
-    tensors_.erase(found);
-    bool fits = tensor.dim() == static_cast<std::int64_t>(shape.size());
-    for (std::size_t i = 0; fits && i < shape.size(); ++i)
-      fits = shape[i] < 0 || shape[i] == tensor.size(static_cast<std::int64_t>(i));
-    if (!fits)
-      throw InputError(concat("weights: tensor ", name, " has the shape ", tensor.sizes(),
-                              ", which does not fit the model's configuration"));
-    return tensor.to(device_, type).contiguous();
-  }
+std::int64_t rows_of(const std::map<std::string, at::Tensor>& given, const std::string& name) {
+  const auto found = given.find(name);
+  return found == given.end() || found->second.dim() == 0 ? 0 : found->second.size(0);
+}
 
-  void expect_none_left() const {
-    if (!tensors_.empty())
-      throw InputError("weights: tensor " + tensors_.begin()->first + " is not in this model");
+// All of the model's tensors, each in the type that the decoder keeps it in.
+TensorMap converted(const ParameterList& weights, const ModelConfig& config,
+                    const Compute& compute) {
+  std::map<std::string, at::Tensor> given;
+  for (const Parameter& parameter : weights) given[parameter.name] = parameter.tensor.detach();
+  const ModelShape shape{config, rows_of(given, "transformer.wte.weight"),
+                         rows_of(given, "transformer.wpe.weight")};
+  TensorMap tensors;
+  for (const ParameterShape& parameter : parameter_table(shape)) {
+    const auto found = given.find(parameter.name);
+    if (found == given.end())
+      throw InputError("weights: tensor " + parameter.name +
+                       " is missing; they are not of this model");
+    if (found->second.sizes() != parameter.shape)
+      throw InputError(concat("weights: tensor ", parameter.name, " has the shape ",
+                              found->second.sizes(), ", which does not fit the model's ",
+                              "configuration: expected ", shape_text(parameter.shape)));
+    const bool of_a_gemm =
+        is_gemm_weight(parameter.role) || parameter.role == ParameterRole::kTokenEmbedding;
+    const at::ScalarType type = of_a_gemm ? compute.type : real_type(compute);
+    tensors[parameter.name] = found->second.to(compute.device, type).contiguous();
+    given.erase(found);
   }
-
- private:
-  c10::Device device_;
-  std::map<std::string, at::Tensor> tensors_;
-};
+  if (!given.empty())
+    throw InputError("weights: tensor " + given.begin()->first + " is not in this model");
+  return tensors;
+}
 
 }  // namespace
 
 Decoder::Decoder(const ParameterList& weights, const ModelConfig& config, const Compute& compute)
+    : Decoder(converted(weights, config, compute), config, compute) {}
+
+Decoder::Decoder(const TensorMap& tensors, const ModelConfig& config, const Compute& compute)
     : config_(config),
       compute_(compute),
-      real_(compute.type == at::kDouble ? at::kDouble : at::kFloat) {
+      real_(real_type(compute)),
+      wte_VC_(tensors.at("transformer.wte.weight")),
+      wpe_TC_(tensors.at("transformer.wpe.weight")),
+      ln_f_(tensors, "transformer.ln_f") {
+  for (std::int64_t layer = 0; layer < config.n_layer; ++layer)
+    h_.emplace_back(config, tensors, concat("transformer.h.", layer, "."));
   // cuDNN's attention, ATen's first choice on some cards, builds a plan of tens of milliseconds for
   // each new length, and decoding makes one with every token. The switch is the process's; the
   // fused engine, which names its kernel, does not ask it.
   if (compute.device.is_cuda()) at::globalContext().setSDPUseCuDNN(false);
-  Weights from(weights, compute.device);
-  const std::int64_t C = config.n_embd;
-  const auto affine = [&](const std::string& name, std::vector<std::int64_t> shape,
-                          at::ScalarType type) {
-    const std::int64_t width = shape[0];
-    Affine both{from.take(name + ".weight", std::move(shape), type), {}};
-    if (config.bias) both.bias = from.take(name + ".bias", {width}, real_);
-    return both;
-  };
-  wte_VC_ = from.take("transformer.wte.weight", {-1, C}, compute.type);
-  wpe_TC_ = from.take("transformer.wpe.weight", {-1, C}, real_);
-  for (std::int64_t layer = 0; layer < config.n_layer; ++layer) {
-    const std::string h = concat("transformer.h.", layer, ".");
-    layers_.push_back({.ln_1 = affine(h + "ln_1", {C}, real_),
-                       .c_attn = affine(h + "attn.c_attn", {3 * C, C}, compute.type),
-                       .attn_proj = affine(h + "attn.c_proj", {C, C}, compute.type),
-                       .ln_2 = affine(h + "ln_2", {C}, real_),
-                       .c_fc = affine(h + "mlp.c_fc", {4 * C, C}, compute.type),
-                       .mlp_proj = affine(h + "mlp.c_proj", {C, 4 * C}, compute.type)});
-  }
-  ln_f_ = affine("transformer.ln_f", {C}, real_);
-  from.expect_none_left();
 }
 
-// Few rows: at the speed of memory. Many: a library's product, in the type of the weights.
-at::Tensor Decoder::product(const at::Tensor& x_NI, const Affine& linear) const {
-  if (skinny_linear_is_faster(x_NI.size(0), linear.weight) && x_NI.scalar_type() == at::kFloat)
-    return skinny_linear(x_NI.contiguous(), linear.weight, linear.bias);
-  const auto bias = linear.bias.defined() ? std::optional(linear.bias) : std::nullopt;
-  if (compute_.type == real_) return at::linear(x_NI, linear.weight, bias);
-  const at::Tensor y_NO = at::linear(x_NI.to(compute_.type), linear.weight).to(real_);
+// Few rows: at the speed of memory. Many: a library's matmul, in the type of the weights.
+at::Tensor Decoder::linear(const at::Tensor& x_NI, const at::Tensor& weight_OI,
+                           const at::Tensor& bias_O) const {
+  if (skinny_linear_is_faster(x_NI.size(0), weight_OI) && x_NI.scalar_type() == at::kFloat)
+    return skinny_linear(x_NI.contiguous(), weight_OI, bias_O);
+  const auto bias = bias_O.defined() ? std::optional(bias_O) : std::nullopt;
+  if (compute_.type == real_) return at::linear(x_NI, weight_OI, bias);
+  const at::Tensor y_NO = at::linear(x_NI.to(compute_.type), weight_OI).to(real_);
   return bias ? y_NO + *bias : y_NO;
 }
 
-at::Tensor Decoder::normalised(const at::Tensor& x_BTC, const Affine& norm) const {
-  return at::layer_norm(x_BTC, {config_.n_embd}, norm.weight,
-                        norm.bias.defined() ? std::optional(norm.bias) : std::nullopt, 1e-5);
-}
-
 at::Tensor Decoder::attention(const at::Tensor& x_BTC, std::int64_t layer, KvCache* cache) const {
-  const Layer& weights = layers_[static_cast<std::size_t>(layer)];
+  const SelfAttention& attn = h_[static_cast<std::size_t>(layer)].attn;
   const std::int64_t B = x_BTC.size(0), T = x_BTC.size(1), C = x_BTC.size(2);
-  const std::int64_t H = config_.n_head;
-  const auto qkv = product(x_BTC.reshape({B * T, C}), weights.c_attn)
-                       .to(compute_.type)
-                       .view({B, T, 3 * C})
-                       .split(C, /*dim=*/2);
-  const auto by_head = [&](const at::Tensor& part_BTC) {
-    return part_BTC.view({B, T, H, C / H}).transpose(1, 2);
-  };
-  const at::Tensor q_BHTD = by_head(qkv[0]);
-  at::Tensor k_BHSD = by_head(qkv[1]), v_BHSD = by_head(qkv[2]);
+  const at::Tensor qkv =
+      linear(x_BTC.reshape({B * T, C}), attn.c_attn.weight_OI, attn.c_attn.bias_O)
+          .to(compute_.type)
+          .view({B, T, 3 * C});
+  const auto [q_BHTD, k_BHTD, v_BHTD] = attn.split_heads(qkv);
+  at::Tensor k_BHSD = k_BHTD, v_BHSD = v_BHTD;
   const std::int64_t past = cache ? cache->length() : 0;
   if (cache) std::tie(k_BHSD, v_BHSD) = cache->extend(layer, k_BHSD, v_BHSD);
   // Row t sees the past and the new tokens up to itself; a single row sees all.
@@ -120,12 +104,12 @@ at::Tensor Decoder::attention(const at::Tensor& x_BTC, std::int64_t layer, KvCac
       at::scaled_dot_product_attention(q_BHTD, k_BHSD, v_BHSD, seen_TS, /*dropout_p=*/0.0,
                                        /*is_causal=*/past == 0 && T > 1);
   const at::Tensor y_NC = y_BHTD.transpose(1, 2).reshape({B * T, C}).to(real_);
-  return product(y_NC, weights.attn_proj).view({B, T, C});
+  return linear(y_NC, attn.c_proj.weight_OI, attn.c_proj.bias_O).view({B, T, C});
 }
 
-at::Tensor Decoder::mlp(const at::Tensor& x_BTC, const Layer& layer) const {
-  const at::Tensor hidden = product(x_BTC.flatten(0, 1), layer.c_fc);
-  return product(at::gelu(hidden, config_.gelu == "tanh" ? "tanh" : "none"), layer.mlp_proj)
+at::Tensor Decoder::mlp(const at::Tensor& x_BTC, const Mlp& mlp) const {
+  const at::Tensor hidden = linear(x_BTC.flatten(0, 1), mlp.c_fc.weight_OI, mlp.c_fc.bias_O);
+  return linear(at::gelu(hidden, mlp.gelu), mlp.c_proj.weight_OI, mlp.c_proj.bias_O)
       .view(x_BTC.sizes());
 }
 
@@ -136,17 +120,17 @@ at::Tensor Decoder::forward(const at::Tensor& tokens_BT, KvCache* cache) const {
               " tokens is longer than block_size ", block_size());
   at::Tensor x_BTC = at::embedding(wte_VC_, tokens_BT).to(real_) + wpe_TC_.narrow(0, past, T);
   for (std::int64_t i = 0; i < config_.n_layer; ++i) {
-    const Layer& layer = layers_[static_cast<std::size_t>(i)];
-    x_BTC = x_BTC + attention(normalised(x_BTC, layer.ln_1), i, cache);
-    x_BTC = x_BTC + mlp(normalised(x_BTC, layer.ln_2), layer);
+    const Block& block = h_[static_cast<std::size_t>(i)];
+    x_BTC = x_BTC + attention(block.ln_1(x_BTC), i, cache);
+    x_BTC = x_BTC + mlp(block.ln_2(x_BTC), block.mlp);
   }
   if (cache) cache->advance(T);
-  return normalised(x_BTC, ln_f_);
+  return ln_f_(x_BTC);
 }
 
 at::Tensor Decoder::logits(const at::Tensor& x_NC) const {
   const at::NoGradGuard no_grad;
-  return product(x_NC, {wte_VC_, {}});
+  return linear(x_NC, wte_VC_, {});
 }
 
 KvCacheShape Decoder::cache_shape(std::int64_t batch, std::int64_t capacity) const {

@@ -16,10 +16,8 @@ namespace gpt {
 
 namespace {
 
-constexpr std::int64_t kGpt2Vocabulary = 50304;  // 50257 padded to a multiple of 64, as nanoGPT
-
 std::int64_t settle_vocabulary(const TrainConfig& config, const std::optional<DatasetMeta>& meta) {
-  if (!meta) return config.model.vocab_size.or_else(kGpt2Vocabulary);
+  if (!meta) return config.model.vocab_size.or_else(kGpt2PaddedVocabulary);
   const std::int64_t size = config.model.vocab_size.or_else(meta->vocab_size);
   if (size < meta->vocab_size)
     throw InputError(concat("vocab_size: expected at least ", meta->vocab_size,

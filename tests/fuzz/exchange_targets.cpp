@@ -8,7 +8,7 @@ namespace gpt::fuzz {
 void read_hf_config(std::string_view bytes) {
   const BytesFile input(bytes);
   const ModelShape shape = gpt::read_hf_config(input.path());
-  parameter_shapes(shape);
+  parameter_table(shape);
   hf_generation_config_json(shape);
   const BytesFile written(hf_config_json(shape));
   const ModelShape again = gpt::read_hf_config(written.path());

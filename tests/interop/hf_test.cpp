@@ -67,7 +67,7 @@ TEST(ModelShape, NamesGptsParametersInItsOrder) {
     shape.config.bias = bias;
     at::Generator generator = testing::generator(1);
     const Gpt model(shape.config, 11, 7, generator);
-    const auto list = parameter_shapes(shape);
+    const auto list = parameter_table(shape);
     ASSERT_EQ(list.size(), model.parameters().size());
     for (std::size_t i = 0; i < list.size(); ++i) {
       EXPECT_EQ(list[i].name, model.parameters()[i].name);
@@ -116,7 +116,7 @@ TEST(HfFolder, GivesTransformersLogits) {
 
   // Not only near: the same bits as from safetensors.
   const HfFolder plain(dir / "plain"), pickled(dir / "pickled_shards");
-  for (const ParameterShape& parameter : parameter_shapes(plain.shape()))
+  for (const ParameterShape& parameter : parameter_table(plain.shape()))
     EXPECT_TRUE(at::equal(plain.weight(parameter.name), pickled.weight(parameter.name)))
         << parameter.name;
 

@@ -34,8 +34,12 @@ TEST(AdamW, FollowsThePaperWithTwoGroups) {
   const at::Tensor matrix = at::randn({7, 5}).set_requires_grad(true);
   const at::Tensor vector = at::randn({5}).set_requires_grad(true);
   AdamW optimizer({matrix, vector}, config);
-  EXPECT_EQ(optimizer.decay().index, std::vector<std::size_t>{0});
-  EXPECT_EQ(optimizer.no_decay().index, std::vector<std::size_t>{1});
+  const auto groups = optimizer.groups();
+  ASSERT_EQ(groups.size(), 2U);
+  EXPECT_EQ(groups[0].name, "decayed");
+  EXPECT_EQ(groups[0].parameters, matrix.numel());
+  EXPECT_EQ(groups[1].parameters, vector.numel());
+  EXPECT_EQ(optimizer.state_bytes(), 4 * (2 * (35 + 5) + 2));
   Reference a(matrix), b(vector);
   for (int i = 0; i < 20; ++i) {
     const double lr = 1e-2 / (1 + i);

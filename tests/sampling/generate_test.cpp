@@ -3,8 +3,8 @@
 #include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
 
-#include "gpt/model/generator_steps.h"
 #include "gpt/model/gpt.h"
+#include "gpt/model/weight_init.h"
 
 #include "support/tensor_near.h"
 
@@ -90,7 +90,7 @@ TEST(Generate, TheDrawsAreNanoGpts) {
     std::vector<at::Generator> generators;
     for (int i = 0; i < 3; ++i) {
       generators.push_back(testing::generator(1337));
-      skip_init(generators.back(), model.config, kVocabulary, kBlock);
+      skip_init(generators.back(), {model.config, kVocabulary, kBlock});
       skip_draws(generators.back(), kVocabulary, i * 30);
     }
     EXPECT_EQ(texts(model.decoder, prompt, options(30), generators), expected) << prompt_size;

@@ -2,8 +2,8 @@
 
 #include <gtest/gtest.h>
 
-#include "gpt/model/generator_steps.h"
 #include "gpt/model/gpt.h"
+#include "gpt/model/weight_init.h"
 
 #include "support/tensor_near.h"
 
@@ -68,7 +68,7 @@ TEST(SkipInit, LeavesTheGeneratorAsTheModelDoes) {
         config.bias = bias;
         auto drawn = testing::generator(9), skipped = testing::generator(9);
         Gpt(config, vocabulary, /*block_size=*/7, drawn);
-        skip_init(skipped, config, vocabulary, 7);
+        skip_init(skipped, {config, vocabulary, 7});
         EXPECT_TRUE(at::randn({100}, drawn).equal(at::randn({100}, skipped)))
             << bias << " " << width << " " << vocabulary;
       }

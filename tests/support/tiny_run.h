@@ -11,6 +11,7 @@
 
 #include "gpt/checkpoint/run_state.h"
 #include "gpt/config/printing.h"
+#include "gpt/optim/adamw.h"
 #include "gpt/train/trainer.h"
 
 #include "support/tiny_config.h"

@@ -8,7 +8,7 @@
 
 #include "gpt/checkpoint/store.h"
 #include "gpt/model/gpt.h"
-#include "gpt/optim/adamw.h"
+#include "gpt/optim/optimizer.h"
 
 namespace gpt {
 
@@ -19,7 +19,7 @@ inline constexpr const char* kOptimizerFile = "optimizer.safetensors";
 // this object lives and the tensors are not written.
 class RunTensors {
  public:
-  RunTensors(const Gpt& model, const AdamW& optimizer);
+  RunTensors(const Gpt& model, const Optimizer& optimizer);
   const std::vector<CheckpointPart>& parts() const { return parts_; }
 
  private:
@@ -35,9 +35,9 @@ void load_model(const std::filesystem::path& directory, const Gpt& model);
 // The same weights without a model to fill: float32, on the CPU, in the order of the file.
 ParameterList load_parameters(const std::filesystem::path& directory);
 void load_optimizer(const std::filesystem::path& directory, const Gpt& model,
-                    const AdamW& optimizer);
+                    const Optimizer& optimizer);
 
 // CRC-32C over all weights and optimizer state, for comparing runs bit by bit.
-std::uint32_t state_checksum(const Gpt& model, const AdamW& optimizer);
+std::uint32_t state_checksum(const Gpt& model, const Optimizer& optimizer);
 
 }  // namespace gpt

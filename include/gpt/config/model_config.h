@@ -9,6 +9,9 @@
 
 namespace gpt {
 
+// GPT-2's tokens, and nanoGPT's count of them: padded to a multiple of 64.
+inline constexpr std::int64_t kGpt2Vocabulary = 50257, kGpt2PaddedVocabulary = 50304;
+
 struct ModelConfig {
   CONFIG(ModelConfig);
   FIELD(std::int64_t, n_layer, "Transformer blocks.", between(1, 1000)) = 12;

@@ -7,7 +7,7 @@
 
 #include "gpt/base/replace.h"
 #include "gpt/formats/safetensors.h"
-#include "gpt/interop/model_shape.h"
+#include "gpt/model/parameter_table.h"
 
 namespace gpt {
 

@@ -6,8 +6,8 @@
 
 #include <ATen/core/Tensor.h>
 
-#include "gpt/interop/model_shape.h"
 #include "gpt/model/parameter.h"
+#include "gpt/model/parameter_table.h"
 
 namespace gpt {
 

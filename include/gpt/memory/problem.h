@@ -9,6 +9,7 @@
 #include "gpt/config/recompute.h"
 #include "gpt/config/train_config.h"
 #include "gpt/model/engine_kind.h"
+#include "gpt/model/parameter_table.h"
 
 namespace gpt {
 

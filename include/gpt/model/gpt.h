@@ -15,6 +15,7 @@
 #include "gpt/model/dropout_state.h"
 #include "gpt/model/layers.h"
 #include "gpt/model/parameter.h"
+#include "gpt/model/parameter_table.h"
 
 namespace gpt {
 
@@ -40,8 +41,9 @@ class Gpt {
   // (B, V) logits of the token after the last one, in the weights' type.
   at::Tensor next_logits(const at::Tensor& tokens_BT) const;
 
-  // In named_parameters() order; the tied head is not listed twice. The tensors are leaves: data
-  // may be copied into them in place, nothing else.
+  // The parameter table and, in its order, the parameters. The tensors are leaves: data may be
+  // copied into them in place, nothing else.
+  const std::vector<ParameterShape>& table() const { return table_; }
   const ParameterList& parameters() const { return parameters_; }
   // Moves the weights; only before anything refers to parameters().
   // With Offload::kWeights the blocks' matrices stay in the host's memory, pinned for `device`:
@@ -49,6 +51,7 @@ class Gpt {
   void to(const c10::Device& device, Offload offload = Offload::kOff);
   void to(at::ScalarType type);
 
+  std::int64_t layers() const { return static_cast<std::int64_t>(h_.size()); }
   std::int64_t vocab_size() const { return wte_VC_.size(0); }
   std::int64_t block_size() const { return wpe_TC_.size(0); }
 
@@ -58,17 +61,20 @@ class Gpt {
   // 6 N + 12 L H Q T.
   double flops_per_token() const;
 
-  // Draws the weights as the first constructor does; of the meta device: moves the generator alone.
+  // Draws the weights as the first constructor does.
   void draw(at::Generator& generator) const;
 
  private:
-  void collect();
+  Gpt(const ModelConfig& config, const std::vector<ParameterShape>& table,
+      const c10::Device& device);
+  Gpt(const ModelConfig& config, std::vector<ParameterShape> table, const TensorMap& tensors);
 
   ModelConfig config_;
+  std::vector<ParameterShape> table_;
+  ParameterList parameters_;
   at::Tensor wte_VC_, wpe_TC_;
   std::vector<Block> h_;
   LayerNorm ln_f_;
-  ParameterList parameters_;
 };
 
 }  // namespace gpt

@@ -1,38 +1,35 @@
-// The pieces of the eager engine: plain weights and ATen calls. Weights of matmuls are not set
-// when a piece is made, biases are zero and LayerNorms' weights one, as nanoGPT begins.
+// The layers of GPT-2: the weights of each, and its forward pass by plain ATen calls. The eager
+// engine computes with them; the decoder (gpt/sampling/decoder.h) keeps its weights in them.
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <map>
 #include <string>
 
 #include <ATen/core/Tensor.h>
 
 #include "gpt/config/train_config.h"
 #include "gpt/model/dropout_state.h"
-#include "gpt/model/initial_draws.h"
-#include "gpt/model/parameter.h"
 
 namespace gpt {
 
-inline constexpr double kInitStd = 0.02;  // of nanoGPT's weights
+// Parameters by their names in the parameter table; a layer takes those that begin with its prefix.
+using TensorMap = std::map<std::string, at::Tensor>;
 
 struct Linear {
   at::Tensor weight_OI, bias_O;  // bias undefined if there is none
 
-  Linear(std::int64_t in, std::int64_t out, bool bias, const c10::Device& device);
+  Linear(const TensorMap& tensors, const std::string& prefix);
   at::Tensor operator()(const at::Tensor& x) const;
-  void collect(const std::string& prefix, ParameterList& list) const;
-  // torch.nn.Linear's own draws: weight, then bias.
-  void skip_default(InitialDraws& draws) const;
 };
 
 struct LayerNorm {
   static constexpr double kEpsilon = 1e-5;
   at::Tensor weight_C, bias_C;
 
-  LayerNorm(std::int64_t width, bool bias, const c10::Device& device);
+  LayerNorm(const TensorMap& tensors, const std::string& prefix);
   at::Tensor operator()(const at::Tensor& x) const;
-  void collect(const std::string& prefix, ParameterList& list) const;
 };
 
 struct SelfAttention {
@@ -40,10 +37,12 @@ struct SelfAttention {
   std::int64_t heads;
   bool plain;  // the written-out oracle
 
-  SelfAttention(const ModelConfig& config, const c10::Device& device);
+  SelfAttention(const ModelConfig& config, const TensorMap& tensors, const std::string& prefix);
   at::Tensor operator()(const at::Tensor& x_BTC, std::int64_t layer,
                         const DropoutState& dropout) const;
-  // What lies between the two matmuls: from q, k and v side by side, (B,T,3C), to (B,T,C).
+  // (B,T,3C) to q, k and v, each (B,H,T,D) as a view.
+  std::array<at::Tensor, 3> split_heads(const at::Tensor& qkv_BTK) const;
+  // What lies between the two matmuls: from q, k and v next to each other, (B,T,3C), to (B,T,C).
   at::Tensor attend(const at::Tensor& qkv, std::int64_t layer, const DropoutState& dropout) const;
 };
 
@@ -51,7 +50,7 @@ struct Mlp {
   Linear c_fc, c_proj;
   std::string gelu;  // ATen's name: "none" or "tanh"
 
-  Mlp(const ModelConfig& config, const c10::Device& device);
+  Mlp(const ModelConfig& config, const TensorMap& tensors, const std::string& prefix);
   at::Tensor operator()(const at::Tensor& x_BTC, std::int64_t layer,
                         const DropoutState& dropout) const;
 };
@@ -62,16 +61,10 @@ struct Block {
   LayerNorm ln_2;
   Mlp mlp;
 
-  Block(const ModelConfig& config, const c10::Device& device);
+  // `prefix`: "transformer.h.0.".
+  Block(const ModelConfig& config, const TensorMap& tensors, const std::string& prefix);
   at::Tensor operator()(const at::Tensor& x_BTC, std::int64_t layer,
                         const DropoutState& dropout) const;
-  void collect(const std::string& prefix, ParameterList& list) const;
-
-  // The draws of the modules when they are made, in their order.
-  void skip_defaults(InitialDraws& draws) const;
-  // Those of nanoGPT's init_weights; the projections come a second time, narrower, at the end.
-  void draw(InitialDraws& draws) const;
-  void draw_projections(InitialDraws& draws, double std) const;
 };
 
 // The dropouts of a block; the last is that of the embedding, whose layer is -1.

@@ -11,12 +11,13 @@
 #include "gpt/config/offload.h"
 #include "gpt/config/train_config.h"
 #include "gpt/kernels/ops/parameter_update.h"
+#include "gpt/optim/optimizer.h"
 
 namespace gpt {
 
 class StreamedUpdate;
 
-class AdamW {
+class AdamW : public Optimizer {
  public:
   // `parameters` are contiguous leaves where they are to stay, the first one on the device that
   // computes, as all gradients are; moments are float32, made here with all that a step needs, so
@@ -25,28 +26,25 @@ class AdamW {
   // same comes out; on the CPU, the same bits.
   AdamW(std::vector<at::Tensor> parameters, const OptimizerConfig& config,
         Offload offload = Offload::kOff, std::int64_t buffer = std::int64_t{8} << 20);
-  ~AdamW();
+  ~AdamW() override;
 
   AdamW(const AdamW&) = delete;  // place_ points into this object
   AdamW& operator=(const AdamW&) = delete;
 
-  // Euclidean norm over the parameters' gradients together; float32 scalar on their device.
-  at::Tensor gradient_norm();
-
-  // One update from the parameters' .grad(), times the float32 scalar `factor` if that is defined;
-  // every parameter must have one. The gradients are used up. Where the float32 scalar `skip` is 1,
-  // no weight is written and the step does not count.
-  void step(double learning_rate, const at::Tensor& skip, const at::Tensor& factor = {});
+  at::Tensor gradient_norm() override;
+  void step(double learning_rate, const at::Tensor& skip, const at::Tensor& factor = {}) override;
+  // exp_avg and exp_avg_sq, shaped as the parameter, and step, a scalar.
+  std::vector<StateTensor> state_tensors(std::size_t parameter) const override;
+  std::int64_t state_bytes() const override;
+  std::vector<GroupFacts> groups() const override;
 
   struct Group {
     double weight_decay = 0;
     std::vector<std::size_t> index;                                // into the parameters given
     std::vector<at::Tensor> parameter, exp_avg, exp_avg_sq, step;  // step: float32 scalars
   };
-  const Group& decay() const { return decay_; }
-  const Group& no_decay() const { return no_decay_; }
 
-  // State of parameter i, for checkpoints; tensors may be copied into, and may be on the host.
+  // State of a parameter; the tensors may be copied into, and may be on the host.
   struct State {
     at::Tensor exp_avg, exp_avg_sq, step;
   };

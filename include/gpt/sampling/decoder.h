@@ -9,6 +9,7 @@
 
 #include "gpt/config/model_config.h"
 #include "gpt/device/compute.h"
+#include "gpt/model/layers.h"
 #include "gpt/model/parameter.h"
 #include "gpt/sampling/kv_cache.h"
 
@@ -39,25 +40,20 @@ class Decoder {
   const c10::Device& device() const { return compute_.device; }
 
  private:
-  struct Affine {
-    at::Tensor weight, bias;  // bias may be undefined
-  };
-  struct Layer {
-    Affine ln_1, c_attn, attn_proj, ln_2, c_fc, mlp_proj;
-  };
+  Decoder(const TensorMap& tensors, const ModelConfig& config, const Compute& compute);
 
-  at::Tensor product(const at::Tensor& x_NI, const Affine& linear) const;
-  at::Tensor normalised(const at::Tensor& x_BTC, const Affine& norm) const;
+  at::Tensor linear(const at::Tensor& x_NI, const at::Tensor& weight_OI,
+                    const at::Tensor& bias_O) const;
   at::Tensor attention(const at::Tensor& x_BTC, std::int64_t layer, KvCache* cache) const;
-  at::Tensor mlp(const at::Tensor& x_BTC, const Layer& layer) const;
+  at::Tensor mlp(const at::Tensor& x_BTC, const Mlp& mlp) const;
   KvCacheShape cache_shape(std::int64_t batch, std::int64_t capacity) const;
 
   ModelConfig config_;
   Compute compute_;
   at::ScalarType real_;  // of everything but matmuls
   at::Tensor wte_VC_, wpe_TC_;
-  std::vector<Layer> layers_;
-  Affine ln_f_;
+  std::vector<Block> h_;
+  LayerNorm ln_f_;
 };
 
 }  // namespace gpt

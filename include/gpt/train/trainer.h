@@ -14,8 +14,8 @@
 #include "gpt/config/train_config.h"
 #include "gpt/device/readback.h"
 #include "gpt/model/engine.h"
-#include "gpt/optim/adamw.h"
 #include "gpt/optim/grad_scaler.h"
+#include "gpt/optim/optimizer.h"
 #include "gpt/train/batches.h"
 #include "gpt/train/evaluator.h"
 #include "gpt/train/recovery.h"
@@ -40,7 +40,7 @@ class Trainer {
     Compute compute;
     Gpt& model;
     Engine& engine;
-    AdamW& optimizer;
+    Optimizer& optimizer;
     GradScaler& scaler;
     const Dataset& dataset;
     Batches& batches;

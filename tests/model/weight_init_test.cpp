@@ -1,9 +1,10 @@
-#include "gpt/model/initial_draws.h"
+#include "gpt/model/weight_init.h"
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
 #include "gpt/model/generator_steps.h"
+#include "gpt/model/gpt.h"
 
 #include "support/tensor_near.h"
 
@@ -11,7 +12,7 @@ namespace gpt {
 namespace {
 
 // The pieces are of 2^20 values: one, several, and rests of every kind at their ends.
-TEST(InitialDraws, AreLibTorchsBitForBit) {
+TEST(WeightInit, AreLibTorchsBitForBit) {
   constexpr std::int64_t kPiece = 1 << 20;
   for (const std::int64_t count :
        {1L, 15L, 16L, 17L, 1000L, kPiece, kPiece + 1, kPiece + 15, kPiece + 16, 2 * kPiece + 33}) {
@@ -22,7 +23,7 @@ TEST(InitialDraws, AreLibTorchsBitForBit) {
     const at::Tensor second = at::empty({7, 3}).normal_(0.0, 0.02, plain);
 
     const at::Tensor a = at::zeros({count}), b = at::zeros({7, 3});
-    InitialDraws draws(drawn);
+    WeightInit draws(drawn);
     draws.normal(a, 0.5);
     draws.skip_uniform(count);
     draws.skip_normal(count);
@@ -34,13 +35,17 @@ TEST(InitialDraws, AreLibTorchsBitForBit) {
   }
 }
 
-TEST(InitialDraws, OfTheMetaDeviceMoveTheGeneratorAlone) {
-  auto plain = testing::generator(3), drawn = testing::generator(3);
-  at::empty({100}).normal_(0.0, 1.0, plain);
-  InitialDraws draws(drawn);
-  draws.normal(at::empty({10, 10}, at::kMeta), 1.0);
-  draws.draw();
-  EXPECT_TRUE(drawn.get_state().equal(plain.get_state()));
+TEST(WeightInit, SkippingMovesTheGeneratorAsDrawingDoes) {
+  for (const bool bias : {false, true}) {
+    ModelShape shape{.config = {}, .vocab_size = 50, .block_size = 7};
+    shape.config.n_layer = 2;
+    shape.config.n_embd = 12;
+    shape.config.bias = bias;
+    auto drawn = testing::generator(3), skipped = testing::generator(3);
+    const Gpt model(shape.config, shape.vocab_size, shape.block_size, drawn);
+    skip_init(skipped, shape);
+    EXPECT_TRUE(skipped.get_state().equal(drawn.get_state())) << bias;
+  }
 }
 
 TEST(SkipSteps, IsAsManyNumbersOfTheEngine) {

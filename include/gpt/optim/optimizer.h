@@ -1,0 +1,48 @@
+// What turns gradients into an update of the weights: what the training step, checkpoints and the
+// memory plan need to know of an optimizer, whichever it is.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+namespace gpt {
+
+class Optimizer {
+ public:
+  virtual ~Optimizer() = default;
+
+  // Euclidean norm over the parameters' gradients together; a float32 scalar on their device.
+  virtual at::Tensor gradient_norm() = 0;
+
+  // One update from the parameters' .grad(), times the float32 scalar `factor` if that is defined;
+  // every parameter must have one. The gradients are used up. Where the float32 scalar `skip` is 1,
+  // no weight is written and the step does not count. Allocates nothing that outlives it.
+  virtual void step(double learning_rate, const at::Tensor& skip,
+                    const at::Tensor& factor = {}) = 0;
+
+  // The state of parameter number `parameter`, in the order in which the parameters were given.
+  // Checkpoints save and load it under PARAMETER.NAME; the tensors may be copied into, and may be
+  // on the host.
+  struct StateTensor {
+    std::string name;  // "exp_avg"
+    at::Tensor tensor;
+  };
+  virtual std::vector<StateTensor> state_tensors(std::size_t parameter) const = 0;
+
+  // Bytes of all state tensors, wherever they are.
+  virtual std::int64_t state_bytes() const = 0;
+
+  // Parameters that are updated alike, for nanoGPT's lines at the start of a run.
+  struct GroupFacts {
+    std::string name;  // "decayed"
+    std::size_t tensors = 0;
+    std::int64_t parameters = 0;
+  };
+  virtual std::vector<GroupFacts> groups() const = 0;
+};
+
+}  // namespace gpt
