@@ -8,6 +8,7 @@
 #include "gpt/base/error.h"
 #include "gpt/base/log.h"
 #include "gpt/base/strings.h"
+#include "gpt/config/model_config.h"
 #include "gpt/text/bpe_tokenizer.h"
 #include "gpt/text/bpe_vocabulary.h"
 #include "gpt/text/tokenizer_files.h"

@@ -140,9 +140,9 @@ std::int64_t AdamW::state_bytes() const {
 
 std::vector<Optimizer::GroupFacts> AdamW::groups() const {
   const auto facts = [](const char* name, const Group& group) {
-    GroupFacts facts{.name = name, .tensors = group.parameter.size(), .parameters = 0};
-    for (const at::Tensor& tensor : group.parameter) facts.parameters += tensor.numel();
-    return facts;
+    std::int64_t parameters = 0;
+    for (const at::Tensor& tensor : group.parameter) parameters += tensor.numel();
+    return GroupFacts{name, group.parameter.size(), parameters};
   };
   return {facts("decayed", decay_), facts("non-decayed", no_decay_)};
 }
