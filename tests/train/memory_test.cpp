@@ -1,5 +1,5 @@
-// The promise of the plan: what it foresees is what the counting allocator measures, within 3 %. What
-// libraries take while they compute is not in it.
+// The promise of the plan: what it foresees is what the counting allocator measures, within 3 %.
+// What libraries take while they compute is not in it.
 #include <cmath>
 
 #include <gtest/gtest.h>
