@@ -1,4 +1,5 @@
-// Each test has a process of its own (ALONE in tests/run_tests.py), in which nothing has touched a card yet.
+// Each test has a process of its own (ALONE in tests/run_tests.py), in which nothing has touched a
+// card yet.
 #include "gpt/kernels/device_memory.h"
 
 #include <ATen/ATen.h>
