@@ -1,7 +1,5 @@
 #include "kernels/cuda/backend.h"
 
-#include <ATen/Context.h>
-
 #include "gpt/device/graph.h"
 
 #include "emulated.h"
@@ -17,13 +15,11 @@ namespace testing {
 int graph_replays = 0;
 bool refuse_graphs = false;
 
-Emulated::Emulated() : onednn_before_(at::globalContext().userEnabledMkldnn()) {
-  at::globalContext().setUserEnabledMkldnn(false);
+Emulated::Emulated() {
   on = true;
 }
 Emulated::~Emulated() {
   on = false;
-  at::globalContext().setUserEnabledMkldnn(onednn_before_);
 }
 }  // namespace testing
 

@@ -8,12 +8,12 @@
 
 #include "cuda_runtime.h"
 #include "support/tensor_near.h"
+#include "support/without_onednn.h"
 
 namespace gpt::testing {
 
 // While it lives, the functions of kernels/ launch their kernels on the emulation instead of taking
-// the plain path. LibTorch's own functions leave oneDNN alone meanwhile: a GPU has none, and oneDNN
-// takes working memory from the allocator of CPU tensors, how much depends on the processor.
+// the plain path. LibTorch's own functions leave oneDNN alone meanwhile: a GPU has none.
 class Emulated {
  public:
   Emulated();
@@ -22,7 +22,7 @@ class Emulated {
   Emulated& operator=(const Emulated&) = delete;
 
  private:
-  const bool onednn_before_;
+  const WithoutOneDnn without_onednn_;
 };
 
 extern int graph_replays;
