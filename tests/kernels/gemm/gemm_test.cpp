@@ -286,7 +286,9 @@ struct PartOfPacked {
   static constexpr std::int64_t kM = 37, kN = 150, kK = 800;
 
   PartOfPacked(const GemmBackend* backend, bool has_k_contiguous)
-      : native(backend->of<T>()), along(has_k_contiguous), packed(native.packed_bytes(kN, kK)) {
+      : native(backend->of<T>()),
+        k_contiguous(has_k_contiguous),
+        packed(native.packed_bytes(kN, kK)) {
     at::Generator source = generator(29);
     a = random<T>(kM, kK, source);
     b = k_contiguous ? random<T>(kN, kK, source) : random<T>(kK, kN, source);
