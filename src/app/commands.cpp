@@ -9,8 +9,9 @@
 #include "gpt/base/process.h"
 #include "gpt/base/signal.h"
 #include "gpt/base/strings.h"
+#include "gpt/base/version.h"
 
-#include "app/version.h"
+#include "app/version_details.h"
 
 namespace gpt {
 

@@ -14,11 +14,12 @@
 #include "gpt/base/files.h"
 #include "gpt/base/strings.h"
 #include "gpt/base/user_folders.h"
+#include "gpt/base/version.h"
 #include "gpt/device/memory.h"
 #include "gpt/device/watch.h"
 #include "gpt/kernels/gemm/gemm_backend.h"
 
-#include "app/version.h"
+#include "app/version_details.h"
 
 namespace gpt {
 

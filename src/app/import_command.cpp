@@ -4,10 +4,10 @@
 #include "gpt/config/command_line.h"
 #include "gpt/config/printing.h"
 #include "gpt/interop/pretrained.h"
+#include "gpt/train/run_lock.h"
 
 #include "app/commands.h"
 #include "app/import_run.h"
-#include "app/lock.h"
 
 namespace gpt {
 

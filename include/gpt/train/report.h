@@ -10,8 +10,8 @@
 #include "gpt/base/terminal.h"
 #include "gpt/config/train_config.h"
 #include "gpt/device/watch.h"
+#include "gpt/metrics/metrics_sink.h"
 #include "gpt/train/evaluator.h"
-#include "gpt/train/metrics.h"
 #include "gpt/train/throughput.h"
 
 namespace gpt {
@@ -20,7 +20,7 @@ struct StepResult;
 
 class Report {
  public:
-  Report(const TrainConfig& config, const c10::Device& device, Metrics& metrics,
+  Report(const TrainConfig& config, const c10::Device& device, MetricsSink& metrics,
          Throughput throughput);
 
   void started(std::int64_t step, bool resumed);
@@ -44,7 +44,7 @@ class Report {
  private:
   const TrainConfig& config_;
   c10::Device device_;
-  Metrics& metrics_;
+  MetricsSink& metrics_;
   Throughput throughput_;
   // The peak since the last reset against `expected`, which then becomes 0: once is enough.
   void compare_peak(std::int64_t step, const char* what, std::int64_t& expected);

@@ -1,17 +1,16 @@
-#include "app/setup.h"
+#include "gpt/train/machine.h"
 
 #include <ATen/Parallel.h>
 
 #include "gpt/base/log.h"
 #include "gpt/base/strings.h"
 #include "gpt/base/thread.h"
+#include "gpt/base/version.h"
 #include "gpt/config/resolve.h"
 #include "gpt/device/compute.h"
 #include "gpt/device/cpu_memory.h"
 #include "gpt/device/device.h"
 #include "gpt/device/thread_pool.h"
-
-#include "app/version.h"
 
 namespace gpt {
 

@@ -1,4 +1,4 @@
-#include "app/run_start.h"
+#include "gpt/train/run_start.h"
 
 #include <set>
 #include <utility>

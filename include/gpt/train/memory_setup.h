@@ -9,8 +9,7 @@
 #include "gpt/config/train_config.h"
 #include "gpt/device/compute.h"
 #include "gpt/model/engine.h"
-
-#include "app/machine_plan.h"
+#include "gpt/train/machine_plan.h"
 
 namespace gpt {
 
