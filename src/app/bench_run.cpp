@@ -43,7 +43,7 @@ double timed_step(Run& run) {
   return seconds_since(start);
 }
 
-// A GPU's step has only been queued when the trainer goes on; those that follow wait for each
+// A GPU's step has only been queued when the trainer continues; those that follow wait for each
 // other.
 double seconds_to_finish(const c10::Device& device) {
   const auto start = Clock::now();
@@ -107,7 +107,7 @@ BenchResult run_bench(TrainConfig config, const BenchConfig& bench) {
   result.tokens = static_cast<double>(run.tokens_per_step());
   result.flops = run.model.flops_per_token() * result.tokens;
   result.planned = planned.train_peak();
-  // The factors of the product need room that graphs may hold.
+  // The factors of the product need memory that graphs may hold.
   run.engine->release_memory();
   release_cached_memory(compute.device);
   result.peak = measured_peak(compute.device, compute.type);

@@ -84,7 +84,7 @@ void JsonlMetrics::write(std::string_view event, const std::vector<Entry>& entri
     waiting_.clear();
   } catch (const IoError& error) {
     if (failures_++ == 0)
-      log_warning(std::string(error.what()) + "; training goes on, metrics are written later");
+      log_warning(std::string(error.what()) + "; training continues, metrics are written later");
     return;
   }
   if (failures_ > 0)

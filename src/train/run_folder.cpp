@@ -54,7 +54,7 @@ void RunFolder::claim() {
   open_metrics();
   log_warning(concat(path_.string(),
                      ": was removed or renamed while the run trains; it was made again with lock, "
-                     "config.json and metrics.jsonl, and the run goes on in it"));
+                     "config.json and metrics.jsonl, and the run continues in it"));
 }
 
 void RunFolder::refuse(const std::string& owner) const {
