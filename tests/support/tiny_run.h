@@ -24,23 +24,22 @@ struct TinyRunFiles {
 };
 
 struct TinyRun : TinyRunFiles, Run {
-  explicit TinyRun(const TrainConfig& settled, std::optional<CheckpointInfo> checkpoint = {},
+  explicit TinyRun(const TrainConfig& settled, std::optional<CheckpointInfo> from = {},
                    const Compute& where = {c10::Device(c10::kCPU), at::kFloat})
       : TinyRunFiles(settled),
         Run({.config = settled,
              .dataset = open_dataset(settled),
              .compute = where,
-             .checkpoint = std::move(checkpoint)},
+             .checkpoint = std::move(from)},
             store, metrics) {
     start();
   }
 
-  // A run that resumes from `checkpoint`.
-  static std::unique_ptr<TinyRun> resumed(const TrainConfig& config,
-                                          const CheckpointInfo& checkpoint,
+  // A run that resumes `from`.
+  static std::unique_ptr<TinyRun> resumed(const TrainConfig& settled, const CheckpointInfo& from,
                                           const Compute& where = {c10::Device(c10::kCPU),
                                                                   at::kFloat}) {
-    return std::make_unique<TinyRun>(config, checkpoint, where);
+    return std::make_unique<TinyRun>(settled, from, where);
   }
 
   ExitCode go() { return trainer.run(StopSignals()); }

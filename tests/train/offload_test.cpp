@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "gpt/model/engines.h"
+#include "gpt/optim/adamw.h"
 
 #include "support/thread_count.h"
 #include "support/tiny_run.h"
