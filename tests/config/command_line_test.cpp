@@ -49,7 +49,7 @@ TEST(CommandLine, BoolsMayStandAlone) {
 TEST(CommandLine, ValuesMayHoldEqualsSignsAndMinus) {
   EXPECT_EQ(parse({"--dataset=a=b=c"}).config.data.dataset, "a=b=c");
   EXPECT_EQ(parse({"--learning_rate", "-1"}).error,
-            "command line: learning_rate: expected from 0 to 100, got -1");
+            "command line: learning_rate: expected 0 or from 1e-30 to 100, got -1");
 }
 
 TEST(CommandLine, LeftToRightLaterWins) {

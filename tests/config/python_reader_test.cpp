@@ -377,7 +377,7 @@ std::map<std::string, std::string> load(const std::filesystem::path& file) {
   settings.check_ranges();
   validate(config, settings);
   std::map<std::string, std::string> values;
-  for (const Option& option : settings.options_of()) values[option.key] = value_text(option);
+  for (const Option& option : settings.options()) values[option.key] = value_text(option);
   return values;
 }
 
@@ -388,6 +388,7 @@ const std::filesystem::path kConfigs = GPT_SOURCE_DIR "/configs";
 TEST(ShippedConfigs, AllAreRead) {
   int count = 0;
   for (const auto& entry : std::filesystem::directory_iterator(kConfigs)) {
+    if (entry.path().filename() == "README.md") continue;
     EXPECT_EQ(error_text([&] { load(entry.path()); }), "");
     ++count;
   }

@@ -153,7 +153,7 @@ TEST(Settings, FloatsThatFloat32DoesNotHoldAreRefused) {
 TEST(Settings, NoFloatOptionTakesNanInfinityOrWhatDoubleDoesNotHold) {
   Fixture f;
   std::size_t floats = 0;
-  for (const Option& option : f.settings.options_of()) {
+  for (const Option& option : f.settings.options()) {
     if (!std::holds_alternative<double*>(option.value)) continue;
     ++floats;
     for (const char* text : {"nan", "-nan", "inf", "-inf", "1e999", "-1e999", "1e-999", "0x1p3"})

@@ -1,6 +1,8 @@
 #include "gpt/text/tokenizer_files.h"
 
 #include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <sys/stat.h>
 
 #include <gtest/gtest.h>
@@ -138,8 +140,14 @@ TEST(TokenizerFiles, MetaMayNameOnlyFilesAndFolders) {
 }
 
 TEST(TokenizerFiles, AVocabularyHasItsSize) {
-  EXPECT_EQ(error_text([] { open_tokenizer("/dev/zero"); }),
-            "/dev/zero: is too large; expected a vocabulary of at most 64.00 MiB");
+  const TempDir dir;
+  const std::filesystem::path large = dir / "large.tiktoken";
+  std::ofstream(large).close();
+  std::filesystem::resize_file(large, (64 << 20) + 1);
+  EXPECT_EQ(error_text([&] { open_tokenizer(large.string()); }),
+            large.string() + ": is too large; expected a vocabulary of at most 64.00 MiB");
+  EXPECT_NE(error_text([] { open_tokenizer("/dev/zero"); }).find("/dev/zero: is a device"),
+            std::string::npos);
 }
 
 }  // namespace

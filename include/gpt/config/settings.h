@@ -31,7 +31,7 @@ class Settings {
   std::string origin(const std::string& key) const;
   bool is_flag(const std::string& key) const;  // a bool, which may stand without a value
   bool known(const std::string& key) const { return find(key) != nullptr; }
-  const std::vector<Option>& options_of() const { return options_; }
+  const std::vector<Option>& options() const { return options_; }
   // "; did you mean learning_rate?" or "".
   std::string suggestion(std::string_view key) const;
 
