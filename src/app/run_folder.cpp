@@ -5,6 +5,7 @@
 
 #include "gpt/base/error.h"
 #include "gpt/base/log.h"
+#include "gpt/base/log_file.h"
 #include "gpt/base/strings.h"
 
 #include "app/lock.h"
@@ -23,10 +24,11 @@ void RunFolder::begin(const RunFiles& files, const std::string& config_json) {
     // A full disk is no reason not to train: every checkpoint holds the config, too.
     log_warning(std::string(error.what()) + "; the run continues without it");
   }
-  open_metrics();
+  open_files();
 }
 
-void RunFolder::open_metrics() {
+void RunFolder::open_files() {
+  open_log_file(files_->log());
   if (metrics_)
     metrics_->reopen(files_->metrics());
   else
@@ -55,10 +57,10 @@ void RunFolder::claim() {
     }
   }
   files_->write_config(config_json_);
-  open_metrics();
+  open_files();
   log_warning(concat(path_.string(),
                      ": was removed or renamed while the run trains; it was made again with lock, "
-                     "config.json and metrics.jsonl, and the run goes on in it"));
+                     "config.json, metrics.jsonl and train.log, and the run goes on in it"));
 }
 
 void RunFolder::refuse(const std::string& owner) const {

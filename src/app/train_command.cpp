@@ -7,6 +7,7 @@
 #include <ATen/CPUGeneratorImpl.h>
 
 #include "gpt/base/log.h"
+#include "gpt/base/log_file.h"
 #include "gpt/base/strings.h"
 #include "gpt/checkpoint/run_state.h"
 #include "gpt/config/command_line.h"
@@ -172,6 +173,7 @@ ExitCode train(TrainConfig config, const Settings& asked, const StopSignals& sig
 
 ExitCode train_command(const Arguments& arguments) {
   const StopSignals signals;  // making a model takes a while: what comes in it counts, too
+  begin_log_file();           // and so do the lines from before the run's folder is open
   TrainConfig config;
   Settings settings(options_of(config));
   const CommandLine line = read_command_line(arguments, settings, /*inputs_allowed=*/false);
