@@ -98,7 +98,7 @@ struct Bench {
   }
 };
 
-// A GPU's step has only been queued when the trainer goes on; those that follow wait for each
+// A GPU's step has only been queued when the trainer continues; those that follow wait for each
 // other.
 double seconds_to_finish(const c10::Device& device) {
   const auto start = Clock::now();
@@ -157,7 +157,7 @@ BenchResult run_bench(TrainConfig config, const BenchConfig& bench) {
   result.tokens = static_cast<double>(run.batches.effective_batch() * config.data.block_size);
   result.flops = run.model.flops_per_token() * result.tokens;
   result.planned = planned.train_peak();
-  // The factors of the product need room that graphs may hold.
+  // The factors of the product need memory that graphs may hold.
   run.engine->release_memory();
   release_cached_memory(compute.device);
   result.peak = measured_peak(compute.device, compute.type);

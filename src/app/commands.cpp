@@ -62,7 +62,7 @@ ExitCode run_program(const Arguments& arguments) {
   app.require_subcommand(0, 1);
   app.footer(
       "Each command has its own --help. Exit codes: 0 done, 1 failed, 2 wrong input,\n"
-      "75 stopped by a signal after saving (the same command goes on).");
+      "75 stopped by a signal after saving (the same command resumes).");
   const Command* chosen = nullptr;
   for (const Command& command : kCommands)
     app.add_subcommand(command.name, command.summary)

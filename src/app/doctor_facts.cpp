@@ -44,7 +44,7 @@ std::string value_in(const fs::path& file, const std::string& key, char separato
   return "";
 }
 
-// Of those that a kernel of the program or of its libraries asks for.
+// Of those that a kernel of the program or of its libraries requests.
 std::vector<std::string> cpu_features() {
   constexpr std::array kAsked{"avx2",     "fma",         "f16c",        "avx512f",  "avx512bw",
                               "avx512vl", "avx512_vnni", "avx512_bf16", "amx_tile", "amx_bf16"};

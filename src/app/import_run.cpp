@@ -86,7 +86,7 @@ void adopt_sizes(const ModelShape& shape, TrainConfig& config) {
   config.io.init_from = "scratch";
 }
 
-// As a meta.json, for a folder that has a tokenizer beside its weights; "" stands for GPT-2's.
+// As a meta.json, for a folder that has a tokenizer next to its weights; "" stands for GPT-2's.
 std::string vocabulary_beside(const WeightSource& weights) {
   const fs::path folder = weights.tokenizer_folder();
   if (folder.empty()) return "";

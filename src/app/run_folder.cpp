@@ -60,7 +60,7 @@ void RunFolder::claim() {
   open_files();
   log_warning(concat(path_.string(),
                      ": was removed or renamed while the run trains; it was made again with lock, "
-                     "config.json, metrics.jsonl and train.log, and the run goes on in it"));
+                     "config.json, metrics.jsonl and train.log, and the run continues in it"));
 }
 
 void RunFolder::refuse(const std::string& owner) const {

@@ -24,7 +24,7 @@ class RunFolder {
   // To be called before anything is saved. A folder that was removed or renamed meanwhile is made
   // again with all four: what is in memory may be the only copy of the run. Where another run has
   // begun there since, an Error: nothing of ours goes into it. IoError if making it fails; the next
-  // call goes on with it.
+  // call continues with it.
   void claim();
 
  private:

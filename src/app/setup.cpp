@@ -18,7 +18,7 @@ namespace gpt {
 namespace {
 
 // OpenMP ends the process where one of its threads does not start: so whether they can is tried
-// first, and they start at once, before anything else takes the room for their stacks.
+// first, and they start at once, before anything else takes the space for their stacks.
 void start_computing_threads(int count) {
   expect_threads(count - 1, "computing");
   at::set_num_threads(count);

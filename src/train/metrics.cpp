@@ -83,7 +83,7 @@ void Metrics::write(std::string_view event, const std::vector<Entry>& entries) {
     waiting_.clear();
   } catch (const IoError& error) {
     if (failures_++ == 0)
-      log_warning(std::string(error.what()) + "; training goes on, metrics are written later");
+      log_warning(std::string(error.what()) + "; training continues, metrics are written later");
     return;
   }
   if (failures_ > 0)

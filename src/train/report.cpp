@@ -161,7 +161,7 @@ void Report::save_failed(std::int64_t step, const std::string& why, bool again) 
 void Report::stopped(std::int64_t next_step, const std::string& signal) {
   progress_.reset();
   metrics_.write("stop", {{"iter", next_step}, {"reason", signal}});
-  print_line(format("stopped by %s before step %ld; the same command goes on from here",
+  print_line(format("stopped by %s before step %ld; the same command resumes from here",
                     signal.c_str(), next_step));
 }
 

@@ -166,7 +166,7 @@ TEST(LogFile, IsNotWrittenThroughALink) {
   fs::create_symlink(victim, dir / "train.log");
   ::testing::internal::CaptureStderr();
   open_log_file(dir / "train.log");
-  log_info("goes on");
+  log_info("continues");
   const std::string said = ::testing::internal::GetCapturedStderr();
   EXPECT_NE(said.find("warning: " + (dir / "train.log").string() + ": is a symbolic link"),
             std::string::npos)
@@ -175,7 +175,7 @@ TEST(LogFile, IsNotWrittenThroughALink) {
   EXPECT_EQ(read_file(victim), "precious");
 }
 
-// One warning, and every line is there once there is room again.
+// One warning, and every line is there once there is space again.
 TEST(LogFile, AFullDiskIsOneWarning) {
   const TempDir dir;
   const LogFileEnd end;

@@ -57,7 +57,7 @@ struct TinyRun {
     report.started(start.step, start.step > 0);
   }
 
-  // A run that goes on from `checkpoint`.
+  // A run that continues from `checkpoint`.
   static std::unique_ptr<TinyRun> resumed(const TrainConfig& config,
                                           const CheckpointInfo& checkpoint,
                                           const Compute& where = {c10::Device(c10::kCPU),

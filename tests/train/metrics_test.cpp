@@ -33,9 +33,9 @@ std::vector<std::int64_t> up_to(std::int64_t last) {
   return list;
 }
 
-// A disk that takes `room` more bytes of each write, then none.
-FileFault full_after(std::size_t room, bool truncates) {
-  return [=, left = room](std::string_view call, const fs::path&, std::size_t* length) mutable {
+// A disk that takes `space` more bytes of each write, then none.
+FileFault full_after(std::size_t space, bool truncates) {
+  return [=, left = space](std::string_view call, const fs::path&, std::size_t* length) mutable {
     if (call == "ftruncate") return truncates ? 0 : EIO;
     if (call != "write") return 0;
     if (left == 0) return ENOSPC;

@@ -13,7 +13,7 @@ using testing::TempDir;
 using testing::tiny_config;
 using testing::TinyRun;
 
-// A run of 24 steps that is stopped after `first` and goes on elsewhere; 0: it is not.
+// A run of 24 steps that is stopped after `first` and continues elsewhere; 0: it is not.
 std::uint32_t trained(const char* before, const char* after, std::int64_t first) {
   const TempDir dir;
   TrainConfig config = tiny_config(dir);

@@ -1,4 +1,4 @@
-// What `gpttrain plan` takes beside the keys of train.
+// What `gpttrain plan` takes besides the keys of train.
 #pragma once
 
 #include <string>

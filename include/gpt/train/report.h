@@ -32,11 +32,11 @@ class Report {
   void step(std::int64_t step, const StepResult& result);
   void evaluating(std::int64_t done, std::int64_t total);
   void evaluation(std::int64_t step, const SplitLosses& losses, bool best);
-  // Memory ran out or nearly so; the run goes on with a smaller plan.
+  // Memory ran out or nearly so; the run continues with a smaller plan.
   void replanned(std::int64_t step, const std::string& what);
   // After `failures` attempts in a row that failed.
   void saved(std::int64_t step, const std::string& reason, std::int64_t failures = 0);
-  // `again`: the run goes on and will try once more.
+  // `again`: the run continues and will try once more.
   void save_failed(std::int64_t step, const std::string& why, bool again = false);
   void stopped(std::int64_t next_step, const std::string& signal);
   void done(std::int64_t next_step, double best_val_loss);
