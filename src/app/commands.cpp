@@ -1,6 +1,5 @@
 #include "app/commands.h"
 
-#include <algorithm>
 #include <utility>
 
 #include <CLI/CLI.hpp>
@@ -41,12 +40,6 @@ constexpr Command kCommands[] = {
     {"keys", keys_command, ""},
 };
 
-const Command* find_command(const std::string& name) {
-  const auto* found = std::find_if(std::begin(kCommands), std::end(kCommands),
-                                   [&](const Command& command) { return name == command.name; });
-  return found == std::end(kCommands) ? nullptr : found;
-}
-
 // A bare first argument that is neither a command nor a config file is most likely a mistyped
 // command.
 void refuse_unknown_command(const std::string& first) {
@@ -71,28 +64,31 @@ ExitCode run_program(const Arguments& arguments) {
   app.footer(
       "Each command has its own --help. Exit codes: 0 done, 1 failed, 2 wrong input,\n"
       "75 stopped by a signal after saving (the same command resumes).");
+  const Command* chosen = nullptr;
   for (const Command& command : kCommands)
-    app.add_subcommand(command.name, command.summary)->group(*command.summary ? "Commands" : "");
+    app.add_subcommand(command.name, command.summary)
+        ->group(*command.summary ? "Commands" : "")
+        ->callback([&chosen, &command] { chosen = &command; });
 
+  // The first word alone: the rest is the command's, and has an application of its own.
   const std::string first = arguments.empty() ? "--help" : arguments.front();
-  if (const Command* command = find_command(first)) {
-    if (command->saves) ignore_broken_pipes();
-    if (!command->saves) release_stop_signals();
-    const ExitCode code = command->run(Arguments(arguments.begin() + 1, arguments.end()));
-    // What these print is all that they are for.
-    return !command->saves && code == kExitDone && stdout_failed() ? kExitFailure : code;
-  }
-  if (first == "--help" || first == "-h" || first == "--version") {
-    try {
-      app.parse(std::vector<std::string>{first});
-    } catch (const CLI::Success& wanted) {
-      app.exit(wanted);
-    }
+  try {
+    app.parse(std::vector<std::string>{first});
+  } catch (const CLI::Success& wanted) {
+    app.exit(wanted);
     return kExitDone;
+  } catch (const CLI::ParseError&) {
+    refuse_unknown_command(first);
   }
-  refuse_unknown_command(first);
-  ignore_broken_pipes();
-  return train_command(arguments);
+  if (!chosen) {
+    ignore_broken_pipes();
+    return train_command(arguments);
+  }
+  if (chosen->saves) ignore_broken_pipes();
+  if (!chosen->saves) release_stop_signals();
+  const ExitCode code = chosen->run(Arguments(arguments.begin() + 1, arguments.end()));
+  // What these print is all that they are for.
+  return !chosen->saves && code == kExitDone && stdout_failed() ? kExitFailure : code;
 }
 
 }  // namespace gpt

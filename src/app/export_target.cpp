@@ -48,8 +48,8 @@ fs::path run_in(const fs::path& folder) {
 // The names within its folder that a run uses.
 bool belongs_to_run(const std::string& name) {
   return name == "run.lock" || name == "metrics.jsonl" || name == "config.json" ||
-         name == "trace.json" || name.starts_with("replaced-") || step_of_name(name) >= 0 ||
-         parse_temporary(name);
+         name == "train.log" || name == "trace.json" || name.starts_with("replaced-") ||
+         step_of_name(name) >= 0 || parse_temporary(name);
 }
 
 // Why an export must not go to `place`, or "".

@@ -21,37 +21,27 @@ constexpr const char* kPlanUsage =
     "                     [--gpu=NAME] [--json]\n"
     "How a run will fit into memory, without starting it. --gpu=rtx3060 plans for a\n"
     "card that need not be here; without it, for this machine. --memory_limit=11.69GiB\n"
-    "caps either. Keys fixed by hand stay as they are. Exit code 1 if nothing fits.\n";
+    "caps either. Keys fixed by hand stay as they are. Exit code 1 if nothing fits.\n"
+    "Besides the keys of train:\n\n";
 
 }  // namespace
 
 ExitCode plan_command(const Arguments& arguments) {
   TrainConfig config;
-  Settings settings(options_of(config));
-  std::string gpu;
-  bool json = false;
-  Arguments rest;
-  for (std::size_t i = 0; i < arguments.size(); ++i) {
-    const std::string& argument = arguments[i];
-    if (argument == "--json")
-      json = true;
-    else if (argument.starts_with("--gpu="))
-      gpu = argument.substr(6);
-    else if (argument == "--gpu" && i + 1 < arguments.size())
-      gpu = arguments[++i];
-    else
-      rest.push_back(argument);
-  }
-  const CommandLine line = read_command_line(rest, settings, /*inputs_allowed=*/false);
+  PlanConfig asked;
+  std::vector<Option> all = options_of(config);
+  for (const Option& option : options_of(asked)) all.push_back(option);
+  Settings settings(all);
+  const CommandLine line = read_command_line(arguments, settings, /*inputs_allowed=*/false);
   if (line.help) {
-    print_text(kPlanUsage);
+    print_text(kPlanUsage + help_text(options_of(asked)));
     return kExitDone;
   }
   validate(config, settings);
   settle_vocabulary(config);
-  const Planned planned =
-      gpu.empty() ? plan_for(config, set_up_machine(config.system)) : plan_for_gpu(config, gpu);
-  if (json) {
+  const Planned planned = asked.gpu.empty() ? plan_for(config, set_up_machine(config.system))
+                                            : plan_for_gpu(config, asked.gpu);
+  if (asked.json) {
     print_text(to_json(planned).dump(2) + "\n");
   } else {
     print_text(plan_text(planned.problem, planned.rates, planned.chosen, planned.limit));

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "gpt/base/log.h"
+#include "gpt/base/log_file.h"
 #include "gpt/base/strings.h"
 #include "gpt/config/command_line.h"
 #include "gpt/config/printing.h"
@@ -85,6 +86,7 @@ ExitCode train(const TrainConfig& asked, const Settings& settings, const StopSig
 
 ExitCode train_command(const Arguments& arguments) {
   const StopSignals signals;  // making a model takes a while: what comes in it counts, too
+  begin_log_file();           // and so do the lines from before the run's folder is open
   TrainConfig config;
   Settings settings(options_of(config));
   const CommandLine line = read_command_line(arguments, settings, /*inputs_allowed=*/false);

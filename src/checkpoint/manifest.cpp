@@ -7,6 +7,7 @@
 
 #include "gpt/base/checksum.h"
 #include "gpt/base/error.h"
+#include "gpt/base/json.h"
 #include "gpt/base/strings.h"
 
 namespace gpt {
@@ -57,14 +58,6 @@ double to_double(const Json& json) {
   throw InputError("'" + text + "' is no number");
 }
 
-// The depth is limited because writing JSON recurses.
-Json parse_json(std::string_view text) {
-  return Json::parse(text, [](int depth, Json::parse_event_t, const Json&) {
-    if (depth > 64) throw InputError("nested more than 64 levels deep");
-    return true;
-  });
-}
-
 Manifest from_json(const Json& json) {
   if (json.at("format") != kFormat)
     throw InputError("format is not " + std::string(kFormat) + "; written by another version?");
@@ -109,7 +102,8 @@ std::string to_json(const Manifest& m) {
   json["files"] = Json::array();
   for (const FileRecord& file : m.files)
     json["files"].push_back({{"name", file.name}, {"size", file.size}, {"crc32c", file.crc32c}});
-  json["config"] = m.config_json.empty() ? Json::object() : parse_json(m.config_json);
+  json["config"] =
+      m.config_json.empty() ? Json::object() : parse_ordered_json(m.config_json, "config");
   json["vocabulary"] = m.vocabulary_json;
   json["pending_offsets"] = m.pending_offsets;
   json["generator_state"] = to_hex(m.generator_state);
@@ -125,8 +119,9 @@ Manifest parse_manifest(std::string_view text, const std::string& origin) {
   const std::string_view body = text.substr(0, text.size() - length);
   if (text.substr(body.size()) != suffix(body))
     throw InputError(origin + ": checksum does not match; the file is damaged or incomplete");
+  const Json json = parse_ordered_json(text, origin);
   try {
-    return from_json(parse_json(text));
+    return from_json(json);
   } catch (const Json::exception& error) {
     throw InputError(origin + ": " + error.what());
   } catch (const InputError& error) {

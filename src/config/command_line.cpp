@@ -3,10 +3,14 @@
 #include <algorithm>
 #include <filesystem>
 
+#include <CLI/CLI.hpp>
+
 #include "gpt/base/error.h"
 #include "gpt/base/strings.h"
 #include "gpt/config/json_reader.h"
 #include "gpt/config/python_reader.h"
+
+#include "cli_options.h"
 
 namespace gpt {
 
@@ -29,14 +33,6 @@ void read_config_file(const std::string& name, Settings& settings) {
   for (const Setting& setting : list) settings.assign(setting);
 }
 
-std::string canonical_key(std::string key, const Settings& settings) {
-  std::replace(key.begin(), key.end(), '-', '_');
-  if (settings.known(key)) return key;
-  for (const auto& [alias, meant] : key_aliases())
-    if (alias == key && settings.known(meant)) return meant;
-  return key;
-}
-
 // "-1" and "-.5" are values.
 bool looks_like_flag(const std::string& text) {
   return text.size() > 1 && text[0] == '-' && !(text[1] >= '0' && text[1] <= '9') && text[1] != '.';
@@ -47,6 +43,16 @@ bool reads_as_bool(const std::string& text) {
          text == "0";
 }
 
+// CLI11 knows the options and hands out their values in order. What nanoGPT's users write it would
+// read otherwise, so each argument is first written out as an option's name and its value, of which
+// every option here has one:
+//   * a bool alone is True, and takes the next argument only where that is a bool's value;
+//     an optional value of CLI11's takes any word, such as the config file in `--compile x.py`;
+//   * `--start=` is an empty text, and not the next argument;
+//   * `--batch_size --n_layer=2` lacks a value, and does not have "--n_layer=2" for one;
+//   * a config file counts where it stands among the options; CLI11 hands out positional arguments
+//     after all of them;
+//   * an unknown key is an error with the nearest key, before its value counts as a file.
 class CommandLineReader {
  public:
   CommandLineReader(const std::vector<std::string>& arguments, Settings& settings,
@@ -58,58 +64,86 @@ class CommandLineReader {
     const auto asks = [](const std::string& a) { return a == "-h" || a == "--help"; };
     result_.help = std::any_of(arguments_.begin(), arguments_.end(), asks);
     if (result_.help) return std::move(result_);
-    for (at_ = 0; at_ < arguments_.size(); ++at_) {
-      const std::string& argument = arguments_[at_];
+    add_options();
+    while (at_ < arguments_.size()) {
+      const std::string& argument = arguments_[at_++];
       if (argument.starts_with("--") && argument.size() > 2)
-        flag(argument.substr(2));
+        write_out_option(argument.substr(2));
       else
-        positional(argument);
+        write_out_positional(argument);
     }
+    std::reverse(written_out_.begin(), written_out_.end());  // CLI11 takes them from the back
+    app_.parse(std::move(written_out_));
     return std::move(result_);
   }
 
  private:
-  void positional(const std::string& argument) {
+  // No user's: their hyphens become underscores.
+  static constexpr const char* kInput = "--positional-argument";
+
+  void add_options() {
+    app_.set_help_flag();
+    gpt::add_options(app_, settings_.options_of(),
+                     [this](const std::string& key, const std::string& text) {
+                       settings_.assign_text(key, text, kOrigin);
+                     });
+    add_option(app_, "--config", "",
+               [this](const std::string& name) { read_config_file(name, settings_); });
+    add_option(app_, kInput, "",
+               [this](const std::string& name) { result_.inputs.push_back(name); });
+  }
+
+  void write_out(const std::string& name, const std::string& value) {
+    written_out_.push_back(name);
+    written_out_.push_back(value);
+  }
+
+  void write_out_positional(const std::string& argument) {
     if (inputs_allowed_)
-      result_.inputs.push_back(argument);
+      write_out(kInput, argument);
     else if (is_config_file(argument))
-      read_config_file(argument, settings_);
+      write_out("--config", argument);
     else
       throw InputError(kOrigin + ": '" + argument +
                        "': expected a config file (.py or .json) or --key=value");
   }
 
-  void flag(const std::string& text) {
+  void write_out_option(const std::string& text) {
     const auto equals = text.find('=');
-    const std::string key = canonical_key(text.substr(0, equals), settings_);
+    std::string key = text.substr(0, equals);
+    std::replace(key.begin(), key.end(), '-', '_');
     const bool has_value = equals != std::string::npos;
     if (key == "print_config" && !has_value) {
       result_.print_config = true;
-    } else if (key == "config") {
-      read_config_file(has_value ? text.substr(equals + 1) : next_value(key), settings_);
-    } else if (has_value) {
-      settings_.assign_text(key, text.substr(equals + 1), kOrigin);
-    } else if (settings_.is_flag(key)) {
-      const bool follows = at_ + 1 < arguments_.size() && reads_as_bool(arguments_[at_ + 1]);
-      settings_.assign_text(key, follows ? arguments_[++at_] : "True", kOrigin);
-    } else {
-      if (!settings_.known(key))
-        throw InputError(kOrigin + ": " + key + ": unknown key" + settings_.suggestion(key));
-      settings_.assign_text(key, next_value(key), kOrigin);
+      return;
     }
+    const CLI::Option* option = app_.get_option_no_throw("--" + key);
+    if (!option)
+      throw InputError(kOrigin + ": " + key + ": unknown key" + settings_.suggestion(key));
+    const std::string& name = option->get_lnames().front();
+    write_out("--" + name, has_value                 ? text.substr(equals + 1)
+                           : settings_.is_flag(name) ? value_of_flag()
+                                                     : next_value(name));
   }
 
-  const std::string& next_value(const std::string& key) {
-    if (at_ + 1 == arguments_.size() || looks_like_flag(arguments_[at_ + 1]))
+  std::string value_of_flag() {
+    const bool follows = at_ < arguments_.size() && reads_as_bool(arguments_[at_]);
+    return follows ? arguments_[at_++] : "True";
+  }
+
+  std::string next_value(const std::string& key) {
+    if (at_ == arguments_.size() || looks_like_flag(arguments_[at_]))
       throw InputError(kOrigin + ": --" + key + ": expected a value after it, as in --" + key +
                        "=VALUE");
-    return arguments_[++at_];
+    return arguments_[at_++];
   }
 
   const std::vector<std::string>& arguments_;
   Settings& settings_;
   bool inputs_allowed_;
+  CLI::App app_;
   std::size_t at_ = 0;
+  std::vector<std::string> written_out_;  // a name, its value, a name, ...
   CommandLine result_;
 };
 

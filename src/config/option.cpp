@@ -31,6 +31,12 @@ std::vector<Option> options_of(TrainConfig& config) {
   return list;
 }
 
+std::vector<Option> options_of(PlanConfig& config) {
+  std::vector<Option> list;
+  add(list, "Planning", config);
+  return list;
+}
+
 std::vector<Option> options_of(BenchConfig& config) {
   std::vector<Option> list;
   add(list, "Measuring", config);

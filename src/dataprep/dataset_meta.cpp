@@ -6,6 +6,7 @@
 
 #include "gpt/base/error.h"
 #include "gpt/base/files.h"
+#include "gpt/base/json.h"
 #include "gpt/base/small_file.h"
 #include "gpt/base/strings.h"
 #include "gpt/text/char_tokenizer.h"
@@ -128,7 +129,7 @@ DatasetMeta parse_meta(const std::filesystem::path& path) {
   DatasetMeta meta;
   meta.origin = path;
   meta.json = read_small_file(path, kLargest, "a meta.json");
-  const json parsed = json::parse(meta.json, nullptr, /*allow_exceptions=*/false);
+  const json parsed = try_parse_json(meta.json);
   const MetaReader reader(parsed.is_object() ? parsed : json::object(), path.string());
   read_vocabulary(meta.json, parsed, reader, meta);
   meta.token_bytes = reader.choice("dtype", {"uint16", "uint32"}) == 0 ? 2 : 4;
@@ -138,7 +139,7 @@ DatasetMeta parse_meta(const std::filesystem::path& path) {
 
 // What decides the meaning of tokens.
 json vocabulary_of(std::string_view text) {
-  const json meta = json::parse(text, nullptr, /*allow_exceptions=*/false);
+  const json meta = try_parse_json(text);
   json vocabulary;
   const bool gpt2 = text.empty() || (meta.is_object() && meta.value("tokenizer", json()) == "gpt2");
   if (gpt2) return "gpt2";

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "gpt/base/error.h"
+#include "gpt/base/json.h"
 #include "gpt/base/strings.h"
 #include "gpt/text/utf8.h"
 
@@ -87,7 +88,7 @@ PrepareRules settle_rules(const PrepareRequest& request, const SourceFiles& sour
 }
 
 void check_same_request(const fs::path& out_dir, const std::string& was, const std::string& is) {
-  const json before = json::parse(was, nullptr, false), now = json::parse(is);
+  const json before = try_parse_json(was), now = try_parse_json(is);
   for (const auto& [key, value] : now.items()) {
     const json old = before.is_object() ? before.value(key, json()) : json();
     if (old == value) continue;

@@ -4,6 +4,7 @@
 
 #include "gpt/base/error.h"
 #include "gpt/base/files.h"
+#include "gpt/base/json.h"
 #include "gpt/base/log.h"
 #include "gpt/base/small_file.h"
 #include "gpt/text/utf8.h"
@@ -75,9 +76,9 @@ json state_json(const PrepareState& state) {
   return out;
 }
 
-PrepareState state_of(const json& in) {
+PrepareState state_of(const json& in, const std::string& origin) {
   if (in.at("format") != "gpttrain-prepare-state" || in.at("version") != kVersion)
-    throw InputError("it is of another version of gpttrain");
+    throw InputError(origin + ": is of another version of gpttrain");
   PrepareState state;
   state.request = in.at("request").get<std::string>();
   state.characters = from_utf8(in.at("characters").get<std::string>());
@@ -96,7 +97,7 @@ PrepareState state_of(const json& in) {
   for (const json& mark : in.at("marks"))
     state.marks.push_back({mark.at(0).get<std::int64_t>(), mark.at(1).get<std::int64_t>(),
                            mark.at(2).get<std::uint32_t>()});
-  if (state.marks.empty()) throw InputError("it has no mark");
+  if (state.marks.empty()) throw InputError(origin + ": has no mark");
   if (in.contains("cut"))
     state.cut = TrainCut{in.at("cut").at("keep").get<std::int64_t>(),
                          in.at("cut").at("then").get<std::vector<std::int32_t>>()};
@@ -114,12 +115,13 @@ std::optional<PrepareState> load_state(const std::filesystem::path& path) {
   std::error_code ignored;
   if (!fs::exists(path, ignored)) return std::nullopt;
   try {
-    return state_of(json::parse(read_small_file(path, kLargest, "a state")));
+    const std::string origin = path.string();
+    return state_of(parse_json(read_small_file(path, kLargest, "a state"), origin), origin);
   } catch (const json::exception& error) {
     log_warning(path.string() + ": cannot be understood (" + error.what() +
                 "); what it belongs to is made again");
   } catch (const InputError& error) {
-    log_warning(path.string() + ": " + error.what() + "; what it belongs to is made again");
+    log_warning(std::string(error.what()) + "; what it belongs to is made again");
   }
   return std::nullopt;
 }

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "gpt/base/error.h"
+#include "gpt/base/json.h"
 #include "gpt/base/small_file.h"
 #include "gpt/base/strings.h"
 
@@ -36,6 +37,7 @@ void for_each_object(
     const std::function<void(const json& object, const std::string& where)>& take) {
   constexpr std::uint64_t kLargest = 256 << 20;  // all of HellaSwag has 70 MB
   const std::string text = read_small_file(path, kLargest, "JSON lines");
+  constexpr const char* kOneALine = "expected one object a line";
   std::int64_t line = 0, taken = 0;
   for (std::size_t at = 0; at < text.size();) {
     const std::size_t end = std::min(text.find('\n', at), text.size());
@@ -44,10 +46,8 @@ void for_each_object(
     ++line;
     if (content.find_first_not_of(" \t\r") == content.npos) continue;
     const std::string where = concat(path.string(), ":", line);
-    const json object = json::parse(content, nullptr, /*allow_exceptions=*/false);
-    if (!object.is_object())
-      throw InputError(where + (object.is_discarded() ? ": not valid JSON" : ": no JSON object") +
-                       "; expected one object a line");
+    const json object = parse_json_line(content, where, kOneALine);
+    if (!object.is_object()) throw InputError(concat(where, ": no JSON object; ", kOneALine));
     take(object, where);
     ++taken;
   }

@@ -4,6 +4,7 @@
 
 #include "gpt/base/error.h"
 #include "gpt/base/files.h"
+#include "gpt/base/json.h"
 #include "gpt/base/small_file.h"
 #include "gpt/base/strings.h"
 #include "gpt/base/terminal.h"
@@ -16,18 +17,7 @@ using Json = nlohmann::ordered_json;
 
 Json read_json(const std::filesystem::path& path) {
   constexpr std::size_t kLargest = 64 << 20;  // an index of 100,000 tensors has 10 MB
-  const std::string text = read_small_file(path, kLargest, "a JSON file");
-  Json json;
-  try {
-    json = Json::parse(text, [](int depth, Json::parse_event_t, const Json&) {
-      if (depth > 64) throw InputError("nested more than 64 levels deep");
-      return true;
-    });
-  } catch (const Json::exception& error) {
-    throw InputError(path.string() + ": is no valid JSON: " + error.what());
-  } catch (const InputError& error) {
-    throw InputError(path.string() + ": " + error.what());
-  }
+  Json json = parse_ordered_json(read_small_file(path, kLargest, "a JSON file"), path.string());
   if (!json.is_object()) throw InputError(path.string() + ": expected a JSON object");
   return json;
 }

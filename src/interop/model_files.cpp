@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "gpt/base/error.h"
+#include "gpt/base/json.h"
 #include "gpt/base/small_file.h"
 #include "gpt/base/strings.h"
 #include "gpt/base/terminal.h"
@@ -38,12 +39,10 @@ bool is_file_of_a_model(const std::string& name) {
 
 bool is_gpt2_config(const fs::path& file) {
   try {
-    const auto json =
-        nlohmann::json::parse(read_small_file(file, std::uint64_t{1} << 20, "a model's config"));
+    const auto json = parse_json(read_small_file(file, std::uint64_t{1} << 20, "a model's config"),
+                                 file.string());
     const auto type = json.is_object() ? json.find("model_type") : json.end();
     return type != json.end() && *type == "gpt2";
-  } catch (const nlohmann::json::exception&) {
-    return false;
   } catch (const Error&) {
     return false;
   }

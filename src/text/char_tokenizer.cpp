@@ -5,10 +5,9 @@
 #include <nlohmann/json.hpp>
 
 #include "gpt/base/error.h"
+#include "gpt/base/json.h"
 #include "gpt/base/strings.h"
 #include "gpt/text/utf8.h"
-
-#include "json_text.h"
 
 namespace gpt {
 

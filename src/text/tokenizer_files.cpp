@@ -3,12 +3,11 @@
 #include <nlohmann/json.hpp>
 
 #include "gpt/base/error.h"
+#include "gpt/base/json.h"
 #include "gpt/base/strings.h"
 #include "gpt/base/user_folders.h"
 #include "gpt/text/bpe_tokenizer.h"
 #include "gpt/text/char_tokenizer.h"
-
-#include "json_text.h"
 
 namespace gpt {
 

@@ -5,11 +5,11 @@
 #include <nlohmann/json.hpp>
 
 #include "gpt/base/error.h"
+#include "gpt/base/json.h"
 #include "gpt/base/strings.h"
 #include "gpt/text/tokenizer.h"
 
 #include "byte_alphabet.h"
-#include "json_text.h"
 
 namespace gpt {
 

@@ -5,6 +5,7 @@
 
 #include "gpt/base/error.h"
 #include "gpt/base/log.h"
+#include "gpt/base/log_file.h"
 #include "gpt/base/strings.h"
 #include "gpt/train/run_lock.h"
 
@@ -22,10 +23,11 @@ void RunFolder::begin(const RunFiles& files, const std::string& config_json) {
     // A full disk is no reason not to train: every checkpoint holds the config, too.
     log_warning(std::string(error.what()) + "; the run continues without it");
   }
-  open_metrics();
+  open_files();
 }
 
-void RunFolder::open_metrics() {
+void RunFolder::open_files() {
+  open_log_file(files_->log());
   metrics_.open(files_->metrics());
   whole_ = true;
 }
@@ -51,10 +53,10 @@ void RunFolder::claim() {
     }
   }
   files_->write_config(config_json_);
-  open_metrics();
+  open_files();
   log_warning(concat(path_.string(),
                      ": was removed or renamed while the run trains; it was made again with lock, "
-                     "config.json and metrics.jsonl, and the run continues in it"));
+                     "config.json, metrics.jsonl and train.log, and the run continues in it"));
 }
 
 void RunFolder::refuse(const std::string& owner) const {

@@ -63,6 +63,7 @@ RunFiles::RunFiles(CheckpointStore& store, const fs::path& out_dir,
   EarlierRun earlier(out_dir, paths);
   staged_config_ = earlier.staged("config.json");
   staged_metrics_ = earlier.staged("metrics.jsonl");
+  staged_log_ = earlier.staged("train.log");
   store.replaces(std::move(earlier));
   log_info(out_dir.string() + ": the earlier run stays until the new one's first checkpoint");
 }
@@ -75,6 +76,10 @@ fs::path RunFiles::metrics() const {
   return staged() ? staged_metrics_ : out_dir_ / "metrics.jsonl";
 }
 
+fs::path RunFiles::log() const {
+  return staged() ? staged_log_ : out_dir_ / "train.log";
+}
+
 void RunFiles::write_config(const std::string& json) const {
   replace_file(staged() ? staged_config_ : out_dir_ / "config.json", json);
 }
@@ -83,6 +88,7 @@ RunFiles::~RunFiles() {
   if (!staged()) return;
   remove_or_warn(staged_config_);
   remove_or_warn(staged_metrics_);
+  remove_or_warn(staged_log_);
 }
 
 RunStart choose_start(TrainConfig config, const CheckpointStore& store) {

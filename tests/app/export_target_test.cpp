@@ -118,7 +118,7 @@ TEST_F(ExportTargetTest, RunsAndCheckpointsAreNeverReplaced) {
     refused(to, "lies in the checkpoint step_00000010");
   for (const char* to :
        {"run/step_00000999", "run/run.lock", "run/metrics.jsonl", "run/config.json",
-        "run/replaced-20260101-000000", "run/step_00000010.tmp-0123abcd-1-2-3"})
+        "run/train.log", "run/replaced-20260101-000000", "run/step_00000010.tmp-0123abcd-1-2-3"})
     refused(to, "is a name that the run uses itself");
   refused("run/link", "is a link in the folder of a run");
   EXPECT_EQ(everything(dir_.path()), before);

@@ -61,11 +61,18 @@ TEST_F(ForeignNames, NoLinkInARunFolderIsWrittenThrough) {
     expect_untouched(name);
     fs::remove(dir_ / name);
   }
+  put_link("out/train.log");
+  const Finished unlogged = shell(dir_, resume());
+  EXPECT_EQ(unlogged.code, 0) << unlogged.err;
+  EXPECT_NE(unlogged.err.find("warning: out/train.log: is a symbolic link"), std::string::npos)
+      << unlogged.err;
+  expect_untouched("out/train.log");
+  fs::remove(dir_ / "out/train.log");
   // Nothing is lost with these, so ours takes the place of the link. `exec` makes the process's id,
   // which temporary names have, the shell's.
   for (const std::string name :
        {"config.json", "trace.json", "trace.json.tmp", "config.json.tmp-$$", "step_00000009.tmp-$$",
-        "metrics.jsonl.tmp-$$"}) {
+        "metrics.jsonl.tmp-$$", "train.log.tmp-$$"}) {
     const Finished done = shell(dir_, "ln -sfT ../victim out/" + name + "\nexec " + resume());
     EXPECT_EQ(done.code, 0) << name << ": " << done.err;
     expect_untouched(name);
@@ -154,6 +161,10 @@ TEST_F(ForeignNames, NoPipeInARunFolderIsWaitedFor) {
     EXPECT_NE(refused.err.find(name + ": is a pipe"), std::string::npos) << refused.err;
     fs::remove(dir_ / "out" / name);
   }
+  put_pipe("out/train.log");
+  const Finished unlogged = shell(dir_, "timeout 20 " + resume);
+  EXPECT_EQ(unlogged.code, 0) << unlogged.err;
+  EXPECT_NE(unlogged.err.find("train.log: is a pipe"), std::string::npos) << unlogged.err;
   for (const std::string name : {"manifest.json", "model.safetensors"}) {
     put_pipe("out/step_00000006/" + name);
     const Finished listed = shell(dir_, "timeout 20 $GPT checkpoint verify out");

@@ -162,6 +162,12 @@ TEST(Program, AFinishedRunIsNotOverwrittenUnasked) {
   EXPECT_TRUE(kept);
 }
 
+std::size_t count_in(const std::string& text, const std::string& part) {
+  std::size_t count = 0;
+  for (std::size_t at = text.find(part); at != text.npos; at = text.find(part, at + 1)) ++count;
+  return count;
+}
+
 std::string replaced_place(const TempDir& dir) {
   for (const auto& entry : fs::directory_iterator(dir / "out"))
     if (entry.path().filename().string().starts_with("replaced-"))
@@ -175,7 +181,8 @@ TEST(Program, ARunIsOverwrittenOnceItsSuccessorHasACheckpoint) {
   prepare_tiny(dir);
   ASSERT_EQ(run(dir, tiny_training({"--out_dir=out"})).code, 0);
   const std::string metrics = read_file(dir / "out/metrics.jsonl"),
-                    config = read_file(dir / "out/config.json");
+                    config = read_file(dir / "out/config.json"),
+                    log = read_file(dir / "out/train.log");
   const auto successor = tiny_training({"--out_dir=out", "--overwrite=True", "--max_iters=100000",
                                         "--eval_interval=100000", "--seed=7"});
   {
@@ -188,6 +195,7 @@ TEST(Program, ARunIsOverwrittenOnceItsSuccessorHasACheckpoint) {
   }
   EXPECT_EQ(read_file(dir / "out/metrics.jsonl"), metrics);
   EXPECT_EQ(read_file(dir / "out/config.json"), config);
+  EXPECT_EQ(read_file(dir / "out/train.log"), log);
   const Finished resumed =
       run(dir, tiny_training({"--out_dir=out", "--init_from=resume", "--max_iters=21"}));
   EXPECT_EQ(resumed.code, 0) << resumed.err;
@@ -205,8 +213,38 @@ TEST(Program, ARunIsOverwrittenOnceItsSuccessorHasACheckpoint) {
       << saved.err;
   EXPECT_TRUE(fs::exists(dir / "out" / place / "step_00000021/manifest.json"));
   EXPECT_EQ(read_file(dir / "out" / place / "metrics.jsonl").substr(0, metrics.size()), metrics);
+  EXPECT_EQ(read_file(dir / "out" / place / "train.log").substr(0, log.size()), log);
+  EXPECT_EQ(count_in(read_file(dir / "out/train.log"), " gpttrain "),
+            1u);  // one run's, from its first line
   EXPECT_NE(read_file(dir / "out/config.json").find("\"seed\": 7"), std::string::npos);
   EXPECT_NE(read_file(dir / "out/metrics.jsonl").find("\"iter\":30,"), std::string::npos);
+}
+
+// Of all levels and both streams, from before the folder was known to the error that ended it.
+TEST(Program, ARunsLogHasEveryLineThatTheConsoleHad) {
+  const TempDir dir;
+  prepare_tiny(dir);
+  const Child child(dir, tiny_training({"--out_dir=out", "--max_iters=1000000",
+                                        "--eval_interval=1000000", "--dropout=0"}));
+  ASSERT_TRUE(child.says("iter 20"));
+  fs::resize_file(dir / "data/tiny/train.bin", 1000);
+  const Finished finished = child.wait();
+  EXPECT_EQ(finished.code, 2) << finished.err;
+  const std::string log = read_file(dir / "out/train.log");
+  std::size_t count = 0;
+  std::istringstream out(finished.out), err(finished.err);
+  for (std::string line; std::getline(out, line); ++count)
+    EXPECT_NE(log.find(" info    " + line + "\n"), std::string::npos) << line;
+  EXPECT_GT(count, 20u);
+  for (std::string line; std::getline(err, line); ++count) {
+    const bool bad = line.starts_with("error: ");
+    line = bad                             ? " error   " + line.substr(7)
+           : line.starts_with("warning: ") ? " warning " + line.substr(9)
+                                           : " info    " + line;
+    EXPECT_NE(log.find(line + "\n"), std::string::npos) << line;
+    if (bad) EXPECT_TRUE(log.ends_with(line + "\n")) << log;
+  }
+  EXPECT_EQ(count_in(log, "\n"), count) << log;
 }
 
 TEST(Program, ADamagedCheckpointIsNamedAndPassedOver) {

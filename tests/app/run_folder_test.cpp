@@ -8,6 +8,8 @@
 
 #include <gtest/gtest.h>
 
+#include "gpt/base/log.h"
+#include "gpt/base/log_file.h"
 #include "gpt/checkpoint/store.h"
 
 #include "support/child.h"
@@ -28,9 +30,15 @@ bool has(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
 }
 
-TEST(RunFolder, IsMadeAgainWithAllThreeWhereItWasRemoved) {
+// The log of a RunFolder stays open to the end of the process, which here has further tests.
+struct LogFileEnd {
+  ~LogFileEnd() { end_log_file(); }
+};
+
+TEST(RunFolder, IsMadeAgainWithAllFourWhereItWasRemoved) {
   const TempDir dir;
   const fs::path out = dir / "out";
+  const LogFileEnd end;
   RunFolder folder(out.string());
   CheckpointStore store(out, 2);
   const RunFiles files(store, out, {});
@@ -41,7 +49,10 @@ TEST(RunFolder, IsMadeAgainWithAllThreeWhereItWasRemoved) {
   folder.claim();
   EXPECT_EQ(read_file(out / "config.json"), "{}");
   folder.metrics().write("after", {});
+  log_info("after");
   EXPECT_TRUE(has(read_file(out / "metrics.jsonl"), "after"));
+  EXPECT_TRUE(has(read_file(out / "train.log"), "warning " + out.string() + ": was removed"));
+  EXPECT_TRUE(has(read_file(out / "train.log"), "info    after\n"));
   EXPECT_FALSE(FileLock::try_lock(out / "run.lock", nullptr));
   fs::rename(out, dir / "elsewhere");
   folder.claim();
@@ -53,6 +64,7 @@ TEST(RunFolder, IsMadeAgainWithAllThreeWhereItWasRemoved) {
 TEST(RunFolder, AFailedAttemptIsGoneOnWith) {
   const TempDir dir;
   const fs::path out = dir / "out";
+  const LogFileEnd end;
   RunFolder folder(out.string());
   CheckpointStore store(out, 2);
   const RunFiles files(store, out, {});
@@ -71,27 +83,28 @@ TEST(RunFolder, AFailedAttemptIsGoneOnWith) {
 TEST(RunFolder, AnotherRunsIsLeftAlone) {
   const TempDir dir;
   const fs::path out = dir / "out";
+  const LogFileEnd end;
   RunFolder folder(out.string());
   CheckpointStore store(out, 2);
   const RunFiles files(store, out, {});
   folder.begin(files, "{}");
   fs::remove_all(out);
   fs::create_directories(out);
-  int ready[2], end[2];
+  int ready[2], ended[2];
   ASSERT_EQ(pipe(ready), 0);
-  ASSERT_EQ(pipe(end), 0);
+  ASSERT_EQ(pipe(ended), 0);
   const pid_t other = fork();
   if (other == 0) {
     char byte = 0;
     const auto lock = FileLock::try_lock(out / "run.lock", nullptr);
-    if (!lock || write(ready[1], "x", 1) != 1 || read(end[0], &byte, 1) != 1) _exit(1);
+    if (!lock || write(ready[1], "x", 1) != 1 || read(ended[0], &byte, 1) != 1) _exit(1);
     _exit(0);
   }
   char byte = 0;
   ASSERT_EQ(read(ready[0], &byte, 1), 1);
   const std::string text = error_text([&] { folder.claim(); });
   EXPECT_TRUE(has(text, "another run began in it since (process " + std::to_string(other))) << text;
-  ASSERT_EQ(write(end[1], "x", 1), 1);
+  ASSERT_EQ(write(ended[1], "x", 1), 1);
   int status = 0;
   waitpid(other, &status, 0);
   EXPECT_EQ(status, 0);
@@ -115,7 +128,7 @@ TEST(RunFolder, ATrainersCheckpointIsNeverAlone) {
   EXPECT_EQ(finished.code, 75) << finished.err;
   EXPECT_TRUE(has(finished.err, "out: was removed or renamed while the run trains"))
       << finished.err;
-  for (const char* name : {"run.lock", "config.json", "metrics.jsonl"})
+  for (const char* name : {"run.lock", "config.json", "metrics.jsonl", "train.log"})
     EXPECT_TRUE(fs::exists(dir / "out" / name)) << name;
   EXPECT_TRUE(CheckpointStore(dir / "out", 2).newest_good());
 }

@@ -1,14 +1,25 @@
 #include "gpt/base/log.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <fcntl.h>
+#include <regex>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <gtest/gtest.h>
 
+#include "gpt/base/files.h"
+#include "gpt/base/log_file.h"
+
+#include "support/file_fault.h"
+#include "support/temp_dir.h"
+
 namespace gpt {
 namespace {
+
+using testing::FileFaultGuard;
+using testing::TempDir;
 
 // stderr of a fresh process: the level is read once.
 std::string logged(const char* level) {
@@ -92,6 +103,104 @@ TEST(Log, ResultsGoToStdout) {
   print_line("b%s");
   EXPECT_EQ(::testing::internal::GetCapturedStdout(), "ab%s\n");
   EXPECT_EQ(::testing::internal::GetCapturedStderr(), "");
+}
+
+struct LogFileEnd {
+  ~LogFileEnd() { end_log_file(); }
+};
+
+// The file's lines without their times, each of which must be one.
+std::string without_times(const std::string& log) {
+  static const std::regex time(
+      R"((^|\n)\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} [+-]\d\d:\d\d (?=[a-z]))");
+  const std::string text = std::regex_replace(log, time, "$1");
+  const auto times = std::distance(std::sregex_iterator(log.begin(), log.end(), time), {});
+  EXPECT_EQ(times, std::count(log.begin(), log.end(), '\n')) << log;
+  return text;
+}
+
+TEST(LogFile, HasEveryLineWithTimeAndLevel) {
+  const TempDir dir;
+  const LogFileEnd end;
+  ::testing::internal::CaptureStdout();
+  ::testing::internal::CaptureStderr();
+  log_warning("before");
+  begin_log_file();
+  log_info("early {}");  // before there is a folder for it
+  print_line("result %s\n");
+  open_log_file(dir / "train.log");
+  log_debug("d");  // which the console does not show
+  log_warning("w\x1b[2J\nx");
+  print_text("not a line of the run\n");
+  log_error("e");
+  EXPECT_EQ(without_times(read_file(dir / "train.log")),
+            "info    early {}\ninfo    result %s\\u000a\ndebug   d\nwarning w\\u001b[2J x\n"
+            "error   e\n");
+  end_log_file();
+  log_error("after");
+  EXPECT_EQ(read_file(dir / "train.log").find("after"), std::string::npos);
+  EXPECT_EQ(::testing::internal::GetCapturedStdout(), "result %s\\u000a\nnot a line of the run\n");
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(),
+            "warning: before\nearly {}\nwarning: w\\u001b[2J x\nerror: e\nerror: after\n");
+}
+
+TEST(LogFile, ContinuesInANewFileAndAfterWhatIsThere) {
+  const TempDir dir;
+  const LogFileEnd end;
+  ::testing::internal::CaptureStderr();
+  open_log_file(dir.write("a.log", "torn"));
+  log_info("one");
+  open_log_file(dir / "b.log");
+  log_info("two");
+  ::testing::internal::GetCapturedStderr();
+  const std::string first = read_file(dir / "a.log");
+  EXPECT_EQ(first.substr(0, 5), "torn\n");
+  EXPECT_EQ(without_times(first.substr(5)), "info    one\n");
+  EXPECT_EQ(without_times(read_file(dir / "b.log")), "info    two\n");
+}
+
+TEST(LogFile, IsNotWrittenThroughALink) {
+  const TempDir dir;
+  const LogFileEnd end;
+  const fs::path victim = dir.write("victim", "precious");
+  fs::create_symlink(victim, dir / "train.log");
+  ::testing::internal::CaptureStderr();
+  open_log_file(dir / "train.log");
+  log_info("continues");
+  const std::string said = ::testing::internal::GetCapturedStderr();
+  EXPECT_NE(said.find("warning: " + (dir / "train.log").string() + ": is a symbolic link"),
+            std::string::npos)
+      << said;
+  EXPECT_NE(said.find("the run continues without its log\ngoes on\n"), std::string::npos) << said;
+  EXPECT_EQ(read_file(victim), "precious");
+}
+
+// One warning, and every line is there once there is space again.
+TEST(LogFile, AFullDiskIsOneWarning) {
+  const TempDir dir;
+  const LogFileEnd end;
+  const std::string file = (dir / "train.log").string();
+  ::testing::internal::CaptureStderr();
+  open_log_file(file);
+  log_info("a");
+  {
+    const FileFaultGuard full([](std::string_view call, const fs::path&, std::size_t*) {
+      return call == "write" ? ENOSPC : 0;
+    });
+    log_info("b");
+    log_info("c");
+  }
+  log_info("d");
+  log_info("e");
+  const std::string warning = file +
+                              ": cannot write: No space left on device; the run continues, its "
+                              "log is written later",
+                    again = file + ": the log is written again; no line was lost";
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(),
+            "a\nb\nwarning: " + warning + "\nc\nd\n" + again + "\ne\n");
+  EXPECT_EQ(without_times(read_file(file)), "info    a\ninfo    b\nwarning " + warning +
+                                                "\ninfo    c\ninfo    d\ninfo    " + again +
+                                                "\ninfo    e\n");
 }
 
 }  // namespace

@@ -32,8 +32,8 @@ void earlier_run(const fs::path& out) {
   CheckpointStore store(out, 2);
   save(store, 100, 1);
   save(store, 200, kOld);
-  replace_file(out / "metrics.jsonl", "old");
-  replace_file(out / "config.json", "old");
+  for (const char* name : {"metrics.jsonl", "config.json", "train.log"})
+    replace_file(out / name, "old");
 }
 
 // What train does before its first step, and then its first save, whose step the old run has too.
@@ -42,11 +42,13 @@ void replace_run(const fs::path& out, std::int64_t step = 100) {
   std::vector<fs::path> paths;
   for (const CheckpointInfo& info : store.list()) paths.push_back(info.path);
   EarlierRun earlier(out, paths);
-  const fs::path metrics = earlier.staged("metrics.jsonl"), config = earlier.staged("config.json");
+  const fs::path metrics = earlier.staged("metrics.jsonl"), config = earlier.staged("config.json"),
+                 train_log = earlier.staged("train.log");
   store.replaces(std::move(earlier));
   OutputFile log(metrics);
   log.write("new");
   replace_file(config, "new");
+  replace_file(train_log, "new");
   save(store, step, kNew);
   log.write(" and on");
 }
@@ -60,19 +62,22 @@ fs::path place_of_old(const fs::path& out) {
 
 void expect_old(const fs::path& out, const std::string& where) {
   EXPECT_EQ(newest_tag(out), kOld) << where;
-  EXPECT_EQ(names_in(out), "config.json metrics.jsonl step_00000100 step_00000200") << where;
+  EXPECT_EQ(names_in(out), "config.json metrics.jsonl step_00000100 step_00000200 train.log")
+      << where;
   EXPECT_EQ(read_file(out / "metrics.jsonl"), "old") << where;
   EXPECT_EQ(read_file(out / "config.json"), "old") << where;
+  EXPECT_EQ(read_file(out / "train.log"), "old") << where;
 }
 
 void expect_new(const fs::path& out, const std::string& where) {
   EXPECT_EQ(newest_tag(out), kNew) << where;
   const fs::path place = place_of_old(out);
   EXPECT_EQ(names_in(out),
-            "config.json metrics.jsonl " + place.filename().string() + " step_00000100")
+            "config.json metrics.jsonl " + place.filename().string() + " step_00000100 train.log")
       << where;
   EXPECT_EQ(read_file(out / "metrics.jsonl").substr(0, 3), "new") << where;
   EXPECT_EQ(read_file(out / "config.json"), "new") << where;
+  EXPECT_EQ(read_file(out / "train.log"), "new") << where;
   ASSERT_FALSE(place.empty()) << where;
   expect_old(place, where);
 }

@@ -52,6 +52,35 @@ TEST(CommandLine, ValuesMayHoldEqualsSignsAndMinus) {
             "command line: learning_rate: expected 0 or from 1e-30 to 100, got -1");
 }
 
+// Forms that CLI11 alone would read otherwise.
+TEST(CommandLine, AValueIsWhatStandsAfterTheEqualsSign) {
+  EXPECT_EQ(parse({"--dataset=x", "--dataset=", "--bs=3"}).error,
+            "command line: dataset: expected a text that is not empty, got \"\"");
+  EXPECT_EQ(parse({"--dataset=--bs=3"}).config.data.dataset, "--bs=3");
+  EXPECT_EQ(parse({"--dataset=[a,b]"}).config.data.dataset, "[a,b]");
+  EXPECT_EQ(parse({"--dataset", "[a, b]"}).config.data.dataset, "[a, b]");
+  EXPECT_EQ(parse({"--dataset=--"}).config.data.dataset, "--");
+  EXPECT_EQ(parse({"--dataset", "-"}).config.data.dataset, "-");
+  EXPECT_EQ(parse({"--eval_only="}).error,
+            "command line: eval_only: expected True or False, got the text \"\"");
+}
+
+TEST(CommandLine, AFlagTakesNoFileForItsValue) {
+  const TempDir dir;
+  const std::string file = dir.write("a.py", "batch_size = 2\n").string();
+  const Parsed parsed = parse({"--eval_only", file, "--compile", "false", "--eval_only", "0"});
+  EXPECT_EQ(parsed.error, "");
+  EXPECT_EQ(parsed.config.data.batch_size, 2);
+  EXPECT_FALSE(parsed.config.system.compile);
+  EXPECT_FALSE(parsed.config.io.eval_only);
+  PrepareConfig config;
+  Settings settings(options_of(config));
+  const CommandLine line =
+      read_command_line({"--force", "a.txt", "-", "--out", "x", "train"}, settings, true);
+  EXPECT_EQ(line.inputs, (std::vector<std::string>{"a.txt", "-", "train"}));
+  EXPECT_EQ(config.out, "x");
+}
+
 TEST(CommandLine, LeftToRightLaterWins) {
   const TempDir dir;
   const std::string py = dir.write("a.py", "batch_size = 2\nn_layer = 3\n").string();
@@ -76,6 +105,15 @@ TEST(CommandLine, MistakesAreOneClearLine) {
             "command line: --batch_size: expected a value after it, as in --batch_size=VALUE");
   EXPECT_EQ(parse({"stray"}).error,
             "command line: 'stray': expected a config file (.py or .json) or --key=value");
+  EXPECT_EQ(parse({"--"}).error,
+            "command line: '--': expected a config file (.py or .json) or --key=value");
+  EXPECT_EQ(parse({"++"}).error,
+            "command line: '++': expected a config file (.py or .json) or --key=value");
+  EXPECT_EQ(parse({"-x=1"}).error,
+            "command line: '-x=1': expected a config file (.py or .json) or --key=value");
+  EXPECT_EQ(parse({"--=1"}).error, "command line: : unknown key; --help lists all keys");
+  EXPECT_EQ(parse({"--positional-argument=1"}).error,
+            "command line: positional_argument: unknown key; --help lists all keys");
   EXPECT_EQ(parse({"--config=x.toml"}).error,
             "command line: config file 'x.toml' should end in .py or .json");
   EXPECT_EQ(parse({"no/such/file.py"}).error,

@@ -57,6 +57,25 @@ TEST(Printing, HelpFitsEightyColumnsAndNamesEveryKey) {
   }
 }
 
+// Without line breaks and indents.
+std::string in_one_line(const std::string& text) {
+  std::istringstream words(text);
+  std::string line;
+  for (std::string word; words >> word;) line += " " + word;
+  return line;
+}
+
+TEST(Printing, HelpIsGroupedAndNamesDefaultsAndOtherNames) {
+  TrainConfig config;
+  const std::string help = help_text(options_of(config));
+  EXPECT_TRUE(help.starts_with("Input and output\n  --out_dir=\"out\"\n      ")) << help;
+  EXPECT_NE(help.find("\n\nData\n  --"), std::string::npos);
+  EXPECT_NE(in_one_line(help).find("Other names: --lr."), std::string::npos) << help;
+  EXPECT_NE(in_one_line(help).find("Other names: --grad_accum,"), std::string::npos);
+  PrepareConfig prepare;  // has a key `out` itself
+  EXPECT_NE(help_text(options_of(prepare)).find("  --out=\"\"\n"), std::string::npos);
+}
+
 TEST(Printing, ReadmeTableIsTheGeneratedOne) {
   const std::string readme = read_file(GPT_SOURCE_DIR "/configs/README.md");
   const std::string begin = "<!-- keys:begin -->\n", end = "<!-- keys:end -->";

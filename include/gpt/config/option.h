@@ -1,4 +1,4 @@
-// The fields of a config as a list, so that the doors need no templates.
+// The fields of a config as a list, so that what reads and writes them needs no templates.
 #pragma once
 
 #include <cstdint>
@@ -12,6 +12,7 @@
 #include "gpt/config/export_config.h"
 #include "gpt/config/field.h"
 #include "gpt/config/import_config.h"
+#include "gpt/config/plan_config.h"
 #include "gpt/config/prepare_config.h"
 #include "gpt/config/sample_config.h"
 #include "gpt/config/train_config.h"
@@ -29,6 +30,7 @@ struct Option {
 
 // In the order of declaration. The config must outlive the list.
 std::vector<Option> options_of(TrainConfig& config);
+std::vector<Option> options_of(PlanConfig& config);
 std::vector<Option> options_of(BenchConfig& config);
 std::vector<Option> options_of(SampleConfig& config);
 std::vector<Option> options_of(EvalConfig& config);

@@ -11,7 +11,10 @@ namespace gpt {
 // A flat JSON object in order of declaration; fed back it gives the same config, bit for bit.
 std::string to_json(const std::vector<Option>& options);
 
-// Grouped by section, at most 80 columns wide, ending with the aliases.
+// The value as help and tables show it: texts in quotes.
+std::string shown_default(const Option& option);
+
+// CLI11's help page: grouped by section, with the other names, at most 80 columns wide.
 std::string help_text(const std::vector<Option>& options);
 
 // Markdown: | key | default | meaning |, a table per section.

@@ -1,4 +1,4 @@
-// The folder of a run under way: its lock, its config and its metrics.
+// The folder of a run under way: its lock, its config, its metrics and its log.
 #pragma once
 
 #include <optional>
@@ -15,19 +15,20 @@ class RunFolder {
   // Makes it where it is missing. InputError if another process is at work in it.
   explicit RunFolder(const std::string& out_dir);
 
-  // Writes config.json and opens metrics.jsonl, where `files`, which must outlive this, has them.
+  // Writes config.json and opens metrics.jsonl and train.log, where `files`, which must outlive
+  // this, has them. The log stays open after this object: the error that ends the run goes there.
   void begin(const RunFiles& files, const std::string& config_json);
   // What is written before begin() waits for it.
   MetricsSink& metrics() { return metrics_; }
 
   // To be called before anything is saved. A folder that was removed or renamed meanwhile is made
-  // again with all three: what is in memory may be the only copy of the run. Where another run has
+  // again with all four: what is in memory may be the only copy of the run. Where another run has
   // begun there since, an Error: nothing of ours goes into it. IoError if making it fails; the next
   // call continues with it.
   void claim();
 
  private:
-  void open_metrics();
+  void open_files();
   [[noreturn]] void refuse(const std::string& owner) const;
 
   const fs::path path_, lock_path_;

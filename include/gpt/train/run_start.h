@@ -36,14 +36,16 @@ class RunFiles {
   RunFiles& operator=(const RunFiles&) = delete;
   // IoError.
   void write_config(const std::string& json) const;
-  // Where metrics.jsonl is now.
+  // Where metrics.jsonl and train.log are now.
   fs::path metrics() const;
+  fs::path log() const;
 
  private:
   bool staged() const;
 
   const CheckpointStore& store_;
-  fs::path out_dir_, staged_config_, staged_metrics_;  // the latter: "" if nothing is replaced
+  // The staged ones: "" if nothing is replaced.
+  fs::path out_dir_, staged_config_, staged_metrics_, staged_log_;
 };
 
 // The windows that the checkpoint had drawn ahead, if they are windows of this dataset; of another
