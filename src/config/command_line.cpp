@@ -83,7 +83,7 @@ class CommandLineReader {
 
   void add_options() {
     app_.set_help_flag();
-    gpt::add_options(app_, settings_.options_of(),
+    gpt::add_options(app_, settings_.options(),
                      [this](const std::string& key, const std::string& text) {
                        settings_.assign_text(key, text, kOrigin);
                      });
