@@ -242,7 +242,9 @@ TEST(Program, ARunsLogHasEveryLineThatTheConsoleHad) {
            : line.starts_with("warning: ") ? " warning " + line.substr(9)
                                            : " info    " + line;
     EXPECT_NE(log.find(line + "\n"), std::string::npos) << line;
-    if (bad) EXPECT_TRUE(log.ends_with(line + "\n")) << log;
+    if (bad) {
+      EXPECT_TRUE(log.ends_with(line + "\n")) << log;
+    }
   }
   EXPECT_EQ(count_in(log, "\n"), count) << log;
 }
