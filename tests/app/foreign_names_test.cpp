@@ -99,17 +99,22 @@ TEST_F(ForeignNames, NoLinkInADatasetFolderIsWrittenThrough) {
   }
 }
 
-TEST_F(ForeignNames, ALinkThatIsExportedToIsReplacedItself) {
+// What a link leads to is judged as if it had been named itself.
+TEST_F(ForeignNames, AnExportThroughALinkReplacesOnlyAnExport) {
   trained();
-  for (const std::string link : {"link.pt", "link.pt.tmp-$$"}) {
-    const Finished done =
-        shell(dir_, "ln -sfT victim " + link +
-                        "\nexec $GPT export --out_dir=out --format=nanogpt --to=link.pt "
-                        "--overwrite=True");
-    EXPECT_EQ(done.code, 0) << done.err;
-    expect_untouched(link);
-    EXPECT_TRUE(fs::is_regular_file(fs::symlink_status(dir_ / "link.pt")));
-  }
+  const std::string export_to =
+      "\nexec $GPT export --out_dir=out --format=nanogpt --overwrite=True --to=";
+  const Finished foreign = shell(dir_, "ln -sfT victim link.pt" + export_to + "link.pt");
+  EXPECT_EQ(foreign.code, 2) << foreign.err;
+  expect_untouched("link.pt");
+  EXPECT_TRUE(fs::is_symlink(dir_ / "link.pt"));
+  EXPECT_EQ(shell(dir_, export_to + "real.pt").code, 0);
+  const auto size = fs::file_size(dir_ / "real.pt");
+  dir_.write("old.pt", read_file(dir_ / "real.pt"));
+  const Finished own = shell(dir_, "ln -sfT old.pt link.pt" + export_to + "link.pt");
+  EXPECT_EQ(own.code, 0) << own.err;
+  EXPECT_TRUE(fs::is_symlink(dir_ / "link.pt"));
+  EXPECT_EQ(fs::file_size(dir_ / "old.pt"), size);
   put_pipe("pipe.pt");
   const Finished refused =
       shell(dir_, "$GPT export --out_dir=out --format=nanogpt --to=pipe.pt --overwrite=True");
