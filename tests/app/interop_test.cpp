@@ -88,7 +88,7 @@ TEST(Nanogpt, ItsRunGoesOnHereWithItsLosses) {
 
   const Finished resumed = run(dir, train({"--out_dir=out", "--init_from=resume"}));
   ASSERT_EQ(resumed.code, 0) << resumed.err;
-  EXPECT_NE(resumed.err.find("ckpt.pt: nanoGPT's checkpoint was taken over as out/step_00000010"),
+  EXPECT_NE(resumed.err.find("ckpt.pt: nanoGPT's checkpoint was imported as out/step_00000010"),
             std::string::npos)
       << resumed.err;
   expect_same_losses(losses(dir / "out/metrics.jsonl"), going_on.at("losses"), 21);
