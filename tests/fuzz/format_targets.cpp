@@ -11,6 +11,7 @@
 #include "gpt/formats/zip_writer.h"
 
 #include "fuzz/targets.h"
+#include "support/temp_dir.h"
 
 namespace gpt::fuzz {
 
@@ -76,15 +77,16 @@ void read_pickle(std::string_view bytes) {
 }
 
 void read_torch(std::string_view bytes) {
-  const BytesFile file("");
-  ZipWriter zip(file.path());
+  const testing::TempDir dir;  // a file without a name cannot be written by name
+  const std::string path = (dir / "archive.pt").string();
+  ZipWriter zip(path);
   zip.add("archive/data.pkl", bytes);
   zip.add("archive/byteorder", "little");
   zip.add("archive/data/0", std::string(96, '\x01'));
   zip.add("archive/data/1", std::string(6, '\x02'));
   zip.add("archive/version", "3\n");
   zip.finish();
-  read_torch_file(file.path());
+  read_torch_file(path);
 }
 
 void read_tokens(std::string_view bytes) {
