@@ -238,7 +238,8 @@ TEST(HfFolder, ReadsItsOwnFolderCroppedAndRefusesDamage) {
   EXPECT_EQ(error(config), "");
   EXPECT_NE(error("{").find("config.json:1: not valid JSON (byte 1)"), std::string::npos);
   EXPECT_NE(error("[]").find("expected a JSON object"), std::string::npos);
-  EXPECT_NE(error(std::string(100000, '[')).find("nested deeper than 64 levels"), std::string::npos);
+  EXPECT_NE(error(std::string(100000, '[')).find("nested deeper than 64 levels"),
+            std::string::npos);
   EXPECT_NE(changed("model_type", "llama").find("expected \"gpt2\""), std::string::npos);
   EXPECT_NE(changed("n_layer", -1).find("expected a size from 1 up"), std::string::npos);
   EXPECT_NE(changed("n_layer", "2").find("expected a size from 1 up"), std::string::npos);

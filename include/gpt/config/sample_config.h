@@ -20,7 +20,8 @@ struct SampleConfig {
         not_empty()) = "\n";
   FIELD(std::int64_t, num_samples, "Samples to draw.", between(1, 10000000)) = 10;
   FIELD(std::int64_t, max_new_tokens, "Tokens in each sample.", between(1, 1000000000)) = 500;
-  FIELD(double, temperature, "1: the model's own probabilities; lower is more conservative, higher is more random.",
+  FIELD(double, temperature,
+        "1: the model's own probabilities; lower is more conservative, higher is more random.",
         between(1e-6, 100.0)) = 0.8;
   FIELD(std::int64_t, top_k, "Draw from the k likeliest tokens only; 0: from all.",
         at_least(0)) = 200;
