@@ -4,7 +4,7 @@ batch_size = 12
 block_size = 1024
 gradient_accumulation_steps = 5 * 8
 
-# 600k steps of 491,520 tokens; the learning rate reaches its floor at the last one.
+# 600k steps of 491,520 tokens; the learning rate reaches its minimum at the last one.
 max_iters = 600000
 lr_decay_iters = 600000
 

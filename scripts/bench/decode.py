@@ -34,7 +34,7 @@ def write_checkpoint(program, work):
 
 
 def nanogpt(prompt, count, every):
-    """Seconds of nanoGPT's generate, which reads the whole window anew for each token, and of its
+    """Seconds of nanoGPT's generate, which reads the whole window again for each token, and of its
     last token. Of each `every` tokens one is timed and the others lie on the line between."""
     model = nanogpt_model.Gpt(nanogpt_model.Shape(**SHAPE)).eval()
     tokens = torch.zeros((1, prompt + count), dtype=torch.long)

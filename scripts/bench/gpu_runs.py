@@ -252,7 +252,7 @@ def refusal(bench):
 STEPS = [
     ("parity", "losses: CUDA, CPU and PyTorch on this GPU; TF32; dropout; micro-batches", 45, parity),
     ("recompute", "the fused engine's levels of recomputation and its graphs", 20, recompute),
-    ("precision", "bfloat16 and float16 runs beside float32", 15, precision),
+    ("precision", "bfloat16 and float16 runs compared with float32", 15, precision),
     ("resume", "deterministic=True: a resumed run bit by bit", 30, resume),
     ("stop", "SIGTERM saves and exits with 75", 8, stop),
     ("refusal", "device=cuda:99 is one line and exit code 2", 6, refusal),

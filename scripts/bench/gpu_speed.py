@@ -16,7 +16,7 @@ SMALL = {"n_layer": 2, "n_head": 2, "n_embd": 64, "block_size": 64, "vocab_size"
 WARM_UP = 10
 LIMIT = 90  # seconds of a run, which takes some ten; three times as long where PyTorch compiles
 # The design's aims, in the same run on the same card.
-SPEED_AIM = 1.40  # beside PyTorch compiled
+SPEED_AIM = 1.40  # compared with PyTorch compiled
 MEMORY_AIM = 0.50  # of PyTorch's peak
 RATE_AIMS = {"H200": 600_000}  # tokens/s of 124M at batch 16
 
@@ -94,7 +94,7 @@ def memory(bench):
 
 def compare_peaks(bench, name, mine, theirs):
     word = "UNCLEAR" if bench.small else judge(theirs / mine, 1 / MEMORY_AIM)
-    bench.say(word, f"peak beside {name}", f"reserved {mine:.0f} MiB, PyTorch {theirs:.0f} MiB: "
+    bench.say(word, f"peak compared with {name}", f"reserved {mine:.0f} MiB, PyTorch {theirs:.0f} MiB: "
                                            f"{mine / theirs:.2f} of it (the design's aim: {MEMORY_AIM:.2f})")
 
 
@@ -223,9 +223,9 @@ def medium32(bench):
 
 
 STEPS = [
-    ("speed", "124M, batch 16: tokens per second beside PyTorch eager and compiled, in turns", 110,
+    ("speed", "124M, batch 16: tokens per second compared with PyTorch eager and compiled, in turns", 110,
      speed),
-    ("memory", "124M, batch 16: peaks beside PyTorch's, evaluations included", 80, memory),
+    ("memory", "124M, batch 16: peaks compared with PyTorch's, evaluations included", 80, memory),
     ("batch64", "training and evaluation at batch 64 x 1024", 15, user_config),
     ("sizes", "as `speed` at batch 64, compiled only", 90, sizes),
     ("batch4", "as `sizes` at batch 4, with graphs", 90, batch4),

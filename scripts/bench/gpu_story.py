@@ -71,7 +71,7 @@ def yardstick(bench, both, keys):
 
 
 def compare(bench, free, held, limit, dtype):
-    """The run within the limit beside those without; `free` may be but one of two."""
+    """The run within the limit compared with those without; `free` may be but one of two."""
     bench.verdict(held["replanned"] == 0, "the plan holds",
                   f"{held['replanned']} times out of memory, or its cache flushed, within {limit}")
     apart = max(abs(a - b) for a, b in zip(free[0]["losses"], held["losses"]))

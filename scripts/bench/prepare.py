@@ -1,4 +1,4 @@
-"""Times `gpttrain prepare` beside what bounds it; see scripts/bench/prepare."""
+"""Times `gpttrain prepare` next to what bounds it; see scripts/bench/prepare."""
 
 import argparse
 import json

@@ -21,15 +21,15 @@ def run_round(both, programs, keys):
     return found
 
 
-def judge(rounds, floor):
+def judge(rounds, minimum):
     """The ratio after / before of each round, their median, the noise, and what they say. The noise
     is the median of how far two runs of one side lie apart, or of how far the rounds' ratios lie from
-    theirs, whichever is more, and at least `floor`."""
+    theirs, whichever is more, and at least `minimum`."""
     ratios = [sum(r["after"]) / sum(r["before"]) for r in rounds]
     middle = statistics.median(ratios)
     apart = [max(pair) / min(pair) - 1 for r in rounds for pair in (r["before"], r["after"])]
     # The mean of two runs of each side lies half as far off as two runs lie apart.
-    noise = max(statistics.median(apart), statistics.median(abs(r - middle) for r in ratios), floor)
+    noise = max(statistics.median(apart), statistics.median(abs(r - middle) for r in ratios), minimum)
     verdict = "the same"
     if abs(middle - 1) > noise:
         verdict = "slower" if middle > 1 else "faster"

@@ -91,9 +91,9 @@ def start(command, log, environment):
     return child
 
 
-# What gpttrain says when it has chosen its device. It goes on without a GPU that it was asked for.
+# What gpttrain says when it has chosen its device. It continues without a GPU that it was asked for.
 RAN_ON = re.compile(r"^gpttrain \S+: (\S+) \(.*\), (\w+), \d+ thread", re.M)
-# And when it goes on without a graph that it was asked for.
+# And when it continues without a graph that it was asked for.
 NO_GRAPH = re.compile(r"^.*was not recorded as a graph.*", re.M)
 
 

@@ -1,4 +1,4 @@
-# The commit that is built, for bug reports; "" outside of a git checkout. A new commit configures anew.
+# The commit that is built, for bug reports; "" outside of a git checkout. A new commit configures again.
 function(gpt_commit out)
   set(${out} "" PARENT_SCOPE)
   set(log ${CMAKE_SOURCE_DIR}/.git/logs/HEAD)

@@ -1,5 +1,5 @@
 # LibTorch is the pinned PyTorch wheel. find_package(Torch) would insist on a CUDA toolkit, so the
-# few libraries are named here; their own rpaths find the nvidia/* wheels beside them.
+# few libraries are named here; their own rpaths find the nvidia/* wheels next to them.
 if(NOT EXISTS "${GPTTRAIN_TORCH}/include/ATen/ATen.h")
   file(GLOB _torch ${GPT_CACHE_DIR}/venv/lib/python3*/site-packages/torch)
   if(DEFINED ENV{GPTTRAIN_TORCH})
@@ -38,7 +38,7 @@ if(GPT_HAVE_CUDA)
   # The wheel's CUDA runtime, not the toolkit's: a process must not hold two of them.
   gpt_torch_library(cudart ${_site_packages}/nvidia/cu${GPT_CUDA_MAJOR}/lib/libcudart.so.${GPT_CUDA_MAJOR})
   gpt_torch_library(cublasLt ${_site_packages}/nvidia/cu${GPT_CUDA_MAJOR}/lib/libcublasLt.so.${GPT_CUDA_MAJOR})
-  # torch_cuda registers its kernels when it is loaded; no symbol of ours asks for it.
+  # torch_cuda registers its kernels when it is loaded; no symbol of ours requests it.
   target_link_libraries(gpt_torch INTERFACE
     -Wl,--no-as-needed,${GPTTRAIN_TORCH}/lib/libtorch_cuda.so,--as-needed
     torch::c10_cuda torch::cudart torch::cublasLt)
@@ -46,7 +46,7 @@ endif()
 message(STATUS "gpttrain: LibTorch ${GPT_TORCH_VERSION} in ${GPTTRAIN_TORCH}")
 
 # One precompiled ATen header for all Torch modules: 15 s once, 5 s saved in each file after it. No more
-# than ATen: g++ instantiates the templates that the header left pending anew in each file, and those
+# than ATen: g++ instantiates the templates that the header left pending again in each file, and those
 # of torch/csrc/autograd/custom_function.h, which three files need, would take a second in all.
 add_library(gpt_torch_pch OBJECT ${CMAKE_SOURCE_DIR}/scripts/cmake/torch_pch.cpp)
 target_link_libraries(gpt_torch_pch PRIVATE gpt_torch)

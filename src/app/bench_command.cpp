@@ -4,10 +4,10 @@
 #include "gpt/config/command_line.h"
 #include "gpt/config/printing.h"
 #include "gpt/config/validate.h"
+#include "gpt/train/memory_setup.h"
 
 #include "app/bench_report.h"
 #include "app/commands.h"
-#include "app/memory_setup.h"
 
 namespace gpt {
 

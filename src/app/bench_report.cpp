@@ -6,9 +6,8 @@
 #include <nlohmann/json.hpp>
 
 #include "gpt/base/strings.h"
+#include "gpt/base/version.h"
 #include "gpt/config/printing.h"
-
-#include "app/version.h"
 
 namespace gpt {
 

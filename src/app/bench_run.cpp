@@ -5,18 +5,18 @@
 #include <cmath>
 #include <limits>
 #include <sys/resource.h>
+#include <utility>
 
-#include <ATen/CPUGeneratorImpl.h>
 #include <ATen/Parallel.h>
 
 #include "gpt/base/terminal.h"
 #include "gpt/device/device.h"
 #include "gpt/device/memory.h"
-#include "gpt/optim/adamw.h"
-#include "gpt/train/trainer.h"
+#include "gpt/metrics/jsonl.h"
+#include "gpt/train/machine.h"
+#include "gpt/train/memory_setup.h"
+#include "gpt/train/run.h"
 
-#include "app/memory_setup.h"
-#include "app/setup.h"
 #include "app/synthetic_data.h"
 
 namespace gpt {
@@ -37,68 +37,13 @@ void leave_only_steps(TrainConfig& config, const fs::path& folder) {
   make_directories(config.io.out_dir);
 }
 
-// The parts of a run, as the train command assembles them, and the steps.
-struct Bench {
-  TrainConfig& config;
-  const Dataset& dataset;
-  Compute compute;
-  at::Generator generator;
-  Gpt model;
-  AdamW optimizer;
-  GradScaler scaler;
-  CheckpointStore store;
-  Metrics metrics;
-  Batches batches;
-  Report report;
-  std::unique_ptr<Engine> engine;
-  Trainer trainer;
+double timed_step(Run& run) {
+  const auto start = Clock::now();
+  run.trainer.advance();
+  return seconds_since(start);
+}
 
-  // Step 1: step 0's line would be printed.
-  static Manifest start() {
-    Manifest state;
-    state.step = 1;
-    return state;
-  }
-
-  Bench(TrainConfig& c, const Dataset& data, const Compute& where, const PeakRate& peak)
-      : config(c),
-        dataset(data),
-        compute(where),
-        generator(at::detail::createCPUGenerator(static_cast<std::uint64_t>(c.system.seed))),
-        model(placed(c, data, where, generator)),
-        optimizer(tensors_of(model.parameters()), c.optimizer,
-                  offload_level(c.memory.optimizer_offload)),
-        scaler(where.type == at::kHalf),
-        store(c.io.out_dir, 2),
-        metrics(fs::path(c.io.out_dir) / "metrics.jsonl"),
-        batches(c.data, data, generator, where.device, {}),
-        report(c, where.device, metrics,
-               Throughput(model.flops_per_token(),
-                          static_cast<double>(batches.effective_batch() * c.data.block_size),
-                          peak.flops)),
-        engine(set_up_engine(c, model, where)),
-        trainer({config, compute, model, *engine, optimizer, scaler, dataset, batches, generator,
-                 store, report, ""},
-                start()) {
-    report.started(1, /*resumed=*/false);
-    if (config.memory.empty_cache != "off") release_cached_memory(compute.device);
-  }
-
-  static Gpt placed(const TrainConfig& c, const Dataset& data, const Compute& where,
-                    at::Generator& generator) {
-    Gpt model(c.model, data.vocab_size, c.data.block_size, generator);
-    model.to(where.device, offload_level(c.memory.optimizer_offload));
-    return model;
-  }
-
-  double timed_step() {
-    const auto start = Clock::now();
-    trainer.advance();
-    return seconds_since(start);
-  }
-};
-
-// A GPU's step has only been queued when the trainer goes on; those that follow wait for each
+// A GPU's step has only been queued when the trainer continues; those that follow wait for each
 // other.
 double seconds_to_finish(const c10::Device& device) {
   const auto start = Clock::now();
@@ -127,18 +72,23 @@ BenchResult run_bench(TrainConfig config, const BenchConfig& bench) {
   settle_vocabulary(config);
   const Compute compute = set_up_machine(config.system);
   const Planned planned = set_up_memory(config, std::nullopt, compute);
-  const Dataset dataset =
+  Dataset dataset =
       synthetic_dataset(folder.path(), *config.model.vocab_size.value, config.data.block_size);
   BenchResult result;
-  Bench run(config, dataset, compute, {});
+  CheckpointStore store(config.io.out_dir, 2);
+  JsonlMetrics metrics(fs::path(config.io.out_dir) / "metrics.jsonl");
+  // Step 1: step 0's line would be printed.
+  Run run({.config = config, .dataset = std::move(dataset), .compute = compute, .first_step = 1},
+          store, metrics);
+  run.start();
   result.setup = seconds_since(start);
 
   reset_peak_memory(compute.device);
-  result.first = run.timed_step() + seconds_to_finish(compute.device);
+  result.first = timed_step(run) + seconds_to_finish(compute.device);
   double last = result.first;
-  for (std::int64_t i = 0; i < bench.untimed_iters; ++i) last = run.timed_step();
+  for (std::int64_t i = 0; i < bench.untimed_iters; ++i) last = timed_step(run);
   const std::int64_t count = iterations_for(bench.timed_iters, last);
-  for (std::int64_t i = 0; i < count; ++i) result.whole.push_back(run.timed_step());
+  for (std::int64_t i = 0; i < count; ++i) result.whole.push_back(timed_step(run));
   {
     PhaseTimer clock(compute.device);
     for (std::int64_t i = 0; i < count; ++i) {
@@ -154,10 +104,10 @@ BenchResult run_bench(TrainConfig config, const BenchConfig& bench) {
   result.threads = at::get_num_threads();
   result.config = config;
   result.parameters = run.model.parameter_count();
-  result.tokens = static_cast<double>(run.batches.effective_batch() * config.data.block_size);
+  result.tokens = static_cast<double>(run.tokens_per_step());
   result.flops = run.model.flops_per_token() * result.tokens;
   result.planned = planned.train_peak();
-  // The factors of the product need room that graphs may hold.
+  // The factors of the product need memory that graphs may hold.
   run.engine->release_memory();
   release_cached_memory(compute.device);
   result.peak = measured_peak(compute.device, compute.type);

@@ -9,8 +9,9 @@
 #include "gpt/base/process.h"
 #include "gpt/base/signal.h"
 #include "gpt/base/strings.h"
+#include "gpt/base/version.h"
 
-#include "app/version.h"
+#include "app/version_details.h"
 
 namespace gpt {
 
@@ -69,7 +70,7 @@ ExitCode run_program(const Arguments& arguments) {
   app.require_subcommand(0, 1);
   app.footer(
       "Each command has its own --help. Exit codes: 0 done, 1 failed, 2 wrong input,\n"
-      "75 stopped by a signal after saving (the same command goes on).");
+      "75 stopped by a signal after saving (the same command resumes).");
   for (const Command& command : kCommands)
     app.add_subcommand(command.name, command.summary)->group(*command.summary ? "Commands" : "");
 

@@ -7,10 +7,10 @@
 #include "gpt/config/command_line.h"
 #include "gpt/config/validate.h"
 #include "gpt/train/dataset.h"
+#include "gpt/train/machine.h"
 
 #include "app/commands.h"
 #include "app/doctor_report.h"
-#include "app/setup.h"
 
 namespace gpt {
 

@@ -14,11 +14,12 @@
 #include "gpt/base/files.h"
 #include "gpt/base/strings.h"
 #include "gpt/base/user_folders.h"
+#include "gpt/base/version.h"
 #include "gpt/device/memory.h"
 #include "gpt/device/watch.h"
 #include "gpt/kernels/gemm/gemm_backend.h"
 
-#include "app/version.h"
+#include "app/version_details.h"
 
 namespace gpt {
 
@@ -44,7 +45,7 @@ std::string value_in(const fs::path& file, const std::string& key, char separato
   return "";
 }
 
-// Of those that a kernel of the program or of its libraries asks for.
+// Of those that a kernel of the program or of its libraries requests.
 std::vector<std::string> cpu_features() {
   constexpr std::array kAsked{"avx2",     "fma",         "f16c",        "avx512f",  "avx512bw",
                               "avx512vl", "avx512_vnni", "avx512_bf16", "amx_tile", "amx_bf16"};

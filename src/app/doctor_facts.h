@@ -12,8 +12,7 @@
 #include "gpt/device/device.h"
 #include "gpt/device/library_versions.h"
 #include "gpt/device/nvml.h"
-
-#include "app/machine_plan.h"
+#include "gpt/train/machine_plan.h"
 
 namespace gpt {
 

@@ -117,7 +117,7 @@ void judge_exchange(const DoctorFacts& facts, Findings& findings) {
                                facts.shm_free ? human_bytes(*facts.shm_free) + " are free in"
                                               : std::string("there is no"),
                                " /dev/shm, through which NCCL may have to move gradients"),
-                        "start the container with --shm-size=1g, or make room in /dev/shm"});
+                        "start the container with --shm-size=1g, or free space in /dev/shm"});
   if (facts.memlock && *facts.memlock < kLocked)
     findings.push_back({Finding::kNote,
                         concat("several cards, and memlock is ", human_bytes(*facts.memlock),
@@ -160,7 +160,7 @@ void judge_machine(const DoctorFacts& facts, Findings& findings) {
           {Finding::kWarning,
            concat(human_bytes(*disk.free), " are free for out_dir, checkpoints need ",
                   human_bytes(std::max(needed, kGiB / 4))),
-           "make room, or choose another --out_dir"});
+           "free some space, or choose another --out_dir"});
   }
   const bool offload = facts.planned && facts.planned->chosen.best &&
                        facts.planned->chosen.best->choice.offload != Offload::kOff;

@@ -16,12 +16,12 @@
 #include "gpt/eval/hellaswag.h"
 #include "gpt/eval/lambada.h"
 #include "gpt/eval/perplexity.h"
+#include "gpt/train/machine.h"
 
 #include "app/commands.h"
 #include "app/decoder_setup.h"
 #include "app/model_scorer.h"
 #include "app/open_model.h"
-#include "app/setup.h"
 
 namespace gpt {
 

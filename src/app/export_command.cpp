@@ -7,11 +7,11 @@
 #include "gpt/formats/finite.h"
 #include "gpt/interop/hf_writer.h"
 #include "gpt/interop/nanogpt_writer.h"
+#include "gpt/train/run_start.h"
 
 #include "app/commands.h"
 #include "app/export_target.h"
 #include "app/export_tokenizer.h"
-#include "app/run_start.h"
 
 namespace gpt {
 

@@ -4,10 +4,10 @@
 #include "gpt/config/command_line.h"
 #include "gpt/config/printing.h"
 #include "gpt/interop/pretrained.h"
+#include "gpt/train/run_lock.h"
 
 #include "app/commands.h"
 #include "app/import_run.h"
-#include "app/lock.h"
 
 namespace gpt {
 
@@ -17,7 +17,7 @@ constexpr const char* kImportUsage =
     "Usage: gpttrain import ckpt.pt [--out_dir=DIR] [--key=value...]\n"
     "       gpttrain import FOLDER|gpt2|gpt2-medium|gpt2-large|gpt2-xl --out_dir=DIR\n"
     "Writes a checkpoint from nanoGPT's ckpt.pt (weights, optimizer, iteration) or a\n"
-    "Hugging Face GPT-2 folder (weights); --init_from=resume goes on from it.\n\n";
+    "Hugging Face GPT-2 folder (weights); --init_from=resume continues from it.\n\n";
 
 fs::path source_of(const std::string& input, const std::string& pretrained_dir) {
   if (is_pretrained_name(input)) {
@@ -61,7 +61,7 @@ ExitCode import_command(const Arguments& arguments) {
                "; choose another --out_dir, or add --overwrite=True to move it aside"));
   const fs::path written = import_run(source, config, present);
   print_line("wrote " + written.string() +
-             "; go on with --init_from=resume --out_dir=" + config.out_dir);
+             "; resume it with --init_from=resume --out_dir=" + config.out_dir);
   return kExitDone;
 }
 

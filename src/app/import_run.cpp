@@ -10,6 +10,7 @@
 #include "gpt/base/error.h"
 #include "gpt/base/log.h"
 #include "gpt/base/strings.h"
+#include "gpt/base/version.h"
 #include "gpt/checkpoint/run_state.h"
 #include "gpt/config/printing.h"
 #include "gpt/config/settings.h"
@@ -19,9 +20,7 @@
 #include "gpt/interop/nanogpt_checkpoint.h"
 #include "gpt/interop/tensor_file.h"
 #include "gpt/text/tokenizer_files.h"
-
-#include "app/run_start.h"
-#include "app/version.h"
+#include "gpt/train/run_start.h"
 
 namespace gpt {
 
@@ -86,7 +85,7 @@ void adopt_sizes(const ModelShape& shape, TrainConfig& config) {
   config.io.init_from = "scratch";
 }
 
-// As a meta.json, for a folder that has a tokenizer beside its weights; "" stands for GPT-2's.
+// As a meta.json, for a folder that has a tokenizer next to its weights; "" stands for GPT-2's.
 std::string vocabulary_beside(const WeightSource& weights) {
   const fs::path folder = weights.tokenizer_folder();
   if (folder.empty()) return "";
@@ -192,7 +191,7 @@ fs::path import_run(const fs::path& source, const ImportConfig& config,
   return fs::path(config.out_dir) / checkpoint_name(manifest.step);
 }
 
-void take_over_nanogpt(const std::string& out_dir, const std::string& data_dir) {
+void import_nanogpt(const std::string& out_dir, const std::string& data_dir) {
   const fs::path file = fs::path(out_dir) / kNanogptFile;
   std::error_code ignored;
   if (!fs::exists(file, ignored) || !CheckpointStore(out_dir, 2).list().empty()) return;
@@ -200,7 +199,7 @@ void take_over_nanogpt(const std::string& out_dir, const std::string& data_dir) 
   config.out_dir = out_dir;
   config.data_dir = data_dir;
   const fs::path written = import_run(file, config);
-  log_info(file.string() + ": nanoGPT's checkpoint was taken over as " + written.string());
+  log_info(file.string() + ": nanoGPT's checkpoint was imported as " + written.string());
 }
 
 }  // namespace gpt

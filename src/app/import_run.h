@@ -20,6 +20,6 @@ fs::path import_run(const fs::path& source, const ImportConfig& config,
                     const std::vector<CheckpointInfo>& replaced = {});
 
 // For init_from=resume: where out_dir holds no checkpoint but nanoGPT's ckpt.pt, imports that.
-void take_over_nanogpt(const std::string& out_dir, const std::string& data_dir);
+void import_nanogpt(const std::string& out_dir, const std::string& data_dir);
 
 }  // namespace gpt

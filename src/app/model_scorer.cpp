@@ -86,7 +86,7 @@ class PatientScorer {
       chunk_ = std::max(kLeast, chunk_ / 2);
     release_cached_memory(decoder_.device());
     log_warning(concat("out of memory in the evaluation (", missing_memory(decoder_.device()),
-                       ") with ", pieces, "; it goes on with ", std::min(most_, failed),
+                       ") with ", pieces, "; it continues with ", std::min(most_, failed),
                        " text(s) at a time, head_chunk=", chunk_));
   }
 

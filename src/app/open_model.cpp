@@ -8,9 +8,9 @@
 #include "gpt/dataprep/dataset_meta.h"
 #include "gpt/interop/pretrained.h"
 #include "gpt/text/tokenizer_files.h"
+#include "gpt/train/run_start.h"
 
 #include "app/import_run.h"
-#include "app/run_start.h"
 
 namespace gpt {
 

@@ -19,7 +19,7 @@ struct OpenModel {
   std::int64_t block_size = 0;  // of training
   ParameterList weights;        // float32, on the CPU; not to be written
   std::string vocabulary_json;  // its dataset's meta.json, or "" if there was none
-  std::string tokenizer;        // where a vocabulary lies beside its weights, or ""
+  std::string tokenizer;        // where a vocabulary lies next to its weights, or ""
   std::shared_ptr<const WeightSource> source = nullptr;  // whose file the weights may look into
 };
 
@@ -31,7 +31,7 @@ OpenModel open_model(const OpenConfig& asked);
 std::int64_t vocabulary_of(const OpenModel& model);
 
 // `asked` (see open_tokenizer; or a dataset's folder) if it is not empty; else the dataset's; else
-// the one beside the weights; else GPT-2's, as nanoGPT has it for datasets without a meta.json.
+// the one next to the weights; else GPT-2's, as nanoGPT has it for datasets without a meta.json.
 // InputError if the model has fewer tokens than it.
 std::unique_ptr<Tokenizer> tokenizer_for(const OpenModel& model, const std::string& asked,
                                          std::int64_t model_vocab_size);

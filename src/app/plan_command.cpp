@@ -6,11 +6,11 @@
 #include "gpt/config/printing.h"
 #include "gpt/config/validate.h"
 #include "gpt/memory/plan_text.h"
+#include "gpt/train/machine.h"
+#include "gpt/train/machine_plan.h"
 
 #include "app/commands.h"
-#include "app/machine_plan.h"
 #include "app/plan_json.h"
-#include "app/setup.h"
 
 namespace gpt {
 

@@ -3,7 +3,7 @@
 
 #include <nlohmann/json_fwd.hpp>
 
-#include "app/machine_plan.h"
+#include "gpt/train/machine_plan.h"
 
 namespace gpt {
 

@@ -8,13 +8,13 @@
 #include "gpt/config/command_line.h"
 #include "gpt/config/printing.h"
 #include "gpt/sampling/generate.h"
+#include "gpt/train/machine.h"
 
 #include "app/commands.h"
 #include "app/decoder_setup.h"
 #include "app/open_model.h"
 #include "app/sample_run.h"
 #include "app/sample_screen.h"
-#include "app/setup.h"
 
 namespace gpt {
 

@@ -112,7 +112,7 @@ void SampleRun::shrink(std::int64_t rows, const std::string& why) {
   at_once_ = (rows + 1) / 2;
   release_cached_memory(device);
   log_warning(concat("out of memory in sampling (", missing_memory(device), ") with ", rows,
-                     " samples at a time; it goes on with ", at_once_));
+                     " samples at a time; it continues with ", at_once_));
 }
 
 }  // namespace gpt

@@ -21,7 +21,7 @@ class SampleRun {
 
   // Times and tokens of what has been shown. A group that runs out of memory begins again, with
   // half as many at once from then on; what the screen has of it is not shown twice. MemoryError if
-  // there is not even room for one.
+  // there is not even memory for one.
   GenerateTimes write(const std::vector<std::int64_t>& prompt, const GenerateOptions& options);
 
   std::int64_t at_once() const { return at_once_; }

@@ -12,7 +12,7 @@
 namespace gpt {
 
 // One sample is shown as it grows; what the others say meanwhile waits, so that nothing is mixed.
-// When the shown one ends, the next appears with all that it has so far, and goes on growing.
+// When the shown one ends, the next appears with all that it has so far, and continues growing.
 class SampleScreen {
  public:
   // `show` takes text in UTF-8; each sample begins with `prompt` and ends with nanoGPT's line.

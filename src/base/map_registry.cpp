@@ -66,7 +66,7 @@ struct sigaction action_before;
 // Only what is safe in a handler: system calls and lock-free atomics.
 void on_bus_error(int signal, siginfo_t* info, void*) {
   MapRecord* record = maps().find(info->si_addr);
-  if (record && MapList::put_zeros(*record, info->si_addr)) return;  // the read goes on there
+  if (record && MapList::put_zeros(*record, info->si_addr)) return;  // the read continues there
   sigaction(signal, &action_before, nullptr);  // not ours: it comes again, as it would have been
 }
 

@@ -78,7 +78,7 @@ void require_addresses() {
   Line line{};
   std::snprintf(line.data(), line.size(),
                 "error: the address space is limited to %llu MiB (`ulimit -v`), of which "
-                "gpttrain's libraries take %llu MiB, and it needs %llu MiB beside them; start it "
+                "gpttrain's libraries take %llu MiB, and it needs %llu MiB next to them; start it "
                 "after `ulimit -v unlimited`, and cap its memory with --memory_limit instead\n",
                 static_cast<unsigned long long>(addresses.rlim_cur / kMebi),
                 static_cast<unsigned long long>(taken / kMebi),
@@ -94,14 +94,14 @@ void require_addresses() {
   try {
     if (std::current_exception()) throw;
   } catch (const std::bad_alloc&) {
-    what = "out of memory; `gpttrain plan` shows what fits, and `ulimit -v` must leave room";
+    what = "out of memory; `gpttrain plan` shows what fits, and `ulimit -v` must leave enough";
   } catch (const std::exception& error) {
     std::snprintf(copy, sizeof copy, "%s", error.what());
     std::replace(std::begin(copy), std::end(copy), '\n', ' ');
     what = copy;
   } catch (...) {
   }
-  std::snprintf(line.data(), line.size(), "error: the program cannot go on: %s\n", what);
+  std::snprintf(line.data(), line.size(), "error: the program cannot continue: %s\n", what);
   end_with(line);
 }
 

@@ -28,16 +28,17 @@ namespace {
 
 // OpenMP ends some threads and starts others whenever it needs another number of them, and the
 // stacks of those that end are there for a while yet.
-bool has_room_for_stacks(int count) {
+bool has_space_for_stacks(int count) {
   pthread_attr_t attributes;
   std::size_t stack = 0;
   if (count < 1 || pthread_getattr_default_np(&attributes) != 0) return true;
   pthread_attr_getstacksize(&attributes, &stack);
   pthread_attr_destroy(&attributes);
   const std::size_t bytes = static_cast<std::size_t>(count) * stack;
-  void* room = mmap(nullptr, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (room == MAP_FAILED) return false;
-  munmap(room, bytes);
+  void* region =
+      mmap(nullptr, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (region == MAP_FAILED) return false;
+  munmap(region, bytes);
   return true;
 }
 
@@ -68,9 +69,9 @@ void expect_threads(int count, const std::string& purpose) {
     throw Error(concat("cannot start ", count, " more thread(s) for ", purpose, ", only ", started,
                        ": ", error.code().message(), kWhatLimits));
   }
-  const bool room = has_room_for_stacks(count);
+  const bool enough = has_space_for_stacks(count);
   end_all();
-  if (!room)
+  if (!enough)
     throw Error(concat("too little address space to end and start ", count, " thread(s) for ",
                        purpose, kWhatLimits));
 }

@@ -83,8 +83,9 @@ void CheckpointStore::save(Manifest manifest, std::span<const CheckpointPart> pa
   } catch (...) {
     remove_or_warn(fresh);
     if (earlier_)
-      log_warning(out_dir_.string() +
-                  ": the earlier run is still there, as it was; init_from=resume goes on with it");
+      log_warning(
+          out_dir_.string() +
+          ": the earlier run is still there, as it was; init_from=resume continues with it");
     throw;
   }
   sync_directory(out_dir_);

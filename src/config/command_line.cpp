@@ -54,7 +54,7 @@ class CommandLineReader {
       : arguments_(arguments), settings_(settings), inputs_allowed_(inputs_allowed) {}
 
   CommandLine read() {
-    // Whoever asks for help should not hear complaints first.
+    // Whoever requests help should not hear complaints first.
     const auto asks = [](const std::string& a) { return a == "-h" || a == "--help"; };
     result_.help = std::any_of(arguments_.begin(), arguments_.end(), asks);
     if (result_.help) return std::move(result_);

@@ -27,7 +27,7 @@ void copy_window(const TokenFile& file, std::int64_t offset, std::int64_t block_
   std::copy_n(window.data() + 1, block_size, y);
 }
 
-// Pinned memory lets the copy to a GPU run beside the compute.
+// Pinned memory lets the copy to a GPU overlap the compute.
 Batch make_host_batch(const TokenFile& file, const at::Tensor& offsets, std::int64_t first_sequence,
                       std::int64_t block_size, bool pinned) {
   const std::int64_t rows = offsets.size(0);

@@ -24,7 +24,7 @@ namespace {
 
 constexpr int kPatienceMs = 100;
 
-// Beside the program in its build folder, or where an installation puts it.
+// Next to the program in its build folder, or where an installation puts it.
 fs::path parquet_script(const SourceFile& file) {
   std::error_code error;
   const fs::path program = fs::read_symlink("/proc/self/exe", error).parent_path();
@@ -32,9 +32,10 @@ fs::path parquet_script(const SourceFile& file) {
     const fs::path script = (program / place / "parquet_text.py").lexically_normal();
     if (script.is_absolute() && fs::is_regular_file(script, error)) return script;
   }
-  throw InputError(concat(file.path.string(), ": parquet_text.py is needed to read it and is ",
-                          "neither in scripts/ of gpttrain's sources nor in share/gpttrain beside ",
-                          program.string()));
+  throw InputError(
+      concat(file.path.string(), ": parquet_text.py is needed to read it and is ",
+             "neither in scripts/ of gpttrain's sources nor in share/gpttrain next to ",
+             program.string()));
 }
 
 // The absolute path of a program that reads `file`.

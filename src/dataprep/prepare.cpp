@@ -42,7 +42,7 @@ void check_length(const PrepareRequest& request, const char* unit, std::int64_t 
                           "; give more text or another val_fraction"));
 }
 
-// One preparation from request to dataset, or to the state from which it can go on.
+// One preparation from request to dataset, or to the state from which it can be resumed.
 class Preparation {
  public:
   explicit Preparation(const PrepareRequest& request)
@@ -122,12 +122,12 @@ void Preparation::go_on_or_begin() {
   check_inputs(state_.census);
   check_inputs(state_.files);
   if (!temporaries_fit()) {
-    log_warning(request_.out_dir.string() + ": unfinished files are missing; beginning anew");
+    log_warning(request_.out_dir.string() + ": unfinished files are missing; starting over");
     state_ = PrepareState();
     state_.request = rules_.request;
     return folder_->forget();
   }
-  log_info(concat(request_.out_dir.string(), ": going on after ",
+  log_info(concat(request_.out_dir.string(), ": resuming after ",
                   human_bytes(state_.position.all_bytes), " of text"));
 }
 
@@ -169,7 +169,7 @@ bool Preparation::know_the_characters() {
           ++file;
         });
     if (!done) {
-      log_info("stopped before there was anything to go on from");
+      log_info("stopped before there was anything to resume from");
       return false;
     }
     const std::int64_t train = train_character_count(census.count, request_.val_fraction);
@@ -215,7 +215,7 @@ bool Preparation::encode() {
   save(train, val);
   if (!done)
     log_info(concat("stopped after ", human_bytes(state_.position.all_bytes),
-                    " of text; the same command goes on"));
+                    " of text; the same command resumes"));
   return done;
 }
 

@@ -93,7 +93,7 @@ void check_same_request(const fs::path& out_dir, const std::string& was, const s
     if (old == value) continue;
     throw InputError(concat(out_dir.string(), ": holds an unfinished preparation with another ",
                             key, " (", old.dump(), ", now ", value.dump(),
-                            "); go on with the same command, or add --restart to drop it"));
+                            "); resume it with the same command, or add --restart to drop it"));
   }
 }
 

@@ -117,9 +117,9 @@ std::optional<PrepareState> load_state(const std::filesystem::path& path) {
     return state_of(json::parse(read_small_file(path, kLargest, "a state")));
   } catch (const json::exception& error) {
     log_warning(path.string() + ": cannot be understood (" + error.what() +
-                "); what it belongs to is made anew");
+                "); what it belongs to is made again");
   } catch (const InputError& error) {
-    log_warning(path.string() + ": " + error.what() + "; what it belongs to is made anew");
+    log_warning(path.string() + ": " + error.what() + "; what it belongs to is made again");
   }
   return std::nullopt;
 }

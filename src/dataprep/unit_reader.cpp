@@ -61,7 +61,7 @@ void UnitReader::open(const std::stop_token& stop) {
   if (position_.offset > 0) skip_to_position(stop);
 }
 
-// What was read before must be there again; it is read anew to make sure.
+// What was read before must be there again; it is read again to make sure.
 void UnitReader::skip_to_position(const std::stop_token& stop) {
   std::string chunk(kReadBytes, '\0');
   std::uint64_t left = position_.offset;

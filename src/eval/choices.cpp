@@ -59,8 +59,8 @@ ScoreRequest fitted_request(const std::vector<std::int64_t>& context,
   if (static_cast<std::int64_t>(target.size()) > context_size)
     throw InputError(concat("an ending of ", target.size(), " tokens does not fit the model's ",
                             context_size, " tokens with anything before it"));
-  const std::size_t room = static_cast<std::size_t>(context_size) + 1 - target.size();
-  const std::size_t kept = std::min(room, context.size());
+  const std::size_t space = static_cast<std::size_t>(context_size) + 1 - target.size();
+  const std::size_t kept = std::min(space, context.size());
   *cut = kept < context.size();
   ScoreRequest request{.tokens = {context.end() - static_cast<std::ptrdiff_t>(kept), context.end()},
                        .first = kept};

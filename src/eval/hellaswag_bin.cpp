@@ -105,7 +105,7 @@ std::vector<ChoiceExample> read_hellaswag_bin(const std::filesystem::path& path,
   for (std::int64_t number = 0; number < header[2]; ++number)
     examples.push_back(read_example(stream, number, tokenizer));
   file.check_unchanged();
-  if (!stream.done()) stream.refuse("the file goes on after its last example");
+  if (!stream.done()) stream.refuse("the file continues after its last example");
   return examples;
 }
 

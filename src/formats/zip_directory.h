@@ -44,7 +44,7 @@ struct CentralEntry {
 
 struct CentralDirectory {
   std::vector<CentralEntry> entries;  // sorted by local_header
-  std::uint64_t offset = 0;           // where it begins: the end of the last entry's room
+  std::uint64_t offset = 0;           // where it begins: the end of the last entry
 };
 
 // InputError for anything that the format does not allow or that this program does not read.

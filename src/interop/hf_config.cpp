@@ -102,7 +102,7 @@ std::set<std::string> read_hf_index(const std::filesystem::path& path) {
     if (name.empty() || name == ".." || fs::path(name).filename() != name ||
         name.find_first_of(std::string_view("\\\0", 2)) != name.npos || !name.ends_with(kind))
       throw InputError(path.string() + ": " + quoted_name(tensor) + " is in " +
-                       quoted_name(file.dump()) + ", which is no " + kind + " file beside it");
+                       quoted_name(file.dump()) + ", which is no " + kind + " file next to it");
     shards.insert(name);
   }
   return shards;

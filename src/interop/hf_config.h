@@ -14,7 +14,7 @@ namespace gpt {
 ModelShape read_hf_config(const std::filesystem::path& path);
 
 // The shards that NAME.safetensors.index.json or NAME.bin.index.json lists: plain names of files
-// beside it, of its own kind.
+// next to it, of its own kind.
 std::set<std::string> read_hf_index(const std::filesystem::path& path);
 
 // config.json and generation_config.json of a model of this shape.

@@ -83,7 +83,7 @@ void HfFolder::index_tensors() {
     const auto& [file, stored_name] = found->second;
     if (const auto shape = file->shape(stored_name); shape != expected)
       throw InputError(concat(folder_.string(), ": tensor ", stored_name, " is ", shape_text(shape),
-                              ", config.json asks for ", shape_text(expected)));
+                              ", config.json says ", shape_text(expected)));
     tensors_[parameter.name] = found->second;
     given.erase(found);
   }

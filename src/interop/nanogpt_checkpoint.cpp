@@ -73,7 +73,7 @@ void NanogptCheckpoint::index_weights() {
       throw InputError(origin() + quoted("model", parameter.name) + ": is missing");
     const std::string where = origin() + quoted("model", parameter.name);
     if (const auto shape = file_.tensor(*found->second, where).shape; shape != parameter.shape)
-      throw InputError(where + ": is " + shape_text(shape) + ", model_args ask for " +
+      throw InputError(where + ": is " + shape_text(shape) + ", model_args says " +
                        shape_text(parameter.shape));
     weights_[parameter.name] = found->second;
     given.erase(found);

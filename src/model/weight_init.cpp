@@ -12,7 +12,7 @@ namespace gpt {
 namespace {
 
 // LibTorch draws a normal_ of at least 16 values in sixteens, each from as many raw numbers, so
-// that parts can be drawn apart; where a rest stays, the last 16 values are drawn anew. Fewer than
+// that parts can be drawn apart; where a rest stays, the last 16 values are drawn again. Fewer than
 // 16 are drawn by another loop.
 constexpr std::int64_t kSixteen = 16, kPiece = std::int64_t{1} << 20;
 

@@ -70,7 +70,7 @@ CharTokenizer::CharTokenizer(std::u32string characters) : characters_(std::move(
 }
 
 CharTokenizer CharTokenizer::from_json(std::string_view text, const std::string& origin) {
-  const json meta = parse_json(text, origin, "write it anew with gpttrain prepare");
+  const json meta = parse_json(text, origin, "write it again with gpttrain prepare");
   if (!meta.is_object())
     throw InputError(concat(origin, ": expected a JSON object, found ", shown_json(meta)));
   expect(meta, "format", "gpttrain-meta", origin);

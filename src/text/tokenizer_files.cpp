@@ -78,7 +78,7 @@ std::unique_ptr<Tokenizer> open_tokenizer(const std::string& name_or_path) {
 
 std::unique_ptr<Tokenizer> tokenizer_of_meta(std::string_view meta_json,
                                              const std::string& origin) {
-  const json meta = parse_json(meta_json, origin, "write it anew with gpttrain prepare");
+  const json meta = parse_json(meta_json, origin, "write it again with gpttrain prepare");
   const std::string name = meta.is_object() ? text_of(meta, "tokenizer", origin) : "char";
   if (name == "char")
     return std::make_unique<CharTokenizer>(CharTokenizer::from_json(meta_json, origin));

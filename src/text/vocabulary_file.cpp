@@ -55,7 +55,7 @@ BpeVocabulary read_bpe_vocabulary(const fs::path& path) {
   if (json) {
     const auto merges = first_of(file.parent_path(), {"vocab.bpe", "merges.txt"});
     if (!merges)
-      throw InputError(name + ": has the ids only; expected vocab.bpe or merges.txt beside it");
+      throw InputError(name + ": has the ids only; expected vocab.bpe or merges.txt next to it");
     return parse_merges(vocabulary_text(*merges), merges->string(), text, name);
   }
   if (looks_like_tiktoken(text)) return parse_tiktoken_vocabulary(text, name);

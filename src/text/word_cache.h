@@ -28,7 +28,7 @@ struct WordKey {
   bool operator==(const WordKey&) const = default;
 };
 
-// Two words share a place; the one met longer ago makes room for a third.
+// Two words share a place; the one met longer ago gives way to a third.
 class WordCache {
  public:
   static constexpr std::size_t kMaxIds = 3;

@@ -34,7 +34,7 @@ void Batches::draw(std::int64_t count) {
   pending_.insert(pending_.end(), data, data + count);
 }
 
-// Each step of this may fail for want of memory; called again, it goes on where it was.
+// Each step of this may fail for want of memory; called again, it continues where it was.
 void Batches::begin_step(bool evaluation_follows) {
   const ProfileRange range("data");
   if (step_.empty()) {

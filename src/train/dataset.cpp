@@ -59,7 +59,7 @@ SplitFiles split_files(const DataConfig& data) {
   return {{folder / "train.bin"}, {folder / "val.bin"}};
 }
 
-// `size`: the tokens of `files`, which are what meta.json is of if it lies beside them: a list of
+// `size`: the tokens of `files`, which are what meta.json is of if it lies next to them: a list of
 // shards is not.
 void check_against_meta(const std::vector<fs::path>& files, const char* name, std::int64_t size,
                         const DatasetMeta& meta, bool checksums) {
@@ -93,7 +93,7 @@ void check_against_meta(const SplitFiles& files, const Dataset& dataset,
   if (!meta || meta->origin.extension() != ".json") {
     if (checksums)
       log_warning(concat(files.train.front().string(),
-                         ": its contents cannot be verified: there is no meta.json beside it; "
+                         ": its contents cannot be verified: there is no meta.json next to it; "
                          "gpttrain prepare writes one"));
     return;
   }

@@ -12,7 +12,8 @@ namespace gpt {
 
 namespace {
 
-// The sum of a batch's token losses, on its way: the device goes on with the next batch meanwhile.
+// The sum of a batch's token losses, on its way: the device continues with the next batch
+// meanwhile.
 struct BatchLoss {
   Readback sum;
   std::int64_t tokens;

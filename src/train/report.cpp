@@ -19,7 +19,7 @@ double mebibytes(std::uint64_t bytes) {
 
 // All that the device holds, as far as it can be told.
 void add_reading(const c10::Device& device, const std::optional<DeviceReading>& reading,
-                 std::string& line, std::vector<Metrics::Entry>& entries) {
+                 std::string& line, std::vector<MetricsSink::Entry>& entries) {
   if (!reading) return;
   const DeviceReading& now = *reading;
   if (device.is_cuda()) {
@@ -39,7 +39,7 @@ void add_reading(const c10::Device& device, const std::optional<DeviceReading>& 
 
 }  // namespace
 
-Report::Report(const TrainConfig& config, const c10::Device& device, Metrics& metrics,
+Report::Report(const TrainConfig& config, const c10::Device& device, MetricsSink& metrics,
                Throughput throughput)
     : config_(config),
       device_(device),
@@ -105,16 +105,16 @@ void Report::step(std::int64_t step, const StepResult& result) {
   // nanoGPT prints the loss of the last batch only; with accumulation the mean says more.
   if (config_.data.gradient_accumulation_steps > 1)
     line += format(", mean loss %.4f", result.mean_loss);
-  std::vector<Metrics::Entry> entries{{"iter", step},
-                                      {"loss", result.last_loss},
-                                      {"mean_loss", result.mean_loss},
-                                      {"lr", result.learning_rate},
-                                      {"grad_norm", result.gradient_norm},
-                                      {"ms", speed.milliseconds},
-                                      {"tok_per_sec", speed.tokens_per_second},
-                                      {"mfu", 100 * speed.mfu},
-                                      {"memory_mib", mebibytes(memory.now)},
-                                      {"peak_memory_mib", mebibytes(memory.peak)}};
+  std::vector<MetricsSink::Entry> entries{{"iter", step},
+                                          {"loss", result.last_loss},
+                                          {"mean_loss", result.mean_loss},
+                                          {"lr", result.learning_rate},
+                                          {"grad_norm", result.gradient_norm},
+                                          {"ms", speed.milliseconds},
+                                          {"tok_per_sec", speed.tokens_per_second},
+                                          {"mfu", 100 * speed.mfu},
+                                          {"memory_mib", mebibytes(memory.now)},
+                                          {"peak_memory_mib", mebibytes(memory.peak)}};
   add_reading(device_, watch_.read(), line, entries);
   print_line(line);
   progress_->update(done_, format("loss %.4f", result.last_loss));
@@ -161,7 +161,7 @@ void Report::save_failed(std::int64_t step, const std::string& why, bool again) 
 void Report::stopped(std::int64_t next_step, const std::string& signal) {
   progress_.reset();
   metrics_.write("stop", {{"iter", next_step}, {"reason", signal}});
-  print_line(format("stopped by %s before step %ld; the same command goes on from here",
+  print_line(format("stopped by %s before step %ld; the same command resumes from here",
                     signal.c_str(), next_step));
 }
 

@@ -52,7 +52,7 @@ ExitCode Trainer::run(const StopSignals& signals) {
   if (!save("end"))
     throw Error(
         concat("the run is over, but its last checkpoint could not be written (see above); ",
-               "make room and resume from the one before"));
+               "free some space and resume from the one before"));
   parts_.report.done(state_.step, lowest_val_loss_);
   return kExitDone;
 }
@@ -77,9 +77,10 @@ void Trainer::advance() {
 
 ExitCode Trainer::stop(const StopSignals& signals) {
   if (!parts_.config.io.eval_only && !save(concat("signal ", signals.name())))
-    throw Error(concat("stopped by ", signals.name(), " at step ", state_.step,
-                       ", but no checkpoint could be written (see above); make room and resume ",
-                       "from the one before"));
+    throw Error(
+        concat("stopped by ", signals.name(), " at step ", state_.step,
+               ", but no checkpoint could be written (see above); free some space and resume ",
+               "from the one before"));
   parts_.report.stopped(state_.step, signals.name());
   return kExitStopped;
 }
@@ -181,7 +182,7 @@ void Trainer::give_up(const Error& error) {
   const bool worth_it = state_.step > 0 && !parts_.config.io.eval_only;
   if (!worth_it || !save(memory ? "out of memory" : "error") || memory) throw;
   throw Error(concat(error.what(), "; the run is saved as it was before step ", state_.step,
-                     ": put that right, and --init_from=resume goes on from there"),
+                     ": put that right, and --init_from=resume continues from there"),
               error.exit_code());
 }
 
@@ -307,7 +308,7 @@ bool Trainer::save(const std::string& reason) {
   manifest.config_json = parts_.config_json;
   manifest.vocabulary_json = parts_.dataset.vocabulary_json;
   // The older checkpoints are untouched and memory holds everything: the run is worth more than a
-  // checkpoint that fails. Without memory for the host's copies, what is cached makes room once.
+  // checkpoint that fails. Without memory for the host's copies, what is cached is released once.
   retry_.begin();
   for (const bool last_try : {false, true}) {
     try {

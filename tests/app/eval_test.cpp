@@ -9,8 +9,8 @@
 #include "gpt/checkpoint/run_state.h"
 #include "gpt/model/gpt.h"
 #include "gpt/text/tokenizer_files.h"
+#include "gpt/train/run_start.h"
 
-#include "app/run_start.h"
 #include "support/child.h"
 #include "support/tensor_near.h"
 

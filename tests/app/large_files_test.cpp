@@ -16,7 +16,7 @@ using testing::run;
 using testing::TempDir;
 using testing::tiny_training;
 
-// Zeros that take no room, under any name.
+// Zeros that take no space, under any name.
 void put_large(const TempDir& dir, const std::string& name, int mib) {
   const fs::path place = dir / name;
   make_directories(place.parent_path());

@@ -1,4 +1,4 @@
-// `gpttrain prepare` from outside: stopped and killed and gone on with, and tiktoken as its judge.
+// `gpttrain prepare` from outside: stopped and killed and resumed, and tiktoken as its judge.
 #include <csignal>
 #include <thread>
 
@@ -37,10 +37,10 @@ bool has_tokens(const fs::path& out) {
   return !ignored && size > 0;
 }
 
-// Until it is at work: the first time tokens appear, later it says that it goes on.
+// Until it is at work: the first time tokens appear, later it says that it continues.
 void await_work(const Child& child, const fs::path& out) {
   if (has_tokens(out)) {
-    EXPECT_TRUE(child.says("going on after", /*log=*/true));
+    EXPECT_TRUE(child.says("resuming after", /*log=*/true));
     return;
   }
   for (int i = 0; i < 600000 && !has_tokens(out); ++i) usleep(1000);
@@ -107,7 +107,7 @@ TEST(PrepareProgram, AStreamStoppedAndKilledAndGoneOnWith) {
     const Finished stopped = child.wait();
     EXPECT_EQ(stopped.code, signal_number == SIGKILL ? -SIGKILL : 75) << stopped.err;
     if (signal_number != SIGKILL) {
-      EXPECT_NE(stopped.err.find("the same command goes on"), std::string::npos) << stopped.err;
+      EXPECT_NE(stopped.err.find("the same command resumes"), std::string::npos) << stopped.err;
     }
     EXPECT_TRUE(has_tokens(dir / "piped"));
     EXPECT_FALSE(fs::exists(dir / "piped/train.bin"));
@@ -119,7 +119,7 @@ TEST(PrepareProgram, AStreamStoppedAndKilledAndGoneOnWith) {
     pipe.end();
     const Finished done = child.wait();
     EXPECT_EQ(done.code, 0) << done.err;
-    EXPECT_NE(done.err.find("going on after"), std::string::npos) << done.err;
+    EXPECT_NE(done.err.find("resuming after"), std::string::npos) << done.err;
   }
   EXPECT_EQ(run(dir, {"prepare", "--tokenizer=gpt2", "--out=whole", "text.txt"}).code, 0);
   expect_same_files(dir, "piped", "whole");
@@ -144,7 +144,7 @@ TEST(PrepareProgram, FilesInterruptedInTheMiddleAndGoneOnWith) {
   }
   const Finished done = run(dir, command("stopped"));
   EXPECT_EQ(done.code, 0) << done.err;
-  EXPECT_NE(done.err.find("going on after"), std::string::npos) << done.err;
+  EXPECT_NE(done.err.find("resuming after"), std::string::npos) << done.err;
   EXPECT_EQ(run(dir, command("whole")).code, 0);
   expect_same_files(dir, "stopped", "whole");
 }
@@ -162,7 +162,7 @@ TEST(PrepareProgram, ASignalInItsFirstMillisecondsIsAStopLikeAnyOther) {
     kill(child.pid(), signal_number);
     const Finished stopped = child.wait();
     EXPECT_EQ(stopped.code, 75) << stopped.err;
-    EXPECT_NE(stopped.err.find("the same command goes on"), std::string::npos) << stopped.err;
+    EXPECT_NE(stopped.err.find("the same command resumes"), std::string::npos) << stopped.err;
   }
   EXPECT_EQ(run(dir, command).code, 0);
   EXPECT_EQ(run(dir, {"prepare", "--tokenizer=gpt2", "--out=whole", "a.txt"}).code, 0);

@@ -1,4 +1,4 @@
-// The program from outside: prepare, train, sample, stop, go on.
+// The program from outside: prepare, train, sample, stop, continue.
 #include <algorithm>
 #include <csignal>
 #include <fstream>
@@ -89,7 +89,7 @@ TEST(Program, ASignalStopsItWith75AndTheSameCommandGoesOnBitForBit) {
 
   const Finished gone_on = run(dir, command("parts"));
   ASSERT_EQ(gone_on.code, 0) << gone_on.err;
-  EXPECT_NE(gone_on.err.find("going on with the run that SIGTERM stopped"), std::string::npos);
+  EXPECT_NE(gone_on.err.find("resuming the run that SIGTERM stopped"), std::string::npos);
   EXPECT_EQ(losses(dir / "parts/metrics.jsonl"), losses(dir / "whole/metrics.jsonl"));
   for (const char* file : {"model.safetensors", "optimizer.safetensors"})
     EXPECT_EQ(read_file(dir / "parts" / "step_00000301" / file),
@@ -107,7 +107,7 @@ TEST(Program, ASignalBeforeTheFirstStepIsAStopLikeAnyOther) {
   EXPECT_EQ(stopped.code, 75) << stopped.err;
   const Finished gone_on = run(dir, command);
   EXPECT_EQ(gone_on.code, 0) << gone_on.err;
-  EXPECT_NE(gone_on.err.find("going on with the run that SIGTERM stopped"), std::string::npos);
+  EXPECT_NE(gone_on.err.find("resuming the run that SIGTERM stopped"), std::string::npos);
 }
 
 TEST(Program, AKilledRunResumesBitForBit) {

@@ -1,5 +1,5 @@
 // A run whose folder, data or disk change under it, from outside.
-#include "app/run_folder.h"
+#include "gpt/train/run_folder.h"
 
 #include <csignal>
 #include <fstream>

@@ -135,7 +135,7 @@ TEST(Files, ReplaceLeavesTheOldOrTheNew) {
     const FileFaultGuard guard(failing(call, EIO));
     EXPECT_THROW(replace_file(path, "new"), IoError) << call;
     EXPECT_EQ(read_file(path), "old") << call;
-    EXPECT_EQ(entries(dir.path()), 1u) << call << " left its file beside";
+    EXPECT_EQ(entries(dir.path()), 1u) << call << " left its file behind";
   }
   replace_file(path, "new");
   EXPECT_EQ(read_file(path), "new");

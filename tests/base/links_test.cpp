@@ -64,7 +64,7 @@ TEST_F(Links, AppendingAndLockingRefuseThem) {
 
 TEST_F(Links, AReplacementTakesTheLinksPlace) {
   const fs::path path = link("config.json");
-  link("config.json.tmp-" + std::to_string(getpid()));  // the name beside it, guessed
+  link("config.json.tmp-" + std::to_string(getpid()));  // the name next to it, guessed
   replace_file(path, "new");
   EXPECT_EQ(fs::symlink_status(path).type(), fs::file_type::regular);
   EXPECT_EQ(read_file(path), "new");

@@ -37,7 +37,7 @@ std::string said_without_room(void (*run)(int report)) {
   return WIFEXITED(status) ? said : said + " and was killed";
 }
 
-// Room for two stacks of 1 GiB (a size that none has that glibc kept from earlier threads).
+// Space for two stacks of 1 GiB (a size that none has that glibc kept from earlier threads).
 void forbid_more_than_two_stacks() {
   constexpr rlim_t kStack = rlim_t{1} << 30;
   rlim_t pages = 0;

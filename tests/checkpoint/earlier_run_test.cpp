@@ -105,7 +105,7 @@ TEST(EarlierRun, StaysWhereTheNewOneHasNoRoom) {
       return call == "write" && tries++ == 0 ? ENOSPC : 0;
     });
     EXPECT_THROW(save(store, 100, kNew), IoError);
-    save(store, 200, kNew);  // the run goes on, and there is room again
+    save(store, 200, kNew);  // the run continues, and there is space again
   }
   EXPECT_EQ(newest_tag(dir.path()), kNew);
   EXPECT_EQ(store.list().size(), 1u);
@@ -180,7 +180,7 @@ TEST(EarlierRun, AKillAtAnyCallLeavesOneOfTheTwo) {
       new_seen = true;
       expect_new(dir.path(), where);
     }
-    save(store, 300, 30);  // and it goes on
+    save(store, 300, 30);  // and it continues
     EXPECT_EQ(newest_tag(dir.path()), 30) << where;
     ASSERT_LT(at, 200);
   }

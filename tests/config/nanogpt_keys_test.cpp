@@ -109,7 +109,7 @@ TEST(NanoGptKeys, EveryMemberIsAField) {
   EXPECT_EQ(field_count<ScheduleConfig>(), member_count<ScheduleConfig>());
   EXPECT_EQ(field_count<SystemConfig>(), member_count<SystemConfig>());
   EXPECT_EQ(field_count<OpenConfig>(), member_count<OpenConfig>());
-  // Beside their section `open`.
+  // Next to their section `open`.
   EXPECT_EQ(field_count<SampleConfig>() + 1, member_count<SampleConfig>());
   EXPECT_EQ(field_count<EvalConfig>() + 1, member_count<EvalConfig>());
   EXPECT_EQ(field_count<PrepareConfig>(), member_count<PrepareConfig>());

@@ -1,4 +1,4 @@
-// Interrupted and gone on with, `prepare` writes the bytes that it writes in one go.
+// Interrupted and resumed, `prepare` writes the bytes that it writes in one go.
 #include <csignal>
 #include <memory>
 #include <sys/wait.h>
@@ -141,10 +141,11 @@ TEST_F(Resume, OnlyTheSameGoesOn) {
   ASSERT_TRUE(killed_at(asked, 60));
   PrepareRequest other = asked;
   other.seed = 5;
-  EXPECT_EQ(error_of([&] { prepare(other); }),
-            (folder_ / "out").string() +
-                ": holds an unfinished preparation with another seed (2357, now 5); go on with the "
-                "same command, or add --restart to drop it");
+  EXPECT_EQ(
+      error_of([&] { prepare(other); }),
+      (folder_ / "out").string() +
+          ": holds an unfinished preparation with another seed (2357, now 5); resume it with the "
+          "same command, or add --restart to drop it");
   const std::string first = slurp(folder_ / "in/1.txt");
   folder_.write("in/1.txt", first + "more");  // read to its end before
   EXPECT_EQ(

@@ -86,7 +86,7 @@ void resume(Thread& thread) {
   setcontext(&context);
 }
 
-// Lets every thread of [begin, end) that waits for `what` go on, if all that live wait for it.
+// Lets every thread of [begin, end) that waits for `what` continue, if all that live wait for it.
 bool release(std::size_t begin, std::size_t end, Waits what) {
   bool any = false;
   for (std::size_t i = begin; i < end; ++i) {

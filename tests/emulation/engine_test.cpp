@@ -130,7 +130,7 @@ TEST(Emulation, ANewPlanForgetsWhatWasRecorded) {
   EXPECT_EQ(engine->recorded_graphs(), 1u);
 }
 
-// Until then a smaller last piece would need memory beside the graph of the others.
+// Until then a smaller last piece would need memory next to the graph of the others.
 TEST(Emulation, NothingIsRecordedBeforeTwoStepsHaveShownTheirShapes) {
   const Emulated emulated;
   Recorder run;

@@ -126,7 +126,7 @@ TEST(HellaswagBin, DamageIsNamed) {
       {refusal(header(20240522, 2, 1)), "version"},
       {refusal(good, 23), "token 23, but the model has 23"},
       {refusal(good.substr(0, good.size() - 1)), "the file ends before"},
-      {refusal(good + "x"), "goes on after its last example"},
+      {refusal(good + "x"), "continues after its last example"},
       {refusal(with(0, 1)), "expected 65535"},
       {refusal(with(1, 28)), "takes 26 bytes, but says 28"},
       {refusal(with(3, 2)), "label 2 of 2 endings"},

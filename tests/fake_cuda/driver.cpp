@@ -1,4 +1,4 @@
-// libcuda.so.1: what LibTorch calls of it, beside memory (memory.cpp), and how it is found.
+// libcuda.so.1: what LibTorch calls of it, besides memory (memory.cpp), and how it is found.
 #include <dlfcn.h>
 
 #include <cuda.h>

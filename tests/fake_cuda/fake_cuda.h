@@ -39,7 +39,7 @@ struct State {
   std::vector<int> capabilities{90, 86};
   std::size_t card_bytes = kCardBytes;
   std::size_t refused_beyond = std::numeric_limits<std::size_t>::max();
-  bool capturing = false;                    // every stream, beside those that really are
+  bool capturing = false;                    // every stream, besides those that really are
   std::set<int> contexts;                    // cards that have one
   std::size_t others_bytes = 0;              // that other processes hold of each card
   std::vector<float> milliseconds{5, 3, 7};  // of the suggestions; below 0: does not run

@@ -69,7 +69,7 @@ void expect_clean(const Seen& seen) {
                                                 << seen.text();
 }
 
-// Of `max_iters` steps; beside what CUDA's libraries hold, large enough to be foreseen within 3 %.
+// Of `max_iters` steps; besides what CUDA's libraries hold, large enough to be foreseen within 3 %.
 Words training(int max_iters, const Words& more = {}) {
   return testing::tiny_training({"--device=cuda", "--dtype=bfloat16", "--n_layer=4", "--n_head=4",
                                  "--n_embd=256", "--block_size=256", "--batch_size=16",

@@ -1,4 +1,4 @@
-"""Writes DIR/NAME.PROTOCOL.pkl for every value below and protocol, and DIR/NAME.json beside them.
+"""Writes DIR/NAME.PROTOCOL.pkl for every value below and protocol, and DIR/NAME.json next to them.
 
 A value is described in JSON as the test describes what it read: lists and dicts as they are (a dict
 as its pairs), all else as a text that tells its type.

@@ -1,4 +1,4 @@
-"""make DIR: torch.save of tensors of every kind, with what they hold beside them as JSON.
+"""make DIR: torch.save of tensors of every kind, with what they hold next to them as JSON.
 check FILE: torch.load of what the test wrote, weights_only and not; prints what it holds."""
 import collections
 import json

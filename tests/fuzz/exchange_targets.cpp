@@ -22,7 +22,7 @@ void read_hf_index(std::string_view bytes) {
   const BytesFile input(bytes);
   for (const std::string& shard : gpt::read_hf_index(input.path()))
     if (shard.find('/') != shard.npos || shard.find('\0') != shard.npos)
-      throw std::logic_error("a shard that is no file beside the index");
+      throw std::logic_error("a shard that is no file next to the index");
 }
 
 }  // namespace gpt::fuzz

@@ -31,7 +31,7 @@ def zip_file(entries):
 
 
 class Storage:
-    """What a tensor's pickle refers to beside itself."""
+    """What a tensor's pickle refers to besides itself."""
 
     def __init__(self, kind, key, size):
         self.id = ("storage", kind, key, "cpu", size)

@@ -21,7 +21,7 @@ const std::vector<Target>& targets();
 const Target& target_named(std::string_view name);  // std::out_of_range
 
 // Calls `read`. A gpt::Error of one line is what a reader owes to a bad file; anything else that is
-// thrown goes on to the caller, and std::logic_error is thrown for an error of several lines.
+// thrown continues to the caller, and std::logic_error is thrown for an error of several lines.
 void read_or_refuse(const std::function<void()>& read);
 
 // A file that holds `bytes` and goes with the object; the memory is the kernel's, so that a fuzzer
@@ -54,7 +54,7 @@ void read_manifest(std::string_view bytes);  // as it is, and with the checksum 
 // text_targets.cpp
 void read_tiktoken(std::string_view bytes);
 void read_tokenizer_json(std::string_view bytes);
-void read_merges(std::string_view bytes);  // what follows a NUL is the vocab.json beside it
+void read_merges(std::string_view bytes);  // what follows a NUL is the vocab.json next to it
 void read_python_config(std::string_view bytes);
 void read_json_config(std::string_view bytes);
 

@@ -18,7 +18,7 @@ using testing::relative_distance;
 
 constexpr at::ScalarType kTypes[] = {at::kDouble, at::kFloat, at::kBFloat16, at::kHalf};
 
-// Rounding of one result of the type, with room for the sums before it.
+// Rounding of one result of the type, with a margin for the sums before it.
 double rounding(at::ScalarType type) {
   if (type == at::kDouble) return 1e-12;
   if (type == at::kFloat) return 1e-5;

@@ -107,7 +107,7 @@ TEST(HfFolder, GivesTransformersLogits) {
   EXPECT_NE(error("pickled_untied").find("lm_head.weight is not the token"), std::string::npos);
   EXPECT_NE(error("pickled_lacking").find("transformer.h.1.ln_2.bias is missing"),
             std::string::npos);
-  EXPECT_NE(error("pickled_short").find("wpe.weight is [15, 24], config.json asks for [16, 24]"),
+  EXPECT_NE(error("pickled_short").find("wpe.weight is [15, 24], config.json says [16, 24]"),
             std::string::npos);
   EXPECT_NE(error("pickled_more").find("'epoch': expected a tensor, found the integer 3"),
             std::string::npos);
@@ -247,7 +247,7 @@ TEST(HfFolder, ReadsItsOwnFolderCroppedAndRefusesDamage) {
             std::string::npos);
   EXPECT_NE(changed("n_layer", 1).find("'transformer.h.1.attn.c_attn.bias' is not one"),
             std::string::npos);
-  EXPECT_NE(changed("n_positions", 32).find("is [16, 24], config.json asks for [32, 24]"),
+  EXPECT_NE(changed("n_positions", 32).find("is [16, 24], config.json says [32, 24]"),
             std::string::npos);
   EXPECT_NE(changed("n_inner", 90).find("n_inner is 90"), std::string::npos);
 }
@@ -265,12 +265,12 @@ TEST(HfFolder, AnIndexMayNameOnlyFilesBesideIt) {
   };
   EXPECT_EQ(error("a.safetensors"), "");
   for (const char* name : {"../a.safetensors", "/etc/passwd", "x/a.safetensors", "", "..", "a.bin"})
-    EXPECT_NE(error(name).find("no .safetensors file beside it"), std::string::npos) << name;
+    EXPECT_NE(error(name).find("no .safetensors file next to it"), std::string::npos) << name;
   EXPECT_NE(error("absent.safetensors").find("absent.safetensors"), std::string::npos);
 
   rename_path(dir / "hf/model.safetensors.index.json", dir / "hf/pytorch_model.bin.index.json");
   dir.write("hf/pytorch_model.bin.index.json", R"({"weight_map": {"a": "a.safetensors"}})");
-  EXPECT_NE(error_text([&] { const HfFolder folder(dir / "hf"); }).find("no .bin file beside it"),
+  EXPECT_NE(error_text([&] { const HfFolder folder(dir / "hf"); }).find("no .bin file next to it"),
             std::string::npos);
   fs::remove(dir / "hf/pytorch_model.bin.index.json");
   EXPECT_NE(error_text([&] {

@@ -74,7 +74,7 @@ TEST_F(NanogptFiles, ThatAreBrokenSayWhere) {
       {"huge", "model_args['n_layer']: expected a size"},
       {"lacking", "model['transformer.ln_f.weight']: is missing"},
       {"extra", "model['transformer.x']: nanoGPT's model has no such tensor"},
-      {"shape", "model['transformer.wpe.weight']: is [3, 4], model_args ask for [2, 4]"},
+      {"shape", "model['transformer.wpe.weight']: is [3, 4], model_args says [2, 4]"},
       {"untied", "model['lm_head.weight']: is not the token embedding"},
       {"integers", "expected floating-point values, found I64"},
       {"number", "expected a tensor, found the integer 3"},

@@ -13,7 +13,7 @@ import sys
 # An include may only point to a lower layer; modules on one layer do not include each other.
 LAYERS = {
     "base": 0,
-    "config": 1, "text": 1, "formats": 1,
+    "config": 1, "text": 1, "formats": 1, "metrics": 1,
     "dataprep": 2, "eval": 2, "data": 2, "device": 2,
     "kernels": 3,
     "model": 4, "optim": 4,

@@ -198,7 +198,7 @@ TEST(Plan, OffloadsNoMoreThanTheHostHasRoomFor) {
   }
   problem.host_memory = 5 * kGibi;
   EXPECT_FALSE(choose_plan(problem, {}, rates, kUsersCard).best);
-  // What the user asks for is not judged here; doctor does.
+  // What the user requests is not judged here; doctor does.
   EXPECT_TRUE(choose_plan(problem, {.offload = Offload::kMoments}, rates, kUsersCard).best);
 }
 

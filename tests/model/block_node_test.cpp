@@ -97,7 +97,7 @@ TEST(BlockNode, EachLevelKeepsWhatItSays) {
     return static_cast<double>(cpu_memory_now() - before);
   };
   const auto expect = [&](Recompute level, std::int64_t bytes_per_token_and_block) {
-    // Beside the blocks: embedding sum, last LayerNorm's output, tokens and statistics.
+    // Next to the blocks: embedding sum, last LayerNorm's output, tokens and statistics.
     const double blocks = static_cast<double>(4 * N * bytes_per_token_and_block);
     const double rest = static_cast<double>(N * (4 * C + 4 * C + 8));
     const double measured = kept(level);

@@ -322,7 +322,8 @@ TEST_P(CpuEngineOn, EveryRecomputeLevelGivesTheSameBits) {
     }
 }
 
-// One sequence is shared by all threads, several are dealt out: the gradients go on all the same.
+// One sequence is shared by all threads, several are dealt out: the gradients continue all the
+// same.
 void add_up(int threads) {
   const testing::ThreadCount team_of(threads);
   const Case c{.name = "", .bias = true};

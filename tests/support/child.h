@@ -44,7 +44,7 @@ class Child {
   pid_t pid() const { return pid_; }
   std::string out_so_far() const { return so_far(".out"); }
 
-  // Waits until the output, or with `log` what it says beside it, holds `text`; false if the child
+  // Waits until the output, or with `log` what it says next to it, holds `text`; false if the child
   // ends before, or after ten minutes: the machine may be busy with other things.
   bool says(const std::string& text, bool log = false) const {
     const char* stream = log ? ".err" : ".out";

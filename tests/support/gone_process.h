@@ -10,7 +10,7 @@
 
 namespace gpt::testing {
 
-// A temporary name beside `path` as a process made it that has ended since.
+// A temporary name next to `path` as a process made it that has ended since.
 inline fs::path name_of_gone(const fs::path& path, TemporaryKind kind = TemporaryKind::kFresh) {
   int ends[2];
   if (pipe(ends) != 0) return {};

@@ -114,7 +114,7 @@ TEST(BpeVocabulary, FilesAreKnownByTheirContentAndNeighbours) {
   replace_file(dir / "vocab.json", swapped);
   EXPECT_EQ(error_text([&] { read_bpe_vocabulary(dir / "vocab.json"); }),
             (dir / "vocab.json").string() +
-                ": has the ids only; expected vocab.bpe or merges.txt beside it");
+                ": has the ids only; expected vocab.bpe or merges.txt next to it");
   replace_file(dir / "merges.txt", kMerges);
   for (const fs::path& path : {dir / "vocab.json", dir / "merges.txt", dir.path()})
     EXPECT_EQ(read_bpe_vocabulary(path).byte_ids['!'], 1);

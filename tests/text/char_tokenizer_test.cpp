@@ -64,7 +64,8 @@ TEST(CharTokenizer, CutsBetweenSequences) {
   for (std::size_t size = 0; size <= text.size(); ++size)
     cuts.push_back(tokenizer.safe_cut(text.substr(0, size)));
   EXPECT_EQ(cuts, (std::vector<std::size_t>{0, 1, 1, 1, 3, 3, 3, 6, 6, 6, 6, 10, 10}));
-  EXPECT_EQ(tokenizer.safe_cut("\x80\x80"), 2u);  // a text of continuation bytes alone goes on, too
+  EXPECT_EQ(tokenizer.safe_cut("\x80\x80"),
+            2u);  // a text of continuation bytes alone continues, too
   EXPECT_EQ(tokenizer.safe_cut("\xF0\x90\x80\x80\x80"), 5u);
 }
 
@@ -100,9 +101,9 @@ TEST(CharTokenizer, ReadsMeta) {
 
 TEST(CharTokenizer, BadMetaSaysWhatIsWrong) {
   EXPECT_EQ(read_error("{\n\"format\": oops}"),
-            "d/meta.json:2: not valid JSON (byte 12); write it anew with gpttrain prepare");
+            "d/meta.json:2: not valid JSON (byte 12); write it again with gpttrain prepare");
   EXPECT_EQ(read_error(""),
-            "d/meta.json:1: not valid JSON (byte 0); write it anew with gpttrain prepare");
+            "d/meta.json:1: not valid JSON (byte 0); write it again with gpttrain prepare");
   EXPECT_EQ(read_error("[1]"), "d/meta.json: expected a JSON object, found [1]");
   EXPECT_EQ(read_error("{}"), "d/meta.json: format: expected \"gpttrain-meta\", found nothing");
   EXPECT_EQ(read_error(R"({"format": "gpttrain-meta", "version": 2})"),

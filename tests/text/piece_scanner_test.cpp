@@ -114,7 +114,7 @@ TEST(LastSureBoundary, Examples) {
   EXPECT_EQ(last_sure_boundary("the   "), 3u);
   EXPECT_EQ(last_sure_boundary("thecat"), 0u);
   EXPECT_EQ(last_sure_boundary("can't"), 3u);   // not before the t
-  EXPECT_EQ(last_sure_boundary("x = 12"), 3u);  // 12 could go on, and belongs to its blank
+  EXPECT_EQ(last_sure_boundary("x = 12"), 3u);  // 12 could continue, and belongs to its blank
   EXPECT_EQ(last_sure_boundary("\u4e2d\u6587\u3002\u4e2d"), 6u);
   EXPECT_EQ(last_sure_boundary("ab.\xe4\xb8"), 2u);  // the cut character may be a letter
   EXPECT_EQ(last_sure_boundary(""), 0u);

@@ -114,7 +114,7 @@ TEST(TokenizerFiles, MetaNamesTheTokenizer) {
                         "d/meta.json");
   EXPECT_EQ(bpe->encode("the", "text"), std::vector<std::int64_t>{257});
   EXPECT_EQ(meta_error("{"),
-            "d/meta.json:1: not valid JSON (byte 1); write it anew with gpttrain prepare");
+            "d/meta.json:1: not valid JSON (byte 1); write it again with gpttrain prepare");
   EXPECT_EQ(meta_error("{}"), "d/meta.json: tokenizer: expected a text, found nothing");
   EXPECT_EQ(meta_error(R"({"tokenizer": "wordpiece"})"),
             "d/meta.json: tokenizer: expected \"char\", \"gpt2\" or \"bpe\", found \"wordpiece\"");

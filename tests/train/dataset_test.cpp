@@ -135,7 +135,7 @@ TEST(Dataset, FilesCanBeListedByGlob) {
   for (std::size_t i = 0; i < 30; ++i) EXPECT_EQ(tokens[i], static_cast<std::int64_t>(i / 10));
   config.data.train_files += "," + config.data.val_files;
   EXPECT_EQ(open_dataset(config).train.size(), 70);
-  dir.write("shards/meta.json", kMeta);  // beside the files
+  dir.write("shards/meta.json", kMeta);  // next to the files
   EXPECT_EQ(error_text([&] { open_dataset(config); }).find((dir / "shards/val_0.bin").string()),
             0u);
   config.data.val_files = "";

@@ -29,8 +29,8 @@ std::uint32_t uninterrupted() {
   return run.checksum();
 }
 
-// A run whose data are harmed by `harm` in its 8th step, and put right before it goes on. The text
-// of the error; `saved_step` gets where it went on.
+// A run whose data are harmed by `harm` in its 8th step, and put right before it continues. The
+// text of the error; `saved_step` gets where it continued.
 std::string harmed(const TempDir& dir, const std::function<void(const fs::path&)>& harm,
                    std::int64_t* saved_step) {
   const TrainConfig config = tiny_config(dir);
@@ -118,7 +118,7 @@ TEST(FailedSaves, OneOfTheBestIsMadeUpForAndDoesNotCountUntilThen) {
   const std::string metrics = read_file(fs::path(config.io.out_dir) / "metrics.jsonl");
   EXPECT_TRUE(has(metrics, R"("event":"checkpoint_failed")"));
   EXPECT_TRUE(has(metrics, R"("best":1)"));  // as nanoGPT prints it, saved or not
-  // It goes on as the run that was not interrupted.
+  // It continues as the run that was not interrupted.
   const std::uint32_t whole = run.checksum();
   const auto resumed = TinyRun::resumed(config, found[1]);
   EXPECT_EQ(resumed->go(), kExitDone);

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "gpt/model/engines.h"
+#include "gpt/optim/adamw.h"
 
 #include "support/thread_count.h"
 #include "support/tiny_run.h"
@@ -13,7 +14,7 @@ using testing::TempDir;
 using testing::tiny_config;
 using testing::TinyRun;
 
-// A run of 24 steps that is stopped after `first` and goes on elsewhere; 0: it is not.
+// A run of 24 steps that is stopped after `first` and continues elsewhere; 0: it is not.
 std::uint32_t trained(const char* before, const char* after, std::int64_t first) {
   const TempDir dir;
   TrainConfig config = tiny_config(dir);

@@ -1,4 +1,4 @@
-// Memory that runs out anywhere in a run, and the run that goes on.
+// Memory that runs out anywhere in a run, and the run that continues.
 #include <fstream>
 #include <utility>
 
@@ -211,7 +211,7 @@ TEST_P(Recovered, TheLastWordComesAfterACheckpoint) {
   TinyRun run(short_run);
   int steps = 0;
   run.trainer.after_backward = [&] {
-    // The rest of this step allocates nothing; the next one finds no room.
+    // The rest of this step allocates nothing; the next one finds no memory.
     if (++steps < 3) return;
     run.engine->release_memory();
     set_cpu_memory_limit(cpu_memory_now() + 4096);

@@ -1,4 +1,4 @@
-// A run that stops and goes on is the run that never stopped.
+// A run that stops and continues is the run that never stopped.
 #include <fstream>
 
 #include <gtest/gtest.h>
@@ -50,7 +50,7 @@ Outcome uninterrupted() {
   return outcome(run);
 }
 
-// Stops after `first` steps, goes on with `micro` sequences a pass.
+// Stops after `first` steps, continues with `micro` sequences a pass.
 Outcome interrupted(std::int64_t first, std::optional<std::int64_t> micro) {
   const TempDir dir;
   TrainConfig config = dropout_config(dir);

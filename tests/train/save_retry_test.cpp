@@ -26,7 +26,7 @@ TEST(SaveRetry, WaitsLongerEachTimeButNeverLong) {
   EXPECT_FALSE(retry.due(1000));
   retry.begin();
   retry.failed(7);
-  EXPECT_TRUE(retry.due(8));  // it begins anew
+  EXPECT_TRUE(retry.due(8));  // it starts over
 }
 
 TEST(SaveRetry, ASlowFailureIsRareHowOftenItHappens) {

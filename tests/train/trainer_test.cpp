@@ -120,7 +120,7 @@ TEST(Trainer, ALastCheckpointThatCannotBeWrittenIsAnError) {
   }
 }
 
-// Signals come in the middle of an evaluation: the run that goes on is the run never stopped.
+// Signals come in the middle of an evaluation: the run that continues is the run never stopped.
 TEST(Trainer, ASignalDuringAnEvaluationStopsItAtOnce) {
   const auto finish = [](bool interrupted) {
     const TempDir dir;

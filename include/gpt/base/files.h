@@ -29,7 +29,7 @@ void set_file_fault(FileFault fault);
 // handed to the program (input_file.h).
 std::string read_file(const fs::path& path);
 
-// Writes beside the target, fsyncs, renames over it, fsyncs the folder: after a crash the old or
+// Writes next to the target, fsyncs, renames over it, fsyncs the folder: after a crash the old or
 // the new text is there, never a mixture. Throws IoError; if only the folder's fsync failed, the
 // new text is in place all the same.
 void replace_file(const fs::path& path, std::string_view text);
@@ -38,7 +38,7 @@ void replace_file(const fs::path& path, std::string_view text);
 // written. No other file is ever touched, whatever stands at the name.
 class OutputFile {
  public:
-  // kCreate makes a new file, in place of a file or a link of that name. kAppend goes on with the
+  // kCreate makes a new file, in place of a file or a link of that name. kAppend continues with the
   // one that is there; a link is refused, and a file with a second (hard linked) name is copied
   // first. Folders, pipes, sockets and block devices are refused.
   enum Mode { kCreate, kAppend };
@@ -52,7 +52,7 @@ class OutputFile {
   void close();
   // Bytes of the file now.
   std::uint64_t size() const;
-  // Drops what lies behind the first `size` bytes; one that appends goes on there.
+  // Drops what lies behind the first `size` bytes; one that appends continues there.
   void truncate(std::uint64_t size);
   const fs::path& path() const { return path_; }
 

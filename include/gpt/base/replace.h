@@ -1,4 +1,4 @@
-// How every command puts something new in the place of something old: the new one is made beside
+// How every command puts something new in the place of something old: the new one is made next to
 // it under a name of its own, then takes its place in one step, and only then does the old one go.
 #pragma once
 
@@ -16,11 +16,11 @@ void replace_anything(const std::filesystem::path& standing);
 
 // A file or a folder on its way to `target`. Whatever happens, `target` is the old or the new one
 // or, where the file system cannot swap and the process is killed between two renames, the old one
-// is beside it until the next Replacement of it puts it back.
+// is next to it until the next Replacement of it puts it back.
 class Replacement {
  public:
-  // Clears away what killed processes left beside the target. Without `may_replace` the target must
-  // not exist when commit() comes.
+  // Clears away what killed processes left next to the target. Without `may_replace` the target
+  // must not exist when commit() comes.
   explicit Replacement(std::filesystem::path target, MayReplace may_replace = nullptr);
   // Removes what was made and not committed.
   ~Replacement();

@@ -1,4 +1,4 @@
-// A stop that a person or a scheduler asks for, noticed between steps.
+// A stop that a person or a scheduler requests, noticed between steps.
 #pragma once
 
 #include <csignal>

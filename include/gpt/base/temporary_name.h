@@ -28,7 +28,7 @@ struct TemporaryName {
   TemporaryOwner owner = TemporaryOwner::kElsewhere;
 };
 
-// A name beside `path` that nothing has: PATH.tmp-MACHINE-PROCESS-START-COUNT, where START is the
+// A name next to `path` that nothing has: PATH.tmp-MACHINE-PROCESS-START-COUNT, where START is the
 // kernel's tick in which the process began, for process ids are used again.
 std::filesystem::path temporary_beside(const std::filesystem::path& path,
                                        TemporaryKind kind = TemporaryKind::kFresh);

@@ -11,7 +11,7 @@ namespace gpt {
 
 // Nothing of it moves before the first checkpoint of the new run is complete on disk: until then,
 // and after a kill, it is there under its own names. Then it goes to out_dir/replaced-DATE/ by
-// renames alone, for which a full disk has room. Only for the holder of the run's lock.
+// renames alone, for which a full disk has space. Only for the holder of the run's lock.
 class EarlierRun {
  public:
   // `checkpoints` as CheckpointStore lists them, newest first.
@@ -38,7 +38,7 @@ class EarlierRun {
   std::set<std::string> brought_;  // of the staged ones, those that are at their place
 };
 
-// The files of a run beside its checkpoints, which go with it.
+// The files of a run next to its checkpoints, which go with it.
 extern const std::vector<std::string> kRunFiles;
 
 }  // namespace gpt

@@ -1,4 +1,4 @@
-// What `gpttrain bench` takes beside the keys of train.
+// What `gpttrain bench` takes besides the keys of train.
 #pragma once
 
 #include <cstdint>

@@ -33,7 +33,7 @@ struct IoConfig {
   FIELD(std::string, wandb_project, "Project name for wandb_log.", anything()) = "owt";
   FIELD(std::string, wandb_run_name, "Run name for wandb_log.", anything()) = "gpt2";
   FIELD(std::int64_t, checkpoint_interval,
-        "Iterations between checkpoints beside those of evaluations; 0: none.", at_least(0)) = 0;
+        "Iterations between checkpoints besides those of evaluations; 0: none.", at_least(0)) = 0;
   FIELD(std::int64_t, keep_checkpoints, "Newest checkpoints to keep; the best one is kept as well.",
         at_least(2)) = 2;
   FIELD(bool, overwrite,

@@ -34,7 +34,7 @@ struct PrepareConfig {
   FIELD(AutoInt, threads, "Threads; the result does not depend on them. auto: one per core.",
         auto_or_between(1, 1024)) = {};
   FIELD(bool, force, "Replace a dataset that is already there.", anything()) = false;
-  FIELD(bool, restart, "Begin anew where an interrupted preparation could go on.",
+  FIELD(bool, restart, "Start over where an interrupted preparation could be resumed.",
         anything()) = false;
   END_CONFIG;
 };

@@ -31,7 +31,7 @@ struct SampleConfig {
         "Token that ends a sample: its text, e.g. <|endoftext|>, or ID:NUMBER. Empty: none.",
         anything()) = "";
   FIELD(std::string, when_full,
-        "Beyond block_size tokens. crop: nanoGPT's window, read anew for each token; half: forget "
+        "Beyond block_size tokens. crop: nanoGPT's window, read again for each token; half: forget "
         "the older half and stay fast; stop: end the sample.",
         one_of("crop", "half", "stop")) = "crop";
   FIELD(AutoInt, samples_at_once,

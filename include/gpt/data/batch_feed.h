@@ -25,7 +25,7 @@ Batch make_batch(const TokenFile& file, const at::Tensor& offsets, std::int64_t 
                  std::int64_t block_size, at::Device device);
 
 // One thread converts micro-batches in the order of the requests, at most kAhead of them before
-// they are taken, and has them copied to the device beside its work. All members but the thread
+// they are taken, and has them copied to the device while it works. All members but the thread
 // belong to the caller's thread.
 class BatchFeed {
  public:

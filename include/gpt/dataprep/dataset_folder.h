@@ -8,17 +8,17 @@
 
 namespace gpt {
 
-// train.bin, val.bin and meta.json are written beside their places and moved there by publish().
+// train.bin, val.bin and meta.json are written next to their places and moved there by publish().
 // Whenever the process ends, the folder holds the old dataset, the new one, or none that could be
 // trained on: train.bin goes first and comes last. A hidden lock file keeps a second `prepare` out;
-// it stays in the folder. What an interrupted run wrote stays too, if a state file beside it says
-// how to go on.
+// it stays in the folder. What an interrupted run wrote stays too, if a state file next to it says
+// how to continue.
 class DatasetFolder {
  public:
   // Makes the folder. InputError if it holds a dataset and not `replace`, if another process is
   // preparing it, or if the path is a file.
   DatasetFolder(const fs::path& folder, bool replace);
-  // Removes what was neither published nor has a state() to go on from.
+  // Removes what was neither published nor has a state() to resume from.
   ~DatasetFolder();
   DatasetFolder(const DatasetFolder&) = delete;
   DatasetFolder& operator=(const DatasetFolder&) = delete;
@@ -29,10 +29,10 @@ class DatasetFolder {
   // Where to write the file that is to become `name`.
   fs::path temporary(const std::string& name) const;
 
-  // The file that says how to go on with the temporaries.
+  // The file that says how to continue with the temporaries.
   fs::path state() const { return state(folder_); }
   static fs::path state(const fs::path& folder);
-  // Gives up what could be gone on with. Throws IoError.
+  // Gives up what could be resumed. Throws IoError.
   void forget();
 
   // Expects all three temporaries to be written and synced. Throws IoError.

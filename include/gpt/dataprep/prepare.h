@@ -20,15 +20,15 @@ struct PrepareRequest {
   std::shared_ptr<const Tokenizer> tokenizer = {};         // none: of the text's own characters
   std::string tokenizer_file = {}, tokenizer_crc32c = {};  // for meta.json
   double val_fraction = 0.1;
-  std::int64_t seed = 2357;         // of the split by document
-  std::string split = "auto";       // document or end
-  std::string document = "auto";    // file, line or jsonl
-  std::string text_key = "text";    // of jsonl and parquet
-  std::string eot = "auto";         // none, append or prepend
-  int threads = 0;                  // 0: one per core
-  bool force = false;               // replace the dataset in out_dir
-  bool restart = false;             // ... and what an interrupted preparation left
-  double save_seconds = 5;          // between the states that an interrupted run can go on from
+  std::int64_t seed = 2357;       // of the split by document
+  std::string split = "auto";     // document or end
+  std::string document = "auto";  // file, line or jsonl
+  std::string text_key = "text";  // of jsonl and parquet
+  std::string eot = "auto";       // none, append or prepend
+  int threads = 0;                // 0: one per core
+  bool force = false;             // replace the dataset in out_dir
+  bool restart = false;           // ... and what an interrupted preparation left
+  double save_seconds = 5;        // between the states that an interrupted run can be resumed from
   std::function<bool()> stop = {};  // asked often; true: save and return
 };
 

@@ -1,5 +1,5 @@
-// What an interrupted `prepare` leaves behind beside its unfinished files, so that the same command
-// goes on where it was.
+// What an interrupted `prepare` leaves behind next to its unfinished files, so that the same
+// command continues where it was.
 #pragma once
 
 #include <array>
@@ -28,7 +28,7 @@ struct TrainCut {
 };
 
 struct PrepareState {
-  std::string request;  // what was asked for, as JSON: only the same goes on
+  std::string request;  // what was asked for, as JSON: only the same continues
   // Of a character vocabulary: taken from the whole text, which had these files.
   std::u32string characters;
   std::vector<FileStamp> census;

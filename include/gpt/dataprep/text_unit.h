@@ -11,7 +11,7 @@
 
 namespace gpt {
 
-// All that reading needs to go on from a place.
+// All that reading needs to resume from a place.
 struct ReadPosition {
   std::uint64_t file = 0;       // its index among the sources
   std::uint64_t offset = 0;     // bytes of its text before here

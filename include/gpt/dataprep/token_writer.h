@@ -1,4 +1,4 @@
-// A token file while it grows; an interrupted one can be gone on with.
+// A token file while it grows; an interrupted one can be resumed.
 #pragma once
 
 #include <cstdint>

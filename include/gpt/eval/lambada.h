@@ -30,8 +30,8 @@ LastWordScore score_last_words(const std::vector<LastWord>& examples, std::int64
                                std::int64_t batch, const Scorer& scorer,
                                const EvalProgress& progress = {});
 
-// A context and what goes on from it, tokenized as one text, as lm-eval does: spaces at the end of
-// the context belong to the continuation.
+// A context and what continues from it, tokenized as one text, as lm-eval does: spaces at the end
+// of the context belong to the continuation.
 struct SplitText {
   std::vector<std::int64_t> context, continuation;
 };

@@ -1,4 +1,4 @@
-// Files of torch.save (the zip format, since PyTorch 1.6): a pickle, and beside it the storages
+// Files of torch.save (the zip format, since PyTorch 1.6): a pickle, and next to it the storages
 // that its tensors look into.
 #pragma once
 

@@ -1,4 +1,4 @@
-// A Hugging Face folder of a GPT2LMHeadModel: config.json beside model.safetensors or, from older
+// A Hugging Face folder of a GPT2LMHeadModel: config.json next to model.safetensors or, from older
 // programs, pytorch_model.bin; either whole, or shards and the .index.json that lists them.
 #pragma once
 

@@ -16,8 +16,8 @@ namespace gpt {
 // What happens when a text has block_size tokens, so that the cache is full. Positions are learned,
 // so a window that moves gives every token another position, and nothing cached is of use.
 enum class WhenFull {
-  kCrop,  // nanoGPT's way and numbers: the last block_size tokens are read anew for each token
-  kHalf,  // the older half is forgotten; the other is read anew once, then the cache serves again
+  kCrop,  // nanoGPT's way and numbers: the last block_size tokens are read again for each token
+  kHalf,  // the older half is forgotten; the other is read again once, then the cache serves again
   kStop,  // the text ends
 };
 

@@ -35,8 +35,8 @@ struct BpeVocabulary {
 // Reads, by their content, the forms in which such vocabularies come:
 //   *.tiktoken                    lines of a token's bytes in base64 and its id
 //   tokenizer.json                Hugging Face's, of type BPE with GPT-2's pre-tokenizer
-//   encoder.json or vocab.json    with vocab.bpe or merges.txt beside it
-//   vocab.bpe or merges.txt       with GPT-2's numbering, unless one of the former is beside it
+//   encoder.json or vocab.json    with vocab.bpe or merges.txt next to it
+//   vocab.bpe or merges.txt       with GPT-2's numbering, unless one of the former is next to it
 // or a folder that holds one of these. InputError says what is wrong, and where.
 BpeVocabulary read_bpe_vocabulary(const std::filesystem::path& path);
 

@@ -18,13 +18,13 @@ struct Dataset {
 };
 
 // data_dir/dataset/{train.bin,val.bin,meta.json or meta.pkl}, or what train_files and val_files
-// list, with the meta that lies beside the first of them. InputError says what is missing and how
+// list, with the meta that lies next to the first of them. InputError says what is missing and how
 // to make it. A vocab_size in the config that is smaller than the dataset's is an error, and so are
 // a train.bin or val.bin of other sizes than meta.json says (with verify_data: of other contents).
 Dataset open_dataset(const TrainConfig& config);
 
-// The token file, or the pattern, that open_dataset would ask for first and not find; "" if all are
-// there.
+// The token file, or the pattern, that open_dataset would look for first and not find; "" if all
+// are there.
 std::string missing_data(const DataConfig& data);
 
 }  // namespace gpt

@@ -33,7 +33,7 @@ class Recovery {
   Recovery(const c10::Device& device, Engine& engine, std::function<void(const std::string&)> say);
 
   // Runs `work` until memory suffices. After each failure everything that can be freed is freed and
-  // `retreat` called, which undoes what the attempt began and goes on with the plan it is given.
+  // `retreat` called, which undoes what the attempt began and continues with the plan it is given.
   // `plan` is what `work` runs with. Each plan is smaller than the one before, so that this ends;
   // MemoryError if none is left.
   void run(const std::string& what, WorkPlan& plan, bool backward,

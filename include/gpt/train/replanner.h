@@ -1,4 +1,4 @@
-// The memory plan on its way into a run that goes on.
+// The memory plan on its way into a run that continues.
 #pragma once
 
 #include <functional>

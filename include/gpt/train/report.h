@@ -10,8 +10,8 @@
 #include "gpt/base/terminal.h"
 #include "gpt/config/train_config.h"
 #include "gpt/device/watch.h"
+#include "gpt/metrics/metrics_sink.h"
 #include "gpt/train/evaluator.h"
-#include "gpt/train/metrics.h"
 #include "gpt/train/throughput.h"
 
 namespace gpt {
@@ -20,7 +20,7 @@ struct StepResult;
 
 class Report {
  public:
-  Report(const TrainConfig& config, const c10::Device& device, Metrics& metrics,
+  Report(const TrainConfig& config, const c10::Device& device, MetricsSink& metrics,
          Throughput throughput);
 
   void started(std::int64_t step, bool resumed);
@@ -32,11 +32,11 @@ class Report {
   void step(std::int64_t step, const StepResult& result);
   void evaluating(std::int64_t done, std::int64_t total);
   void evaluation(std::int64_t step, const SplitLosses& losses, bool best);
-  // Memory ran out or nearly so; the run goes on with a smaller plan.
+  // Memory ran out or nearly so; the run continues with a smaller plan.
   void replanned(std::int64_t step, const std::string& what);
   // After `failures` attempts in a row that failed.
   void saved(std::int64_t step, const std::string& reason, std::int64_t failures = 0);
-  // `again`: the run goes on and will try once more.
+  // `again`: the run continues and will try once more.
   void save_failed(std::int64_t step, const std::string& why, bool again = false);
   void stopped(std::int64_t next_step, const std::string& signal);
   void done(std::int64_t next_step, double best_val_loss);
@@ -44,7 +44,7 @@ class Report {
  private:
   const TrainConfig& config_;
   c10::Device device_;
-  Metrics& metrics_;
+  MetricsSink& metrics_;
   Throughput throughput_;
   // The peak since the last reset against `expected`, which then becomes 0: once is enough.
   void compare_peak(std::int64_t step, const char* what, std::int64_t& expected);

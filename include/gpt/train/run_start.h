@@ -15,16 +15,16 @@
 namespace gpt {
 
 struct RunStart {
-  std::optional<CheckpointInfo> checkpoint;  // to go on from; nothing for a new run
+  std::optional<CheckpointInfo> checkpoint;  // to resume from; nothing for a new run
   std::vector<CheckpointInfo> replaced;      // of the run that the new one replaces
 };
 
-// Besides init_from=resume, a run that was stopped by a signal goes on by itself if it is asked for
-// again with the same config, `overwrite` or not. A folder with any other run is an InputError,
+// Besides init_from=resume, a run that was stopped by a signal continues by itself if it is asked
+// for again with the same config, `overwrite` or not. A folder with any other run is an InputError,
 // unless `overwrite`.
 RunStart choose_start(TrainConfig config, const CheckpointStore& store);
 
-// The files of a run beside its checkpoints. While an earlier run holds their names they have
+// The files of a run next to its checkpoints. While an earlier run holds their names they have
 // temporary ones, and go with the object if the run comes to no checkpoint.
 class RunFiles {
  public:

@@ -7,7 +7,5 @@ namespace gpt {
 
 // "0.1.0"
 std::string version();
-// Version, LibTorch, compiler and back ends, for bug reports.
-std::string version_details();
 
 }  // namespace gpt

@@ -5,9 +5,8 @@
 #include <string>
 
 #include "gpt/base/files.h"
-#include "gpt/train/metrics.h"
-
-#include "app/run_start.h"
+#include "gpt/metrics/jsonl.h"
+#include "gpt/train/run_start.h"
 
 namespace gpt {
 
@@ -18,12 +17,13 @@ class RunFolder {
 
   // Writes config.json and opens metrics.jsonl, where `files`, which must outlive this, has them.
   void begin(const RunFiles& files, const std::string& config_json);
-  Metrics& metrics() { return *metrics_; }
+  // What is written before begin() waits for it.
+  MetricsSink& metrics() { return metrics_; }
 
   // To be called before anything is saved. A folder that was removed or renamed meanwhile is made
   // again with all three: what is in memory may be the only copy of the run. Where another run has
   // begun there since, an Error: nothing of ours goes into it. IoError if making it fails; the next
-  // call goes on with it.
+  // call continues with it.
   void claim();
 
  private:
@@ -34,7 +34,7 @@ class RunFolder {
   std::optional<FileLock> lock_;
   const RunFiles* files_ = nullptr;
   std::string config_json_;
-  std::optional<Metrics> metrics_;
+  JsonlMetrics metrics_;
   bool whole_ = false;  // config and metrics are there
 };
 

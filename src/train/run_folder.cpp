@@ -1,4 +1,4 @@
-#include "app/run_folder.h"
+#include "gpt/train/run_folder.h"
 
 #include <unistd.h>
 #include <utility>
@@ -6,8 +6,7 @@
 #include "gpt/base/error.h"
 #include "gpt/base/log.h"
 #include "gpt/base/strings.h"
-
-#include "app/lock.h"
+#include "gpt/train/run_lock.h"
 
 namespace gpt {
 
@@ -27,10 +26,7 @@ void RunFolder::begin(const RunFiles& files, const std::string& config_json) {
 }
 
 void RunFolder::open_metrics() {
-  if (metrics_)
-    metrics_->reopen(files_->metrics());
-  else
-    metrics_.emplace(files_->metrics());
+  metrics_.open(files_->metrics());
   whole_ = true;
 }
 
@@ -58,7 +54,7 @@ void RunFolder::claim() {
   open_metrics();
   log_warning(concat(path_.string(),
                      ": was removed or renamed while the run trains; it was made again with lock, "
-                     "config.json and metrics.jsonl, and the run goes on in it"));
+                     "config.json and metrics.jsonl, and the run continues in it"));
 }
 
 void RunFolder::refuse(const std::string& owner) const {

@@ -6,31 +6,29 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
-#include <variant>
 #include <vector>
 
 #include "gpt/base/files.h"
+#include "gpt/metrics/metrics_sink.h"
 
 namespace gpt {
 
-class Metrics {
+class JsonlMetrics : public MetricsSink {
  public:
-  using Value = std::variant<double, std::int64_t, std::string>;
-  using Entry = std::pair<std::string_view, Value>;
-
+  // What is written before open() waits.
+  JsonlMetrics() = default;
   // Appends to what is there. Half a line at its end, which a killed process or a full disk left,
   // is cut off, with a warning. IoError if the file cannot be opened.
-  explicit Metrics(const std::filesystem::path& file);
-  ~Metrics();  // says what was never written
+  explicit JsonlMetrics(const std::filesystem::path& file);
+  ~JsonlMetrics() override;  // says what was never written
 
   // {"event": ..., "time": seconds since 1970, entries...}; a non-finite number becomes null. A
   // disk that is full or broken costs a warning, not the run: what could not be written is kept, up
   // to a mebibyte, and written before the next line that can be. Every line of the file is whole.
-  void write(std::string_view event, const std::vector<Entry>& entries);
+  void write(std::string_view event, const std::vector<Entry>& entries) override;
 
-  // Continues in a new file after the folder was removed. IoError.
-  void reopen(const std::filesystem::path& file);
+  // Writes to this file from now on. IoError.
+  void open(const std::filesystem::path& file);
 
  private:
   void append(const std::string& lines);

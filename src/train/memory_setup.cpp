@@ -1,4 +1,4 @@
-#include "app/memory_setup.h"
+#include "gpt/train/memory_setup.h"
 
 #include <algorithm>
 #include <cstdlib>
@@ -13,8 +13,7 @@
 #include "gpt/device/memory.h"
 #include "gpt/memory/plan_text.h"
 #include "gpt/model/evaluation_engine.h"
-
-#include "app/run_start.h"
+#include "gpt/train/run_start.h"
 
 namespace gpt {
 

@@ -1,4 +1,4 @@
-#include "app/lock.h"
+#include "gpt/train/run_lock.h"
 
 #include <utility>
 

@@ -1,4 +1,4 @@
-#include "gpt/train/metrics.h"
+#include "gpt/metrics/jsonl.h"
 
 #include <algorithm>
 #include <chrono>
@@ -36,16 +36,16 @@ std::string last_line(const std::filesystem::path& path, std::uint64_t size) {
 
 }  // namespace
 
-Metrics::Metrics(const std::filesystem::path& file) : path_(file) {
-  reopen(file);
+JsonlMetrics::JsonlMetrics(const std::filesystem::path& file) {
+  open(file);
 }
 
-Metrics::~Metrics() {
+JsonlMetrics::~JsonlMetrics() {
   const auto lines = std::count(waiting_.begin(), waiting_.end(), '\n') + lost_;
   if (lines > 0) log_warning(concat(path_.string(), ": ", lines, " lines could not be written"));
 }
 
-void Metrics::reopen(const std::filesystem::path& file) {
+void JsonlMetrics::open(const std::filesystem::path& file) {
   path_ = file;
   file_.emplace(path_, OutputFile::kAppend);
   torn_ = false;
@@ -53,7 +53,7 @@ void Metrics::reopen(const std::filesystem::path& file) {
 }
 
 // Only a newline may be missing: such a line is kept.
-void Metrics::mend_end() {
+void JsonlMetrics::mend_end() {
   try {
     const std::uint64_t size = file_->size();
     const std::string line = last_line(path_, size);
@@ -69,7 +69,7 @@ void Metrics::mend_end() {
   }
 }
 
-void Metrics::write(std::string_view event, const std::vector<Entry>& entries) {
+void JsonlMetrics::write(std::string_view event, const std::vector<Entry>& entries) {
   const auto now = std::chrono::system_clock::now().time_since_epoch();
   nlohmann::ordered_json line;
   line["event"] = event;
@@ -78,12 +78,13 @@ void Metrics::write(std::string_view event, const std::vector<Entry>& entries) {
   for (const auto& [key, value] : entries)
     std::visit([&, name = key](const auto& v) { line[std::string(name)] = v; }, value);
   keep_for_later(line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+  if (!file_) return;
   try {
     append(waiting_);
     waiting_.clear();
   } catch (const IoError& error) {
     if (failures_++ == 0)
-      log_warning(std::string(error.what()) + "; training goes on, metrics are written later");
+      log_warning(std::string(error.what()) + "; training continues, metrics are written later");
     return;
   }
   if (failures_ > 0)
@@ -92,7 +93,7 @@ void Metrics::write(std::string_view event, const std::vector<Entry>& entries) {
   failures_ = lost_ = 0;
 }
 
-void Metrics::keep_for_later(std::string line) {
+void JsonlMetrics::keep_for_later(std::string line) {
   constexpr std::size_t kMost = std::size_t{1} << 20;
   while (!waiting_.empty() && waiting_.size() + line.size() > kMost) {
     waiting_.erase(0, waiting_.find('\n') + 1);
@@ -102,7 +103,7 @@ void Metrics::keep_for_later(std::string line) {
 }
 
 // All of them or, where that fails, none.
-void Metrics::append(const std::string& lines) {
+void JsonlMetrics::append(const std::string& lines) {
   const std::uint64_t before = file_->size();
   try {
     file_->write((torn_ ? "\n" : "") + lines);

@@ -9,8 +9,7 @@
 #include "gpt/config/train_config.h"
 #include "gpt/device/compute.h"
 #include "gpt/model/engine.h"
-
-#include "app/machine_plan.h"
+#include "gpt/train/machine_plan.h"
 
 namespace gpt {
 
@@ -18,7 +17,7 @@ namespace gpt {
 void set_up_allocator(const MemoryConfig& memory, const Settings& asked);
 
 // Chooses the plan, writes it into `config`, and sets memory_limit. `checkpoint`: what
-// the run goes on from, if anything. Error if nothing fits.
+// the run continues from, if anything. Error if nothing fits.
 Planned set_up_memory(TrainConfig& config, const std::optional<CheckpointInfo>& checkpoint,
                       const Compute& compute);
 

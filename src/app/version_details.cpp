@@ -1,14 +1,11 @@
-#include "app/version.h"
+#include "app/version_details.h"
 
 #include <torch/version.h>
 
 #include "gpt/base/strings.h"
+#include "gpt/base/version.h"
 
 namespace gpt {
-
-std::string version() {
-  return GPT_VERSION;
-}
 
 std::string version_details() {
   return concat("gpttrain ", version(), *GPT_COMMIT ? " (commit " GPT_COMMIT ")" : "",

@@ -1,24 +1,23 @@
-#include "app/setup.h"
+#include "gpt/train/machine.h"
 
 #include <ATen/Parallel.h>
 
 #include "gpt/base/log.h"
 #include "gpt/base/strings.h"
 #include "gpt/base/thread.h"
+#include "gpt/base/version.h"
 #include "gpt/config/resolve.h"
 #include "gpt/device/compute.h"
 #include "gpt/device/cpu_memory.h"
 #include "gpt/device/device.h"
 #include "gpt/device/thread_pool.h"
 
-#include "app/version.h"
-
 namespace gpt {
 
 namespace {
 
 // OpenMP ends the process where one of its threads does not start: so whether they can is tried
-// first, and they start at once, before anything else takes the room for their stacks.
+// first, and they start at once, before anything else takes the space for their stacks.
 void start_computing_threads(int count) {
   expect_threads(count - 1, "computing");
   at::set_num_threads(count);

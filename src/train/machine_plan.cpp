@@ -1,4 +1,4 @@
-#include "app/machine_plan.h"
+#include "gpt/train/machine_plan.h"
 
 #include <algorithm>
 

@@ -32,8 +32,8 @@ Planned plan_for_gpu(TrainConfig config, const std::string& gpu);
 // vocab_size: auto becomes that of the dataset's meta.json if there is one, else GPT-2's.
 void settle_vocabulary(TrainConfig& config);
 
-// The same for a run that may go on from a checkpoint: where `saved` (or null) chose a value and
-// the user leaves it to the plan, the saved one stays if it fits, so that the run goes on bit for
+// The same for a run that may continue from a checkpoint: where `saved` (or null) chose a value and
+// the user leaves it to the plan, the saved one stays if it fits, so that the run continues bit for
 // bit.
 Planned plan_run(const TrainConfig& config, const TrainConfig* saved, const Compute& compute);
 

@@ -1,4 +1,4 @@
-#include "gpt/train/metrics.h"
+#include "gpt/metrics/jsonl.h"
 
 #include <cerrno>
 #include <sstream>
@@ -33,9 +33,9 @@ std::vector<std::int64_t> up_to(std::int64_t last) {
   return list;
 }
 
-// A disk that takes `room` more bytes of each write, then none.
-FileFault full_after(std::size_t room, bool truncates) {
-  return [=, left = room](std::string_view call, const fs::path&, std::size_t* length) mutable {
+// A disk that takes `space` more bytes of each write, then none.
+FileFault full_after(std::size_t space, bool truncates) {
+  return [=, left = space](std::string_view call, const fs::path&, std::size_t* length) mutable {
     if (call == "ftruncate") return truncates ? 0 : EIO;
     if (call != "write") return 0;
     if (left == 0) return ENOSPC;
@@ -45,11 +45,11 @@ FileFault full_after(std::size_t room, bool truncates) {
   };
 }
 
-TEST(Metrics, AFullDiskTearsNoLineAndLosesNone) {
+TEST(JsonlMetrics, AFullDiskTearsNoLineAndLosesNone) {
   for (const bool truncates : {true, false}) {
     const TempDir dir;
     const fs::path file = dir / "metrics.jsonl";
-    Metrics metrics(file);
+    JsonlMetrics metrics(file);
     metrics.write("x", {{"n", std::int64_t{1}}});
     {
       const FileFaultGuard full(full_after(10, truncates));
@@ -75,30 +75,30 @@ TEST(Metrics, AFullDiskTearsNoLineAndLosesNone) {
   }
 }
 
-TEST(Metrics, ALineThatWasTornBeforeIsCutOff) {
+TEST(JsonlMetrics, ALineThatWasTornBeforeIsCutOff) {
   const TempDir dir;
   for (const std::size_t torn : {1u, 30u, 10000u}) {
     const fs::path file =
         dir.write("metrics.jsonl", "{\"n\":1}\n{\"n\":2}\n{\"x\":\"" + std::string(torn, 'y'));
-    Metrics(file).write("x", {{"n", std::int64_t{3}}});
+    JsonlMetrics(file).write("x", {{"n", std::int64_t{3}}});
     EXPECT_EQ(numbers(file), up_to(3));
   }
   const fs::path file = dir.write("metrics.jsonl", "{\"n\"");
-  Metrics(file).write("x", {{"n", std::int64_t{1}}});
+  JsonlMetrics(file).write("x", {{"n", std::int64_t{1}}});
   EXPECT_EQ(numbers(file), up_to(1));
 }
 
-TEST(Metrics, AWholeLineWithoutItsNewlineStays) {
+TEST(JsonlMetrics, AWholeLineWithoutItsNewlineStays) {
   const TempDir dir;
   const fs::path file = dir.write("metrics.jsonl", "{\"n\":1}\n{\"n\":2}");
-  Metrics(file).write("x", {{"n", std::int64_t{3}}});
+  JsonlMetrics(file).write("x", {{"n", std::int64_t{3}}});
   EXPECT_EQ(numbers(file), up_to(3));
 }
 
-TEST(Metrics, WhatWaitsIsBounded) {
+TEST(JsonlMetrics, WhatWaitsIsBounded) {
   const TempDir dir;
   const fs::path file = dir / "metrics.jsonl";
-  Metrics metrics(file);
+  JsonlMetrics metrics(file);
   const std::string filler(1000, 'z');
   {
     const FileFaultGuard full(full_after(0, true));

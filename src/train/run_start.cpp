@@ -1,4 +1,4 @@
-#include "app/run_start.h"
+#include "gpt/train/run_start.h"
 
 #include <set>
 #include <utility>
@@ -101,7 +101,7 @@ RunStart choose_start(TrainConfig config, const CheckpointStore& store) {
   if (auto good = store.newest_good(); good && good->manifest.reason.starts_with("signal")) {
     difference = first_difference(config, saved_config(*good));
     if (difference.empty()) {
-      log_info(format("%s: going on with the run that %s stopped at step %ld", out.c_str(),
+      log_info(format("%s: resuming the run that %s stopped at step %ld", out.c_str(),
                       good->manifest.reason.substr(7).c_str(), static_cast<long>(good->step)));
       return {good, {}};
     }
@@ -109,7 +109,7 @@ RunStart choose_start(TrainConfig config, const CheckpointStore& store) {
   if (config.io.overwrite) return {std::nullopt, present};
   throw InputError(concat(out, ": holds a run at step ", present.front().step,
                           difference.empty() ? "" : ", whose " + difference + " was another",
-                          "; add --init_from=resume to go on with it, --overwrite=True to start "
+                          "; add --init_from=resume to resume it, --overwrite=True to start "
                           "again (it is moved aside), or choose another --out_dir"));
 }
 
@@ -130,7 +130,7 @@ std::vector<std::int64_t> usable_offsets(const CheckpointInfo& checkpoint,
   for (const std::int64_t offset : manifest.pending_offsets) same = same && offset < last;
   if (same) return manifest.pending_offsets;
   log_warning("dataset=" + config.data.dataset +
-              " is not the data of the checkpoint; it goes on with new batches");
+              " is not the data of the checkpoint; it continues with new batches");
   return {};
 }
 

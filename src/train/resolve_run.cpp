@@ -1,0 +1,94 @@
+#include "gpt/train/resolve_run.h"
+
+#include <utility>
+
+#include "gpt/base/log.h"
+#include "gpt/base/strings.h"
+#include "gpt/device/watch.h"
+#include "gpt/interop/pretrained.h"
+#include "gpt/train/machine.h"
+#include "gpt/train/memory_setup.h"
+
+namespace gpt {
+
+namespace {
+
+// Keeps track of what each source of changes has changed.
+class ConfigHistory {
+ public:
+  explicit ConfigHistory(TrainConfig& config) : config_(config), before_(config) {}
+
+  // To be called when `reason` has had its say.
+  void note(const std::string& reason) {
+    TrainConfig now = config_;
+    const auto from = options_of(before_), to = options_of(now);
+    for (std::size_t i = 0; i < to.size(); ++i)
+      if (value_text(from[i]) != value_text(to[i]))
+        changes_.push_back({to[i].key, value_text(from[i]), value_text(to[i]), reason});
+    before_ = config_;
+  }
+  std::vector<ConfigChange> changes() && { return std::move(changes_); }
+
+ private:
+  TrainConfig& config_;
+  TrainConfig before_;
+  std::vector<ConfigChange> changes_;
+};
+
+// The weights that a new run begins with; nothing where they are drawn.
+std::unique_ptr<WeightSource> open_source(TrainConfig& config, const Settings& asked) {
+  if (config.io.init_from == "scratch") return nullptr;
+  auto source = open_weights(config.io.init_from, config.io.pretrained_dir);
+  adopt_source(config, source->shape(), asked);
+  return source;
+}
+
+// Device, type and allocator, with what the user should know of them before a long run.
+Compute start_machine(TrainConfig& config, const Settings& asked) {
+  set_up_allocator(config.memory, asked);
+  check_evaluation_device(config.memory, asked);
+  const Compute compute = set_up_machine(config.system);
+  if (const std::string holders = other_holders(compute.device); !holders.empty())
+    log_warning(holders + "; the run must do with the rest");
+  return compute;
+}
+
+}  // namespace
+
+ResolvedRun resolve_run(const TrainConfig& asked, const Settings& settings,
+                        const CheckpointStore& store) {
+  TrainConfig config = asked;
+  ConfigHistory history(config);
+  RunStart start = choose_start(config, store);
+  if (start.checkpoint) adopt_shape(config, saved_config(*start.checkpoint), settings);
+  history.note("the checkpoint");
+  auto source = start.checkpoint ? nullptr : open_source(config, settings);
+  history.note("init_from");
+  Dataset dataset = open_dataset(config);
+  config.model.vocab_size.value = dataset.vocab_size;
+  history.note("the dataset");
+  const Compute compute = start_machine(config, settings);
+  history.note("this machine");
+  // Before memory_limit holds, which does not count what the measurement takes.
+  const PeakRate peak = peak_rate(compute.device, compute.type);
+  Planned planned = set_up_memory(config, start.checkpoint, compute);
+  history.note("the memory plan");
+  return {.config = config,
+          .changes = std::move(history).changes(),
+          .start = std::move(start),
+          .source = std::move(source),
+          .dataset = std::move(dataset),
+          .compute = compute,
+          .peak = peak,
+          .planned = std::move(planned)};
+}
+
+std::string changes_text(const std::vector<ConfigChange>& changes) {
+  std::vector<std::string> texts;
+  for (const ConfigChange& change : changes)
+    texts.push_back(
+        concat(change.key, " ", change.from, " -> ", change.to, " (", change.reason, ")"));
+  return join(texts, ", ");
+}
+
+}  // namespace gpt

@@ -1,0 +1,106 @@
+#include "gpt/train/run.h"
+
+#include <cstring>
+#include <utility>
+
+#include <ATen/ATen.h>
+#include <ATen/CPUGeneratorImpl.h>
+
+#include "gpt/base/log.h"
+#include "gpt/base/strings.h"
+#include "gpt/base/version.h"
+#include "gpt/checkpoint/run_state.h"
+#include "gpt/config/printing.h"
+#include "gpt/device/memory.h"
+#include "gpt/model/weight_init.h"
+#include "gpt/optim/adamw.h"
+#include "gpt/train/memory_setup.h"
+#include "gpt/train/run_start.h"
+
+namespace gpt {
+
+namespace {
+
+std::string json_of(TrainConfig config) {
+  return to_json(options_of(config));
+}
+
+// Drawn, from `source`, or, of a resumed run, not set yet.
+Gpt begin_model(const RunInputs& inputs, std::int64_t vocab_size, at::Generator& generator) {
+  const TrainConfig& config = inputs.config;
+  Gpt model(config.model, vocab_size, config.data.block_size);
+  // nanoGPT draws weights that others replace, and its batches come from the same generator.
+  if (inputs.checkpoint || inputs.source)
+    skip_init(generator, {config.model, vocab_size, config.data.block_size});
+  else
+    model.draw(generator);
+  if (inputs.source) load_weights(*inputs.source, model.parameters());
+  model.to(inputs.compute.device, offload_level(config.memory.optimizer_offload));
+  return model;
+}
+
+// The state of a run that begins, or that of the checkpoint, whose tensors and generator are
+// restored.
+Manifest begin_state(const RunInputs& inputs, const Dataset& dataset, const Gpt& model,
+                     const Optimizer& optimizer, GradScaler& scaler, at::Generator& generator) {
+  Manifest state;
+  state.step = inputs.first_step;
+  if (inputs.checkpoint) {
+    state = inputs.checkpoint->manifest;
+    state.pending_offsets = usable_offsets(*inputs.checkpoint, inputs.config, dataset);
+    load_model(inputs.checkpoint->path, model);
+    load_optimizer(inputs.checkpoint->path, model, optimizer);
+    // nanoGPT saves neither: its resumed runs begin with the seed and a fresh scale, and so do
+    // those that come from it.
+    if (const std::string& bytes = state.generator_state; !bytes.empty()) {
+      scaler.restore({state.loss_scale, state.scale_growth_steps});
+      at::Tensor raw = at::empty({static_cast<std::int64_t>(bytes.size())}, at::kByte);
+      std::memcpy(raw.mutable_data_ptr(), bytes.data(), bytes.size());
+      generator.set_state(raw);
+    }
+  }
+  state.program_version = version();
+  return state;
+}
+
+}  // namespace
+
+Run::Run(RunInputs inputs, CheckpointStore& store, MetricsSink& metrics)
+    : config(inputs.config),
+      config_json(json_of(inputs.config)),
+      dataset(std::move(inputs.dataset)),
+      compute(inputs.compute),
+      peak(inputs.peak),
+      checkpoint(inputs.checkpoint),
+      generator(at::detail::createCPUGenerator(static_cast<std::uint64_t>(config.system.seed))),
+      model(begin_model(inputs, dataset.vocab_size, generator)),
+      optimizer(std::make_unique<AdamW>(tensors_of(model.parameters()), config.optimizer,
+                                        offload_level(config.memory.optimizer_offload))),
+      scaler(compute.type == at::kHalf),
+      state_(begin_state(inputs, dataset, model, *optimizer, scaler, generator)),
+      batches(config.data, dataset, generator, compute.device, state_.pending_offsets),
+      report(
+          config, compute.device, metrics,
+          Throughput(model.flops_per_token(), static_cast<double>(tokens_per_step()), peak.flops)),
+      engine(set_up_engine(config, model, compute)),
+      trainer({config, compute, model, *engine, *optimizer, scaler, dataset, batches, generator,
+               store, report, config_json},
+              state_) {
+  if (config.memory.empty_cache != "off") release_cached_memory(compute.device);
+}
+
+void Run::print_facts() const {
+  if (checkpoint)
+    print_line(format("resuming from %s (step %ld)", checkpoint->path.c_str(),
+                      static_cast<long>(state_.step)));
+  print_line("tokens per iteration will be: " + with_commas(tokens_per_step()));
+  print_line(
+      format("number of parameters: %.2fM", static_cast<double>(model.parameter_count()) / 1e6));
+  for (const Optimizer::GroupFacts& group : optimizer->groups())
+    print_line(format("num %s parameter tensors: %zu, with %s parameters", group.name.c_str(),
+                      group.tensors, with_commas(group.parameters).c_str()));
+  print_line(format("FLOPs per token: %.3g; peak of the device: %.4g TFLOP/s (%s)",
+                    model.flops_per_token(), peak.flops / 1e12, peak.source.c_str()));
+}
+
+}  // namespace gpt
