@@ -9,6 +9,7 @@
 
 #include <ATen/Parallel.h>
 
+#include "gpt/base/signal.h"
 #include "gpt/base/terminal.h"
 #include "gpt/device/device.h"
 #include "gpt/device/memory.h"
@@ -29,13 +30,27 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-// Nothing that a run does between its steps, nothing printed, all of it in the scratch folder.
-void leave_only_steps(TrainConfig& config, const fs::path& folder) {
+// Nothing that a run does between its steps, nothing printed.
+void leave_only_steps(TrainConfig& config) {
   constexpr std::int64_t kNever = std::int64_t{1} << 40;
-  config.io.out_dir = folder / "out";
   config.io.eval_interval = config.io.log_interval = config.optimizer.max_iters = kNever;
-  make_directories(config.io.out_dir);
 }
+
+// What a run reads and writes: files that are open and have no name any more, so that nothing of
+// them outlives the process, however it ends.
+struct OpenFiles {
+  explicit OpenFiles(const TrainConfig& config) : OpenFiles(config, ScratchFolder()) {}
+
+  OpenFiles(const TrainConfig& config, const ScratchFolder& folder)
+      : dataset(synthetic_dataset(folder.path(), *config.model.vocab_size.value,
+                                  config.data.block_size)),
+        store(folder.path(), 2),
+        metrics(folder.path() / "metrics.jsonl") {}
+
+  Dataset dataset;
+  CheckpointStore store;
+  JsonlMetrics metrics;
+};
 
 double timed_step(Run& run) {
   const auto start = Clock::now();
@@ -67,19 +82,18 @@ std::uint64_t process_peak_bytes() {
 
 BenchResult run_bench(TrainConfig config, const BenchConfig& bench) {
   const auto start = Clock::now();
-  const ScratchFolder folder;
-  leave_only_steps(config, folder.path());
+  leave_only_steps(config);
   settle_vocabulary(config);
   const Compute compute = set_up_machine(config.system);
   const Planned planned = set_up_memory(config, std::nullopt, compute);
-  Dataset dataset =
-      synthetic_dataset(folder.path(), *config.model.vocab_size.value, config.data.block_size);
+  hold_stop_signals();  // as long as there is a folder to remove
+  OpenFiles files(config);
+  release_stop_signals();
   BenchResult result;
-  CheckpointStore store(config.io.out_dir, 2);
-  JsonlMetrics metrics(fs::path(config.io.out_dir) / "metrics.jsonl");
   // Step 1: step 0's line would be printed.
-  Run run({.config = config, .dataset = std::move(dataset), .compute = compute, .first_step = 1},
-          store, metrics);
+  Run run(
+      {.config = config, .dataset = std::move(files.dataset), .compute = compute, .first_step = 1},
+      files.store, files.metrics);
   run.start();
   result.setup = seconds_since(start);
 

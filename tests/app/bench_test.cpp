@@ -5,6 +5,7 @@
 #include "app/bench_report.h"
 #include "app/synthetic_data.h"
 #include "support/child.h"
+#include "support/environment.h"
 
 namespace gpt {
 namespace {
@@ -45,6 +46,32 @@ TEST(Bench, NeedsNoDataAndLeavesNothing) {
   EXPECT_EQ(table.code, 0) << table.err;
   EXPECT_NE(table.out.find("tokens/s"), std::string::npos) << table.out;
   EXPECT_FALSE(fs::exists(dir / "out"));
+}
+
+// Waits until it does, for two minutes.
+bool maps_a_removed_file(pid_t process) {
+  for (int i = 0; i < 12000; ++i) {
+    const std::string maps = read_file("/proc/" + std::to_string(process) + "/maps");
+    if (maps.find("train.bin (deleted)") != std::string::npos) return true;
+    usleep(10000);
+  }
+  return false;
+}
+
+TEST(Bench, StoppedAtAnyTimeLeavesNothingAmongTheTemporaryFiles) {
+  const TempDir dir;
+  const fs::path temporary = dir / "temporary";
+  fs::create_directory(temporary);
+  const testing::Environment place("TMPDIR", temporary.string());
+  for (const int signal : {SIGTERM, SIGINT, SIGKILL}) {
+    const testing::Child bench(dir, tiny_bench({"--timed_iters=1000000"}));
+    ASSERT_TRUE(bench.says("gpttrain ", true));
+    // Stop signals wait as long as there is a folder; a kill, which cannot, comes after that.
+    EXPECT_TRUE(signal != SIGKILL || maps_a_removed_file(bench.pid()));
+    kill(bench.pid(), signal);
+    EXPECT_EQ(bench.wait().code, -signal);
+    EXPECT_TRUE(fs::is_empty(temporary)) << fs::directory_iterator(temporary)->path();
+  }
 }
 
 TEST(Bench, BadInputIsAnErrorOfItsOwn) {
