@@ -10,16 +10,13 @@
 #include "gpt/base/strings.h"
 #include "gpt/base/temporary_name.h"
 
+#include "present.h"
+
 namespace gpt {
 
 namespace {
 
 constexpr std::string_view kPlace = "replaced-";
-
-bool present(const fs::path& path) {
-  std::error_code absent;
-  return fs::exists(fs::symlink_status(path, absent));
-}
 
 fs::path dated_place(const fs::path& out_dir) {
   char when[32];

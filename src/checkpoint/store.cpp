@@ -11,6 +11,8 @@
 #include "gpt/base/strings.h"
 #include "gpt/base/temporary_name.h"
 
+#include "present.h"
+
 namespace gpt {
 
 namespace {
@@ -43,11 +45,6 @@ void write_all(const fs::path& folder, Manifest& manifest, std::span<const Check
   file.sync();
   file.close();
   sync_directory(folder);
-}
-
-bool present(const fs::path& path) {
-  std::error_code absent;
-  return fs::exists(fs::symlink_status(path, absent));
 }
 
 // The entries of `out_dir` with a temporary name, of processes that no longer work on them.
