@@ -287,10 +287,10 @@ def processor_seconds():
 
 def summary(results, seconds):
     count = collections.Counter(result.state for result in results)
-    lines = [f"FAILED: {name}" for name in
-             sorted({result.test.name for result in results if result.state == "failed"})]
-    lines.append(f"{count['passed']} passed, {count['failed']} failed, {count['skipped']} skipped, "
-                 f"in {seconds:.0f} s ({processor_seconds():.0f} s of processor time)")
+    lines = [f"in {seconds:.0f} s ({processor_seconds():.0f} s of processor time)"]
+    lines += [f"FAILED: {name}" for name in
+              sorted({result.test.name for result in results if result.state == "failed"})]
+    lines.append(f"{count['passed']} passed, {count['failed']} failed, {count['skipped']} skipped")
     return "\n".join(lines)
 
 
