@@ -21,9 +21,8 @@ at::Tensor scalar(const at::Tensor& like, double value) {
 
 // Moments next to the parameter; with a StreamedUpdate they are the host's instead. `first` is on
 // the device that computes.
-void add(AdamW::Group& group, std::size_t index, const at::Tensor& parameter,
-         StreamedUpdate* streamed, const at::Tensor& first) {
-  group.index.push_back(index);
+void add(AdamW::Group& group, const at::Tensor& parameter, StreamedUpdate* streamed,
+         const at::Tensor& first) {
   group.parameter.push_back(parameter);
   group.exp_avg.push_back(streamed ? streamed->add_moment(parameter) : at::zeros_like(parameter));
   group.exp_avg_sq.push_back(streamed ? streamed->add_moment(parameter)
@@ -47,7 +46,7 @@ AdamW::AdamW(std::vector<at::Tensor> parameters, const OptimizerConfig& config, 
   for (std::size_t i = 0; i < parameters.size(); ++i) {
     Group& group = parameters[i].dim() >= 2 ? decay_ : no_decay_;
     place_.emplace_back(&group, group.parameter.size());
-    add(group, i, parameters[i], streamed_.get(), parameters.front());
+    add(group, parameters[i], streamed_.get(), parameters.front());
   }
   one_ = scalar(parameters.front(), 1);
   counts_ = scalar(parameters.front(), 0);

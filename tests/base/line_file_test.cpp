@@ -13,13 +13,13 @@ namespace {
 using testing::FileFaultGuard;
 using testing::TempDir;
 
-// Writes `room` more bytes and no further.
-FileFault full_after(std::size_t room) {
-  return [room](std::string_view call, const fs::path&, std::size_t* length) mutable {
+// Writes `space` more bytes and no further.
+FileFault full_after(std::size_t space) {
+  return [space](std::string_view call, const fs::path&, std::size_t* length) mutable {
     if (call != "write") return 0;
-    if (room == 0) return ENOSPC;
-    *length = std::min(*length, room);
-    room -= *length;
+    if (space == 0) return ENOSPC;
+    *length = std::min(*length, space);
+    space -= *length;
     return 0;
   };
 }

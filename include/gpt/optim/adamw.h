@@ -40,7 +40,6 @@ class AdamW : public Optimizer {
 
   struct Group {
     double weight_decay = 0;
-    std::vector<std::size_t> index;                                // into the parameters given
     std::vector<at::Tensor> parameter, exp_avg, exp_avg_sq, step;  // step: float32 scalars
   };
 
