@@ -58,11 +58,11 @@ Problem problem_of(const TrainConfig& config, bool cuda, std::int64_t threads) {
                                config.system.dtype == "float16" ? c10::kHalf : c10::kFloat);
   problem.plain_attention =
       config.model.attention == "plain" ||
-      (cuda && problem.engine == EngineKind::kGpu &&
+      (cuda && problem.engine == EngineKind::kTensor &&
        !has_fused_attention(problem.width / problem.heads,
                             problem.type_bytes == 4 ? c10::kFloat : c10::kHalf,
                             config.system.deterministic));
-  problem.graphs = cuda && problem.engine == EngineKind::kGpu && !problem.dropout &&
+  problem.graphs = cuda && problem.engine == EngineKind::kTensor && !problem.dropout &&
                    config.system.compile_mode == "reduce-overhead";
   problem.threads = threads;
   return problem;

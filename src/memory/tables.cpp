@@ -112,8 +112,8 @@ Table table_of(EngineKind engine) {
   switch (engine) {
     case EngineKind::kCpu:
       return {cpu_step, cpu_evaluation};
-    case EngineKind::kGpu:
-      return {gpu_step, gpu_evaluation};
+    case EngineKind::kTensor:
+      return {tensor_step, tensor_evaluation};
     case EngineKind::kEager:
       break;
   }
@@ -141,7 +141,7 @@ Phases evaluation_phases(const Problem& problem, const Choice& choice) {
     MemoryBreakdown live = persistent_memory(problem, choice);
     live[MemoryKind::kGradients] = like_parameters(problem, 4);
     live[MemoryKind::kWorkspace] = library_bytes(problem);
-    if (problem.engine == EngineKind::kGpu) live = gpu_between_steps(problem, choice);
+    if (problem.engine == EngineKind::kTensor) live = tensor_between_steps(problem, choice);
     live[MemoryKind::kBatch] =
         batch_bytes(problem, choice.eval_batch, 1);  // they come by way of this one
     return with_margin(problem, {{"evaluation on another device", live}});

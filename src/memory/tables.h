@@ -28,9 +28,9 @@ Phases eager_evaluation(const Problem& problem, const Choice& choice);
 Phases cpu_step(const Problem& problem, const Choice& choice);
 Phases cpu_evaluation(const Problem& problem, const Choice& choice);
 
-// The fused engine of the GPU.
-Phases gpu_step(const Problem& problem, const Choice& choice);
-Phases gpu_evaluation(const Problem& problem, const Choice& choice);
-MemoryBreakdown gpu_between_steps(const Problem& problem, const Choice& choice);
+// The fused engine on tensors, a GPU's.
+Phases tensor_step(const Problem& problem, const Choice& choice);
+Phases tensor_evaluation(const Problem& problem, const Choice& choice);
+MemoryBreakdown tensor_between_steps(const Problem& problem, const Choice& choice);
 
 }  // namespace gpt

@@ -16,8 +16,8 @@ std::unique_ptr<Engine> make_engine(const TrainConfig& config, const Gpt& model,
       return make_eager_engine(config, model, compute);
     case EngineKind::kCpu:
       return make_cpu_engine(config, model, compute);
-    case EngineKind::kGpu:
-      return make_gpu_engine(config, model, compute);
+    case EngineKind::kTensor:
+      return make_tensor_engine(config, model, compute);
   }
   return nullptr;
 }

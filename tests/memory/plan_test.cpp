@@ -43,7 +43,7 @@ TEST(Plan, LibrariesWorkspacesAreCounted) {
   const auto evaluation = [](const Problem& problem) {
     return peak_of(evaluation_phases(problem, {.eval_batch = 1})).live.tensors();
   };
-  Problem problem = testing::users_problem(EngineKind::kGpu);
+  Problem problem = testing::users_problem(EngineKind::kTensor);
   problem.workspace = kWorkspace;
   const std::int64_t fused = evaluation(problem);
   problem.dropout = true;  // scores are written out, in training only
@@ -100,7 +100,7 @@ TEST(Plan, SaysThatNothingFitsAndWhatNeedsLeast) {
 }
 
 TEST(Plan, EachLevelKeepsLessAndTakesLonger) {
-  for (const EngineKind engine : {EngineKind::kEager, EngineKind::kGpu}) {
+  for (const EngineKind engine : {EngineKind::kEager, EngineKind::kTensor}) {
     Problem problem = users_problem();
     problem.engine = engine;
     Plan before = plan_of(problem, {.micro_batch = 16, .head_chunk = 4096}, gpu_rates("rtx3060"));
@@ -146,7 +146,7 @@ TEST(Plan, ACpuTakesLargerChunksOfTheHeadWithTheFusedEngine) {
 Problem gpt2(std::int64_t layers, std::int64_t heads, std::int64_t width) {
   Problem problem = users_problem();
   problem.layers = layers, problem.heads = heads, problem.width = width;
-  problem.engine = EngineKind::kGpu;
+  problem.engine = EngineKind::kTensor;
   problem.accumulation = 8;
   return problem;
 }

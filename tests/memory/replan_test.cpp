@@ -10,7 +10,7 @@ namespace {
 constexpr std::int64_t kMebi = std::int64_t{1} << 20;
 
 Problem users_problem() {
-  return testing::users_problem(EngineKind::kGpu);
+  return testing::users_problem(EngineKind::kTensor);
 }
 
 std::int64_t train_needs(const Choice& choice) {

@@ -40,7 +40,7 @@ struct Problem {
 
   // What can be offloaded: the weights only where matmuls are computed from copies of them.
   Offload most_offload() const {
-    return engine == EngineKind::kGpu && type_bytes != 4 ? Offload::kWeights : Offload::kMoments;
+    return engine == EngineKind::kTensor && type_bytes != 4 ? Offload::kWeights : Offload::kMoments;
   }
 };
 

@@ -5,13 +5,15 @@
 
 namespace gpt {
 
-enum class EngineKind { kEager, kCpu, kGpu };  // the latter two are the fused ones
+// kCpu and kTensor are the fused engines: loops over a CPU's plain memory, and kernels on tensors
+// of any device.
+enum class EngineKind { kEager, kCpu, kTensor };
 
 // What compile=... means for a device and a compute type: the eager engine as well where there is
 // no fused one, which is float16 on the CPU.
 constexpr EngineKind engine_kind(bool compile, bool cuda, c10::ScalarType type) {
   if (!compile) return EngineKind::kEager;
-  if (cuda) return EngineKind::kGpu;
+  if (cuda) return EngineKind::kTensor;
   return type == c10::ScalarType::Half ? EngineKind::kEager : EngineKind::kCpu;
 }
 

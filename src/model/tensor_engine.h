@@ -1,6 +1,7 @@
-// The fused engine for GPUs: no autograd; low-precision activations and weight copies, a residual
-// stream, weights and gradients in float32, hand-written kernels, recomputation by level, and CUDA
-// graphs on request. It computes on any device, so that tests hold it against the eager engine.
+// The fused engine on ATen tensors, which a GPU trains with: no autograd; low-precision activations
+// and weight copies, a residual stream, weights and gradients in float32, hand-written kernels,
+// recomputation by level, and CUDA graphs on request. It names no device and computes on any, so
+// that tests on the CPU compare it with the eager engine.
 #pragma once
 
 #include <memory>
@@ -8,15 +9,15 @@
 
 #include "gpt/model/engine.h"
 
-#include "gpu_block.h"
-#include "gpu_graphs.h"
-#include "gpu_weights.h"
+#include "engine_graphs.h"
+#include "tensor_block.h"
+#include "tensor_weights.h"
 
 namespace gpt {
 
-class GpuEngine : public Engine {
+class TensorEngine : public Engine {
  public:
-  GpuEngine(const TrainConfig& config, const Gpt& model, const Compute& compute);
+  TensorEngine(const TrainConfig& config, const Gpt& model, const Compute& compute);
 
   at::Tensor accumulate(const at::Tensor& x_BT, const at::Tensor& y_BT, const LossScale& scale,
                         const DropoutState& dropout) override;
@@ -32,15 +33,15 @@ class GpuEngine : public Engine {
  private:
   // The activations of a forward pass, up to the head's input.
   struct Activations {
-    std::vector<GpuBlockState> block;
+    std::vector<TensorBlockState> block;
     NormOutput ln_f;
   };
 
-  at::Tensor plain_accumulate(const GpuPass& pass, const at::Tensor& x_BT, const at::Tensor& y_BT,
-                              const LossScale& scale);
-  GpuPass make_pass(const at::Tensor& x_BT, const DropoutState& dropout) const;
-  Activations forward(const GpuPass& pass, const at::Tensor& x_BT, bool keep);
-  void backward(const GpuPass& pass, const at::Tensor& x_BT, Activations& activations,
+  at::Tensor plain_accumulate(const TensorPass& pass, const at::Tensor& x_BT,
+                              const at::Tensor& y_BT, const LossScale& scale);
+  TensorPass make_pass(const at::Tensor& x_BT, const DropoutState& dropout) const;
+  Activations forward(const TensorPass& pass, const at::Tensor& x_BT, bool keep);
+  void backward(const TensorPass& pass, const at::Tensor& x_BT, Activations& activations,
                 at::Tensor dy_NC);
   // Token losses; with a gradient, also that of the head's input.
   at::Tensor head(const at::Tensor& y_NC, const at::Tensor& target_BT, double scale,
@@ -51,8 +52,8 @@ class GpuEngine : public Engine {
   const Gpt& model_;
   Compute compute_;
   EnginePlan plan_;
-  GpuWeights weights_;
-  GpuGraphs graphs_;
+  TensorWeights weights_;
+  EngineGraphs graphs_;
 };
 
 }  // namespace gpt

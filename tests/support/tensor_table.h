@@ -1,4 +1,4 @@
-// What the plan foresees of the GPU engine's memory, against what its tensors take.
+// What the plan foresees of the tensor engine's memory, against what its tensors take.
 #pragma once
 
 #include <cmath>
@@ -33,7 +33,7 @@ inline Problem problem_of(const TableCase& c, bool cuda) {
   problem.plain_attention = c.plain, problem.dropout = c.dropout > 0;
   problem.batch = c.micro;
   problem.type_bytes = static_cast<std::int64_t>(c10::elementSize(c.type));
-  problem.engine = EngineKind::kGpu;
+  problem.engine = EngineKind::kTensor;
   problem.cuda = cuda;
   return problem;
 }
@@ -57,7 +57,7 @@ inline EnginePeaks measured_peaks(const TableCase& c, Recompute level, const c10
   const std::uint64_t before = memory_use(device).tensors_peak;
   Gpt model(of.model, c.vocab, c.block, g);
   model.to(device);
-  const auto engine = make_gpu_engine(config_of(of), model, {device, c.type});
+  const auto engine = make_tensor_engine(config_of(of), model, {device, c.type});
   const auto peak_of = [&](const std::function<void()>& work) {
     work();  // copies and gradients, which stay, and what libraries make once
     reset_peak_memory(device);

@@ -1,4 +1,4 @@
-// The fused engine of the GPU: one node per block with hand-chosen saved tensors, gradients in one
+// The fused engine on tensors, a GPU's: blocks with hand-chosen saved tensors, gradients in one
 // flat buffer that stays. All but the sums at the end are bytes per token.
 #include <algorithm>
 #include <utility>
@@ -87,7 +87,7 @@ std::int64_t head_bytes(const Problem& problem, const Choice& choice, std::int64
 
 }  // namespace
 
-Phases gpu_step(const Problem& problem, const Choice& choice) {
+Phases tensor_step(const Problem& problem, const Choice& choice) {
   const std::int64_t tokens = choice.micro_batch * problem.block;
   const Widths of = widths_of(problem, problem.writes_out_scores());
   const std::int64_t kept = block_kept(of, choice.recompute);
@@ -121,24 +121,24 @@ namespace {
 // A step's working memory belongs to the graphs that recorded it, and stays.
 std::int64_t recorded_bytes(const Problem& problem, const Choice& choice) {
   if (!problem.graphs) return 0;
-  const MemoryBreakdown step = peak_of(gpu_step(problem, choice)).live;
+  const MemoryBreakdown step = peak_of(tensor_step(problem, choice)).live;
   return step.tensors() - step[MemoryKind::kBatch] - always(problem, choice).tensors();
 }
 
 }  // namespace
 
 // The graphs' input and workspace, no graph's own, are there from the first recording on.
-MemoryBreakdown gpu_between_steps(const Problem& problem, const Choice& choice) {
+MemoryBreakdown tensor_between_steps(const Problem& problem, const Choice& choice) {
   MemoryBreakdown live = always(problem, choice);
   live[MemoryKind::kWorkspace] +=
       std::exchange(live[MemoryKind::kGraphs], recorded_bytes(problem, choice));
   return live;
 }
 
-Phases gpu_evaluation(const Problem& problem, const Choice& choice) {
+Phases tensor_evaluation(const Problem& problem, const Choice& choice) {
   const std::int64_t tokens = choice.eval_batch * problem.block;
   const Widths of = widths_of(problem, problem.plain_attention);
-  MemoryBreakdown live = gpu_between_steps(problem, choice);
+  MemoryBreakdown live = tensor_between_steps(problem, choice);
   live[MemoryKind::kBatch] = batch_bytes(problem, choice.eval_batch, 1);
   // Nothing is kept: the stream and the branch before and after a LayerNorm, c_fc next to GELU, or
   // attention.
