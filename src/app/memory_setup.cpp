@@ -49,7 +49,12 @@ Planned set_up_memory(TrainConfig& config, const std::optional<CheckpointInfo>& 
   const bool limited = config.memory.memory_limit != "auto";
   Planned planned = plan_run(config, saved ? &*saved : nullptr, compute);
   const bool all = config.memory.optimizer_offload == offload_name(Offload::kWeights);
+  const std::string recompute = config.memory.recompute;
   adopt_plan(config, planned);
+  if (recompute != "auto" && recompute != config.memory.recompute)
+    log_warning(concat("recompute=", recompute,
+                       ": the eager engine keeps a block or runs it again; ",
+                       config.memory.recompute, " is used instead"));
   if (all && planned.chosen.best->choice.offload != Offload::kWeights)
     log_warning(
         "optimizer_offload=all: only the fused engine of a GPU with a 16-bit dtype computes "

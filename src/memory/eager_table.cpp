@@ -1,5 +1,5 @@
-// The eager engine: nanoGPT's modules under autograd and autocast (src/model/layers.cpp), or one
-// node per block that recomputes (src/model/block_node.cpp); the chunked head
+// The eager engine: nanoGPT's modules under autograd and autocast (src/model/layers.cpp), which
+// keep a block or run it again in backward (src/model/recomputed_block.cpp); the chunked head
 // (src/kernels/ops/lm_head.cpp). The residual stream is float32; matmuls, attention and what feeds
 // them are in the compute type, of s bytes.
 #include <algorithm>
@@ -40,25 +40,26 @@ struct Sizes {
   }
 };
 
-// Kept by one block for its backward.
-std::int64_t kept_by_block(const Sizes& z, Recompute level) {
-  const auto keeps = [&](Recompute up_to) { return level <= up_to; };
-  std::int64_t per_token = 4 * z.C;                              // x, the block's input
-  if (keeps(Recompute::kMlp)) per_token += 4 * z.C;              // x after attention
-  if (keeps(Recompute::kMlp)) per_token += 4 * z.s * z.C;        // q, k, v; attention's output
-  if (keeps(Recompute::kGelu)) per_token += 2 * z.s * z.C + 16;  // LayerNorms: output, statistics
-  if (keeps(Recompute::kNorm)) per_token += 4 * z.s * z.C;       // c_fc's output
-  if (keeps(Recompute::kNone)) per_token += 4 * z.s * z.C;       // GELU's output
-  std::int64_t bytes = per_token * z.tokens;
-  if (!keeps(Recompute::kMlp)) return bytes;
+// Kept by autograd for one block's backward.
+std::int64_t kept_by_autograd(const Sizes& z) {
+  // x, x after attention; LayerNorms' outputs and statistics; q, k, v and attention's output;
+  // c_fc's and GELU's.
+  const std::int64_t per_token = 8 * z.C + 2 * z.s * z.C + 16 + 4 * z.s * z.C + 8 * z.s * z.C;
+  const std::int64_t bytes = per_token * z.tokens;
   if (!z.problem.writes_out_scores()) return bytes + 4 * z.H * z.tokens;  // log of softmax's sums
-  // The matmuls keep copies of q, k and v by head; autograd's modules then let go of qkv.
-  if (level != Recompute::kNone) bytes += 3 * z.s * z.C * z.tokens;
   return bytes + z.kept_scores() + z.T * z.T;  // and which positions are masked
 }
 
-// Cast weights of `blocks` blocks: autocast or autograd holds them. (The node casts again for each
-// product.)
+bool keeps_blocks(const Sizes& z) {
+  return z.choice.recompute == Recompute::kNone;
+}
+
+// Kept by one block until its backward starts: a block that runs again keeps its input.
+std::int64_t kept_by_block(const Sizes& z) {
+  return keeps_blocks(z) ? kept_by_autograd(z) : 4 * z.C * z.tokens;
+}
+
+// Cast weights of `blocks` blocks, which autocast or autograd holds.
 std::int64_t cast_weights(const Sizes& z, std::int64_t blocks) {
   if (!z.mixed()) return 0;
   std::int64_t elements = 0;
@@ -68,8 +69,11 @@ std::int64_t cast_weights(const Sizes& z, std::int64_t blocks) {
   });
   return blocks * z.s * elements;
 }
-std::int64_t block_copies(const Sizes& z, std::int64_t blocks) {
-  return z.choice.recompute == Recompute::kNone ? cast_weights(z, blocks) : 0;
+
+// While autograd works on one of the blocks, after which `below` blocks are to come.
+void add_blocks(const Sizes& z, std::int64_t below, MemoryBreakdown& live) {
+  live[MemoryKind::kActivations] = below * kept_by_block(z) + kept_by_autograd(z);
+  live[MemoryKind::kCopies] += cast_weights(z, keeps_blocks(z) ? below + 1 : 1);
 }
 
 // One chunk of the head next to its logits: see head_pass().
@@ -93,25 +97,33 @@ void add_head(const Sizes& z, bool gradient, MemoryBreakdown& live) {
 }
 
 Phase head_phase(const Sizes& z, MemoryBreakdown live) {
-  live[MemoryKind::kActivations] = z.problem.layers * kept_by_block(z, z.choice.recompute) +
+  live[MemoryKind::kActivations] = z.problem.layers * kept_by_block(z) +
                                    (4 * z.C + 8) * z.tokens;  // ln_f's input and statistics
   live[MemoryKind::kWorkspace] += 4 * z.C * z.tokens;         // ln_f's output
-  live[MemoryKind::kCopies] += block_copies(z, z.problem.layers);
+  if (keeps_blocks(z)) live[MemoryKind::kCopies] += cast_weights(z, z.problem.layers);
   add_head(z, /*gradient=*/true, live);
   return {"LM head", live};
 }
 
+// What a block that ran again holds next to what autograd keeps: its output.
+std::int64_t again_workspace(const Sizes& z) {
+  return 4 * z.C * z.tokens;
+}
+
 // The forward of the last block's attention where it is written out: scores before and after the
-// mask, and softmax's output, which is kept.
+// mask, and softmax's output, which is kept. A block that runs again does so in backward, next to
+// the gradients of its output and of the head's weight.
 Phase attention_phase(const Sizes& z, MemoryBreakdown live) {
-  live[MemoryKind::kActivations] = (z.problem.layers - 1) * kept_by_block(z, z.choice.recompute) +
-                                   kept_by_block(z, Recompute::kNone) -
-                                   (8 * z.s * z.C + 4 * z.C) * z.tokens;  // its MLP has not run
+  add_blocks(z, z.problem.layers - 1, live);
+  live[MemoryKind::kActivations] -= (8 * z.s * z.C + 4 * z.C) * z.tokens;  // its MLP has not run
   if (z.wide_scores())
     live[MemoryKind::kWorkspace] += z.written_scores() - z.kept_scores();
   else
     live[MemoryKind::kWorkspace] += 2 * z.scores() - (z.problem.dropout ? z.scores() : 0);
-  live[MemoryKind::kCopies] += block_copies(z, z.problem.layers);
+  if (!keeps_blocks(z)) {
+    live[MemoryKind::kHead] = embedding_bytes(z.problem);
+    live[MemoryKind::kWorkspace] += 4 * z.C * z.tokens;
+  }
   return {"forward of the last attention", live};
 }
 
@@ -119,13 +131,12 @@ Phase attention_phase(const Sizes& z, MemoryBreakdown live) {
 // one more (as LibTorch's allocator counts), instead of the product's factor where it is another
 // than softmax's output; the stream's, and those of q, k and v.
 Phase attention_backward_phase(const Sizes& z, MemoryBreakdown live) {
-  live[MemoryKind::kActivations] = z.problem.layers * kept_by_block(z, z.choice.recompute);
-  if (z.choice.recompute < Recompute::kMlp)
-    live[MemoryKind::kActivations] -= (9 * z.s * z.C + 4 * z.C) * z.tokens;
-  live[MemoryKind::kCopies] += block_copies(z, z.problem.layers);
+  add_blocks(z, z.problem.layers - 1, live);
+  live[MemoryKind::kActivations] -= (9 * z.s * z.C + 4 * z.C) * z.tokens;
   live[MemoryKind::kHead] = embedding_bytes(z.problem);
   const std::int64_t factor = z.mixed() || z.problem.dropout ? z.s : 0;
   live[MemoryKind::kWorkspace] += (8 * z.C + 3 * z.s * z.C + z.H * z.T * (12 - factor)) * z.tokens;
+  if (!keeps_blocks(z)) live[MemoryKind::kWorkspace] += again_workspace(z);
   return {"backward of the last attention", live};
 }
 
@@ -136,7 +147,7 @@ std::int64_t matrix(const Sizes& z) {
 // The moment in the backward of a block when memory peaks: the product of c_proj in its MLP. The
 // gradients of GELU's output and of the weight exist next to all that the block has kept. With a
 // half type the weight's gradient is cast when GELU's output and the weight's copy are gone.
-std::int64_t autograd_workspace(const Sizes& z) {
+std::int64_t backward_workspace(const Sizes& z) {
   const std::int64_t weight = matrix(z), gelu = 4 * z.s * z.C * z.tokens;
   const std::int64_t stream = 4 * z.C * z.tokens;
   if (!z.mixed()) return stream + gelu + 4 * weight;
@@ -144,30 +155,12 @@ std::int64_t autograd_workspace(const Sizes& z) {
          std::max<std::int64_t>(0, 4 * weight - gelu - z.s * weight);
 }
 
-// The same in the node, which has computed again what its level dropped; LayerNorms' outputs only
-// where something needed them.
-std::int64_t node_workspace(const Sizes& z) {
-  const Recompute level = z.choice.recompute;
-  const std::int64_t weight = matrix(z), gelu = 4 * z.s * z.C * z.tokens;
-  std::int64_t again = kept_by_block(z, Recompute::kNone) - kept_by_block(z, level);
-  if (z.problem.writes_out_scores()) again += 3 * z.s * z.C * z.tokens;
-  const std::int64_t norm = (z.s * z.C + 8) * z.tokens;
-  if (level == Recompute::kNorm) again -= 2 * norm;
-  if (level == Recompute::kMlp) again -= norm;
-  const std::int64_t stream = (4 * z.C + (z.mixed() ? z.s * z.C : 0)) * z.tokens;
-  const bool first = z.choice.pieces(z.problem) == 1;
-  const std::int64_t product = gelu + (z.mixed() ? z.s * weight : 0) + (first ? 4 * weight : 0);
-  const std::int64_t gradient = 4 * weight + (z.mixed() ? z.s * weight : 0);
-  return again + stream + std::max(product, gradient);
-}
-
 Phase block_phase(const Sizes& z, std::int64_t block, MemoryBreakdown live) {
   const Problem& problem = z.problem;
-  live[MemoryKind::kActivations] = (block + 1) * kept_by_block(z, z.choice.recompute);
-  live[MemoryKind::kCopies] += block_copies(z, block + 1);
+  add_blocks(z, block, live);
   live[MemoryKind::kHead] = embedding_bytes(problem);  // wte's gradient waits for the embedding's
-  live[MemoryKind::kWorkspace] +=
-      z.choice.recompute == Recompute::kNone ? autograd_workspace(z) : node_workspace(z);
+  live[MemoryKind::kWorkspace] += backward_workspace(z);
+  if (!keeps_blocks(z)) live[MemoryKind::kWorkspace] += again_workspace(z);
   if (z.choice.pieces(problem) == 1)  // later pieces find all gradients there
     live[MemoryKind::kGradients] =
         like_final_norm(problem, 4) + like_blocks(problem, problem.layers - 1 - block, 4);

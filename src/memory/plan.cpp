@@ -72,11 +72,19 @@ std::vector<Offload> offload_levels(const Problem& problem, const Fixed& fixed) 
   return levels;
 }
 
+// What is fixed, as far as the engine has it; else every level that it has.
+std::vector<Recompute> recompute_levels(const Problem& problem, const Fixed& fixed) {
+  if (fixed.recompute) return {recompute_of(problem.engine, *fixed.recompute)};
+  std::vector<Recompute> levels(kRecomputeLevels.begin(), kRecomputeLevels.end());
+  std::erase_if(levels,
+                [&](Recompute level) { return recompute_of(problem.engine, level) != level; });
+  return levels;
+}
+
 std::vector<Plan> all_plans(const Problem& problem, const Fixed& fixed, const DeviceRates& rates,
                             std::int64_t limit) {
   std::vector<Plan> plans;
-  for (const Recompute level : kRecomputeLevels) {
-    if (fixed.recompute && level != *fixed.recompute) continue;
+  for (const Recompute level : recompute_levels(problem, fixed)) {
     for (const Offload offload : offload_levels(problem, fixed)) {
       for (const std::int64_t micro : micro_batches(problem, fixed))
         for (const std::int64_t chunk : head_chunks(problem, fixed, micro * problem.block)) {

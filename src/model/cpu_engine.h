@@ -20,6 +20,7 @@ class CpuEngine : public Engine {
   CpuEngine(const ModelConfig& config, const Gpt& model, const Compute& compute,
             const EnginePlan& plan, Parallelism parallelism = Parallelism::kAutomatic);
 
+  EngineKind kind() const override { return EngineKind::kCpu; }
   at::Tensor accumulate(const at::Tensor& x_BT, const at::Tensor& y_BT, const LossScale& scale,
                         const DropoutState& dropout) override;
   at::Tensor token_losses(const at::Tensor& x_BT, const at::Tensor& y_BT) override;

@@ -16,7 +16,8 @@ at::Tensor EagerEngine::accumulate(const at::Tensor& x_BT, const at::Tensor& y_B
   const LmHeadLoss loss = [&] {
     const ProfileRange range("forward");
     const AutocastGuard autocast(compute_.device.type(), compute_.type);
-    return model_.loss(x_BT, y_BT, head_options(scale), there, plan_.recompute);
+    return model_.loss(x_BT, y_BT, head_options(scale), there,
+                       /*recompute_blocks=*/plan_.recompute != Recompute::kNone);
   }();
   const ProfileRange range("backward");
   loss.loss.backward();

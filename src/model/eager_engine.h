@@ -10,6 +10,7 @@ class EagerEngine : public Engine {
   EagerEngine(const Gpt& model, const Compute& compute, const EnginePlan& plan)
       : model_(model), compute_(compute), plan_(plan) {}
 
+  EngineKind kind() const override { return EngineKind::kEager; }
   at::Tensor accumulate(const at::Tensor& x_BT, const at::Tensor& y_BT, const LossScale& scale,
                         const DropoutState& dropout) override;
   at::Tensor token_losses(const at::Tensor& x_BT, const at::Tensor& y_BT) override;

@@ -19,6 +19,7 @@ class TensorEngine : public Engine {
  public:
   TensorEngine(const TrainConfig& config, const Gpt& model, const Compute& compute);
 
+  EngineKind kind() const override { return EngineKind::kTensor; }
   at::Tensor accumulate(const at::Tensor& x_BT, const at::Tensor& y_BT, const LossScale& scale,
                         const DropoutState& dropout) override;
   at::Tensor token_losses(const at::Tensor& x_BT, const at::Tensor& y_BT) override;

@@ -14,7 +14,7 @@ constexpr std::int64_t kSmallestChunk = 64;
 
 }  // namespace
 
-std::optional<WorkPlan> smaller(const WorkPlan& plan, bool backward) {
+std::optional<WorkPlan> smaller(const WorkPlan& plan, bool backward, EngineKind engine) {
   WorkPlan next = plan;
   std::int64_t& chunk = next.engine.head_chunk;
   chunk = std::min(chunk, plan.sequences * plan.block);
@@ -25,7 +25,8 @@ std::optional<WorkPlan> smaller(const WorkPlan& plan, bool backward) {
   }
   chunk = std::min(chunk, std::max(kSmallestChunk, chunk / 2));
   if (backward && plan.engine.recompute != Recompute::kBlock)
-    next.engine.recompute = kRecomputeLevels[static_cast<std::size_t>(plan.engine.recompute) + 1];
+    next.engine.recompute =
+        recompute_of(engine, kRecomputeLevels[static_cast<std::size_t>(plan.engine.recompute) + 1]);
   if (next.engine == plan.engine) return std::nullopt;
   return next;
 }
@@ -64,7 +65,7 @@ void Recovery::run(const std::string& what, WorkPlan& plan, bool backward,
 std::optional<WorkPlan> Recovery::next(const WorkPlan& failed, bool backward, int failures) const {
   if (backward && replan)
     if (auto plan = replan(failed, failures)) return plan;
-  return smaller(failed, backward);
+  return smaller(failed, backward, engine_.kind());
 }
 
 std::optional<WorkPlan> Recovery::relief(const WorkPlan& plan) {

@@ -77,14 +77,14 @@ TEST(Plan, MoreMemoryIsNeverSlower) {
 
 TEST(Plan, WhatIsFixedByHandStays) {
   const DeviceRates rates = gpu_rates("rtx3060");
-  const Fixed fixed{.recompute = Recompute::kMlp,
+  const Fixed fixed{.recompute = Recompute::kBlock,
                     .offload = Offload::kMoments,
                     .micro_batch = 27,
                     .head_chunk = 1000,
                     .eval_batch = 5};
   const PlanChoice chosen = choose_plan(users_problem(), fixed, rates, kUsersCard);
   ASSERT_TRUE(chosen.best);
-  EXPECT_EQ(chosen.best->choice, (Choice{Recompute::kMlp, Offload::kMoments, 27, 1000, 5}));
+  EXPECT_EQ(chosen.best->choice, (Choice{Recompute::kBlock, Offload::kMoments, 27, 1000, 5}));
   EXPECT_EQ(chosen.best->choice.pieces(users_problem()), 3);  // 27 + 27 + 10
   EXPECT_FALSE(chosen.runner_up);
   EXPECT_EQ(chosen.best->host, 8 * users_problem().parameters());
@@ -106,6 +106,7 @@ TEST(Plan, EachLevelKeepsLessAndTakesLonger) {
     Plan before = plan_of(problem, {.micro_batch = 16, .head_chunk = 4096}, gpu_rates("rtx3060"));
     for (const Recompute level :
          {Recompute::kGelu, Recompute::kNorm, Recompute::kMlp, Recompute::kBlock}) {
+      if (recompute_of(engine, level) != level) continue;
       const Plan plan =
           plan_of(problem, {.recompute = level, .micro_batch = 16, .head_chunk = 4096},
                   gpu_rates("rtx3060"));
@@ -114,6 +115,22 @@ TEST(Plan, EachLevelKeepsLessAndTakesLonger) {
       EXPECT_GT(plan.seconds, before.seconds) << recompute_name(level);
       before = plan;
     }
+  }
+}
+
+TEST(Plan, TheEagerEngineKeepsABlockOrItsInput) {
+  const DeviceRates rates = gpu_rates("rtx3060");
+  for (std::int64_t gib = 3; gib <= 80; ++gib) {
+    const PlanChoice chosen = choose_plan(users_problem(), {}, rates, gib * kGibi);
+    for (const auto& plan : {chosen.best, chosen.runner_up, chosen.with_more, chosen.with_less}) {
+      if (!plan) continue;
+      const Recompute level = plan->choice.recompute;
+      EXPECT_TRUE(level == Recompute::kNone || level == Recompute::kBlock) << gib;
+    }
+  }
+  for (const Recompute level : {Recompute::kGelu, Recompute::kNorm, Recompute::kMlp}) {
+    const PlanChoice chosen = choose_plan(users_problem(), {.recompute = level}, rates, 80 * kGibi);
+    EXPECT_EQ(chosen.best->choice.recompute, Recompute::kBlock) << recompute_name(level);
   }
 }
 

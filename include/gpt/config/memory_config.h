@@ -17,7 +17,8 @@ struct MemoryConfig {
         memory_size()) = "auto";
   FIELD(std::string, recompute,
         "What backward computes again instead of keeping, each with those before it: GELU's "
-        "output, the LayerNorms', the MLP's, the whole block.",
+        "output, the LayerNorms', the MLP's, the whole block. compile=False has none and block; a "
+        "level between them becomes block.",
         one_of("auto", "none", "gelu", "norm", "mlp", "block")) = "auto";
   FIELD(std::string, optimizer_offload,
         "Keep AdamW's moments in the host's memory; all: the float32 weights of the blocks' "

@@ -60,7 +60,7 @@ struct Choice {
   bool operator==(const Choice&) const = default;
 };
 
-// What the user fixed by hand; of offloading, as far as the problem can go.
+// What the user fixed by hand; of offloading and recomputation, as far as the problem can go.
 struct Fixed {
   std::optional<Recompute> recompute = {};
   std::optional<Offload> offload = {};

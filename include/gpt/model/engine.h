@@ -10,6 +10,7 @@
 #include "gpt/config/train_config.h"
 #include "gpt/device/compute.h"
 #include "gpt/model/dropout_state.h"
+#include "gpt/model/engine_kind.h"
 #include "gpt/model/gpt.h"
 
 namespace gpt {
@@ -35,6 +36,8 @@ EnginePlan engine_plan(const ModelConfig& model, const MemoryConfig& memory,
 class Engine {
  public:
   virtual ~Engine() = default;
+
+  virtual EngineKind kind() const = 0;
 
   // Forward and backward of tokens x (B,T) and the tokens that follow them, int64 on the device.
   // Adds per_token * gradient * d(sum of the token losses) to every parameter's .grad(), float32,

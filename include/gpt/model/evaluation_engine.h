@@ -14,6 +14,7 @@ class EvaluationEngine : public Engine {
   EvaluationEngine(std::unique_ptr<Engine> training, const TrainConfig& config, const Gpt& model,
                    const c10::Device& device);
 
+  EngineKind kind() const override { return training_->kind(); }
   at::Tensor accumulate(const at::Tensor& x_BT, const at::Tensor& y_BT, const LossScale& scale,
                         const DropoutState& dropout) override;
   at::Tensor token_losses(const at::Tensor& x_BT, const at::Tensor& y_BT) override;

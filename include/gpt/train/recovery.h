@@ -22,9 +22,9 @@ struct WorkPlan {
 };
 
 // The next smaller plan, whatever it costs: half the sequences; one at a time, the next level of
-// recompute (`backward` only) and half the head's chunk, down to 64 tokens. Nothing if there is
-// none.
-std::optional<WorkPlan> smaller(const WorkPlan& plan, bool backward);
+// recompute that the engine has (`backward` only) and half the head's chunk, down to 64 tokens.
+// Nothing if there is none.
+std::optional<WorkPlan> smaller(const WorkPlan& plan, bool backward, EngineKind engine);
 std::string described(const WorkPlan& plan);
 
 class Recovery {
