@@ -5,15 +5,12 @@
 namespace gpt {
 namespace {
 
-// 24 columns to a panel, inner indices padded to even ones.
-const NativeGemm<float> kProducts{
+// 24 columns to a panel, K is padded to an even number.
+const NativeGemm<float> kGemm{
     .multiply = nullptr,
-    .pays = nullptr,
+    .is_faster = nullptr,
     .workspace_bytes = nullptr,
-    .packed_bytes =
-        [](int64_t columns, int64_t inner) {
-          return (columns + 23) / 24 * 24 * ((inner + 1) / 2 * 2) * 4;
-        },
+    .packed_bytes = [](int64_t N, int64_t K) { return (N + 23) / 24 * 24 * ((K + 1) / 2 * 2) * 4; },
     .pack_b = nullptr,
     .panel_columns = 24,
 };
@@ -21,10 +18,10 @@ const NativeGemm<float> kProducts{
 void cover(std::int64_t columns, std::int64_t inner, std::int64_t bytes) {
   SCOPED_TRACE(std::to_string(columns) + " x " + std::to_string(inner));
   std::int64_t column = 0, depth = 0;
-  const WeightBlocks blocks(kProducts, columns, inner, bytes);
+  const WeightBlocks blocks(kGemm, columns, inner, bytes);
   for (std::int64_t index = 0; index < blocks.count(); ++index) {
     const WeightBlock block = blocks.at(index);
-    EXPECT_LE(kProducts.packed_bytes(block.columns, block.depths), bytes);
+    EXPECT_LE(kGemm.packed_bytes(block.columns, block.depths), bytes);
     EXPECT_GT(block.columns, 0);
     EXPECT_GT(block.depths, 0);
     if (block.columns == columns) {
@@ -36,7 +33,7 @@ void cover(std::int64_t columns, std::int64_t inner, std::int64_t bytes) {
       EXPECT_EQ(block.depths, inner);
       EXPECT_EQ(block.depth, 0);
       EXPECT_EQ(block.column, column);
-      EXPECT_EQ(column % kProducts.panel_columns, 0);
+      EXPECT_EQ(column % kGemm.panel_columns, 0);
       column += block.columns;
       depth = inner;
     }
@@ -55,7 +52,7 @@ TEST(WeightBlocks, CoverAFactorOnce) {
 }
 
 TEST(WeightBlocks, AreOneWhereItFits) {
-  const WeightBlocks blocks(kProducts, 3072, 768, 3072 * 768 * 4);
+  const WeightBlocks blocks(kGemm, 3072, 768, 3072 * 768 * 4);
   ASSERT_EQ(blocks.count(), 1);
   EXPECT_EQ(blocks.at(0).columns, 3072);
   EXPECT_EQ(blocks.at(0).depths, 768);
