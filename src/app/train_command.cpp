@@ -21,7 +21,6 @@
 #include "gpt/model/weight_init.h"
 #include "gpt/optim/adamw.h"
 #include "gpt/train/chrome_trace.h"
-#include "gpt/train/replanner.h"
 #include "gpt/train/trainer.h"
 
 #include "app/commands.h"
@@ -123,8 +122,8 @@ ExitCode train(TrainConfig config, const Settings& asked, const StopSignals& sig
   config.model.vocab_size.value = dataset.vocab_size;
   const Compute compute = start_machine(config, asked);
   const PeakRate peak = peak_rate(compute.device, compute.type);  // not within memory_limit
-  const Planned planned = set_up_memory(config, checkpoint, compute);
-  print_line(plan_line(planned.problem, *planned.chosen.best, planned.limit));
+  const MachinePlan planned = set_up_memory(config, checkpoint, compute);
+  print_line(plan_line(planned.planner, *planned.ranked.best));
   at::Generator generator =
       at::detail::createCPUGenerator(static_cast<std::uint64_t>(config.system.seed));
   Gpt model = begin_model(config, checkpoint.has_value(), std::move(source), generator);
@@ -162,8 +161,7 @@ ExitCode train(TrainConfig config, const Settings& asked, const StopSignals& sig
   if (config.system.profile)
     trace.emplace(fs::path(config.io.out_dir) / "trace.json", compute.device,
                   iterations_left(config.optimizer.max_iters, state.step));
-  trainer.recovery().replan =
-      replanner(planned.problem, planned.fixed, planned.rates, offload, compute.device);
+  trainer.recovery().planner = planned.planner;
   trainer.before_save = [&folder] { folder.claim(); };
   return trainer.run(signals);
 }

@@ -32,8 +32,8 @@ at::Tensor EagerEngine::token_losses(const at::Tensor& x_BT, const at::Tensor& y
 
 std::unique_ptr<Engine> make_eager_engine(const TrainConfig& config, const Gpt& model,
                                           const Compute& compute) {
-  return std::make_unique<EagerEngine>(
-      model, compute, engine_plan(config.model, config.memory, model.vocab_size()));
+  return std::make_unique<EagerEngine>(model, compute,
+                                       plan_of(config.model, config.memory, model.vocab_size()));
 }
 
 LmHeadOptions EagerEngine::head_options(const LossScale& scale) const {

@@ -3,9 +3,9 @@
 
 namespace gpt {
 
-EnginePlan engine_plan(const ModelConfig& model, const MemoryConfig& memory,
-                       std::int64_t vocab_size) {
+Plan plan_of(const ModelConfig& model, const MemoryConfig& memory, std::int64_t vocab_size) {
   return {.recompute = recompute_level(memory.recompute),
+          .offload = offload_level(memory.optimizer_offload),
           .head_chunk = model.head_chunk.or_else(default_head_chunk(vocab_size))};
 }
 

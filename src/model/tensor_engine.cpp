@@ -21,7 +21,7 @@ TensorEngine::TensorEngine(const TrainConfig& config, const Gpt& model, const Co
                      DeviceGraphs::supported(compute.device)),
       model_(model),
       compute_(compute),
-      plan_(engine_plan(config.model, config.memory, model.vocab_size())),
+      plan_(plan_of(config.model, config.memory, model.vocab_size())),
       weights_(model, compute.type,
                offload_level(config.memory.optimizer_offload) == Offload::kWeights) {}
 
@@ -150,7 +150,7 @@ at::Tensor TensorEngine::token_losses(const at::Tensor& x_BT, const at::Tensor& 
 }
 
 // Also where the plan is the same: what was recorded is of micro-batches that may not come again.
-void TensorEngine::replan(const EnginePlan& plan) {
+void TensorEngine::replan(const Plan& plan) {
   graphs_.clear();
   plan_ = plan;
 }

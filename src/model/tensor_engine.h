@@ -27,7 +27,7 @@ class TensorEngine : public Engine {
     weights_.masters_changed();
     graphs_.step_ended();
   }
-  void replan(const EnginePlan& plan) override;
+  void replan(const Plan& plan) override;
   void release_memory() override;
   std::size_t recorded_graphs() const override { return graphs_.recorded(); }
 
@@ -52,7 +52,7 @@ class TensorEngine : public Engine {
   bool deterministic_, graphs_wanted_;
   const Gpt& model_;
   Compute compute_;
-  EnginePlan plan_;
+  Plan plan_;
   TensorWeights weights_;
   EngineGraphs graphs_;
 };

@@ -69,7 +69,7 @@ TEST_F(Sample, ALimitIsMetWithFewerSamplesAndInTheEndNamed) {
   int met = 0, refused = 0;
   for (const char* limit : {"4MiB", "2MiB", "1MiB", "700K", "500K", "350K", "1K"}) {
     const Finished finished = within(limit);
-    const bool smaller = finished.err.find("; it goes on with ") != std::string::npos;
+    const bool smaller = finished.err.find("; it continues with ") != std::string::npos;
     if (finished.code == 0) {
       EXPECT_EQ(finished.out, ample.out) << limit;
       met += smaller;

@@ -124,7 +124,7 @@ TEST(Emulation, ANewPlanForgetsWhatWasRecorded) {
   };
   three_steps();
   EXPECT_EQ(engine->recorded_graphs(), 1u);
-  engine->replan(engine_plan(config.model, config.memory, c.vocabulary));
+  engine->replan(plan_of(config.model, config.memory, c.vocabulary));
   EXPECT_EQ(engine->recorded_graphs(), 0u);
   three_steps();
   EXPECT_EQ(engine->recorded_graphs(), 1u);

@@ -184,7 +184,7 @@ TEST_F(GpuTensorEngineMemory, GraphsTakeTheMemoryOfThePlainCallsAndGiveItBack) {
     EXPECT_LT(reserved() - empty, plain + kSlack);
     EXPECT_GT(plain, 4 * kSlack) << "too small a model to tell";
     all.step();  // under way while its memory goes
-    all.engine->replan({Recompute::kNone, 512});
+    all.engine->replan({.head_chunk = 512});
     release_cached_memory(cuda_);
     EXPECT_LT(reserved() - empty, plain / 2);
     for (int step = 0; step < 5; ++step) all.step();

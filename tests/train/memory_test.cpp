@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "gpt/device/cpu_memory.h"
-#include "gpt/memory/plan.h"
+#include "gpt/memory/planner.h"
 
 #include "support/thread_count.h"
 #include "support/tiny_run.h"
@@ -67,9 +67,9 @@ TEST_P(PredictedPeak, IsWithinThreePercentOfTheMeasured) {
   const bool low = std::string(c.dtype) == "bfloat16";
   const std::uint64_t before = cpu_memory_now();
   testing::TinyRun run(config, {}, {c10::Device(c10::kCPU), low ? at::kBFloat16 : at::kFloat});
-  const Problem problem = problem_of(config, /*cuda=*/false, c.threads);
-  const Plan plan =
-      plan_of(problem, {c.recompute, c.offload, c.micro, c.chunk, c.micro}, cpu_rates(1));
+  const Workload workload = workload_of(config, /*cuda=*/false, c.threads);
+  const Estimate plan =
+      estimate_of(workload, {c.recompute, c.offload, c.micro, c.chunk, c.micro}, cpu_rates(1));
   run.trainer.step();  // libraries' first calls
   reset_cpu_memory_peak();
   run.trainer.step();

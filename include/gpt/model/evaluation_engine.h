@@ -19,7 +19,7 @@ class EvaluationEngine : public Engine {
                         const DropoutState& dropout) override;
   at::Tensor token_losses(const at::Tensor& x_BT, const at::Tensor& y_BT) override;
   void weights_changed() override;
-  void replan(const EnginePlan& plan) override;
+  void replan(const Plan& plan) override;
   void release_memory() override;
   std::size_t recorded_graphs() const override { return training_->recorded_graphs(); }
 
