@@ -11,7 +11,7 @@ import gpu_build
 # comes first. The last takes every test that no other names.
 GROUPS = {
     "kernels": "GpuFused.*:GpuCrossEntropy.*:GpuDropout.*:GpuLmHead.*",
-    "models": "GpuGpt.*:GpuEngineTest.*",
+    "models": "GpuGpt.*:GpuTensorEngine.*",
 }
 REST = "-" + ":".join(GROUPS.values())
 RERUNS = 8

@@ -15,10 +15,13 @@ MODEL = {"n_layer": 4, "n_head": 4, "n_embd": 256, "block_size": 256, "batch_siz
          "vocab_size": 512, "dropout": 0.0, "gradient_accumulation_steps": 1, "device": "cpu",
          "dtype": "float32", "micro_batch_size": 8, "eval_interval": 10**6, "eval_iters": 1,
          "head_chunk": 2048, "log_interval": 1, "decay_lr": False}  # fmt: skip
-CASES = {level: {"recompute": level, "optimizer_offload": "off"}
-         for level in ("none", "gelu", "norm", "mlp", "block")}
-CASES["none, offload on"] = {"recompute": "none", "optimizer_offload": "on"}
+LEVELS = {False: ("none", "block"), True: ("none", "gelu", "norm", "mlp", "block")}  # compile
 WARM_UP = 2
+
+
+def cases(compiled):
+    found = {level: {"recompute": level, "optimizer_offload": "off"} for level in LEVELS[compiled]}
+    return {**found, "none, offload on": {"recompute": "none", "optimizer_offload": "on"}}
 
 
 def write_tokens(folder):
@@ -62,16 +65,17 @@ def main():
     both = sides.Sides(options.program, sys.executable, options.work, "random", options.work,
                        options.threads)
     common = {**MODEL, "compile": options.compiled, "max_iters": WARM_UP + options.iters - 1}
-    times, peaks = {name: [] for name in CASES}, {}
+    chosen = cases(options.compiled)
+    times, peaks = {name: [] for name in chosen}, {}
     for number in range(options.rounds):
-        for name, keys in CASES.items():
+        for name, keys in chosen.items():
             sides.tell(f"round {number + 1} of {options.rounds}: {name}")
             found, peaks[name] = measured(both, {**common, **keys})
             times[name] += found
-    model = {name: modelled(options, both, {**common, **keys}) for name, keys in CASES.items()}
+    model = {name: modelled(options, both, {**common, **keys}) for name, keys in chosen.items()}
     middle = {name: statistics.median(found) for name, found in times.items()}
     rows = [{"name": name, "ms": middle[name], "ratio": middle[name] / middle["none"],
-             "model": model[name] / model["none"], "mib": peaks[name]} for name in CASES]
+             "model": model[name] / model["none"], "mib": peaks[name]} for name in chosen]
     print(f"{'recompute':<18} {'ms':>8} {'ratio':>6} {'model':>6} {'MiB':>8}")
     for row in rows:
         print(f"{row['name']:<18} {row['ms']:8.1f} {row['ratio']:6.3f} {row['model']:6.3f} "

@@ -85,7 +85,7 @@ BenchResult run_bench(TrainConfig config, const BenchConfig& bench) {
   leave_only_steps(config);
   settle_vocabulary(config);
   const Compute compute = set_up_machine(config.system);
-  const Planned planned = set_up_memory(config, std::nullopt, compute);
+  const MachinePlan planned = set_up_memory(config, std::nullopt, compute);
   hold_stop_signals();  // as long as there is a folder to remove
   OpenFiles files(config);
   release_stop_signals();
@@ -114,7 +114,7 @@ BenchResult run_bench(TrainConfig config, const BenchConfig& bench) {
   result.process_peak = process_peak_bytes();
   const DeviceFacts facts = device_facts(std::max<int>(compute.device.index(), 0));
   result.hardware = compute.device.is_cuda() ? facts.cuda_name : facts.cpu_name;
-  result.engine = engine_name(planned.problem.engine);
+  result.engine = engine_name(planned.planner.workload().engine);
   result.threads = at::get_num_threads();
   result.config = config;
   result.parameters = run.model.parameter_count();

@@ -52,7 +52,7 @@ struct DoctorFacts {
   std::string missing_data;           // as in train/dataset.h
   std::string data_error;             // what is wrong with the data that are there
   std::optional<TrainConfig> config;  // with device, dtype and vocab_size settled
-  std::optional<Planned> planned;
+  std::optional<MachinePlan> planned;
 };
 
 // All but what depends on the config; disks are the folders that `config` names.

@@ -87,8 +87,8 @@ std::string machine(const DoctorFacts& facts) {
 std::string plan(const DoctorFacts& facts) {
   if (!facts.asked_config) return "plan\n  none: no config was given\n";
   if (!facts.planned) return "plan\n  none: see the verdict\n";
-  const Planned& planned = *facts.planned;
-  return "plan\n" + plan_text(planned.problem, planned.rates, planned.chosen, planned.limit);
+  const MachinePlan& planned = *facts.planned;
+  return "plan\n" + plan_text(planned.planner, planned.ranked);
 }
 
 }  // namespace

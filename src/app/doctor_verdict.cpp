@@ -25,18 +25,16 @@ void judge_config(const DoctorFacts& facts, Findings& findings) {
   if (!facts.data_error.empty())
     findings.push_back({Finding::kProblem, "the data are wrong: " + facts.data_error, ""});
   if (!facts.planned) return;
-  const Planned& planned = *facts.planned;
-  if (planned.chosen.best) {
-    findings.push_back(
-        {Finding::kNote,
-         "the config fits: " + plan_line(planned.problem, *planned.chosen.best, planned.limit),
-         ""});
+  const MachinePlan& planned = *facts.planned;
+  if (planned.ranked.best) {
+    findings.push_back({Finding::kNote,
+                        "the config fits: " + plan_line(planned.planner, *planned.ranked.best),
+                        ""});
     return;
   }
-  const std::string flags =
-      nearest_that_fits(planned.problem, planned.fixed, planned.rates, planned.limit);
+  const std::string flags = nearest_that_fits(planned.planner);
   findings.push_back(
-      {Finding::kProblem, shortfall_text(planned.problem, planned.chosen, planned.limit),
+      {Finding::kProblem, shortfall_text(planned.planner, planned.ranked),
        flags.empty() ? "take a smaller model, or a device with more memory" : "add " + flags});
 }
 
@@ -153,8 +151,9 @@ void judge_machine(const DoctorFacts& facts, Findings& findings) {
                           "choose another --out_dir"});
     // Weights and AdamW's state in float32; two checkpoints stay, a third is being written.
     const std::uint64_t needed =
-        facts.planned ? 3 * 12 * static_cast<std::uint64_t>(facts.planned->problem.parameters())
-                      : 0;
+        facts.planned
+            ? 3 * 12 * static_cast<std::uint64_t>(facts.planned->planner.workload().parameters())
+            : 0;
     if (disk.what == "out_dir" && disk.free && *disk.free < std::max(needed, kGiB / 4))
       findings.push_back(
           {Finding::kWarning,
@@ -162,11 +161,11 @@ void judge_machine(const DoctorFacts& facts, Findings& findings) {
                   human_bytes(std::max(needed, kGiB / 4))),
            "free some space, or choose another --out_dir"});
   }
-  const bool offload = facts.planned && facts.planned->chosen.best &&
-                       facts.planned->chosen.best->choice.offload != Offload::kOff;
+  const bool offload = facts.planned && facts.planned->ranked.best &&
+                       facts.planned->ranked.best->plan.offload != Offload::kOff;
   const std::uint64_t host =
-      offload ? static_cast<std::uint64_t>(facts.planned->chosen.best->host) : 0;
-  if (offload && facts.planned->problem.cuda && host > available)
+      offload ? static_cast<std::uint64_t>(facts.planned->ranked.best->host) : 0;
+  if (offload && facts.planned->planner.workload().cuda && host > available)
     findings.push_back(
         {Finding::kWarning,
          concat("optimizer_offload needs ", human_bytes(host), " of the machine's memory, ",

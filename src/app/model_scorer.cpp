@@ -8,9 +8,9 @@
 
 #include "gpt/base/log.h"
 #include "gpt/base/strings.h"
-#include "gpt/device/memory.h"
 #include "gpt/device/memory_failure.h"
 #include "gpt/kernels/ops/lm_head.h"
+#include "gpt/memory/retry.h"
 
 namespace gpt {
 
@@ -50,20 +50,19 @@ std::vector<std::vector<TokenScore>> score(const Decoder& decoder, std::int64_t 
   return all;
 }
 
-// What has proved to fit: at first, everything.
-class PatientScorer {
+// Scores as many requests at a time as have proved to fit: at first, all of them.
+class RetryingScorer {
  public:
-  PatientScorer(const Decoder& decoder, std::int64_t head_chunk)
+  RetryingScorer(const Decoder& decoder, std::int64_t head_chunk)
       : decoder_(decoder),
-        chunk_(head_chunk > 0 ? head_chunk : default_head_chunk(decoder.vocab_size())) {}
+        plan_{
+            .micro_batch = std::numeric_limits<std::int64_t>::max(),
+            .head_chunk = head_chunk > 0 ? head_chunk : default_head_chunk(decoder.vocab_size())} {}
 
   std::vector<std::vector<TokenScore>> operator()(std::span<const ScoreRequest> requests) {
     std::vector<std::vector<TokenScore>> all;
     while (all.size() < requests.size()) {
-      const auto some = requests.subspan(all.size(), std::min(most_, requests.size() - all.size()));
-      std::vector<std::vector<TokenScore>> scores;
-      if (const auto why = out_of_memory([&] { scores = score(decoder_, chunk_, some); }))
-        shrink(some, *why);
+      auto scores = score_first_of(requests.subspan(all.size()));
       all.insert(all.end(), std::make_move_iterator(scores.begin()),
                  std::make_move_iterator(scores.end()));
     }
@@ -71,34 +70,48 @@ class PatientScorer {
   }
 
  private:
-  void shrink(std::span<const ScoreRequest> some, const std::string& why) {
-    constexpr std::int64_t kLeast = 64;
-    const std::size_t failed = some.size();
-    std::int64_t tokens = 0;
-    for (const ScoreRequest& request : some) tokens += std::ssize(request.tokens);
-    chunk_ = std::min(chunk_, std::max(kLeast, tokens));
-    const std::string pieces = concat(failed, " text(s) at a time, head_chunk=", chunk_);
-    if (failed == 1 && chunk_ <= kLeast)
-      throw_memory_error("the evaluation", decoder_.device(), pieces, why);
-    if (failed > 1)
-      most_ = (failed + 1) / 2;
-    else
-      chunk_ = std::max(kLeast, chunk_ / 2);
-    release_cached_memory(decoder_.device());
-    log_warning(concat("out of memory in the evaluation (", missing_memory(decoder_.device()),
-                       ") with ", pieces, "; it continues with ", std::min(most_, failed),
-                       " text(s) at a time, head_chunk=", chunk_));
+  std::vector<std::vector<TokenScore>> score_first_of(std::span<const ScoreRequest> requests) {
+    Plan plan = plan_;
+    plan.micro_batch = std::min(plan.micro_batch, std::ssize(requests));
+    const Plan whole = plan;
+    const auto chosen = [&](const Plan& by) {
+      return requests.first(static_cast<std::size_t>(by.micro_batch));
+    };
+    const auto text = [](const Plan& of) {
+      return concat(of.micro_batch, " text(s) at a time, head_chunk=", of.head_chunk);
+    };
+    const MemoryRetry retry{
+        .what = "the evaluation",
+        .device = decoder_.device(),
+        .next =
+            [&](const Plan& failed, int) {
+              std::int64_t longest = 0;
+              for (const ScoreRequest& request : chosen(failed))
+                longest = std::max(longest, std::ssize(request.tokens));
+              return halved(failed, longest);
+            },
+        .text = text,
+        .retreat = {},
+        .say =
+            [&](const Plan& failed, const Plan& next) {
+              log_warning(concat("out of memory in the evaluation (",
+                                 missing_memory(decoder_.device()), ") with ", text(failed),
+                                 "; it continues with ", text(next)));
+            }};
+    std::vector<std::vector<TokenScore>> scores;
+    retry.run(plan, [&] { scores = score(decoder_, plan.head_chunk, chosen(plan)); });
+    if (plan != whole) plan_ = plan;
+    return scores;
   }
 
   const Decoder& decoder_;
-  std::int64_t chunk_;
-  std::size_t most_ = std::numeric_limits<std::size_t>::max();
+  Plan plan_;
 };
 
 }  // namespace
 
 Scorer model_scorer(const Decoder& decoder, std::int64_t head_chunk) {
-  return PatientScorer(decoder, head_chunk);
+  return RetryingScorer(decoder, head_chunk);
 }
 
 }  // namespace gpt

@@ -39,19 +39,17 @@ ExitCode plan_command(const Arguments& arguments) {
   }
   validate(config, settings);
   settle_vocabulary(config);
-  const Planned planned = asked.gpu.empty() ? plan_for(config, set_up_machine(config.system))
-                                            : plan_for_gpu(config, asked.gpu);
+  const MachinePlan planned = asked.gpu.empty()
+                                  ? plan_for(config, set_up_machine(config.system))
+                                  : plan_for_gpu(config, asked.gpu);
   if (asked.json) {
     print_text(to_json(planned).dump(2) + "\n");
   } else {
-    print_text(plan_text(planned.problem, planned.rates, planned.chosen, planned.limit));
-    const std::string nearest =
-        planned.chosen.best
-            ? ""
-            : nearest_that_fits(planned.problem, planned.fixed, planned.rates, planned.limit);
+    print_text(plan_text(planned.planner, planned.ranked));
+    const std::string nearest = planned.ranked.best ? "" : nearest_that_fits(planned.planner);
     if (!nearest.empty()) print_line("this fits: " + nearest);
   }
-  return planned.chosen.best ? kExitDone : kExitFailure;
+  return planned.ranked.best ? kExitDone : kExitFailure;
 }
 
 }  // namespace gpt

@@ -17,42 +17,42 @@ nlohmann::ordered_json to_json(const Phase& phase) {
   return json;
 }
 
-nlohmann::ordered_json to_json(const Problem& problem, const Plan& plan) {
-  return {{"micro_batch_size", plan.choice.micro_batch},
-          {"pieces", plan.choice.pieces(problem)},
-          {"recompute", recompute_name(plan.choice.recompute)},
-          {"head_chunk", plan.choice.head_chunk},
-          {"optimizer_offload", offload_name(plan.choice.offload)},
-          {"eval_batch_size", plan.choice.eval_batch},
-          {"needs_bytes", plan.needs()},
-          {"host_bytes", plan.host},
-          {"seconds", plan.seconds},
-          {"train", to_json(plan.train)},
-          {"eval", to_json(plan.eval)}};
+nlohmann::ordered_json to_json(const Workload& workload, const Estimate& estimate) {
+  return {{"micro_batch_size", estimate.plan.micro_batch},
+          {"pieces", workload.pieces(estimate.plan)},
+          {"recompute", recompute_name(estimate.plan.recompute)},
+          {"head_chunk", estimate.plan.head_chunk},
+          {"optimizer_offload", offload_name(estimate.plan.offload)},
+          {"eval_batch_size", estimate.plan.eval_batch},
+          {"needs_bytes", estimate.needs()},
+          {"host_bytes", estimate.host},
+          {"seconds", estimate.seconds},
+          {"train", to_json(estimate.train)},
+          {"eval", to_json(estimate.eval)}};
 }
 
 }  // namespace
 
-nlohmann::ordered_json to_json(const Planned& planned) {
-  const PlanChoice& chosen = planned.chosen;
-  nlohmann::ordered_json json{{"device", planned.rates.name},
-                              {"limit_bytes", planned.limit},
+nlohmann::ordered_json to_json(const MachinePlan& planned) {
+  const RankedPlans& ranked = planned.ranked;
+  nlohmann::ordered_json json{{"device", planned.planner.rates().name},
+                              {"limit_bytes", planned.limit()},
                               {"limit_is", planned.limit_source},
-                              {"parameters", planned.problem.parameters()},
-                              {"fits", chosen.best.has_value()}};
-  const auto add = [&](const char* key, const std::optional<Plan>& plan) {
-    json[key] = plan ? to_json(planned.problem, *plan) : nlohmann::ordered_json();
+                              {"parameters", planned.planner.workload().parameters()},
+                              {"fits", ranked.best.has_value()}};
+  const auto add = [&](const char* key, const std::optional<Estimate>& estimate) {
+    json[key] =
+        estimate ? to_json(planned.planner.workload(), *estimate) : nlohmann::ordered_json();
   };
-  add("plan", chosen.best);
-  add("runner_up", chosen.runner_up);
-  add("with_more", chosen.with_more);
-  add("with_less", chosen.with_less);
-  add("smallest", chosen.smallest);
-  add("fastest", chosen.fastest);
-  if (!chosen.best) {
-    json["shortfall_bytes"] = chosen.smallest.needs() - planned.limit;
-    json["nearest"] =
-        nearest_that_fits(planned.problem, planned.fixed, planned.rates, planned.limit);
+  add("plan", ranked.best);
+  add("runner_up", ranked.runner_up);
+  add("with_more", ranked.with_more);
+  add("with_less", ranked.with_less);
+  add("smallest", ranked.smallest);
+  add("fastest", ranked.fastest);
+  if (!ranked.best) {
+    json["shortfall_bytes"] = ranked.smallest.needs() - planned.limit();
+    json["nearest"] = nearest_that_fits(planned.planner);
   }
   return json;
 }

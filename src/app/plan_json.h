@@ -10,6 +10,6 @@ namespace gpt {
 // {"device", "limit_bytes", "fits", "plan": {...}, "runner_up", "with_more", "with_less",
 // "smallest", "fastest", "shortfall_bytes", "nearest"}; bytes by use for train and eval in each
 // plan.
-nlohmann::ordered_json to_json(const Planned& planned);
+nlohmann::ordered_json to_json(const MachinePlan& planned);
 
 }  // namespace gpt

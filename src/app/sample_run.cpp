@@ -7,7 +7,6 @@
 
 #include "gpt/base/log.h"
 #include "gpt/base/strings.h"
-#include "gpt/device/memory.h"
 #include "gpt/device/memory_failure.h"
 #include "gpt/model/weight_init.h"
 
@@ -62,22 +61,21 @@ GenerateTimes SampleRun::write(const std::vector<std::int64_t>& prompt,
   GenerateTimes all;
   for (std::int64_t first = 0; first < config_.num_samples;) {
     const std::int64_t rows = std::min(at_once_, config_.num_samples - first);
-    std::vector<at::Generator> some;
     if (const auto why = out_of_memory([&] {
           while (std::ssize(waiting) < rows) waiting.push_back(source.next());
-          for (std::int64_t i = 0; i < rows; ++i)
-            some.push_back(waiting[static_cast<std::size_t>(i)].clone());
         }))
       throw_memory_error("sampling", decoder_.device(), "the generators' states", *why);
+    Plan plan{.micro_batch = rows};
     GenerateTimes times;
-    const auto why =
-        out_of_memory([&] { times = write_group(first, std::move(some), prompt, options); });
-    if (why) {
-      shrink(rows, *why);
-      continue;
-    }
-    waiting.erase(waiting.begin(), waiting.begin() + rows);
-    first += rows;
+    retry().run(plan, [&] {
+      std::vector<at::Generator> some;
+      for (std::int64_t i = 0; i < plan.micro_batch; ++i)
+        some.push_back(waiting[static_cast<std::size_t>(i)].clone());
+      times = write_group(first, std::move(some), prompt, options);
+    });
+    if (plan.micro_batch < rows) at_once_ = plan.micro_batch;
+    waiting.erase(waiting.begin(), waiting.begin() + plan.micro_batch);
+    first += plan.micro_batch;
     all.prefill += times.prefill;
     all.prompt_tokens += times.prompt_tokens;
     all.decode += times.decode;
@@ -106,13 +104,21 @@ GenerateTimes SampleRun::write_group(std::int64_t first, std::vector<at::Generat
       });
 }
 
-void SampleRun::shrink(std::int64_t rows, const std::string& why) {
-  const c10::Device& device = decoder_.device();
-  if (rows == 1) throw_memory_error("sampling", device, "1 sample at a time", why);
-  at_once_ = (rows + 1) / 2;
-  release_cached_memory(device);
-  log_warning(concat("out of memory in sampling (", missing_memory(device), ") with ", rows,
-                     " samples at a time; it continues with ", at_once_));
+MemoryRetry SampleRun::retry() const {
+  const c10::Device device = decoder_.device();
+  const auto text = [](const Plan& plan) {
+    return concat(plan.micro_batch, plan.micro_batch == 1 ? " sample" : " samples", " at a time");
+  };
+  return {.what = "sampling",
+          .device = device,
+          .next = [](const Plan& failed, int) { return halved(failed, /*tokens=*/1); },
+          .text = text,
+          .retreat = {},
+          .say =
+              [=](const Plan& failed, const Plan& next) {
+                log_warning(concat("out of memory in sampling (", missing_memory(device), ") with ",
+                                   text(failed), "; it continues with ", next.micro_batch));
+              }};
 }
 
 }  // namespace gpt

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "gpt/config/sample_config.h"
+#include "gpt/memory/retry.h"
 #include "gpt/sampling/decoder.h"
 #include "gpt/sampling/generate.h"
 
@@ -30,7 +31,8 @@ class SampleRun {
   GenerateTimes write_group(std::int64_t first, std::vector<at::Generator> generators,
                             const std::vector<std::int64_t>& prompt,
                             const GenerateOptions& options);
-  void shrink(std::int64_t rows, const std::string& why);
+  // With half as many samples where memory runs out.
+  MemoryRetry retry() const;
 
   const SampleConfig& config_;
   const OpenModel& model_;

@@ -12,7 +12,6 @@
 #include "gpt/config/validate.h"
 #include "gpt/memory/plan_text.h"
 #include "gpt/train/chrome_trace.h"
-#include "gpt/train/replanner.h"
 #include "gpt/train/resolve_run.h"
 #include "gpt/train/run.h"
 #include "gpt/train/run_folder.h"
@@ -56,8 +55,8 @@ ExitCode train(const TrainConfig& asked, const Settings& settings, const StopSig
   store.clean_leftovers();
   if (asked.io.init_from == "resume") import_nanogpt(asked.io.out_dir, asked.data.data_dir);
   ResolvedRun resolved = resolve_run(asked, settings, store);
-  const Planned& planned = resolved.planned;
-  print_line(plan_line(planned.problem, *planned.chosen.best, planned.limit));
+  const MachinePlan& planned = resolved.planned;
+  print_line(plan_line(planned.planner, *planned.ranked.best));
   Run run({.config = resolved.config,
            .dataset = std::move(resolved.dataset),
            .compute = resolved.compute,
@@ -75,9 +74,7 @@ ExitCode train(const TrainConfig& asked, const Settings& settings, const StopSig
   if (run.config.system.profile)
     trace.emplace(fs::path(run.config.io.out_dir) / "trace.json", run.compute.device,
                   iterations_left(run.config.optimizer.max_iters, run.first_step()));
-  run.trainer.recovery().replan =
-      replanner(planned.problem, planned.fixed, planned.rates,
-                offload_level(run.config.memory.optimizer_offload), run.compute.device);
+  run.trainer.recovery().planner = planned.planner;
   run.trainer.before_save = [&folder] { folder.claim(); };
   return run.trainer.run(signals);
 }

@@ -60,10 +60,10 @@ struct Costs {
 
 // Bytes between the host and the device in one update: what it streams there and back at once, and
 // the weights once more, for the copies.
-double transfers(const Problem& problem, const Choice& choice) {
-  const auto parameters = static_cast<double>(problem.parameters());
-  if (choice.offload == Offload::kOff) return 0;
-  if (choice.offload == Offload::kMoments) return 16 * parameters;
+double transfers(const Workload& workload, const Plan& plan) {
+  const auto parameters = static_cast<double>(workload.parameters());
+  if (plan.offload == Offload::kOff) return 0;
+  if (plan.offload == Offload::kMoments) return 16 * parameters;
   return (24 + 4) * parameters;
 }
 
@@ -93,26 +93,26 @@ DeviceRates gpu_rates(const std::string& name) {
   throw InputError(concat("--gpu: '", name, "' is unknown; known are: ", join(known, ", ")));
 }
 
-double step_seconds(const Problem& problem, const Choice& choice, const DeviceRates& rates) {
+double step_seconds(const Workload& workload, const Plan& plan, const DeviceRates& rates) {
   const auto real = [](std::int64_t value) { return static_cast<double>(value); };
-  const Costs costs{.C = real(problem.width),
-                    .T = real(problem.block),
-                    .V = real(problem.vocab),
-                    .L = real(problem.layers),
-                    .s = real(problem.type_bytes),
-                    .tokens = real(choice.micro_batch * problem.block),
-                    .parameters = real(problem.parameters()),
+  const Costs costs{.C = real(workload.width),
+                    .T = real(workload.block),
+                    .V = real(workload.vocab),
+                    .L = real(workload.layers),
+                    .s = real(workload.type_bytes),
+                    .tokens = real(plan.micro_batch * workload.block),
+                    .parameters = real(workload.parameters()),
                     .rates = rates};
-  const double blocks = costs.L * (3 * costs.block_forward() + costs.again(choice.recompute));
+  const double blocks = costs.L * (3 * costs.block_forward() + costs.again(plan.recompute));
   constexpr double kLaunchesPerBlock = 60;
   const double launches = kLaunchesPerBlock * costs.L * rates.launch_seconds;
-  const double piece = std::max(blocks + costs.head(real(choice.head_chunk)), launches);
+  const double piece = std::max(blocks + costs.head(real(plan.head_chunk)), launches);
   // Once a piece, gradients are read and written, and half types cast the weights again.
-  const double weights = costs.traffic((8 + (problem.type_bytes == 4 ? 0 : 6)) * costs.parameters);
-  return piece * real(problem.effective()) / real(choice.micro_batch) +
-         weights * real(choice.pieces(problem)) +
+  const double weights = costs.traffic((8 + (workload.type_bytes == 4 ? 0 : 6)) * costs.parameters);
+  return piece * real(workload.effective()) / real(plan.micro_batch) +
+         weights * real(workload.pieces(plan)) +
          std::max(costs.traffic(30 * costs.parameters),
-                  transfers(problem, choice) / rates.host_bytes);
+                  transfers(workload, plan) / rates.host_bytes);
 }
 
 }  // namespace gpt

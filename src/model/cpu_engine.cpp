@@ -24,7 +24,7 @@ void require_tokens(const char* what, const at::Tensor& tokens, std::int64_t low
 }  // namespace
 
 CpuEngine::CpuEngine(const ModelConfig& config, const Gpt& model, const Compute& compute,
-                     const EnginePlan& plan, Parallelism parallelism)
+                     const Plan& plan, Parallelism parallelism)
     : model_(model),
       fixed_{.layers = config.n_layer,
              .heads = config.n_head,
@@ -39,7 +39,7 @@ CpuEngine::CpuEngine(const ModelConfig& config, const Gpt& model, const Compute&
   TORCH_CHECK(fixed_.low || compute.type == at::kFloat, "CpuEngine: float32 or bfloat16 is needed");
 }
 
-void CpuEngine::replan(const EnginePlan& plan) {
+void CpuEngine::replan(const Plan& plan) {
   if (plan == plan_) return;
   plan_ = plan;
   arena_ = at::Tensor();  // a smaller one may be the point
@@ -199,7 +199,7 @@ void CpuEngine::gather_gradients(int parts) {
 std::unique_ptr<Engine> make_cpu_engine(const TrainConfig& config, const Gpt& model,
                                         const Compute& compute) {
   return std::make_unique<CpuEngine>(config.model, model, compute,
-                                     engine_plan(config.model, config.memory, model.vocab_size()));
+                                     plan_of(config.model, config.memory, model.vocab_size()));
 }
 
 }  // namespace gpt

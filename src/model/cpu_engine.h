@@ -17,14 +17,15 @@ class CpuEngine : public Engine {
   enum class Parallelism { kAutomatic, kOverSequences, kWithinLayers };
 
   // `model` must outlive it. compute.type: float32 or bfloat16.
-  CpuEngine(const ModelConfig& config, const Gpt& model, const Compute& compute,
-            const EnginePlan& plan, Parallelism parallelism = Parallelism::kAutomatic);
+  CpuEngine(const ModelConfig& config, const Gpt& model, const Compute& compute, const Plan& plan,
+            Parallelism parallelism = Parallelism::kAutomatic);
 
+  EngineKind kind() const override { return EngineKind::kCpu; }
   at::Tensor accumulate(const at::Tensor& x_BT, const at::Tensor& y_BT, const LossScale& scale,
                         const DropoutState& dropout) override;
   at::Tensor token_losses(const at::Tensor& x_BT, const at::Tensor& y_BT) override;
   void weights_changed() override { stale_ = true; }
-  void replan(const EnginePlan& plan) override;
+  void replan(const Plan& plan) override;
   void release_memory() override;
 
  private:
@@ -41,7 +42,7 @@ class CpuEngine : public Engine {
   bool tanh_gelu_;
   Parallelism parallelism_;
   bool together_ = false;  // in the call at hand
-  EnginePlan plan_;
+  Plan plan_;
   CpuWeights weights_;
   bool stale_ = true;
   at::Tensor arena_;                 // bytes, for all thread groups

@@ -16,7 +16,8 @@ at::Tensor EagerEngine::accumulate(const at::Tensor& x_BT, const at::Tensor& y_B
   const LmHeadLoss loss = [&] {
     const ProfileRange range("forward");
     const AutocastGuard autocast(compute_.device.type(), compute_.type);
-    return model_.loss(x_BT, y_BT, head_options(scale), there, plan_.recompute);
+    return model_.loss(x_BT, y_BT, head_options(scale), there,
+                       /*recompute_blocks=*/plan_.recompute != Recompute::kNone);
   }();
   const ProfileRange range("backward");
   loss.loss.backward();
@@ -31,8 +32,8 @@ at::Tensor EagerEngine::token_losses(const at::Tensor& x_BT, const at::Tensor& y
 
 std::unique_ptr<Engine> make_eager_engine(const TrainConfig& config, const Gpt& model,
                                           const Compute& compute) {
-  return std::make_unique<EagerEngine>(
-      model, compute, engine_plan(config.model, config.memory, model.vocab_size()));
+  return std::make_unique<EagerEngine>(model, compute,
+                                       plan_of(config.model, config.memory, model.vocab_size()));
 }
 
 LmHeadOptions EagerEngine::head_options(const LossScale& scale) const {

@@ -3,9 +3,9 @@
 
 namespace gpt {
 
-EnginePlan engine_plan(const ModelConfig& model, const MemoryConfig& memory,
-                       std::int64_t vocab_size) {
+Plan plan_of(const ModelConfig& model, const MemoryConfig& memory, std::int64_t vocab_size) {
   return {.recompute = recompute_level(memory.recompute),
+          .offload = offload_level(memory.optimizer_offload),
           .head_chunk = model.head_chunk.or_else(default_head_chunk(vocab_size))};
 }
 
@@ -16,8 +16,8 @@ std::unique_ptr<Engine> make_engine(const TrainConfig& config, const Gpt& model,
       return make_eager_engine(config, model, compute);
     case EngineKind::kCpu:
       return make_cpu_engine(config, model, compute);
-    case EngineKind::kGpu:
-      return make_gpu_engine(config, model, compute);
+    case EngineKind::kTensor:
+      return make_tensor_engine(config, model, compute);
   }
   return nullptr;
 }

@@ -29,7 +29,7 @@ void EvaluationEngine::weights_changed() {
   stale_ = true;
 }
 
-void EvaluationEngine::replan(const EnginePlan& plan) {
+void EvaluationEngine::replan(const Plan& plan) {
   training_->replan(plan);
   evaluating_->replan(plan);
 }

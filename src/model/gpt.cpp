@@ -7,7 +7,7 @@
 #include "gpt/device/memory.h"
 #include "gpt/model/weight_init.h"
 
-#include "block_node.h"
+#include "recomputed_block.h"
 
 namespace gpt {
 
@@ -59,7 +59,7 @@ void Gpt::draw(at::Generator& generator) const {
 }
 
 at::Tensor Gpt::forward(const at::Tensor& tokens_BT, const DropoutState& dropout,
-                        Recompute recompute) const {
+                        bool recompute_blocks) const {
   const std::int64_t T = tokens_BT.size(1);
   TORCH_CHECK(T <= block_size(), "a sequence of ", T, " tokens is longer than block_size ",
               block_size());
@@ -68,16 +68,16 @@ at::Tensor Gpt::forward(const at::Tensor& tokens_BT, const DropoutState& dropout
   x_BTC = apply_dropout(x_BTC, dropout, /*layer=*/-1, kEmbedding);
   for (std::size_t i = 0; i < h_.size(); ++i) {
     const auto layer = static_cast<std::int64_t>(i);
-    x_BTC = recompute == Recompute::kNone ? h_[i](x_BTC, layer, dropout)
-                                          : block_node(h_[i], x_BTC, layer, dropout, recompute);
+    x_BTC = recompute_blocks ? recomputed_block(h_[i], x_BTC, layer, dropout)
+                             : h_[i](x_BTC, layer, dropout);
   }
   return ln_f_(x_BTC);
 }
 
 LmHeadLoss Gpt::loss(const at::Tensor& tokens_BT, const at::Tensor& target_BT,
                      LmHeadOptions options, const DropoutState& dropout,
-                     Recompute recompute) const {
-  const at::Tensor x_BTC = forward(tokens_BT, dropout, recompute);
+                     bool recompute_blocks) const {
+  const at::Tensor x_BTC = forward(tokens_BT, dropout, recompute_blocks);
   if (options.chunk == 0)
     options.chunk = config_.head_chunk.or_else(default_head_chunk(vocab_size()));
   const ProfileRange range("head");

@@ -26,42 +26,37 @@ DeviceRates rates_of(const std::string& name) {
   return rates;
 }
 
-void set_limit(Planned& planned, const std::string& limit, std::uint64_t total,
-               std::uint64_t otherwise, const char* source) {
-  const auto asked = parse_memory_limit(limit)->of(total);
-  planned.limit = static_cast<std::int64_t>(asked.value_or(otherwise));
-  planned.limit_source = asked ? "memory_limit" : source;
-}
-
-void choose(Planned& planned) {
-  planned.chosen = choose_plan(planned.problem, planned.fixed, planned.rates, planned.limit);
+// `otherwise`: the bytes that there are without memory_limit, by the name of `source`.
+MachinePlan machine_plan(const Workload& workload, const TrainConfig& config,
+                         const DeviceRates& rates, std::uint64_t total, std::uint64_t otherwise,
+                         const char* source) {
+  const auto asked = parse_memory_limit(config.memory.memory_limit)->of(total);
+  Constraints constraints = constraints_of(config);
+  constraints.limit = static_cast<std::int64_t>(asked.value_or(otherwise));
+  const Planner planner(workload, constraints, rates);
+  return {planner, asked ? "memory_limit" : source, planner.ranked()};
 }
 
 }  // namespace
 
-Planned plan_for(const TrainConfig& config, const Compute& compute) {
-  Planned planned;
+MachinePlan plan_for(const TrainConfig& config, const Compute& compute) {
   const bool cuda = compute.device.is_cuda();
-  planned.problem = problem_of(config, cuda, at::get_num_threads());
-  planned.fixed = fixed_by(config);
+  Workload workload = workload_of(config, cuda, at::get_num_threads());
+  DeviceRates rates = cpu_rates(at::get_num_threads());
   if (cuda) {
     const DeviceFacts facts = device_facts(compute.device.index());
-    planned.problem.workspace = library_workspace(facts.cuda_capability);
-    planned.rates = rates_of(facts.cuda_name);
-  } else {
-    planned.rates = cpu_rates(at::get_num_threads());
+    workload.workspace = library_workspace(facts.cuda_capability);
+    rates = rates_of(facts.cuda_name);
   }
   // A machine that gives its last page to tensors swaps or kills.
   const std::uint64_t host = free_memory(c10::kCPU) / 10 * 8;
-  planned.problem.host_memory = static_cast<std::int64_t>(host);
-  set_limit(planned, config.memory.memory_limit, total_memory(compute.device),
-            cuda ? free_memory(compute.device) : host,
-            cuda ? "free now" : "four fifths of what is available");
-  choose(planned);
-  return planned;
+  workload.host_memory = static_cast<std::int64_t>(host);
+  return machine_plan(workload, config, rates, total_memory(compute.device),
+                      cuda ? free_memory(compute.device) : host,
+                      cuda ? "free now" : "four fifths of what is available");
 }
 
-Planned plan_run(const TrainConfig& config, const TrainConfig* saved, const Compute& compute) {
+MachinePlan plan_run(const TrainConfig& config, const TrainConfig* saved, const Compute& compute) {
   if (!saved) return plan_for(config, compute);
   TrainConfig same = config;
   const auto keep = [](AutoInt& wanted, const AutoInt& before) {
@@ -73,23 +68,19 @@ Planned plan_run(const TrainConfig& config, const TrainConfig* saved, const Comp
   if (same.memory.recompute == "auto") same.memory.recompute = saved->memory.recompute;
   if (same.memory.optimizer_offload == "auto")
     same.memory.optimizer_offload = saved->memory.optimizer_offload;
-  Planned planned = plan_for(same, compute);
-  return planned.chosen.best ? planned : plan_for(config, compute);
+  MachinePlan kept = plan_for(same, compute);
+  return kept.ranked.best ? kept : plan_for(config, compute);
 }
 
-Planned plan_for_gpu(TrainConfig config, const std::string& gpu) {
-  Planned planned;
-  planned.rates = gpu_rates(gpu);
+MachinePlan plan_for_gpu(TrainConfig config, const std::string& gpu) {
+  const DeviceRates rates = gpu_rates(gpu);
   const GpuFacts& facts = *find_gpu(gpu);
   settle_vocabulary(config);
   if (config.system.dtype == "auto") config.system.dtype = facts.bf16() ? "bfloat16" : "float16";
-  planned.problem = problem_of(config, /*cuda=*/true, /*threads=*/1);
-  planned.problem.workspace = library_workspace(facts.capability);
-  planned.fixed = fixed_by(config);
+  Workload workload = workload_of(config, /*cuda=*/true, /*threads=*/1);
+  workload.workspace = library_workspace(facts.capability);
   const auto total = static_cast<std::uint64_t>(facts.gib * (std::uint64_t{1} << 30));
-  set_limit(planned, config.memory.memory_limit, total, total, "all of the card");
-  choose(planned);
-  return planned;
+  return machine_plan(workload, config, rates, total, total, "all of the card");
 }
 
 void settle_vocabulary(TrainConfig& config) {
@@ -102,20 +93,19 @@ void settle_vocabulary(TrainConfig& config) {
   config.model.vocab_size.value = meta ? meta->vocab_size : kGpt2PaddedVocabulary;
 }
 
-void adopt_plan(TrainConfig& config, const Planned& planned) {
-  if (!planned.chosen.best) {
-    const std::string flags =
-        nearest_that_fits(planned.problem, planned.fixed, planned.rates, planned.limit);
-    throw Error(shortfall_text(planned.problem, planned.chosen, planned.limit) +
+void adopt_plan(TrainConfig& config, const MachinePlan& planned) {
+  if (!planned.ranked.best) {
+    const std::string flags = nearest_that_fits(planned.planner);
+    throw Error(shortfall_text(planned.planner, planned.ranked) +
                 (flags.empty() ? "" : "; this fits: " + flags) +
                 "; `gpttrain doctor` shows what takes the memory");
   }
-  const Choice& choice = planned.chosen.best->choice;
-  config.data.micro_batch_size.value = choice.micro_batch;
-  config.data.eval_batch_size.value = choice.eval_batch;
-  config.model.head_chunk.value = choice.head_chunk;
-  config.memory.recompute = recompute_name(choice.recompute);
-  config.memory.optimizer_offload = offload_name(choice.offload);
+  const Plan& plan = planned.ranked.best->plan;
+  config.data.micro_batch_size.value = plan.micro_batch;
+  config.data.eval_batch_size.value = plan.eval_batch;
+  config.model.head_chunk.value = plan.head_chunk;
+  config.memory.recompute = recompute_name(plan.recompute);
+  config.memory.optimizer_offload = offload_name(plan.offload);
 }
 
 }  // namespace gpt

@@ -41,24 +41,30 @@ void check_evaluation_device(const MemoryConfig& memory, const Settings& asked) 
                             ": there are ", there, " GPUs here that this build can use"));
 }
 
-Planned set_up_memory(TrainConfig& config, const std::optional<CheckpointInfo>& checkpoint,
-                      const Compute& compute) {
+MachinePlan set_up_memory(TrainConfig& config, const std::optional<CheckpointInfo>& checkpoint,
+                          const Compute& compute) {
   std::optional<TrainConfig> saved;
   if (checkpoint) saved = saved_config(*checkpoint);
   const bool limited = config.memory.memory_limit != "auto";
-  Planned planned = plan_run(config, saved ? &*saved : nullptr, compute);
+  MachinePlan planned = plan_run(config, saved ? &*saved : nullptr, compute);
   const bool all = config.memory.optimizer_offload == offload_name(Offload::kWeights);
+  const std::string recompute = config.memory.recompute;
   adopt_plan(config, planned);
-  if (all && planned.chosen.best->choice.offload != Offload::kWeights)
+  if (recompute != "auto" && recompute != config.memory.recompute)
+    log_warning(concat("recompute=", recompute,
+                       ": the eager engine keeps a block or runs it again; ",
+                       config.memory.recompute, " is used instead"));
+  if (all && planned.ranked.best->plan.offload != Offload::kWeights)
     log_warning(
         "optimizer_offload=all: only the fused engine of a GPU with a 16-bit dtype computes "
         "with copies of the weights; on is used instead");
-  const Plan& plan = *planned.chosen.best;
+  const Estimate& best = *planned.ranked.best;
   // CUDA's context is outside of what the allocator can hold to a limit.
   // Without a limit, too: a refusal is to say how much was missing.
-  limit_memory(compute.device, limited ? static_cast<std::uint64_t>(
-                                             planned.limit - plan.train.live[MemoryKind::kContext])
-                                       : 0);
+  limit_memory(
+      compute.device,
+      limited ? static_cast<std::uint64_t>(planned.limit() - best.train.live[MemoryKind::kContext])
+              : 0);
   return planned;
 }
 

@@ -1,6 +1,5 @@
 #include "gpt/train/recovery.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "gpt/base/strings.h"
@@ -8,71 +7,54 @@
 
 namespace gpt {
 
-namespace {
-
-constexpr std::int64_t kSmallestChunk = 64;
-
-}  // namespace
-
-std::optional<WorkPlan> smaller(const WorkPlan& plan, bool backward) {
-  WorkPlan next = plan;
-  std::int64_t& chunk = next.engine.head_chunk;
-  chunk = std::min(chunk, plan.sequences * plan.block);
-  if (plan.sequences > 1) {
-    next.sequences = (plan.sequences + 1) / 2;
-    chunk = std::min(chunk, next.sequences * plan.block);
-    return next;
-  }
-  chunk = std::min(chunk, std::max(kSmallestChunk, chunk / 2));
-  if (backward && plan.engine.recompute != Recompute::kBlock)
-    next.engine.recompute = kRecomputeLevels[static_cast<std::size_t>(plan.engine.recompute) + 1];
-  if (next.engine == plan.engine) return std::nullopt;
-  return next;
-}
-
-std::string described(const WorkPlan& plan) {
-  return format("%ld sequence(s) at a time, recompute=%s, head_chunk=%ld", plan.sequences,
-                recompute_name(plan.engine.recompute), plan.engine.head_chunk);
-}
-
-Recovery::Recovery(const c10::Device& device, Engine& engine,
+Recovery::Recovery(const c10::Device& device, Engine& engine, std::int64_t tokens,
                    std::function<void(const std::string&)> say)
     : flushes([device] { return allocation_retries(device); }),
       device_(device),
       engine_(engine),
+      tokens_(tokens),
       say_(std::move(say)),
       flushes_seen_(flushes()) {}
 
-void Recovery::run(const std::string& what, WorkPlan& plan, bool backward,
+void Recovery::run(const std::string& what, Plan& plan, bool backward,
                    const std::function<void()>& work,
-                   const std::function<void(const WorkPlan&)>& retreat) {
-  for (int failures = 1;; ++failures) {
+                   const std::function<void(const Plan&)>& retreat) {
+  const MemoryRetry retry{
+      .what = what,
+      .device = device_,
+      .next = [&](const Plan& failed, int failures) { return next(failed, backward, failures); },
+      .text = pass_text,
+      .retreat =
+          [&](const Plan& less) {
+            retreat(less);
+            engine_.release_memory();
+          },
+      .say =
+          [&](const Plan&, const Plan& less) {
+            say_(concat("out of memory in ", what, " (", missing_memory(device_),
+                        "); it starts again with ", pass_text(less)));
+          }};
+  retry.run(plan, [&] {
     flushes_seen_ = flushes();
-    const auto why = out_of_memory(work);
-    if (!why) return;
-    const auto less = next(plan, backward, failures);
-    retreat(less.value_or(plan));
-    engine_.release_memory();
-    release_cached_memory(device_);
-    if (!less) throw_memory_error(what, device_, described(plan), *why);
-    say_(concat("out of memory in ", what, " (", missing_memory(device_),
-                "); it starts again with ", described(*less)));
-    plan = *less;
+    work();
+  });
+}
+
+std::optional<Plan> Recovery::next(const Plan& failed, bool backward, int failures) const {
+  if (!backward) return halved(failed, tokens_);
+  if (planner) {
+    const auto shortfall = static_cast<std::int64_t>(memory_shortfall(device_));
+    if (auto plan = planner->next_smaller(failed, shortfall, failures)) return plan;
   }
+  return halved(failed, tokens_, engine_.kind());
 }
 
-std::optional<WorkPlan> Recovery::next(const WorkPlan& failed, bool backward, int failures) const {
-  if (backward && replan)
-    if (auto plan = replan(failed, failures)) return plan;
-  return smaller(failed, backward);
-}
-
-std::optional<WorkPlan> Recovery::relief(const WorkPlan& plan) {
+std::optional<Plan> Recovery::relief(const Plan& plan) {
   const std::int64_t before = std::exchange(flushes_seen_, flushes());
   if (flushes_seen_ == before) return std::nullopt;
   const auto less = next(plan, /*backward=*/true, /*failures=*/1);
   if (!less) return std::nullopt;
-  say_("memory is so short that the allocator flushed its cache; from here on " + described(*less));
+  say_("memory is so short that the allocator flushed its cache; from here on " + pass_text(*less));
   return less;
 }
 

@@ -71,7 +71,7 @@ ResolvedRun resolve_run(const TrainConfig& asked, const Settings& settings,
   history.note("this machine");
   // Before memory_limit holds, which does not count what the measurement takes.
   const PeakRate peak = peak_rate(compute.device, compute.type);
-  Planned planned = set_up_memory(config, start.checkpoint, compute);
+  MachinePlan planned = set_up_memory(config, start.checkpoint, compute);
   history.note("the memory plan");
   return {.config = config,
           .changes = std::move(history).changes(),

@@ -22,11 +22,12 @@ Trainer::Trainer(Parts parts, const Manifest& start)
     : parts_(std::move(parts)),
       state_(start),
       lowest_val_loss_(start.best_val_loss),
-      recovery_(parts_.compute.device, parts_.engine,
+      recovery_(parts_.compute.device, parts_.engine, parts_.config.data.block_size,
                 [this](const std::string& what) { parts_.report.replanned(state_.step, what); }),
-      plan_{parts_.batches.micro_batch(), parts_.config.data.block_size,
-            engine_plan(parts_.config.model, parts_.config.memory, parts_.model.vocab_size())},
-      eval_plan_{parts_.batches.evaluation_batch(), plan_.block, plan_.engine} {
+      plan_(plan_of(parts_.config.model, parts_.config.memory, parts_.model.vocab_size())),
+      eval_plan_(plan_) {
+  plan_.micro_batch = parts_.batches.micro_batch();
+  eval_plan_.micro_batch = parts_.batches.evaluation_batch();
   reads_late = parts_.compute.device.is_cuda() && parts_.compute.type != at::kHalf;
 }
 
@@ -114,11 +115,11 @@ bool Trainer::evaluate(const StopSignals& signals) {
   };
   try {
     recovery_.run(concat("the evaluation of step ", state_.step), eval_plan_, /*backward=*/false,
-                  work, [&](const WorkPlan& next) {
+                  work, [&](const Plan& next) {
                     as_before();
-                    parts_.batches.set_evaluation_batch(next.sequences);
-                    plan_.engine.head_chunk = next.engine.head_chunk;
-                    parts_.engine.replan(plan_.engine);
+                    parts_.batches.set_evaluation_batch(next.micro_batch);
+                    plan_.head_chunk = next.head_chunk;
+                    parts_.engine.replan(plan_);
                   });
   } catch (const Error& error) {
     as_before();
@@ -159,10 +160,10 @@ Trainer::QueuedStep Trainer::queue_step() {
   const auto work = [&] { queued = update(accumulate()); };
   try {
     recovery_.run(concat("iter ", state_.step), plan_, /*backward=*/true, work,
-                  [&](const WorkPlan& next) {
+                  [&](const Plan& next) {
                     drop_gradients();
-                    parts_.batches.restart_step(next.sequences);
-                    parts_.engine.replan(next.engine);
+                    parts_.batches.restart_step(next.micro_batch);
+                    parts_.engine.replan(next);
                   });
   } catch (const Error& error) {
     give_up(error);
@@ -186,10 +187,10 @@ void Trainer::give_up(const Error& error) {
               error.exit_code());
 }
 
-void Trainer::set_plan(const WorkPlan& plan) {
+void Trainer::set_plan(const Plan& plan) {
   plan_ = plan;
-  parts_.batches.restart_step(plan.sequences);
-  parts_.engine.replan(plan.engine);
+  parts_.batches.restart_step(plan.micro_batch);
+  parts_.engine.replan(plan);
 }
 
 void Trainer::drop_gradients() {

@@ -32,6 +32,16 @@ TEST(MemoryLimit, CountsTheRunAndNotWhatIsMeasuredBefore) {
   EXPECT_TRUE(has(trained.err, "on is used instead")) << trained.err;
 }
 
+TEST(MemoryLimit, ALevelThatTheEagerEngineLacksBecomesBlock) {
+  const TempDir dir;
+  prepare_tiny(dir);
+  const Finished trained = run(dir, tiny_training({"--max_iters=2", "--recompute=norm"}));
+  ASSERT_EQ(trained.code, 0) << trained.err;
+  EXPECT_TRUE(has(trained.err, "recompute=norm: ")) << trained.err;
+  EXPECT_TRUE(has(trained.err, "; block is used instead")) << trained.err;
+  EXPECT_TRUE(has(trained.out, ", recompute block, ")) << trained.out;
+}
+
 // Limits that leave a plan a few hundred bytes: nothing may take memory that no plan counts.
 TEST(MemoryLimit, WhatThePlanSaysFitsRuns) {
   const TempDir dir;

@@ -1,4 +1,4 @@
-// The GPU engine through its kernels' own sources, against the eager engine.
+// The tensor engine through its kernels' own sources, against the eager engine.
 #include "gpt/model/engines.h"
 
 #include "emulated.h"
@@ -24,7 +24,7 @@ TEST(Emulation, WholeEngineHasEagersGradients) {
     const auto expected = engine_gradients(c, make_eager_engine);
     const Emulated emulated;
     const std::int64_t before = emulation::counts().launches;
-    const auto actual = engine_gradients(c, make_gpu_engine);
+    const auto actual = engine_gradients(c, make_tensor_engine);
     EXPECT_GT(emulation::counts().launches, before + 30);
     expect_same(actual, expected, bias ? 1e-5 : 1e-12);
   }
@@ -44,7 +44,7 @@ Trained train(const char* mode) {
   config.system.compile_mode = mode;
   auto g = testing::generator(1);
   Gpt model(c.model, c.vocabulary, 9, g);
-  const auto engine = make_gpu_engine(config, model, {c.device, c.type});
+  const auto engine = make_tensor_engine(config, model, {c.device, c.type});
   Trained trained;
   for (int step = 0; step < 8; ++step) {
     if (step % 2 == 0)
@@ -98,7 +98,7 @@ struct Recorder {
   Recorder() {
     TrainConfig config = testing::config_of(c);
     config.system.compile_mode = "reduce-overhead";
-    engine = make_gpu_engine(config, model, {c.device, c.type});
+    engine = make_tensor_engine(config, model, {c.device, c.type});
   }
   void accumulate(std::int64_t sequences, double gradient) {
     const at::Tensor x = at::randint(23, {sequences, 7}, g, at::kLong);
@@ -114,7 +114,7 @@ TEST(Emulation, ANewPlanForgetsWhatWasRecorded) {
   config.system.compile_mode = "reduce-overhead";
   auto g = testing::generator(1);
   Gpt model(c.model, c.vocabulary, 9, g);
-  const auto engine = make_gpu_engine(config, model, {c.device, c.type});
+  const auto engine = make_tensor_engine(config, model, {c.device, c.type});
   const at::Tensor x = at::randint(23, {2, 7}, g, at::kLong);
   const auto three_steps = [&] {
     for (int step = 0; step < 3; ++step) {
@@ -124,7 +124,7 @@ TEST(Emulation, ANewPlanForgetsWhatWasRecorded) {
   };
   three_steps();
   EXPECT_EQ(engine->recorded_graphs(), 1u);
-  engine->replan(engine_plan(config.model, config.memory, c.vocabulary));
+  engine->replan(plan_of(config.model, config.memory, c.vocabulary));
   EXPECT_EQ(engine->recorded_graphs(), 0u);
   three_steps();
   EXPECT_EQ(engine->recorded_graphs(), 1u);

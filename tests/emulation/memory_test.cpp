@@ -1,11 +1,11 @@
-// The table of the GPU engine's memory on the CPU, where the counting allocator sees every tensor:
-// through the kernels' sources, so that nothing is made that a GPU would not make.
+// The table of the tensor engine's memory on the CPU, where the counting allocator sees every
+// tensor: through the kernels' sources, so that nothing is made that a GPU would not make.
 #include <ATen/ATen.h>
 
 #include "gpt/device/cpu_memory.h"
 
 #include "emulated.h"
-#include "support/gpu_table.h"
+#include "support/tensor_table.h"
 
 namespace gpt {
 namespace {
@@ -25,16 +25,16 @@ TEST(EmulatedMemory, HoldsTensorsAlone) {
   EXPECT_EQ(cpu_memory_peak() - before, cpu_block_bytes(product_BMN.nbytes()));
 }
 
-class GpuTable : public ::testing::TestWithParam<TableCase> {};
+class TensorTable : public ::testing::TestWithParam<TableCase> {};
 
-TEST_P(GpuTable, IsWithinThreePercentOfTheMeasured) {
+TEST_P(TensorTable, IsWithinThreePercentOfTheMeasured) {
   install_cpu_memory();
   const Emulated emulated;
   testing::expect_peaks_as_planned(GetParam(), at::kCPU);
 }
 
 INSTANTIATE_TEST_SUITE_P(
-    Configs, GpuTable,
+    Configs, TensorTable,
     ::testing::Values(TableCase{"float32", 2, 2, 32, 64, 4, 61, 64, at::kFloat, false, 0},
                       TableCase{"bfloat16", 3, 2, 32, 64, 4, 61, 64, at::kBFloat16, false, 0},
                       TableCase{"one block", 1, 2, 32, 64, 4, 61, 64, at::kHalf, false, 0},

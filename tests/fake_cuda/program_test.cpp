@@ -115,6 +115,7 @@ INSTANTIATE_TEST_SUITE_P(
                       Case{"graphs", "86", {"--compile_mode=reduce-overhead"}},
                       Case{"early", "86", {"--compile_mode=reduce-overhead", "--eval_interval=1"}},
                       Case{"eager", "86", {"--compile=False"}},
+                      Case{"eager_blocks", "86", {"--compile=False", "--recompute=block"}},
                       Case{"dropout", "86", {"--dropout=0.1"}},
                       Case{"float16", "75", {"--dtype=float16"}},
                       Case{"float32", "86", {"--dtype=float32"}},

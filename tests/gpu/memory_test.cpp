@@ -1,6 +1,6 @@
-// The table of the GPU engine's memory where it counts.
+// The table of the tensor engine's memory where it counts.
 #include "gpu.h"
-#include "support/gpu_table.h"
+#include "support/tensor_table.h"
 
 namespace gpt {
 namespace {

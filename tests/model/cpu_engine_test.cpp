@@ -31,7 +31,7 @@ ModelConfig config_of(const Case& c) {
   return config;
 }
 
-EnginePlan plan_of(const Case& c) {
+Plan plan_of(const Case& c) {
   return {.head_chunk = c.head_chunk ? c.head_chunk : 1000};
 }
 
@@ -98,7 +98,7 @@ Result eager(const Case& c, at::ScalarType weights, at::ScalarType products) {
 Result fused(const Case& c, at::ScalarType products, CpuEngine::Parallelism parallelism,
              Recompute recompute = Recompute::kNone) {
   const Gpt model = model_of(c);
-  EnginePlan plan = plan_of(c);
+  Plan plan = plan_of(c);
   plan.recompute = recompute;
   CpuEngine engine(config_of(c), model, {c10::kCPU, products}, plan, parallelism);
   return result_of(engine, model, batch_of(c));

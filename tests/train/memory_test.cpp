@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "gpt/device/cpu_memory.h"
-#include "gpt/memory/plan.h"
+#include "gpt/memory/planner.h"
 
 #include "support/thread_count.h"
 #include "support/tiny_run.h"
@@ -67,9 +67,9 @@ TEST_P(PredictedPeak, IsWithinThreePercentOfTheMeasured) {
   const bool low = std::string(c.dtype) == "bfloat16";
   const std::uint64_t before = cpu_memory_now();
   testing::TinyRun run(config, {}, {c10::Device(c10::kCPU), low ? at::kBFloat16 : at::kFloat});
-  const Problem problem = problem_of(config, /*cuda=*/false, c.threads);
-  const Plan plan =
-      plan_of(problem, {c.recompute, c.offload, c.micro, c.chunk, c.micro}, cpu_rates(1));
+  const Workload workload = workload_of(config, /*cuda=*/false, c.threads);
+  const Estimate plan =
+      estimate_of(workload, {c.recompute, c.offload, c.micro, c.chunk, c.micro}, cpu_rates(1));
   run.trainer.step();  // libraries' first calls
   reset_cpu_memory_peak();
   run.trainer.step();
@@ -100,11 +100,11 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Values(Case{"deep, small vocab", kEager, 6, 4, 64, 64, 12, 1, 65, false, 0,
                            "float32", Recompute::kNone, 12, 768, Offload::kOff},
                       Case{"wide, uneven pieces", kEager, 2, 6, 192, 96, 7, 2, 1000, true, 0,
-                           "float32", Recompute::kGelu, 5, 200, Offload::kOff},
+                           "float32", Recompute::kBlock, 5, 200, Offload::kOff},
                       Case{"bfloat16", kEager, 4, 4, 128, 128, 8, 1, 512, false, 0, "bfloat16",
-                           Recompute::kNorm, 8, 256, Offload::kOff},
+                           Recompute::kBlock, 8, 256, Offload::kOff},
                       Case{"large vocab", kEager, 2, 2, 64, 100, 6, 1, 20000, true, 0, "float32",
-                           Recompute::kMlp, 3, 128, Offload::kOff},
+                           Recompute::kBlock, 3, 128, Offload::kOff},
                       Case{"dropout", kEager, 3, 4, 64, 128, 4, 3, 61, false, 0.2, "float32",
                            Recompute::kNone, 4, 128, Offload::kOff},
                       Case{"long, whole blocks", kEager, 8, 2, 96, 256, 4, 1, 300, false, 0,
@@ -114,9 +114,13 @@ INSTANTIATE_TEST_SUITE_P(
                       Case{"bfloat16, blocks", kEager, 5, 4, 128, 64, 16, 1, 61, false, 0,
                            "bfloat16", Recompute::kBlock, 16, 64, Offload::kOff},
                       Case{"offloaded", kEager, 4, 4, 128, 64, 8, 1, 65, false, 0, "float32",
-                           Recompute::kMlp, 8, 512, Offload::kMoments},
-                      Case{"dropout, norms", kEager, 3, 4, 64, 128, 6, 1, 61, true, 0.1, "float32",
-                           Recompute::kNorm, 6, 128, Offload::kOff},
+                           Recompute::kBlock, 8, 512, Offload::kMoments},
+                      Case{"dropout, blocks", kEager, 3, 4, 64, 128, 6, 1, 61, true, 0.1, "float32",
+                           Recompute::kBlock, 6, 128, Offload::kOff},
+                      Case{"bfloat16, dropout", kEager, 3, 4, 64, 128, 6, 2, 61, true, 0.1,
+                           "bfloat16", Recompute::kNone, 6, 128, Offload::kOff},
+                      Case{"bfloat16, dropout, blocks", kEager, 3, 4, 64, 128, 6, 2, 61, true, 0.1,
+                           "bfloat16", Recompute::kBlock, 6, 128, Offload::kOff},
                       Case{"fused", kFused, 6, 4, 64, 64, 12, 1, 65, false, 0, "float32",
                            Recompute::kNone, 12, 768, Offload::kOff},
                       Case{"fused, wide", kFused, 2, 6, 192, 96, 7, 2, 1000, true, 0, "float32",

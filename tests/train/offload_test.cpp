@@ -45,8 +45,8 @@ TEST(Offload, NeitherARunNorItsCheckpointsShowWhereTheMomentsWere) {
   EXPECT_EQ(trained("off", "on", 13), resident);
 }
 
-// Losses of five steps of the GPU's engine in bfloat16, then the weights, all in one row.
-at::Tensor trained_by_gpu_engine(Offload offload) {
+// Losses of five steps of the tensor engine in bfloat16, then the weights, all in one row.
+at::Tensor trained_by_tensor_engine(Offload offload) {
   TrainConfig config;
   config.model.n_layer = 2, config.model.n_head = 2, config.model.n_embd = 48;
   config.model.bias = true;
@@ -57,7 +57,7 @@ at::Tensor trained_by_gpu_engine(Offload offload) {
   model.to(cpu, offload);
   const std::vector<at::Tensor> weights = tensors_of(model.parameters());
   AdamW optimizer(weights, config.optimizer, offload, /*buffer=*/3000);
-  const auto engine = make_gpu_engine(config, model, {cpu, at::kBFloat16});
+  const auto engine = make_tensor_engine(config, model, {cpu, at::kBFloat16});
   std::vector<at::Tensor> row;
   for (int step = 0; step < 5; ++step) {
     for (const Parameter& parameter : model.parameters())
@@ -76,12 +76,12 @@ at::Tensor trained_by_gpu_engine(Offload offload) {
   return at::cat(row);
 }
 
-TEST(Offload, TheGpuEngineGivesTheSameBitsWithItsWeightsOnTheHost) {
-  const at::Tensor resident = trained_by_gpu_engine(Offload::kOff);
+TEST(Offload, TheTensorEngineGivesTheSameBitsWithItsWeightsOnTheHost) {
+  const at::Tensor resident = trained_by_tensor_engine(Offload::kOff);
   EXPECT_TRUE(at::isfinite(resident).all().item<bool>());
   EXPECT_FALSE(at::equal(resident.narrow(0, 0, 64), resident.narrow(0, 2 * 129, 64)));
-  EXPECT_TRUE(at::equal(trained_by_gpu_engine(Offload::kMoments), resident));
-  EXPECT_TRUE(at::equal(trained_by_gpu_engine(Offload::kWeights), resident));
+  EXPECT_TRUE(at::equal(trained_by_tensor_engine(Offload::kMoments), resident));
+  EXPECT_TRUE(at::equal(trained_by_tensor_engine(Offload::kWeights), resident));
 }
 
 }  // namespace

@@ -1,11 +1,13 @@
 // Memory that runs out anywhere in a run, and the run that continues.
+#include "gpt/train/recovery.h"
+
 #include <fstream>
 #include <utility>
 
 #include <gtest/gtest.h>
 
+#include "gpt/base/strings.h"
 #include "gpt/device/cpu_memory.h"
-#include "gpt/train/replanner.h"
 
 #include "support/error_text.h"
 #include "support/file_fault.h"
@@ -52,8 +54,9 @@ class Recovered : public ::testing::TestWithParam<bool> {  // compile
 
 TEST(Recovery, PlansGetSmallerUntilNothingIsLeft) {
   std::vector<std::string> steps;
-  std::optional<WorkPlan> plan = WorkPlan{5, 300, {Recompute::kNorm, 2000}};
-  while ((plan = smaller(*plan, true))) steps.push_back(described(*plan));
+  std::optional<Plan> plan =
+      Plan{.recompute = Recompute::kNorm, .micro_batch = 5, .head_chunk = 2000};
+  while ((plan = halved(*plan, 300, EngineKind::kCpu))) steps.push_back(pass_text(*plan));
   EXPECT_EQ(steps, (std::vector<std::string>{
                        "3 sequence(s) at a time, recompute=norm, head_chunk=900",
                        "2 sequence(s) at a time, recompute=norm, head_chunk=600",
@@ -62,15 +65,19 @@ TEST(Recovery, PlansGetSmallerUntilNothingIsLeft) {
                        "1 sequence(s) at a time, recompute=block, head_chunk=75",
                        "1 sequence(s) at a time, recompute=block, head_chunk=64",
                    }));
-  EXPECT_FALSE(smaller({1, 8, {Recompute::kNone, 8}}, /*backward=*/false));
+  EXPECT_FALSE(halved({.head_chunk = 8}, 8));
+  const auto blocks = halved({.head_chunk = 8}, 8, EngineKind::kEager);
+  ASSERT_TRUE(blocks);
+  EXPECT_EQ(blocks->recompute, Recompute::kBlock) << "the eager engine has no other level";
+  EXPECT_FALSE(halved(*blocks, 8, EngineKind::kEager));
 }
 
 // One allocation of every step fails: the n-th of step n, until a step has fewer. Whatever it was
 // for, the step is that of the smaller split, bit for bit.
 TEST_P(Recovered, AFailureAtAnyAllocationOfAStepChangesNothing) {
   TinyRun run(config()), clean(config());
-  const WorkPlan whole = run.trainer.plan();
-  ASSERT_EQ(whole.sequences, 4);
+  const Plan whole = run.trainer.plan();
+  ASSERT_EQ(whole.micro_batch, 4);
   std::int64_t failed = 0, spared = 0;
   // What the reader thread makes for the next step fails there, so that a few in a row are spared.
   for (std::int64_t n = 1; spared < 12; ++n) {
@@ -78,10 +85,10 @@ TEST_P(Recovered, AFailureAtAnyAllocationOfAStepChangesNothing) {
     fail_cpu_allocations(n);
     const StepResult result = run.trainer.step();
     fail_cpu_allocations(0);
-    const WorkPlan used = run.trainer.plan();
+    const Plan used = run.trainer.plan();
     spared = used == whole ? spared + 1 : 0;
     failed += used != whole;
-    EXPECT_EQ(used.sequences, used == whole ? 4 : 2) << n;
+    EXPECT_EQ(used.micro_batch, used == whole ? 4 : 2) << n;
 
     clean.trainer.set_plan(used);
     EXPECT_EQ(clean.trainer.step().mean_loss, result.mean_loss) << n;
@@ -98,17 +105,20 @@ TEST_P(Recovered, RepeatedFailuresGoDownTheLadder) {
     if (++attempts == 1) fail_cpu_allocations(1);
   };
   run.trainer.step();
-  const WorkPlan half = run.trainer.plan();
-  EXPECT_EQ(half.sequences, 2);
+  const Plan half = run.trainer.plan();
+  EXPECT_EQ(half.micro_batch, 2);
   attempts = 0;
+  const int failures = fused() ? 3 : 2;  // the eager engine has fewer levels of recomputation
   run.trainer.after_backward = [&] {
-    if (++attempts <= 3) fail_cpu_allocations(1);
+    if (++attempts <= failures) fail_cpu_allocations(1);
   };
   run.trainer.step();
-  EXPECT_EQ(attempts, 4);
-  const WorkPlan last = run.trainer.plan();
-  EXPECT_EQ(described(last), "1 sequence(s) at a time, recompute=norm, head_chunk=8");
-  for (const WorkPlan& plan : {half, last}) {
+  EXPECT_EQ(attempts, failures + 1);
+  const Plan last = run.trainer.plan();
+  EXPECT_EQ(
+      pass_text(last),
+      concat("1 sequence(s) at a time, recompute=", fused() ? "norm" : "block", ", head_chunk=8"));
+  for (const Plan& plan : {half, last}) {
     clean.trainer.set_plan(plan);
     clean.trainer.step();
   }
@@ -139,7 +149,7 @@ TEST_P(Recovered, ALimitThatOnlySmallPiecesMeetIsFoundOnTheWay) {
   const std::uint64_t limit = (whole + small) / 2;
   set_cpu_memory_limit(limit);
   run.trainer.step();
-  EXPECT_LT(run.trainer.plan().sequences, 64);
+  EXPECT_LT(run.trainer.plan().micro_batch, 64);
   EXPECT_LE(cpu_memory_now(), limit);
   set_cpu_memory_limit(0);
   TinyRun clean(large);
@@ -153,12 +163,13 @@ TEST_P(Recovered, ThePlannerChoosesWhatToGoOnWith) {
   TrainConfig large = config();
   const std::int64_t batch = fused() ? 36 : 12;
   large.data.batch_size = batch;
-  large.data.gradient_accumulation_steps = 1;
+  // Two batches: the eager engine, without levels between none and block, has a plan of 8 then.
+  large.data.gradient_accumulation_steps = fused() ? 1 : 2;
   large.data.micro_batch_size.value = batch;
   TinyRun run(large), clean(large);
-  run.trainer.recovery().replan = replanner(problem_of(large, /*cuda=*/false, 1), {}, cpu_rates(1),
-                                            Offload::kOff, run.compute.device);
-  std::vector<WorkPlan> used;
+  run.trainer.recovery().planner.emplace(workload_of(large, /*cuda=*/false, 1), Constraints{},
+                                         cpu_rates(1));
+  std::vector<Plan> used;
   for (int failures : {1, 2}) {
     int attempts = 0;
     run.trainer.after_backward = [&] {
@@ -170,11 +181,11 @@ TEST_P(Recovered, ThePlannerChoosesWhatToGoOnWith) {
   // Not half the sequences: the planner knows how little has to go. And that 18 sequences of the
   // fused engine need what 36 do, as its groups are of 128 tokens.
   if (fused())
-    EXPECT_EQ(used[0].sequences, 12) << described(used[0]);
+    EXPECT_EQ(used[0].micro_batch, 12) << pass_text(used[0]);
   else
-    EXPECT_GT(used[0].sequences, 6) << described(used[0]);
+    EXPECT_GT(used[0].micro_batch, 6) << pass_text(used[0]);
   EXPECT_NE(used[1], used[0]);
-  for (const WorkPlan& plan : used) {
+  for (const Plan& plan : used) {
     clean.trainer.set_plan(plan);
     clean.trainer.step();
   }
@@ -232,13 +243,13 @@ TEST_P(Recovered, AFlushedCacheCountsAsAFailedPlan) {
   std::int64_t flushes = 7;  // of whoever used the device before
   run.trainer.recovery().flushes = [&] { return flushes; };
   run.trainer.step();
-  EXPECT_EQ(run.trainer.plan().sequences, 4);
+  EXPECT_EQ(run.trainer.plan().micro_batch, 4);
   int steps = 0;
   run.trainer.after_backward = [&] { flushes += ++steps == 1; };
   run.trainer.step();
-  EXPECT_EQ(run.trainer.plan().sequences, 2);
+  EXPECT_EQ(run.trainer.plan().micro_batch, 2);
   run.trainer.step();
-  EXPECT_EQ(run.trainer.plan().sequences, 2);
+  EXPECT_EQ(run.trainer.plan().micro_batch, 2);
 }
 
 // The allocator flushes before it refuses: that is one shortage, not two.
@@ -253,9 +264,9 @@ TEST_P(Recovered, AFailureThatFlushedTheCacheMakesThePlanSmallerOnce) {
   };
   run.trainer.step();
   EXPECT_EQ(attempts, 2);
-  EXPECT_EQ(run.trainer.plan().sequences, 2);
+  EXPECT_EQ(run.trainer.plan().micro_batch, 2);
   run.trainer.step();
-  EXPECT_EQ(run.trainer.plan().sequences, 2);
+  EXPECT_EQ(run.trainer.plan().micro_batch, 2);
 }
 
 // What an evaluation was short of says nothing about a step.
@@ -264,7 +275,7 @@ TEST_P(Recovered, AnEvaluationsFlushesLeaveTrainingsPlanAlone) {
     TinyRun run(config());
     std::int64_t flushes = 0;
     run.trainer.recovery().flushes = [&] { return flushes; };
-    WorkPlan evaluation{2, 8, {}};
+    Plan evaluation{.micro_batch = 2};
     bool first = true;
     const auto work = [&] {
       if (!std::exchange(first, false)) return;
@@ -272,10 +283,10 @@ TEST_P(Recovered, AnEvaluationsFlushesLeaveTrainingsPlanAlone) {
       TORCH_CHECK_WITH(OutOfMemoryError, !fails, "planted");
     };
     run.trainer.recovery().run("an evaluation", evaluation, /*backward=*/false, work,
-                               [](const WorkPlan&) {});
-    EXPECT_EQ(evaluation.sequences, fails ? 1 : 2);
+                               [](const Plan&) {});
+    EXPECT_EQ(evaluation.micro_batch, fails ? 1 : 2);
     run.trainer.step();
-    EXPECT_EQ(run.trainer.plan().sequences, 4);
+    EXPECT_EQ(run.trainer.plan().micro_batch, 4);
   }
 }
 

@@ -1,5 +1,5 @@
 // How a run fits into memory. None of these keys changes a number; "auto" leaves the choice to the
-// plan (gpt/memory/plan.h). micro_batch_size and eval_batch_size are in DataConfig, head_chunk in
+// plan (gpt/memory/planner.h). micro_batch_size and eval_batch_size are in DataConfig, head_chunk in
 // ModelConfig.
 #pragma once
 
@@ -17,7 +17,8 @@ struct MemoryConfig {
         memory_size()) = "auto";
   FIELD(std::string, recompute,
         "What backward computes again instead of keeping, each with those before it: GELU's "
-        "output, the LayerNorms', the MLP's, the whole block.",
+        "output, the LayerNorms', the MLP's, the whole block. compile=False has none and block; a "
+        "level between them becomes block.",
         one_of("auto", "none", "gelu", "norm", "mlp", "block")) = "auto";
   FIELD(std::string, optimizer_offload,
         "Keep AdamW's moments in the host's memory; all: the float32 weights of the blocks' "

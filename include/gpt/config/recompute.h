@@ -1,5 +1,5 @@
 // The levels of recompute=..., from all kept to all but a block's input computed again. Each
-// includes those before it.
+// includes those before it. The eager engine has the first and the last.
 #pragma once
 
 #include <array>

@@ -2,22 +2,23 @@
 // they may peak. An engine is described by the functions of one file, src/memory/*_table.cpp.
 #pragma once
 
+#include "gpt/config/plan.h"
 #include "gpt/memory/breakdown.h"
-#include "gpt/memory/problem.h"
+#include "gpt/memory/workload.h"
 
 namespace gpt {
 
 // From the first forward to the update; at least one phase. Counts what the device's allocator
 // counts, rounding included.
-Phases step_phases(const Problem& problem, const Choice& choice);
+Phases step_phases(const Workload& workload, const Plan& plan);
 
 // One piece of an evaluation, on the device that trains: what training holds stays.
-Phases evaluation_phases(const Problem& problem, const Choice& choice);
+Phases evaluation_phases(const Workload& workload, const Plan& plan);
 
 // Bytes of AdamW's moments and of weights that live in the host's memory; 0 without offload.
-std::int64_t host_bytes(const Problem& problem, const Choice& choice);
+std::int64_t host_bytes(const Workload& workload, const Plan& plan);
 
 // Workspaces of CUDA's libraries; 0 on the CPU.
-std::int64_t library_bytes(const Problem& problem);
+std::int64_t library_bytes(const Workload& workload);
 
 }  // namespace gpt

@@ -4,7 +4,8 @@
 
 #include <string>
 
-#include "gpt/memory/problem.h"
+#include "gpt/config/plan.h"
+#include "gpt/memory/workload.h"
 
 namespace gpt {
 
@@ -23,6 +24,6 @@ DeviceRates cpu_rates(int cores);
 DeviceRates gpu_rates(const std::string& name);
 
 // Seconds of one optimizer step, all pieces.
-double step_seconds(const Problem& problem, const Choice& choice, const DeviceRates& rates);
+double step_seconds(const Workload& workload, const Plan& plan, const DeviceRates& rates);
 
 }  // namespace gpt

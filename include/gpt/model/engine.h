@@ -6,10 +6,11 @@
 
 #include <ATen/core/Tensor.h>
 
-#include "gpt/config/recompute.h"
+#include "gpt/config/plan.h"
 #include "gpt/config/train_config.h"
 #include "gpt/device/compute.h"
 #include "gpt/model/dropout_state.h"
+#include "gpt/model/engine_kind.h"
 #include "gpt/model/gpt.h"
 
 namespace gpt {
@@ -21,20 +22,16 @@ struct LossScale {
   bool operator==(const LossScale&) const = default;
 };
 
-// How an engine spends memory. None of it changes more than the order of a summation.
-struct EnginePlan {
-  Recompute recompute = Recompute::kNone;
-  std::int64_t head_chunk = 1;  // tokens whose logits exist at once
-  bool operator==(const EnginePlan&) const = default;
-};
-EnginePlan engine_plan(const ModelConfig& model, const MemoryConfig& memory,
-                       std::int64_t vocab_size);
+// What a settled config says of the plan, without the sizes of batches.
+Plan plan_of(const ModelConfig& model, const MemoryConfig& memory, std::int64_t vocab_size);
 
 // Any call may throw for want of memory. The weights are then as they were; the gradients may hold
 // anything, and whoever drops them may start the whole batch again.
 class Engine {
  public:
   virtual ~Engine() = default;
+
+  virtual EngineKind kind() const = 0;
 
   // Forward and backward of tokens x (B,T) and the tokens that follow them, int64 on the device.
   // Adds per_token * gradient * d(sum of the token losses) to every parameter's .grad(), float32,
@@ -49,8 +46,9 @@ class Engine {
   // too late to do the step again.
   virtual void weights_changed() {}
 
-  // From the next call on.
-  virtual void replan(const EnginePlan& plan) = 0;
+  // From the next call on: what is computed again, and the head's chunk. Neither changes more than
+  // the order of a summation.
+  virtual void replan(const Plan& plan) = 0;
 
   // Gives back everything that a later call can make again.
   virtual void release_memory() {}

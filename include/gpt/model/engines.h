@@ -15,8 +15,8 @@ std::unique_ptr<Engine> make_eager_engine(const TrainConfig& config, const Gpt& 
 std::unique_ptr<Engine> make_cpu_engine(const TrainConfig& config, const Gpt& model,
                                         const Compute& compute);
 
-// The fused engine for GPUs, on any device.
-std::unique_ptr<Engine> make_gpu_engine(const TrainConfig& config, const Gpt& model,
-                                        const Compute& compute);
+// The fused engine on ATen tensors, for GPUs: it runs on any device.
+std::unique_ptr<Engine> make_tensor_engine(const TrainConfig& config, const Gpt& model,
+                                           const Compute& compute);
 
 }  // namespace gpt

@@ -14,11 +14,12 @@ class EvaluationEngine : public Engine {
   EvaluationEngine(std::unique_ptr<Engine> training, const TrainConfig& config, const Gpt& model,
                    const c10::Device& device);
 
+  EngineKind kind() const override { return training_->kind(); }
   at::Tensor accumulate(const at::Tensor& x_BT, const at::Tensor& y_BT, const LossScale& scale,
                         const DropoutState& dropout) override;
   at::Tensor token_losses(const at::Tensor& x_BT, const at::Tensor& y_BT) override;
   void weights_changed() override;
-  void replan(const EnginePlan& plan) override;
+  void replan(const Plan& plan) override;
   void release_memory() override;
   std::size_t recorded_graphs() const override { return training_->recorded_graphs(); }
 

@@ -9,7 +9,6 @@
 #include <ATen/core/Tensor.h>
 
 #include "gpt/config/offload.h"
-#include "gpt/config/recompute.h"
 #include "gpt/config/train_config.h"
 #include "gpt/kernels/ops/lm_head.h"
 #include "gpt/model/dropout_state.h"
@@ -29,14 +28,15 @@ class Gpt {
   Gpt(const ModelConfig& config, std::int64_t vocab_size, std::int64_t block_size,
       const c10::Device& device = at::kCPU);
 
-  // (B, T) int64 tokens -> (B, T, C) activations after the last LayerNorm. T <= block_size. What
-  // `recompute` leaves out is computed again in backward, and the bits are the same.
+  // (B, T) int64 tokens -> (B, T, C) activations after the last LayerNorm. T <= block_size. With
+  // `recompute_blocks` a block keeps its input alone and runs again in backward; the bits are the
+  // same.
   at::Tensor forward(const at::Tensor& tokens_BT, const DropoutState& dropout = {},
-                     Recompute recompute = Recompute::kNone) const;
+                     bool recompute_blocks = false) const;
 
   // The loss of every next token; see lm_head.h. options.chunk 0 means this model's head_chunk.
   LmHeadLoss loss(const at::Tensor& tokens_BT, const at::Tensor& target_BT, LmHeadOptions options,
-                  const DropoutState& dropout = {}, Recompute recompute = Recompute::kNone) const;
+                  const DropoutState& dropout = {}, bool recompute_blocks = false) const;
 
   // (B, V) logits of the token after the last one, in the weights' type.
   at::Tensor next_logits(const at::Tensor& tokens_BT) const;

@@ -6,28 +6,26 @@
 
 #include "gpt/config/train_config.h"
 #include "gpt/device/compute.h"
-#include "gpt/memory/plan.h"
+#include "gpt/memory/planner.h"
 
 namespace gpt {
 
-struct Planned {
-  Problem problem;
-  Fixed fixed;
-  DeviceRates rates;
-  std::int64_t limit = 0;    // bytes
+struct MachinePlan {
+  Planner planner;
   std::string limit_source;  // "memory_limit", "free now", ...
-  PlanChoice chosen;
+  RankedPlans ranked;
 
+  std::int64_t limit() const { return planner.constraints().limit; }  // bytes
   // Of tensors, in bytes; there must be a best plan.
-  std::int64_t train_peak() const { return chosen.best->train.live.tensors(); }
-  std::int64_t eval_peak() const { return chosen.best->eval.live.tensors(); }
+  std::int64_t train_peak() const { return ranked.best->train.live.tensors(); }
+  std::int64_t eval_peak() const { return ranked.best->eval.live.tensors(); }
 };
 
 // For the device of a run; dtype and vocab_size are settled.
-Planned plan_for(const TrainConfig& config, const Compute& compute);
+MachinePlan plan_for(const TrainConfig& config, const Compute& compute);
 
 // For a card by name, which need not be here; settles dtype and vocab_size as a run on it would.
-Planned plan_for_gpu(TrainConfig config, const std::string& gpu);
+MachinePlan plan_for_gpu(TrainConfig config, const std::string& gpu);
 
 // vocab_size: auto becomes that of the dataset's meta.json if there is one, else GPT-2's.
 void settle_vocabulary(TrainConfig& config);
@@ -35,10 +33,10 @@ void settle_vocabulary(TrainConfig& config);
 // The same for a run that may continue from a checkpoint: where `saved` (or null) chose a value and
 // the user leaves it to the plan, the saved one stays if it fits, so that the run continues bit for
 // bit.
-Planned plan_run(const TrainConfig& config, const TrainConfig* saved, const Compute& compute);
+MachinePlan plan_run(const TrainConfig& config, const TrainConfig* saved, const Compute& compute);
 
 // Error if nothing fits, with the shortfall and what would fit; else the auto keys get the plan's
 // values.
-void adopt_plan(TrainConfig& config, const Planned& planned);
+void adopt_plan(TrainConfig& config, const MachinePlan& planned);
 
 }  // namespace gpt

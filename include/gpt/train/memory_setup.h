@@ -18,8 +18,8 @@ void set_up_allocator(const MemoryConfig& memory, const Settings& asked);
 
 // Chooses the plan, writes it into `config`, and sets memory_limit. `checkpoint`: what
 // the run continues from, if anything. Error if nothing fits.
-Planned set_up_memory(TrainConfig& config, const std::optional<CheckpointInfo>& checkpoint,
-                      const Compute& compute);
+MachinePlan set_up_memory(TrainConfig& config, const std::optional<CheckpointInfo>& checkpoint,
+                          const Compute& compute);
 
 // InputError if there is no such device here.
 void check_evaluation_device(const MemoryConfig& memory, const Settings& asked);

@@ -32,7 +32,7 @@ struct ResolvedRun {
   Dataset dataset;
   Compute compute;
   PeakRate peak;
-  Planned planned;  // with a best plan
+  MachinePlan planned;  // with a best plan
 };
 
 // `asked` and `settings`: the config as the command line and the config files gave it, checked by

@@ -77,8 +77,8 @@ class Trainer {
   bool reads_late = false;
 
   Recovery& recovery() { return recovery_; }
-  const WorkPlan& plan() const { return plan_; }
-  void set_plan(const WorkPlan& plan);
+  const Plan& plan() const { return plan_; }
+  void set_plan(const Plan& plan);
 
  private:
   // False if a signal cut it short; then it is as if it had not begun.
@@ -113,7 +113,7 @@ class Trainer {
   double lowest_val_loss_;  // of all evaluations: what is reported, as nanoGPT does
   SaveRetry retry_;
   Recovery recovery_;
-  WorkPlan plan_, eval_plan_;
+  Plan plan_, eval_plan_;
   std::optional<QueuedStep> queued_;
 };
 

@@ -33,7 +33,7 @@ const char* name(AttentionKernel kernel) {
   return kNames[static_cast<std::size_t>(kernel)];
 }
 
-// As the engine has them: the q, k and v of a token side by side in a row (model/gpu_block.cpp).
+// As the engine has them: the q, k and v of a token side by side in a row (model/tensor_block.cpp).
 AttentionInput parts_of(const at::Tensor& qkv_BTKHD) {
   const auto part = [&](std::int64_t i) { return qkv_BTKHD.select(2, i).transpose(1, 2); };
   return {.q_BHTD = part(0), .k_BHTD = part(1), .v_BHTD = part(2)};

@@ -1,4 +1,4 @@
-#include "gpu_block.h"
+#include "tensor_block.h"
 
 #include <utility>
 
@@ -18,15 +18,15 @@ at::Tensor by_token(const at::Tensor& y_BHTD) {
   return y_BHTD.transpose(1, 2).flatten(2, 3).flatten(0, 1).contiguous();
 }
 
-GpuBlockState state_of_input(const at::Tensor& x_NC) {
-  GpuBlockState state;
+TensorBlockState state_of_input(const at::Tensor& x_NC) {
+  TensorBlockState state;
   state.x_NC = x_NC;
   return state;
 }
 
 }  // namespace
 
-RowDropout GpuPass::row_dropout(std::int64_t layer, int site) const {
+RowDropout TensorPass::row_dropout(std::int64_t layer, int site) const {
   if (!dropout.on || dropout.p == 0) return {};
   return {.p = dropout.p,
           .sequence_B = sequence_B,
@@ -34,19 +34,19 @@ RowDropout GpuPass::row_dropout(std::int64_t layer, int site) const {
           .place = {.seed = dropout.seed, .step = dropout.step, .layer = layer, .site = site}};
 }
 
-at::Tensor gpu_linear(const at::Tensor& x_NI, const GpuLinear& weights) {
+at::Tensor tensor_linear(const at::Tensor& x_NI, const TensorLinear& weights) {
   return linear(x_NI, weights.weight.copy, weights.bias.copy);
 }
 
-at::Tensor gpu_linear_backward(const at::Tensor& x_NI, const at::Tensor& dy_NO,
-                               const GpuLinear& weights) {
+at::Tensor tensor_linear_backward(const at::Tensor& x_NI, const at::Tensor& dy_NO,
+                                  const TensorLinear& weights) {
   add_weight_gradient_(dy_NO, x_NI, weights.weight.gradient);
   if (weights.bias.master.defined()) add_column_sums_(dy_NO, weights.bias.gradient);
   return linear_input_gradient(dy_NO, weights.weight.copy);
 }
 
-NormOutput GpuBlock::norm(const at::Tensor& x_NC, const at::Tensor& branch_NC,
-                          const RowDropout& dropout, const GpuNorm& weights) const {
+NormOutput TensorBlock::norm(const at::Tensor& x_NC, const at::Tensor& branch_NC,
+                             const RowDropout& dropout, const TensorNorm& weights) const {
   return add_layer_norm({.x_NC = x_NC,
                          .branch_NC = branch_NC,
                          .dropout = dropout,
@@ -55,7 +55,7 @@ NormOutput GpuBlock::norm(const at::Tensor& x_NC, const at::Tensor& branch_NC,
                          .type = pass_.type});
 }
 
-AttentionInput GpuBlock::attention_input(const at::Tensor& qkv_NK) const {
+AttentionInput TensorBlock::attention_input(const at::Tensor& qkv_NK) const {
   const std::int64_t D = pass_.C / pass_.heads;
   const at::Tensor qkv = qkv_NK.view({pass_.B, pass_.T, 3, pass_.heads, D});
   const auto by_head = [&](std::int64_t part) { return qkv.select(2, part).transpose(1, 2); };
@@ -67,17 +67,18 @@ AttentionInput GpuBlock::attention_input(const at::Tensor& qkv_NK) const {
   return in;
 }
 
-void GpuBlock::complete_attention(GpuBlockState& state) const {
+void TensorBlock::complete_attention(TensorBlockState& state) const {
   if (!state.ln_1.y_NC.defined()) state.ln_1 = norm(state.x_NC, {}, {}, weights_.ln_1);
-  if (!state.qkv_NK.defined()) state.qkv_NK = gpu_linear(state.ln_1.y_NC, weights_.c_attn);
+  if (!state.qkv_NK.defined()) state.qkv_NK = tensor_linear(state.ln_1.y_NC, weights_.c_attn);
   if (!state.attention.y_BHTD.defined())
     state.attention = attention_forward(pass_.attention, attention_input(state.qkv_NK));
 }
 
-void GpuBlock::complete_mlp(GpuBlockState& state) const {
+void TensorBlock::complete_mlp(TensorBlockState& state) const {
   if (!state.middle_NC.defined()) {
     complete_attention(state);
-    const at::Tensor branch_NC = gpu_linear(by_token(state.attention.y_BHTD), weights_.c_attn_proj);
+    const at::Tensor branch_NC =
+        tensor_linear(by_token(state.attention.y_BHTD), weights_.c_attn_proj);
     state.ln_2 =
         norm(state.x_NC, branch_NC, pass_.row_dropout(layer_, kAttentionOutput), weights_.ln_2);
     state.middle_NC = state.ln_2.sum_NC;
@@ -85,17 +86,18 @@ void GpuBlock::complete_mlp(GpuBlockState& state) const {
     state.ln_2 = norm(state.middle_NC, {}, {}, weights_.ln_2);
   }
   state.ln_2.sum_NC.reset();  // middle, which goes before the rest
-  if (!state.fc_NK.defined()) state.fc_NK = gpu_linear(state.ln_2.y_NC, weights_.c_fc);
+  if (!state.fc_NK.defined()) state.fc_NK = tensor_linear(state.ln_2.y_NC, weights_.c_fc);
   if (!state.gelu_NK.defined()) state.gelu_NK = gelu(state.fc_NK, pass_.tanh);
 }
 
-GpuStream GpuBlock::forward(GpuStream in, Recompute level, GpuBlockState& state) const {
+ResidualStream TensorBlock::forward(ResidualStream in, Recompute level,
+                                    TensorBlockState& state) const {
   state.ln_1 =
       norm(in.x_NC, in.branch_NC, pass_.row_dropout(layer_ - 1, kMlpOutput), weights_.ln_1);
   in = {};
   state.x_NC = state.ln_1.sum_NC;
   complete_mlp(state);
-  const GpuStream out{state.middle_NC, gpu_linear(state.gelu_NK, weights_.c_mlp_proj)};
+  const ResidualStream out{state.middle_NC, tensor_linear(state.gelu_NK, weights_.c_mlp_proj)};
   state.ln_1.sum_NC.reset();
   if (level >= Recompute::kGelu) state.gelu_NK = at::Tensor();
   if (level >= Recompute::kNorm) state.ln_1.y_NC = state.ln_2.y_NC = at::Tensor();
@@ -104,27 +106,28 @@ GpuStream GpuBlock::forward(GpuStream in, Recompute level, GpuBlockState& state)
   return out;
 }
 
-GpuStream GpuBlock::evaluate(GpuStream in) const {
+ResidualStream TensorBlock::evaluate(ResidualStream in) const {
   NormOutput ln = norm(in.x_NC, in.branch_NC, {}, weights_.ln_1);
   in = {.x_NC = ln.sum_NC, .branch_NC = {}};
-  at::Tensor qkv_NK = gpu_linear(ln.y_NC, weights_.c_attn);
+  at::Tensor qkv_NK = tensor_linear(ln.y_NC, weights_.c_attn);
   ln = {};
   at::Tensor y_NC = by_token(attention_forward(pass_.attention, attention_input(qkv_NK)).y_BHTD);
   qkv_NK.reset();
-  in.branch_NC = gpu_linear(y_NC, weights_.c_attn_proj);
+  in.branch_NC = tensor_linear(y_NC, weights_.c_attn_proj);
   y_NC.reset();
   ln = norm(in.x_NC, in.branch_NC, {}, weights_.ln_2);
   in = {};
-  at::Tensor fc_NK = gpu_linear(ln.y_NC, weights_.c_fc);
+  at::Tensor fc_NK = tensor_linear(ln.y_NC, weights_.c_fc);
   ln.y_NC.reset();
   const at::Tensor gelu_NK = gelu(fc_NK, pass_.tanh);
   fc_NK.reset();
-  return {ln.sum_NC, gpu_linear(gelu_NK, weights_.c_mlp_proj)};
+  return {ln.sum_NC, tensor_linear(gelu_NK, weights_.c_mlp_proj)};
 }
 
-at::Tensor GpuBlock::norm_backward(const NormOutput& norm, const at::Tensor& x_NC,
-                                   const at::Tensor& dy_NC, const at::Tensor& dx_NC,
-                                   const GpuNorm& weights, int site, std::int64_t layer) const {
+at::Tensor TensorBlock::norm_backward(const NormOutput& norm, const at::Tensor& x_NC,
+                                      const at::Tensor& dy_NC, const at::Tensor& dx_NC,
+                                      const TensorNorm& weights, int site,
+                                      std::int64_t layer) const {
   return layer_norm_backward_({.dy_NC = dy_NC,
                                .x_NC = x_NC,
                                .mean_N = norm.mean_N,
@@ -138,21 +141,21 @@ at::Tensor GpuBlock::norm_backward(const NormOutput& norm, const at::Tensor& x_N
                                .dropout = pass_.row_dropout(layer, site)});
 }
 
-at::Tensor GpuBlock::mlp_backward(GpuBlockState& state, at::Tensor dbranch_NC) const {
+at::Tensor TensorBlock::mlp_backward(TensorBlockState& state, at::Tensor dbranch_NC) const {
   complete_mlp(state);
-  const at::Tensor dfc_NK = gpu_linear_backward(state.gelu_NK, dbranch_NC, weights_.c_mlp_proj);
+  const at::Tensor dfc_NK = tensor_linear_backward(state.gelu_NK, dbranch_NC, weights_.c_mlp_proj);
   dbranch_NC.reset();
   state.gelu_NK = at::Tensor();
   gelu_backward_(state.fc_NK, dfc_NK, pass_.tanh);
   state.fc_NK = at::Tensor();
-  const at::Tensor dy_NC = gpu_linear_backward(state.ln_2.y_NC, dfc_NK, weights_.c_fc);
+  const at::Tensor dy_NC = tensor_linear_backward(state.ln_2.y_NC, dfc_NK, weights_.c_fc);
   state.ln_2.y_NC = at::Tensor();
   return dy_NC;
 }
 
 // (B*T, 3C). The kernels lay out their three results as by_token wants them, so that joining them
 // is one pass.
-at::Tensor GpuBlock::qkv_gradient(const GpuBlockState& state, const at::Tensor& dy_NC) const {
+at::Tensor TensorBlock::qkv_gradient(const TensorBlockState& state, const at::Tensor& dy_NC) const {
   const std::int64_t D = pass_.C / pass_.heads;
   const at::Tensor dy_BHTD = dy_NC.view({pass_.B, pass_.T, pass_.heads, D}).transpose(1, 2);
   const AttentionGradient gradient = gpt::attention_backward(
@@ -161,20 +164,20 @@ at::Tensor GpuBlock::qkv_gradient(const GpuBlockState& state, const at::Tensor& 
       {by_token(gradient.dq_BHTD), by_token(gradient.dk_BHTD), by_token(gradient.dv_BHTD)}, 1);
 }
 
-at::Tensor GpuBlock::attention_backward(GpuBlockState& state, at::Tensor dbranch_NC) const {
+at::Tensor TensorBlock::attention_backward(TensorBlockState& state, at::Tensor dbranch_NC) const {
   complete_attention(state);
   at::Tensor dy_NC =
-      gpu_linear_backward(by_token(state.attention.y_BHTD), dbranch_NC, weights_.c_attn_proj);
+      tensor_linear_backward(by_token(state.attention.y_BHTD), dbranch_NC, weights_.c_attn_proj);
   dbranch_NC.reset();
   const at::Tensor dqkv_NK = qkv_gradient(state, dy_NC);
   dy_NC.reset();
   state.attention = {};
   state.qkv_NK.reset();
-  return gpu_linear_backward(state.ln_1.y_NC, dqkv_NK, weights_.c_attn);
+  return tensor_linear_backward(state.ln_1.y_NC, dqkv_NK, weights_.c_attn);
 }
 
-at::Tensor GpuBlock::backward(GpuBlockState& state, const at::Tensor& dx_NC,
-                              at::Tensor dbranch_NC) const {
+at::Tensor TensorBlock::backward(TensorBlockState& state, const at::Tensor& dx_NC,
+                                 at::Tensor dbranch_NC) const {
   at::Tensor dy_NC = mlp_backward(state, std::move(dbranch_NC));
   dbranch_NC = norm_backward(state.ln_2, state.middle_NC, dy_NC, dx_NC, weights_.ln_2,
                              kAttentionOutput, layer_);

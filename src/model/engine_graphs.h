@@ -14,7 +14,7 @@
 
 namespace gpt {
 
-class GpuGraphs {
+class EngineGraphs {
  public:
   using Run = std::function<at::Tensor(const at::Tensor& x_BT, const at::Tensor& y_BT)>;
 

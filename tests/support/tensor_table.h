@@ -1,4 +1,4 @@
-// What the plan foresees of the GPU engine's memory, against what its tensors take.
+// What the plan foresees of the tensor engine's memory, against what its tensors take.
 #pragma once
 
 #include <cmath>
@@ -26,16 +26,16 @@ inline std::ostream& operator<<(std::ostream& out, const TableCase& c) {
   return out << c.name;
 }
 
-inline Problem problem_of(const TableCase& c, bool cuda) {
-  Problem problem;
-  problem.layers = c.layers, problem.heads = c.heads, problem.width = c.width;
-  problem.block = c.block, problem.vocab = c.vocab;
-  problem.plain_attention = c.plain, problem.dropout = c.dropout > 0;
-  problem.batch = c.micro;
-  problem.type_bytes = static_cast<std::int64_t>(c10::elementSize(c.type));
-  problem.engine = EngineKind::kGpu;
-  problem.cuda = cuda;
-  return problem;
+inline Workload workload_of(const TableCase& c, bool cuda) {
+  Workload workload;
+  workload.layers = c.layers, workload.heads = c.heads, workload.width = c.width;
+  workload.block = c.block, workload.vocab = c.vocab;
+  workload.plain_attention = c.plain, workload.dropout = c.dropout > 0;
+  workload.batch = c.micro;
+  workload.type_bytes = static_cast<std::int64_t>(c10::elementSize(c.type));
+  workload.engine = EngineKind::kTensor;
+  workload.cuda = cuda;
+  return workload;
 }
 
 struct EnginePeaks {
@@ -57,7 +57,7 @@ inline EnginePeaks measured_peaks(const TableCase& c, Recompute level, const c10
   const std::uint64_t before = memory_use(device).tensors_peak;
   Gpt model(of.model, c.vocab, c.block, g);
   model.to(device);
-  const auto engine = make_gpu_engine(config_of(of), model, {device, c.type});
+  const auto engine = make_tensor_engine(config_of(of), model, {device, c.type});
   const auto peak_of = [&](const std::function<void()>& work) {
     work();  // copies and gradients, which stay, and what libraries make once
     reset_peak_memory(device);
@@ -70,28 +70,28 @@ inline EnginePeaks measured_peaks(const TableCase& c, Recompute level, const c10
 
 // The optimizer and the tokens are not in it, only the losses; nor the workspaces of libraries,
 // which are made once for a process.
-inline double predicted_peak(const TableCase& c, const Problem& problem, const Phases& phases) {
+inline double predicted_peak(const TableCase& c, const Workload& workload, const Phases& phases) {
   MemoryBreakdown live = peak_of(phases).live;
   live[MemoryKind::kOptimizer] = 0;
-  live[MemoryKind::kWorkspace] -= library_bytes(problem);
+  live[MemoryKind::kWorkspace] -= library_bytes(workload);
   live[MemoryKind::kBatch] = 4 * c.micro * c.block;
   return static_cast<double>(live.tensors());
 }
 
 inline void expect_peaks_as_planned(const TableCase& c, const c10::Device& device) {
-  const Problem problem = problem_of(c, device.is_cuda());
+  const Workload workload = workload_of(c, device.is_cuda());
   for (const Recompute level : kRecomputeLevels) {
     const EnginePeaks measured = measured_peaks(c, level, device);
-    const Choice choice{
+    const Plan plan{
         .recompute = level, .micro_batch = c.micro, .head_chunk = c.chunk, .eval_batch = c.micro};
     const auto compare = [&](const Phases& phases, double actual) {
-      const double off = predicted_peak(c, problem, phases) / actual - 1;
+      const double off = predicted_peak(c, workload, phases) / actual - 1;
       EXPECT_LT(std::abs(off), 0.03) << c.name << ", " << recompute_name(level);
       std::printf("%-20s %-6s %-42s %11.0f B, predicted %+.2f %%\n", c.name, recompute_name(level),
                   peak_of(phases).name.c_str(), actual, 100 * off);
     };
-    compare(step_phases(problem, choice), measured.step);
-    compare(evaluation_phases(problem, choice), measured.evaluation);
+    compare(step_phases(workload, plan), measured.step);
+    compare(evaluation_phases(workload, plan), measured.evaluation);
   }
 }
 

@@ -16,7 +16,7 @@ using testing::EngineCase;
 using testing::EngineResult;
 using testing::expect_same;
 
-class GpuEngineTest : public testing::Gpu {
+class GpuTensorEngine : public testing::Gpu {
  protected:
   EngineCase wide_case() const {
     EngineCase c;
@@ -40,7 +40,7 @@ class GpuEngineTest : public testing::Gpu {
   }
 };
 
-TEST_F(GpuEngineTest, GradientsAreEagersOverTheOptions) {
+TEST_F(GpuTensorEngine, GradientsAreEagersOverTheOptions) {
   for (const bool bias : {false, true}) {
     for (const double dropout : {0.0, 0.25}) {
       for (const auto& [heads, width, tokens] : {std::tuple{2, 64, 32}, {1, 5, 1}, {3, 21, 13}}) {
@@ -53,13 +53,13 @@ TEST_F(GpuEngineTest, GradientsAreEagersOverTheOptions) {
         c.tokens = tokens;
         const auto expected = engine_gradients(c, make_eager_engine);
         c.device = cuda_;
-        expect_same(engine_gradients(c, make_gpu_engine), expected, 1e-5);
+        expect_same(engine_gradients(c, make_tensor_engine), expected, 1e-5);
       }
     }
   }
 }
 
-TEST_F(GpuEngineTest, LowPrecisionErrorsAreThoseOfEagerOnThisGpu) {
+TEST_F(GpuTensorEngine, LowPrecisionErrorsAreThoseOfEagerOnThisGpu) {
   for (const at::ScalarType type : {at::kBFloat16, at::kHalf}) {
     if (type == at::kBFloat16 && !device_facts().cuda_bf16()) continue;
     EngineCase c = wide_case();
@@ -69,7 +69,7 @@ TEST_F(GpuEngineTest, LowPrecisionErrorsAreThoseOfEagerOnThisGpu) {
     c.device = cuda_;
     c.type = type;
     c.gradient_scale = type == at::kHalf ? 4096 : 1;
-    const double ours = worst(engine_gradients(c, make_gpu_engine), exact);
+    const double ours = worst(engine_gradients(c, make_tensor_engine), exact);
     const double eagers = worst(engine_gradients(c, make_eager_engine), exact);
     EXPECT_LT(ours, 1.3 * eagers) << type;
     EXPECT_GT(ours, 1e-5) << "nothing was rounded: " << type;
@@ -77,14 +77,14 @@ TEST_F(GpuEngineTest, LowPrecisionErrorsAreThoseOfEagerOnThisGpu) {
 }
 
 // Also says that the kernels give the same bits every time.
-TEST_F(GpuEngineTest, RecomputationChangesNoBit) {
+TEST_F(GpuTensorEngine, RecomputationChangesNoBit) {
   EngineCase c = wide_case();
   c.type = device_facts().cuda_bf16() ? at::kBFloat16 : at::kHalf;
   const auto run = [&](const char* level) {
     c.recompute = level;
     return engine_gradients(c, [](TrainConfig config, const Gpt& model, const Compute& compute) {
       config.system.deterministic = true;
-      return make_gpu_engine(config, model, compute);
+      return make_tensor_engine(config, model, compute);
     });
   };
   set_arithmetic(/*deterministic=*/true);
@@ -103,7 +103,7 @@ TEST_F(GpuEngineTest, RecomputationChangesNoBit) {
 // Recorded in the third call of a shape, after two steps at the earliest; two shapes take turns, as
 // with a last piece that is smaller, and work in the same memory. The replays must see new tokens,
 // zeroed gradients and changed weights.
-TEST_F(GpuEngineTest, ReplayedGraphsDoWhatTheLaunchesDid) {
+TEST_F(GpuTensorEngine, ReplayedGraphsDoWhatTheLaunchesDid) {
   const EngineCase c = wide_case();
   const auto train = [&](const char* mode) {
     TrainConfig config = config_of(c);
@@ -112,7 +112,7 @@ TEST_F(GpuEngineTest, ReplayedGraphsDoWhatTheLaunchesDid) {
     Gpt model(c.model, c.vocabulary, 130, g);
     model.to(cuda_);
     const auto type = device_facts().cuda_bf16() ? at::kBFloat16 : at::kHalf;
-    const auto engine = make_gpu_engine(config, model, {cuda_, type});
+    const auto engine = make_tensor_engine(config, model, {cuda_, type});
     std::vector<at::Tensor> all;
     for (int step = 0; step < 14; ++step) {
       if (step % 2 == 0)
@@ -134,7 +134,7 @@ TEST_F(GpuEngineTest, ReplayedGraphsDoWhatTheLaunchesDid) {
 }
 
 // A model whose micro-batches, not its weights, take the memory.
-class GpuEngineMemory : public GpuEngineTest {
+class GpuTensorEngineMemory : public GpuTensorEngine {
  protected:
   struct Engined {
     std::unique_ptr<Gpt> model;
@@ -157,7 +157,7 @@ class GpuEngineMemory : public GpuEngineTest {
     Engined all;
     all.model = std::make_unique<Gpt>(c.model, c.vocabulary, 512, g);
     all.model->to(cuda_);
-    all.engine = make_gpu_engine(config, *all.model, {cuda_, at::kHalf});
+    all.engine = make_tensor_engine(config, *all.model, {cuda_, at::kHalf});
     all.x_BT = at::randint(1000, {64, 512}, g, at::kLong).to(cuda_);
     return all;
   }
@@ -166,7 +166,7 @@ class GpuEngineMemory : public GpuEngineTest {
 };
 
 // Plain calls cache their working memory; recorded ones keep it. Never both, and nothing after.
-TEST_F(GpuEngineMemory, GraphsTakeTheMemoryOfThePlainCallsAndGiveItBack) {
+TEST_F(GpuTensorEngineMemory, GraphsTakeTheMemoryOfThePlainCallsAndGiveItBack) {
   release_cached_memory(cuda_);
   const std::uint64_t empty = reserved();
   constexpr std::uint64_t kSlack = std::uint64_t{192} << 20;  // two streams' workspaces
@@ -184,7 +184,7 @@ TEST_F(GpuEngineMemory, GraphsTakeTheMemoryOfThePlainCallsAndGiveItBack) {
     EXPECT_LT(reserved() - empty, plain + kSlack);
     EXPECT_GT(plain, 4 * kSlack) << "too small a model to tell";
     all.step();  // under way while its memory goes
-    all.engine->replan({Recompute::kNone, 512});
+    all.engine->replan({.head_chunk = 512});
     release_cached_memory(cuda_);
     EXPECT_LT(reserved() - empty, plain / 2);
     for (int step = 0; step < 5; ++step) all.step();
@@ -195,7 +195,7 @@ TEST_F(GpuEngineMemory, GraphsTakeTheMemoryOfThePlainCallsAndGiveItBack) {
 }
 
 // Memory that runs out while work is recorded: said, survived, and not tried again.
-TEST_F(GpuEngineMemory, ARecordingThatFindsNoMemoryLeavesTheAllocatorAsItWas) {
+TEST_F(GpuTensorEngineMemory, ARecordingThatFindsNoMemoryLeavesTheAllocatorAsItWas) {
   release_cached_memory(cuda_);
   const Engined all = engined("reduce-overhead");
   all.step();

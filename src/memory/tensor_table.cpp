@@ -1,4 +1,4 @@
-// The fused engine of the GPU: one node per block with hand-chosen saved tensors, gradients in one
+// The fused engine on tensors, a GPU's: blocks with hand-chosen saved tensors, gradients in one
 // flat buffer that stays. All but the sums at the end are bytes per token.
 #include <algorithm>
 #include <utility>
@@ -16,10 +16,10 @@ struct Widths {
   std::int64_t statistics = 8;
 };
 
-Widths widths_of(const Problem& problem, bool writes_out_scores) {
-  return {.low = problem.width * problem.type_bytes,
-          .real = problem.width * 4,
-          .heads = writes_out_scores ? 0 : 4 * problem.heads};
+Widths widths_of(const Workload& workload, bool writes_out_scores) {
+  return {.low = workload.width * workload.type_bytes,
+          .real = workload.width * 4,
+          .heads = writes_out_scores ? 0 : 4 * workload.heads};
 }
 
 // A block keeps its input, ln_1 (y, statistics), q k v, attention (y, logarithms), its middle, ln_2
@@ -55,62 +55,63 @@ std::int64_t mlp_again(const Widths& of, Recompute level) {
 }
 
 // The scores of every pair of tokens.
-std::int64_t scores(const Problem& problem) {
-  return problem.heads * problem.block * problem.type_bytes;
+std::int64_t scores(const Workload& workload) {
+  return workload.heads * workload.block * workload.type_bytes;
 }
 
 // Weights, their gradients, those of the scores, and q or k side by side; or what CUDA's kernels
 // add up in float32.
-std::int64_t attention_work(const Problem& problem, const Widths& of) {
-  if (problem.writes_out_scores()) return 3 * scores(problem) + of.low;
-  return problem.cuda ? of.real + 2 * of.heads : 0;
+std::int64_t attention_work(const Workload& workload, const Widths& of) {
+  if (workload.writes_out_scores()) return 3 * scores(workload) + of.low;
+  return workload.cuda ? of.real + 2 * of.heads : 0;
 }
 
-MemoryBreakdown always(const Problem& problem, const Choice& choice) {
-  MemoryBreakdown live = persistent_memory(problem, choice);
-  live[MemoryKind::kGradients] = like_parameters(problem, 4);
-  if (problem.type_bytes != 4)
-    live[MemoryKind::kCopies] = like_parameters(problem, problem.type_bytes);
-  live[MemoryKind::kWorkspace] = library_bytes(problem);
+MemoryBreakdown always(const Workload& workload, const Plan& plan) {
+  MemoryBreakdown live = persistent_memory(workload, plan);
+  live[MemoryKind::kGradients] = like_parameters(workload, 4);
+  if (workload.type_bytes != 4)
+    live[MemoryKind::kCopies] = like_parameters(workload, workload.type_bytes);
+  live[MemoryKind::kWorkspace] = library_bytes(workload);
   // Their input; and cuBLAS has a workspace for each stream, so for the one that records.
-  if (problem.graphs)
+  if (workload.graphs)
     live[MemoryKind::kGraphs] =
-        problem.workspace + 2 * block_bytes(problem, 8 * choice.micro_batch * problem.block);
+        workload.workspace + 2 * block_bytes(workload, 8 * plan.micro_batch * workload.block);
   return live;
 }
 
-std::int64_t head_bytes(const Problem& problem, const Choice& choice, std::int64_t tokens,
+std::int64_t head_bytes(const Workload& workload, const Plan& plan, std::int64_t tokens,
                         bool gradient) {
-  const std::int64_t chunk = std::min(choice.head_chunk, tokens);
-  return chunk * (problem.vocab + (gradient ? problem.width : 0)) * problem.type_bytes;
+  const std::int64_t chunk = std::min(plan.head_chunk, tokens);
+  return chunk * (workload.vocab + (gradient ? workload.width : 0)) * workload.type_bytes;
 }
 
 }  // namespace
 
-Phases gpu_step(const Problem& problem, const Choice& choice) {
-  const std::int64_t tokens = choice.micro_batch * problem.block;
-  const Widths of = widths_of(problem, problem.writes_out_scores());
-  const std::int64_t kept = block_kept(of, choice.recompute);
-  MemoryBreakdown live = always(problem, choice);
-  live[MemoryKind::kBatch] = batch_bytes(problem, choice.micro_batch, choice.pieces(problem));
+Phases tensor_step(const Workload& workload, const Plan& plan) {
+  const std::int64_t tokens = plan.micro_batch * workload.block;
+  const Widths of = widths_of(workload, workload.writes_out_scores());
+  const std::int64_t kept = block_kept(of, plan.recompute);
+  MemoryBreakdown live = always(workload, plan);
+  live[MemoryKind::kBatch] = batch_bytes(workload, plan.micro_batch, workload.pieces(plan));
 
   // ln_f and the gradient of its output.
   MemoryBreakdown head = live;
   head[MemoryKind::kActivations] =
-      (problem.layers * kept + of.real + of.low + of.statistics) * tokens;
+      (workload.layers * kept + of.real + of.low + of.statistics) * tokens;
   head[MemoryKind::kWorkspace] += of.low * tokens;
-  head[MemoryKind::kHead] = head_bytes(problem, choice, tokens, /*gradient=*/true);
+  head[MemoryKind::kHead] = head_bytes(workload, plan, tokens, /*gradient=*/true);
 
   // The gradients of the stream, of the branch and of c_fc.
   MemoryBreakdown mlp = live;
-  mlp[MemoryKind::kActivations] = problem.layers * kept * tokens;
-  mlp[MemoryKind::kWorkspace] += (mlp_again(of, choice.recompute) + of.real + 5 * of.low) * tokens;
+  mlp[MemoryKind::kActivations] = workload.layers * kept * tokens;
+  mlp[MemoryKind::kWorkspace] += (mlp_again(of, plan.recompute) + of.real + 5 * of.low) * tokens;
 
   // Those of the stream, of attention's output and of q, k and v.
   MemoryBreakdown attention = live;
-  attention[MemoryKind::kActivations] = ((problem.layers - 1) * kept + attention_kept(of)) * tokens;
+  attention[MemoryKind::kActivations] =
+      ((workload.layers - 1) * kept + attention_kept(of)) * tokens;
   attention[MemoryKind::kWorkspace] +=
-      (of.real + 4 * of.low + attention_work(problem, of)) * tokens;
+      (of.real + 4 * of.low + attention_work(workload, of)) * tokens;
   return {{"LM head", head},
           {"backward of the last block's MLP", mlp},
           {"backward of the last block's attention", attention}};
@@ -119,37 +120,37 @@ Phases gpu_step(const Problem& problem, const Choice& choice) {
 namespace {
 
 // A step's working memory belongs to the graphs that recorded it, and stays.
-std::int64_t recorded_bytes(const Problem& problem, const Choice& choice) {
-  if (!problem.graphs) return 0;
-  const MemoryBreakdown step = peak_of(gpu_step(problem, choice)).live;
-  return step.tensors() - step[MemoryKind::kBatch] - always(problem, choice).tensors();
+std::int64_t recorded_bytes(const Workload& workload, const Plan& plan) {
+  if (!workload.graphs) return 0;
+  const MemoryBreakdown step = peak_of(tensor_step(workload, plan)).live;
+  return step.tensors() - step[MemoryKind::kBatch] - always(workload, plan).tensors();
 }
 
 }  // namespace
 
 // The graphs' input and workspace, no graph's own, are there from the first recording on.
-MemoryBreakdown gpu_between_steps(const Problem& problem, const Choice& choice) {
-  MemoryBreakdown live = always(problem, choice);
+MemoryBreakdown tensor_between_steps(const Workload& workload, const Plan& plan) {
+  MemoryBreakdown live = always(workload, plan);
   live[MemoryKind::kWorkspace] +=
-      std::exchange(live[MemoryKind::kGraphs], recorded_bytes(problem, choice));
+      std::exchange(live[MemoryKind::kGraphs], recorded_bytes(workload, plan));
   return live;
 }
 
-Phases gpu_evaluation(const Problem& problem, const Choice& choice) {
-  const std::int64_t tokens = choice.eval_batch * problem.block;
-  const Widths of = widths_of(problem, problem.plain_attention);
-  MemoryBreakdown live = gpu_between_steps(problem, choice);
-  live[MemoryKind::kBatch] = batch_bytes(problem, choice.eval_batch, 1);
+Phases tensor_evaluation(const Workload& workload, const Plan& plan) {
+  const std::int64_t tokens = plan.eval_batch * workload.block;
+  const Widths of = widths_of(workload, workload.plain_attention);
+  MemoryBreakdown live = tensor_between_steps(workload, plan);
+  live[MemoryKind::kBatch] = batch_bytes(workload, plan.eval_batch, 1);
   // Nothing is kept: the stream and the branch before and after a LayerNorm, c_fc next to GELU, or
   // attention.
   const std::int64_t norm = 2 * of.real + 2 * of.low + of.statistics;
   const std::int64_t mlp = of.real + 8 * of.low + of.statistics;
   const std::int64_t attention =
-      of.real + 3 * of.low + (problem.plain_attention ? 2 * scores(problem) : of.low + of.heads);
+      of.real + 3 * of.low + (workload.plain_attention ? 2 * scores(workload) : of.low + of.heads);
   MemoryBreakdown block = live, head = live;
   block[MemoryKind::kWorkspace] += std::max({norm, mlp, attention}) * tokens;
   head[MemoryKind::kWorkspace] += of.low * tokens;
-  head[MemoryKind::kHead] = head_bytes(problem, choice, tokens, /*gradient=*/false);
+  head[MemoryKind::kHead] = head_bytes(workload, plan, tokens, /*gradient=*/false);
   return {{"evaluation: block", block}, {"evaluation: LM head", head}};
 }
 

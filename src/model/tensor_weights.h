@@ -1,5 +1,5 @@
-// The model's parameters as the GPU engine sees them: masters, copies in the type of the matmuls,
-// and gradients that stay in one place.
+// The model's parameters as the tensor engine sees them: masters, copies in the type of the
+// matmuls, and gradients that stay in one place.
 #pragma once
 
 #include <cstdint>
@@ -11,34 +11,34 @@
 
 namespace gpt {
 
-struct GpuWeight {
+struct TensorWeight {
   at::Tensor master;    // undefined where the model has none (biases)
   at::Tensor copy;      // of the type of the matmuls; the master itself if that is its type
   at::Tensor gradient;  // the master's .grad() of this step
 };
 
 // Of a LayerNorm or a linear layer.
-struct GpuAffine {
-  GpuWeight weight, bias;
+struct TensorAffine {
+  TensorWeight weight, bias;
 };
-using GpuNorm = GpuAffine;
-using GpuLinear = GpuAffine;
-struct GpuBlockWeights {
-  GpuNorm ln_1;
-  GpuLinear c_attn, c_attn_proj;
-  GpuNorm ln_2;
-  GpuLinear c_fc, c_mlp_proj;
+using TensorNorm = TensorAffine;
+using TensorLinear = TensorAffine;
+struct TensorBlockWeights {
+  TensorNorm ln_1;
+  TensorLinear c_attn, c_attn_proj;
+  TensorNorm ln_2;
+  TensorLinear c_fc, c_mlp_proj;
 };
 
-class GpuWeights {
+class TensorWeights {
  public:
   // `from_host`: the blocks' matrices are in the host's memory (Gpt::to); their copies
   // are made through a buffer on the device.
-  GpuWeights(const Gpt& model, at::ScalarType type, bool from_host);
+  TensorWeights(const Gpt& model, at::ScalarType type, bool from_host);
 
-  GpuWeight wte, wpe;
-  std::vector<GpuBlockWeights> h;
-  GpuNorm ln_f;
+  TensorWeight wte, wpe;
+  std::vector<TensorBlockWeights> h;
+  TensorNorm ln_f;
 
   // Copies are made again before their next use. Allocates nothing.
   void masters_changed() { stale_ = true; }
@@ -57,7 +57,7 @@ class GpuWeights {
   bool through_buffer(std::size_t i) const;
   void copy_from_host();
 
-  std::vector<GpuWeight*> all_;  // in the order of the parameter table
+  std::vector<TensorWeight*> all_;  // in the order of the parameter table
   std::vector<ParameterShape> table_;
   ParameterList parameters_;
   at::ScalarType type_;

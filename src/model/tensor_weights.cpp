@@ -1,4 +1,4 @@
-#include "gpu_weights.h"
+#include "tensor_weights.h"
 
 #include <algorithm>
 #include <iterator>
@@ -16,27 +16,27 @@ std::int64_t padded(std::int64_t elements) {
 }
 
 // Each has the weight and the bias that follow each other in kBlockParameters.
-constexpr GpuAffine GpuBlockWeights::*kAffines[] = {
-    &GpuBlockWeights::ln_1, &GpuBlockWeights::c_attn, &GpuBlockWeights::c_attn_proj,
-    &GpuBlockWeights::ln_2, &GpuBlockWeights::c_fc,   &GpuBlockWeights::c_mlp_proj,
+constexpr TensorAffine TensorBlockWeights::*kAffines[] = {
+    &TensorBlockWeights::ln_1, &TensorBlockWeights::c_attn, &TensorBlockWeights::c_attn_proj,
+    &TensorBlockWeights::ln_2, &TensorBlockWeights::c_fc,   &TensorBlockWeights::c_mlp_proj,
 };
 static_assert(2 * std::size(kAffines) == std::size(kBlockParameters));
 
 }  // namespace
 
-GpuWeights::GpuWeights(const Gpt& model, at::ScalarType type, bool from_host)
+TensorWeights::TensorWeights(const Gpt& model, at::ScalarType type, bool from_host)
     : h(static_cast<std::size_t>(model.layers())),
       table_(model.table()),
       parameters_(model.parameters()),
       type_(type),
       from_host_(from_host) {
   const bool bias = is_bias(table_.back().role);
-  const auto add = [&](GpuAffine& affine) {
+  const auto add = [&](TensorAffine& affine) {
     all_.push_back(&affine.weight);
     if (bias) all_.push_back(&affine.bias);
   };
   all_ = {&wte, &wpe};
-  for (GpuBlockWeights& block : h)
+  for (TensorBlockWeights& block : h)
     for (const auto affine : kAffines) add(block.*affine);
   add(ln_f);
   TORCH_CHECK(all_.size() == table_.size(), "the model has ", table_.size(),
@@ -44,11 +44,11 @@ GpuWeights::GpuWeights(const Gpt& model, at::ScalarType type, bool from_host)
   for (std::size_t i = 0; i < all_.size(); ++i) all_[i]->master = parameters_[i].tensor.detach();
 }
 
-void GpuWeights::refresh_copies() {
+void TensorWeights::refresh_copies() {
   if (!stale_) return;
   std::vector<at::Tensor> copies, masters;
   for (std::size_t i = 0; i < all_.size(); ++i) {
-    GpuWeight* weight = all_[i];
+    TensorWeight* weight = all_[i];
     if (weight->master.scalar_type() == type_) {
       weight->copy = weight->master;
       continue;
@@ -64,17 +64,17 @@ void GpuWeights::refresh_copies() {
   stale_ = false;
 }
 
-bool GpuWeights::through_buffer(std::size_t i) const {
+bool TensorWeights::through_buffer(std::size_t i) const {
   return from_host_ && is_gemm_weight(table_[i].role);
 }
 
 // Converted on the device, which is faster at it; the stream keeps transfers and conversions apart.
-void GpuWeights::copy_from_host() {
+void TensorWeights::copy_from_host() {
   constexpr std::int64_t kElements = std::int64_t{4} << 20;
   const at::Tensor buffer = at::empty({kElements}, wte.master.options());
   for (std::size_t i = 0; i < all_.size(); ++i) {
     if (!through_buffer(i)) continue;
-    const GpuWeight* weight = all_[i];
+    const TensorWeight* weight = all_[i];
     const at::Tensor from = weight->master.view({-1}), to = weight->copy.view({-1});
     for (std::int64_t first = 0; first < from.numel(); first += kElements) {
       const std::int64_t count = std::min(kElements, from.numel() - first);
@@ -85,13 +85,13 @@ void GpuWeights::copy_from_host() {
   }
 }
 
-void GpuWeights::take_gradients() {
+void TensorWeights::take_gradients() {
   if (!flat_.defined()) {
     std::int64_t elements = 0;
-    for (const GpuWeight* weight : all_) elements += padded(weight->master.numel());
+    for (const TensorWeight* weight : all_) elements += padded(weight->master.numel());
     flat_ = at::empty({elements}, wte.master.options());
     elements = 0;
-    for (const GpuWeight* weight : all_) {
+    for (const TensorWeight* weight : all_) {
       slices_.push_back(
           flat_.narrow(0, elements, weight->master.numel()).view(weight->master.sizes()));
       elements += padded(weight->master.numel());
@@ -107,14 +107,14 @@ void GpuWeights::take_gradients() {
   }
 }
 
-bool GpuWeights::owns_gradients() const {
+bool TensorWeights::owns_gradients() const {
   for (std::size_t i = 0; i < slices_.size(); ++i)
     if (!all_[i]->gradient.is_same(slices_[i])) return false;
   return !slices_.empty();
 }
 
-void GpuWeights::release() {
-  for (GpuWeight* weight : all_) weight->copy = weight->gradient = at::Tensor();
+void TensorWeights::release() {
+  for (TensorWeight* weight : all_) weight->copy = weight->gradient = at::Tensor();
   slices_.clear();
   flat_ = at::Tensor();
   stale_ = true;

@@ -1,4 +1,4 @@
-// The levels of recompute against autograd, bit for bit.
+// Blocks that run again in backward against plain autograd, bit for bit.
 #include <gtest/gtest.h>
 
 #include "gpt/device/cpu_memory.h"
@@ -57,7 +57,7 @@ Result accumulated(const Case& c, Recompute level) {
   return result;
 }
 
-TEST(BlockNode, EveryLevelGivesAutogradsBits) {
+TEST(RecomputedBlock, GivesAutogradsBits) {
   for (const Case& c : {Case{false, 0.0, "exact", at::kFloat, at::kFloat},
                         Case{true, 0.0, "tanh", at::kFloat, at::kFloat},
                         Case{true, 0.3, "exact", at::kFloat, at::kFloat},
@@ -65,23 +65,24 @@ TEST(BlockNode, EveryLevelGivesAutogradsBits) {
                         Case{true, 0.0, "exact", at::kFloat, at::kBFloat16},
                         Case{false, 0.2, "tanh", at::kFloat, at::kBFloat16}}) {
     const Result plain = accumulated(c, Recompute::kNone);
-    for (const Recompute level : kRecomputeLevels) {
-      const Result node = accumulated(c, level);
+    for (const Recompute level : {Recompute::kNone, Recompute::kBlock}) {
+      const Result again = accumulated(c, level);
       SCOPED_TRACE(std::string(recompute_name(level)) + " bias " + std::to_string(c.bias) +
                    " dropout " + std::to_string(c.dropout) + " " + c.gelu + " " +
                    c10::toString(c.type) + " " + c10::toString(c.compute));
-      EXPECT_TRUE(at::equal(node.losses, plain.losses));
+      EXPECT_TRUE(at::equal(again.losses, plain.losses));
       for (std::size_t i = 0; i < plain.gradients.size(); ++i)
-        EXPECT_TRUE(at::equal(node.gradients[i], plain.gradients[i]))
+        EXPECT_TRUE(at::equal(again.gradients[i], plain.gradients[i]))
             << "gradient " << i << " is off by "
-            << testing::distance(node.gradients[i], plain.gradients[i]);
+            << testing::distance(again.gradients[i], plain.gradients[i]);
     }
   }
 }
 
-// What a forward pass leaves behind for backward, per token and block, in float32; see
-// gpt/config/recompute.h. Statistics of two LayerNorms are 16 bytes, attention's log-sums 4 H.
-TEST(BlockNode, EachLevelKeepsWhatItSays) {
+// Per token and block, in float32: without recomputation what autograd saves (the block's input and
+// middle; q, k, v and attention's output; the outputs of c_fc and GELU; two LayerNorms with 16
+// bytes of statistics; attention's log-sums, 4 H), else the input alone.
+TEST(RecomputedBlock, KeepsItsInputAlone) {
   install_cpu_memory();
   ModelConfig config;
   config.n_layer = 4;
@@ -91,24 +92,17 @@ TEST(BlockNode, EachLevelKeepsWhatItSays) {
   const Gpt model(config, /*vocab_size=*/31, /*block_size=*/64, g);
   const std::int64_t N = 8 * 64, C = 64, H = 2;
   const at::Tensor x = at::randint(31, {8, 64}, g);
-  const auto kept = [&](Recompute level) {
+  const auto expect = [&](bool recompute_blocks, std::int64_t bytes_per_token_and_block) {
     const std::uint64_t before = cpu_memory_now();
-    const at::Tensor out = model.forward(x, {}, level);
-    return static_cast<double>(cpu_memory_now() - before);
-  };
-  const auto expect = [&](Recompute level, std::int64_t bytes_per_token_and_block) {
+    const at::Tensor out = model.forward(x, {}, recompute_blocks);
+    const auto measured = static_cast<double>(cpu_memory_now() - before);
     // Next to the blocks: embedding sum, last LayerNorm's output, tokens and statistics.
     const double blocks = static_cast<double>(4 * N * bytes_per_token_and_block);
     const double rest = static_cast<double>(N * (4 * C + 4 * C + 8));
-    const double measured = kept(level);
-    EXPECT_NEAR(measured, blocks + rest, 0.01 * (blocks + rest)) << recompute_name(level);
+    EXPECT_NEAR(measured, blocks + rest, 0.01 * (blocks + rest)) << recompute_blocks;
   };
-  const std::int64_t block = 4 * C, attention = 4 * C + 4 * (3 * C + C + H);
-  expect(Recompute::kBlock, block);
-  expect(Recompute::kMlp, block + attention);
-  expect(Recompute::kNorm, block + attention + 16 * C);
-  expect(Recompute::kGelu, block + attention + 16 * C + 8 * C + 16);
-  expect(Recompute::kNone, block + attention + 16 * C + 8 * C + 16 + 16 * C);
+  expect(true, 4 * C);
+  expect(false, 4 * C + 4 * C + 4 * (3 * C + C + H) + 16 * C + 8 * C + 16 + 16 * C);
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-#include "gpu_graphs.h"
+#include "engine_graphs.h"
 
 #include <algorithm>
 #include <utility>
@@ -11,13 +11,13 @@
 
 namespace gpt {
 
-std::size_t GpuGraphs::recorded() const {
+std::size_t EngineGraphs::recorded() const {
   return static_cast<std::size_t>(
       std::count_if(entries_.begin(), entries_.end(),
                     [](const auto& entry) { return entry.second.graph != nullptr; }));
 }
 
-void GpuGraphs::clear() {
+void EngineGraphs::clear() {
   entries_.clear();
   graphs_.reset();
   steps_ = 0;
@@ -25,13 +25,13 @@ void GpuGraphs::clear() {
 
 // Not before every shape of a step, the smaller last one too, has had its plain calls: what they
 // allocate cannot be the graphs', whose memory the first recording takes for good.
-bool GpuGraphs::due(Entry& entry) const {
+bool EngineGraphs::due(Entry& entry) const {
   return !entry.graph && !entry.failed && ++entry.calls > kPlainCalls && steps_ >= kPlainSteps;
 }
 
 // What the plain calls cached cannot be the graphs': given back, or everything would be there
 // twice.
-void GpuGraphs::record(Entry& entry, const at::Tensor& x_BT, const Run& run) {
+void EngineGraphs::record(Entry& entry, const at::Tensor& x_BT, const Run& run) {
   const NoProfileRanges quiet;  // their ends may wait for the device, which a recording forbids
   release_cached_memory(x_BT.device());
   try {
@@ -49,8 +49,8 @@ void GpuGraphs::record(Entry& entry, const at::Tensor& x_BT, const Run& run) {
   }
 }
 
-at::Tensor GpuGraphs::run(const at::Tensor& x_BT, const at::Tensor& y_BT, const LossScale& scale,
-                          const Run& run) {
+at::Tensor EngineGraphs::run(const at::Tensor& x_BT, const at::Tensor& y_BT, const LossScale& scale,
+                             const Run& run) {
   const Key key{x_BT.size(0), x_BT.size(1)};
   const bool rescaled = !(scale == std::exchange(scale_, scale));
   if (rescaled || (entries_.size() >= kMostEntries && !entries_.contains(key))) {

@@ -1,4 +1,4 @@
-#include "gpu_engine.h"
+#include "tensor_engine.h"
 
 #include <utility>
 
@@ -14,29 +14,29 @@
 
 namespace gpt {
 
-GpuEngine::GpuEngine(const TrainConfig& config, const Gpt& model, const Compute& compute)
+TensorEngine::TensorEngine(const TrainConfig& config, const Gpt& model, const Compute& compute)
     : config_(config.model),
       deterministic_(config.system.deterministic),
       graphs_wanted_(config.system.compile_mode == "reduce-overhead" &&
                      DeviceGraphs::supported(compute.device)),
       model_(model),
       compute_(compute),
-      plan_(engine_plan(config.model, config.memory, model.vocab_size())),
+      plan_(plan_of(config.model, config.memory, model.vocab_size())),
       weights_(model, compute.type,
                offload_level(config.memory.optimizer_offload) == Offload::kWeights) {}
 
-GpuPass GpuEngine::make_pass(const at::Tensor& x_BT, const DropoutState& dropout) const {
+TensorPass TensorEngine::make_pass(const at::Tensor& x_BT, const DropoutState& dropout) const {
   TORCH_CHECK(x_BT.size(1) <= model_.block_size(), "a sequence of ", x_BT.size(1),
               " tokens is longer than block_size ", model_.block_size());
-  GpuPass pass{.B = x_BT.size(0),
-               .T = x_BT.size(1),
-               .C = config_.n_embd,
-               .heads = config_.n_head,
-               .tanh = config_.gelu == "tanh",
-               .type = compute_.type,
-               .attention = AttentionKernel::kPlain,
-               .dropout = dropout,
-               .sequence_B = {}};
+  TensorPass pass{.B = x_BT.size(0),
+                  .T = x_BT.size(1),
+                  .C = config_.n_embd,
+                  .heads = config_.n_head,
+                  .tanh = config_.gelu == "tanh",
+                  .type = compute_.type,
+                  .attention = AttentionKernel::kPlain,
+                  .dropout = dropout,
+                  .sequence_B = {}};
   const bool drop = dropout.on && dropout.p > 0;
   if (drop) pass.sequence_B = on_device(dropout, x_BT.device()).sequence_B;
   if (config_.attention != "plain")
@@ -46,15 +46,16 @@ GpuPass GpuEngine::make_pass(const at::Tensor& x_BT, const DropoutState& dropout
   return pass;
 }
 
-GpuEngine::Activations GpuEngine::forward(const GpuPass& pass, const at::Tensor& x_BT, bool keep) {
+TensorEngine::Activations TensorEngine::forward(const TensorPass& pass, const at::Tensor& x_BT,
+                                                bool keep) {
   const ProfileRange range("forward");
   Activations activations;
   if (keep) activations.block.resize(weights_.h.size());
-  GpuStream stream{embed(x_BT, weights_.wte.master, weights_.wpe.master,
-                         pass.row_dropout(/*layer=*/-1, kEmbedding)),
-                   /*branch_NC=*/{}};
+  ResidualStream stream{embed(x_BT, weights_.wte.master, weights_.wpe.master,
+                              pass.row_dropout(/*layer=*/-1, kEmbedding)),
+                        /*branch_NC=*/{}};
   for (std::size_t layer = 0; layer < weights_.h.size(); ++layer) {
-    const GpuBlock block(pass, weights_.h[layer], static_cast<std::int64_t>(layer));
+    const TensorBlock block(pass, weights_.h[layer], static_cast<std::int64_t>(layer));
     stream = keep ? block.forward(std::move(stream), plan_.recompute, activations.block[layer])
                   : block.evaluate(std::move(stream));
   }
@@ -68,8 +69,8 @@ GpuEngine::Activations GpuEngine::forward(const GpuPass& pass, const at::Tensor&
   return activations;
 }
 
-at::Tensor GpuEngine::head(const at::Tensor& y_NC, const at::Tensor& target_BT, double scale,
-                           const at::Tensor& dy_NC) const {
+at::Tensor TensorEngine::head(const at::Tensor& y_NC, const at::Tensor& target_BT, double scale,
+                              const at::Tensor& dy_NC) const {
   const ProfileRange range("head");
   at::Tensor token_N =
       at::empty({target_BT.numel()}, y_NC.options().dtype(weights_.wte.master.scalar_type()));
@@ -84,8 +85,8 @@ at::Tensor GpuEngine::head(const at::Tensor& y_NC, const at::Tensor& target_BT, 
   return token_N;
 }
 
-void GpuEngine::backward(const GpuPass& pass, const at::Tensor& x_BT, Activations& activations,
-                         at::Tensor dy_NC) {
+void TensorEngine::backward(const TensorPass& pass, const at::Tensor& x_BT,
+                            Activations& activations, at::Tensor dy_NC) {
   const ProfileRange range("backward");
   NormOutput& ln_f = activations.ln_f;
   ln_f.y_NC.reset();
@@ -106,7 +107,7 @@ void GpuEngine::backward(const GpuPass& pass, const at::Tensor& x_BT, Activation
   dy_NC.reset();
   for (std::int64_t layer = last; layer >= 0; --layer) {
     const auto at = static_cast<std::size_t>(layer);
-    const GpuBlock block(pass, weights_.h[at], layer);
+    const TensorBlock block(pass, weights_.h[at], layer);
     dbranch_NC = block.backward(activations.block[at], dx_NC, std::move(dbranch_NC));
   }
   const RowDropout dropout = pass.row_dropout(/*layer=*/-1, kEmbedding);
@@ -117,8 +118,8 @@ void GpuEngine::backward(const GpuPass& pass, const at::Tensor& x_BT, Activation
   embed_backward_(x_BT, dx_NC, weights_.wte.gradient, weights_.wpe.gradient);
 }
 
-at::Tensor GpuEngine::plain_accumulate(const GpuPass& pass, const at::Tensor& x_BT,
-                                       const at::Tensor& y_BT, const LossScale& scale) {
+at::Tensor TensorEngine::plain_accumulate(const TensorPass& pass, const at::Tensor& x_BT,
+                                          const at::Tensor& y_BT, const LossScale& scale) {
   Activations activations = forward(pass, x_BT, /*keep=*/true);
   at::Tensor dy_NC = at::empty_like(activations.ln_f.y_NC);
   at::Tensor token_N = head(activations.ln_f.y_NC, y_BT, scale.per_token * scale.gradient, dy_NC);
@@ -126,12 +127,12 @@ at::Tensor GpuEngine::plain_accumulate(const GpuPass& pass, const at::Tensor& x_
   return token_N;
 }
 
-at::Tensor GpuEngine::accumulate(const at::Tensor& x_BT, const at::Tensor& y_BT,
-                                 const LossScale& scale, const DropoutState& dropout) {
+at::Tensor TensorEngine::accumulate(const at::Tensor& x_BT, const at::Tensor& y_BT,
+                                    const LossScale& scale, const DropoutState& dropout) {
   const at::NoGradGuard no_grad;
   weights_.take_gradients();
   weights_.refresh_copies();
-  const GpuPass pass = make_pass(x_BT, dropout);
+  const TensorPass pass = make_pass(x_BT, dropout);
   // A recorded dropout mask would come again in every step.
   if (!graphs_wanted_ || pass.sequence_B.defined() || !weights_.owns_gradients())
     return plain_accumulate(pass, x_BT, y_BT, scale);
@@ -140,28 +141,28 @@ at::Tensor GpuEngine::accumulate(const at::Tensor& x_BT, const at::Tensor& y_BT,
   });
 }
 
-at::Tensor GpuEngine::token_losses(const at::Tensor& x_BT, const at::Tensor& y_BT) {
+at::Tensor TensorEngine::token_losses(const at::Tensor& x_BT, const at::Tensor& y_BT) {
   const at::NoGradGuard no_grad;
   weights_.refresh_copies();
-  const GpuPass pass = make_pass(x_BT, {});
+  const TensorPass pass = make_pass(x_BT, {});
   const at::Tensor y_NC = forward(pass, x_BT, /*keep=*/false).ln_f.y_NC;
   return head(y_NC, y_BT, /*scale=*/1, /*dy_NC=*/{});
 }
 
 // Also where the plan is the same: what was recorded is of micro-batches that may not come again.
-void GpuEngine::replan(const EnginePlan& plan) {
+void TensorEngine::replan(const Plan& plan) {
   graphs_.clear();
   plan_ = plan;
 }
 
-void GpuEngine::release_memory() {
+void TensorEngine::release_memory() {
   graphs_.clear();
   weights_.release();
 }
 
-std::unique_ptr<Engine> make_gpu_engine(const TrainConfig& config, const Gpt& model,
-                                        const Compute& compute) {
-  return std::make_unique<GpuEngine>(config, model, compute);
+std::unique_ptr<Engine> make_tensor_engine(const TrainConfig& config, const Gpt& model,
+                                           const Compute& compute) {
+  return std::make_unique<TensorEngine>(config, model, compute);
 }
 
 }  // namespace gpt

@@ -1,4 +1,4 @@
-// The GPU engine on the CPU, by the kernels' ATen references, against the eager engine.
+// The tensor engine on the CPU, by the kernels' ATen references, against the eager engine.
 #include <ATen/core/grad_mode.h>
 
 #include "gpt/model/engines.h"
@@ -14,7 +14,7 @@ using testing::EngineCase;
 using testing::expect_same;
 
 // Odd sizes: one head of width 5 and one token are allowed.
-TEST(GpuEngine, GradientsAreEagersOverTheOptions) {
+TEST(TensorEngine, GradientsAreEagersOverTheOptions) {
   for (const bool bias : {false, true}) {
     for (const char* gelu : {"exact", "tanh"}) {
       for (const double dropout : {0.0, 0.25}) {
@@ -30,7 +30,7 @@ TEST(GpuEngine, GradientsAreEagersOverTheOptions) {
           for (const auto& [type, tolerance] :
                {std::pair{at::kDouble, 1e-12}, std::pair{at::kFloat, 1e-5}}) {
             c.type = type;
-            expect_same(engine_gradients(c, make_gpu_engine),
+            expect_same(engine_gradients(c, make_tensor_engine),
                         engine_gradients(c, make_eager_engine), tolerance,
                         std::string(gelu) + (bias ? " bias" : ""));
           }
@@ -41,17 +41,17 @@ TEST(GpuEngine, GradientsAreEagersOverTheOptions) {
 }
 
 // What is made again is made by the same kernels from the same numbers: the same bits.
-TEST(GpuEngine, RecomputationChangesNoBit) {
+TEST(TensorEngine, RecomputationChangesNoBit) {
   for (const at::ScalarType type : {at::kFloat, at::kBFloat16}) {
     EngineCase c;
     c.type = type;
     c.model.bias = true;
     c.model.dropout = 0.25;
     c.model.n_layer = 3;
-    const auto kept = engine_gradients(c, make_gpu_engine);
+    const auto kept = engine_gradients(c, make_tensor_engine);
     for (const char* level : {"gelu", "norm", "mlp", "block"}) {
       c.recompute = level;
-      const auto again = engine_gradients(c, make_gpu_engine);
+      const auto again = engine_gradients(c, make_tensor_engine);
       EXPECT_TRUE(at::equal(again.losses, kept.losses)) << level;
       EXPECT_TRUE(at::equal(again.evaluated, kept.evaluated)) << level;
       for (std::size_t i = 0; i < kept.names.size(); ++i)
@@ -61,15 +61,15 @@ TEST(GpuEngine, RecomputationChangesNoBit) {
   }
 }
 
-TEST(GpuEngine, HeadChunksAndPlainAttentionToo) {
+TEST(TensorEngine, HeadChunksAndPlainAttentionToo) {
   EngineCase c;
   const auto expected = engine_gradients(c, make_eager_engine);
   for (const std::int64_t chunk : {1, 5, 21, 1000}) {
     c.model.head_chunk.value = chunk;
-    expect_same(engine_gradients(c, make_gpu_engine), expected, 1e-5);
+    expect_same(engine_gradients(c, make_tensor_engine), expected, 1e-5);
   }
   c.model.attention = "plain";
-  expect_same(engine_gradients(c, make_gpu_engine), expected, 1e-5);
+  expect_same(engine_gradients(c, make_tensor_engine), expected, 1e-5);
 }
 
 double worst(const testing::EngineResult& result, const testing::EngineResult& exact) {
@@ -83,7 +83,7 @@ double worst(const testing::EngineResult& result, const testing::EngineResult& e
 
 // Rounding errors of bfloat16 products, measured against float64: no worse than autocast's by more
 // than luck. (Random signs: 30 % either way over seeds.)
-TEST(GpuEngine, LowPrecisionErrorsAreThoseOfEager) {
+TEST(TensorEngine, LowPrecisionErrorsAreThoseOfEager) {
   for (const at::ScalarType type : {at::kBFloat16, at::kHalf}) {
     EngineCase c;
     c.model.n_embd = 64;
@@ -92,7 +92,7 @@ TEST(GpuEngine, LowPrecisionErrorsAreThoseOfEager) {
     const auto exact = engine_gradients(c, make_eager_engine);
     c.type = type;
     c.gradient_scale = type == at::kHalf ? 4096 : 1;
-    const double ours = worst(engine_gradients(c, make_gpu_engine), exact);
+    const double ours = worst(engine_gradients(c, make_tensor_engine), exact);
     const double eagers = worst(engine_gradients(c, make_eager_engine), exact);
     EXPECT_LT(ours, 1.3 * eagers) << type;
     EXPECT_GT(ours, 1e-5) << "nothing was rounded: " << type;
@@ -101,11 +101,11 @@ TEST(GpuEngine, LowPrecisionErrorsAreThoseOfEager) {
 
 // The trainer drops the gradients after each step and after running out of memory; others may keep
 // theirs.
-TEST(GpuEngine, GradientsStartAtZeroWhereThereAreNone) {
+TEST(TensorEngine, GradientsStartAtZeroWhereThereAreNone) {
   EngineCase c;
   auto g = testing::generator(1);
   Gpt model(c.model, c.vocabulary, 9, g);
-  const auto engine = make_gpu_engine(config_of(c), model, {c.device, c.type});
+  const auto engine = make_tensor_engine(config_of(c), model, {c.device, c.type});
   const at::Tensor x = at::randint(23, {3, 7}, g, at::kLong),
                    y = at::randint(23, {3, 7}, g, at::kLong);
   const auto pass = [&] { engine->accumulate(x, y, {}, {}); };
@@ -122,11 +122,11 @@ TEST(GpuEngine, GradientsStartAtZeroWhereThereAreNone) {
 }
 
 // Copies of the weights follow them only when the engine is told.
-TEST(GpuEngine, WeightCopiesFollowTheOptimizer) {
+TEST(TensorEngine, WeightCopiesFollowTheOptimizer) {
   EngineCase c;
   auto g = testing::generator(1);
   Gpt model(c.model, c.vocabulary, 9, g);
-  const auto engine = make_gpu_engine(config_of(c), model, {c.device, at::kBFloat16});
+  const auto engine = make_tensor_engine(config_of(c), model, {c.device, at::kBFloat16});
   const at::Tensor x = at::randint(23, {3, 7}, g, at::kLong);
   const at::Tensor before = engine->token_losses(x, x);
   {
@@ -137,14 +137,15 @@ TEST(GpuEngine, WeightCopiesFollowTheOptimizer) {
   const at::Tensor after = engine->token_losses(x, x);
   EXPECT_FALSE(at::equal(before, after));
   EXPECT_TRUE(at::equal(
-      after, make_gpu_engine(config_of(c), model, {c.device, at::kBFloat16})->token_losses(x, x)));
+      after,
+      make_tensor_engine(config_of(c), model, {c.device, at::kBFloat16})->token_losses(x, x)));
 }
 
-TEST(GpuEngine, ATooLongSequenceIsAnError) {
+TEST(TensorEngine, ATooLongSequenceIsAnError) {
   EngineCase c;
   auto g = testing::generator(1);
   Gpt model(c.model, c.vocabulary, 9, g);
-  const auto engine = make_gpu_engine(config_of(c), model, {c.device, c.type});
+  const auto engine = make_tensor_engine(config_of(c), model, {c.device, c.type});
   EXPECT_THROW(engine->token_losses(at::zeros({1, 10}, at::kLong), at::zeros({1, 10}, at::kLong)),
                c10::Error);
 }

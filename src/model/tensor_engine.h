@@ -1,0 +1,60 @@
+// The fused engine on ATen tensors, which a GPU trains with: no autograd; low-precision activations
+// and weight copies, a residual stream, weights and gradients in float32, hand-written kernels,
+// recomputation by level, and CUDA graphs on request. It names no device and computes on any, so
+// that tests on the CPU compare it with the eager engine.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "gpt/model/engine.h"
+
+#include "engine_graphs.h"
+#include "tensor_block.h"
+#include "tensor_weights.h"
+
+namespace gpt {
+
+class TensorEngine : public Engine {
+ public:
+  TensorEngine(const TrainConfig& config, const Gpt& model, const Compute& compute);
+
+  EngineKind kind() const override { return EngineKind::kTensor; }
+  at::Tensor accumulate(const at::Tensor& x_BT, const at::Tensor& y_BT, const LossScale& scale,
+                        const DropoutState& dropout) override;
+  at::Tensor token_losses(const at::Tensor& x_BT, const at::Tensor& y_BT) override;
+  void weights_changed() override {
+    weights_.masters_changed();
+    graphs_.step_ended();
+  }
+  void replan(const Plan& plan) override;
+  void release_memory() override;
+  std::size_t recorded_graphs() const override { return graphs_.recorded(); }
+
+ private:
+  // The activations of a forward pass, up to the head's input.
+  struct Activations {
+    std::vector<TensorBlockState> block;
+    NormOutput ln_f;
+  };
+
+  at::Tensor plain_accumulate(const TensorPass& pass, const at::Tensor& x_BT,
+                              const at::Tensor& y_BT, const LossScale& scale);
+  TensorPass make_pass(const at::Tensor& x_BT, const DropoutState& dropout) const;
+  Activations forward(const TensorPass& pass, const at::Tensor& x_BT, bool keep);
+  void backward(const TensorPass& pass, const at::Tensor& x_BT, Activations& activations,
+                at::Tensor dy_NC);
+  // Token losses; with a gradient, also that of the head's input.
+  at::Tensor head(const at::Tensor& y_NC, const at::Tensor& target_BT, double scale,
+                  const at::Tensor& dy_NC) const;
+
+  ModelConfig config_;
+  bool deterministic_, graphs_wanted_;
+  const Gpt& model_;
+  Compute compute_;
+  Plan plan_;
+  TensorWeights weights_;
+  EngineGraphs graphs_;
+};
+
+}  // namespace gpt
