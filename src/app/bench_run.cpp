@@ -54,7 +54,7 @@ struct OpenFiles {
 
 double timed_step(Run& run) {
   const auto start = Clock::now();
-  run.trainer.advance();
+  run.trainer.iterate();
   return seconds_since(start);
 }
 
@@ -106,7 +106,7 @@ BenchResult run_bench(TrainConfig config, const BenchConfig& bench) {
   {
     PhaseTimer clock(compute.device);
     for (std::int64_t i = 0; i < count; ++i) {
-      run.trainer.advance();
+      run.trainer.iterate();
       result.phases.push_back(clock.take());
     }
   }

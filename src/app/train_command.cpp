@@ -74,7 +74,7 @@ ExitCode train(const TrainConfig& asked, const Settings& settings, const StopSig
   if (run.config.system.profile)
     trace.emplace(fs::path(run.config.io.out_dir) / "trace.json", run.compute.device,
                   iterations_left(run.config.optimizer.max_iters, run.first_step()));
-  run.trainer.recovery().planner = planned.planner;
+  run.trainer.oom_retry().planner = planned.planner;
   run.trainer.before_save = [&folder] { folder.claim(); };
   return run.trainer.run(signals);
 }

@@ -35,11 +35,13 @@ std::string pass_text(const Plan& plan) {
 void MemoryRetry::run(Plan& plan, const std::function<void()>& work) const {
   for (int failures = 1;; ++failures) {
     const auto why = out_of_memory(work);
-    if (!why) return;
+    if (!group.any(why.has_value())) return;
     const auto less = next(plan, failures);
     if (retreat) retreat(less.value_or(plan));
     release_cached_memory(device);
-    if (!less) throw_memory_error(what, device, text(plan), *why);
+    if (!less)
+      throw_memory_error(what, device, text(plan),
+                         why.value_or("another process of this run has too little"));
     const Plan failed = std::exchange(plan, *less);
     say(failed, plan);
   }

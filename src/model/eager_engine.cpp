@@ -30,6 +30,12 @@ at::Tensor EagerEngine::token_losses(const at::Tensor& x_BT, const at::Tensor& y
   return model_.loss(x_BT, y_BT, head_options({})).token_N;
 }
 
+std::vector<at::Tensor> EagerEngine::gradient_buffers() const {
+  std::vector<at::Tensor> all;
+  for (const Parameter& parameter : model_.parameters()) all.push_back(parameter.tensor.grad());
+  return all;
+}
+
 std::unique_ptr<Engine> make_eager_engine(const TrainConfig& config, const Gpt& model,
                                           const Compute& compute) {
   return std::make_unique<EagerEngine>(model, compute,

@@ -14,6 +14,7 @@ class EagerEngine : public Engine {
   at::Tensor accumulate(const at::Tensor& x_BT, const at::Tensor& y_BT, const LossScale& scale,
                         const DropoutState& dropout) override;
   at::Tensor token_losses(const at::Tensor& x_BT, const at::Tensor& y_BT) override;
+  std::vector<at::Tensor> gradient_buffers() const override;
   void replan(const Plan& plan) override { plan_ = plan; }
 
  private:

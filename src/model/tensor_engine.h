@@ -23,6 +23,7 @@ class TensorEngine : public Engine {
   at::Tensor accumulate(const at::Tensor& x_BT, const at::Tensor& y_BT, const LossScale& scale,
                         const DropoutState& dropout) override;
   at::Tensor token_losses(const at::Tensor& x_BT, const at::Tensor& y_BT) override;
+  std::vector<at::Tensor> gradient_buffers() const override { return weights_.gradient_buffers(); }
   void weights_changed() override {
     weights_.masters_changed();
     graphs_.step_ended();

@@ -113,6 +113,13 @@ bool TensorWeights::owns_gradients() const {
   return !slices_.empty();
 }
 
+std::vector<at::Tensor> TensorWeights::gradient_buffers() const {
+  if (owns_gradients()) return {flat_};
+  std::vector<at::Tensor> all;
+  for (const TensorWeight* weight : all_) all.push_back(weight->gradient);
+  return all;
+}
+
 void TensorWeights::release() {
   for (TensorWeight* weight : all_) weight->copy = weight->gradient = at::Tensor();
   slices_.clear();

@@ -49,6 +49,8 @@ class TensorWeights {
   void take_gradients();
   // Do all gradients lie in this object's memory, as a captured graph needs it?
   bool owns_gradients() const;
+  // One if they do, else all of them.
+  std::vector<at::Tensor> gradient_buffers() const;
 
   // Gives back what can be made again: copies, and gradients that nobody holds.
   void release();

@@ -21,23 +21,22 @@ struct BatchLoss {
   double mean() const { return sum.wait().front() / static_cast<double>(tokens); }
 };
 
-BatchLoss batch_loss(Engine& engine, Batches& batches) {
+BatchLoss batch_loss(Engine& engine, StepBatches& batches, ProcessGroup& group) {
   at::Tensor sum;
-  std::int64_t tokens = 0;
   for (std::int64_t piece = 0; piece < batches.evaluation_pieces(); ++piece) {
     const Batch batch = batches.take();
     const at::Tensor of_piece = engine.token_losses(batch.x_BT, batch.y_BT).sum(at::kDouble);
     sum = sum.defined() ? sum.add_(of_piece) : of_piece;
-    tokens += batch.y_BT.numel();
   }
-  return {Readback(sum.view({1})), tokens};
+  group.sum({sum});
+  return {Readback(sum.view({1})), batches.evaluation_tokens()};
 }
 
 }  // namespace
 
 std::optional<SplitLosses> estimate_loss(
-    Engine& engine, const Dataset& dataset, Batches& batches, std::int64_t eval_iters,
-    const std::function<bool(std::int64_t, std::int64_t)>& progress) {
+    Engine& engine, const Dataset& dataset, StepBatches& batches, ProcessGroup& group,
+    std::int64_t eval_iters, const std::function<bool(std::int64_t, std::int64_t)>& progress) {
   std::int64_t done = 0;
   const auto mean_over = [&](const TokenFile& split) -> std::optional<double> {
     // A few batches ahead: what has been drawn stays in memory until it is read.
@@ -47,7 +46,7 @@ std::optional<SplitLosses> estimate_loss(
     double sum = 0;
     std::optional<BatchLoss> before;
     for (std::int64_t i = 0; i < eval_iters; ++i) {
-      BatchLoss batch = batch_loss(engine, batches);
+      BatchLoss batch = batch_loss(engine, batches, group);
       if (requested < eval_iters) {
         batches.request_evaluation(split, 1);
         ++requested;

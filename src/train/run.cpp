@@ -71,6 +71,7 @@ Run::Run(RunInputs inputs, CheckpointStore& store, MetricsSink& metrics)
       dataset(std::move(inputs.dataset)),
       compute(inputs.compute),
       peak(inputs.peak),
+      group(inputs.group),
       checkpoint(inputs.checkpoint),
       generator(at::detail::createCPUGenerator(static_cast<std::uint64_t>(config.system.seed))),
       model(begin_model(inputs, dataset.vocab_size, generator)),
@@ -78,13 +79,13 @@ Run::Run(RunInputs inputs, CheckpointStore& store, MetricsSink& metrics)
                                         offload_level(config.memory.optimizer_offload))),
       scaler(compute.type == at::kHalf),
       state_(begin_state(inputs, dataset, model, *optimizer, scaler, generator)),
-      batches(config.data, dataset, generator, compute.device, state_.pending_offsets),
+      batches(config.data, dataset, generator, compute.device, group, state_.pending_offsets),
       report(
           config, compute.device, metrics,
           Throughput(model.flops_per_token(), static_cast<double>(tokens_per_step()), peak.flops)),
       engine(set_up_engine(config, model, compute)),
       trainer({config, compute, model, *engine, *optimizer, scaler, dataset, batches, generator,
-               store, report, config_json},
+               store, report, group, config_json},
               state_) {
   if (config.memory.empty_cache != "off") release_cached_memory(compute.device);
 }

@@ -11,10 +11,8 @@
 #include "gpt/base/strings.h"
 #include "gpt/checkpoint/run_state.h"
 #include "gpt/device/memory.h"
-#include "gpt/optim/gradients.h"
-#include "gpt/optim/schedule.h"
 
-#include "draws.h"
+#include "generator_snapshot.h"
 
 namespace gpt {
 
@@ -22,8 +20,10 @@ Trainer::Trainer(Parts parts, const Manifest& start)
     : parts_(std::move(parts)),
       state_(start),
       lowest_val_loss_(start.best_val_loss),
-      recovery_(parts_.compute.device, parts_.engine, parts_.config.data.block_size,
-                [this](const std::string& what) { parts_.report.replanned(state_.step, what); }),
+      train_step_({parts_.config, parts_.compute, parts_.model, parts_.engine, parts_.optimizer,
+                   parts_.scaler, parts_.batches, parts_.group}),
+      oom_retry_(parts_.compute.device, parts_.engine, parts_.config.data.block_size, parts_.group,
+                 [this](const std::string& what) { parts_.report.replanned(state_.step, what); }),
       plan_(plan_of(parts_.config.model, parts_.config.memory, parts_.model.vocab_size())),
       eval_plan_(plan_) {
   plan_.micro_batch = parts_.batches.micro_batch();
@@ -42,9 +42,9 @@ ExitCode Trainer::run(const StopSignals& signals) {
     if (evaluation_due() && !evaluate(signals)) return stop(signals);
     if (config.io.eval_only) return kExitDone;
     save_between_evaluations();
-    advance();
+    iterate();
     if (state_.step + 1 > config.optimizer.max_iters) break;
-    if (signals.requested()) {
+    if (parts_.group.any(signals.requested())) {
       ++state_.step;
       return stop(signals);
     }
@@ -67,13 +67,13 @@ void Trainer::save_between_evaluations() {
     save("retry");
 }
 
-void Trainer::advance() {
+void Trainer::iterate() {
   const ProfileRange range("iteration");
   if (!queued_) parts_.report.start_step();
-  QueuedStep next = queue_step();
-  settle();
+  QueuedStep next = take_step();
+  report_step();
   queued_ = std::move(next);
-  if (!reads_late) settle();
+  if (!reads_late) report_step();
 }
 
 ExitCode Trainer::stop(const StopSignals& signals) {
@@ -92,20 +92,21 @@ bool Trainer::evaluation_due() const {
 }
 
 bool Trainer::evaluate(const StopSignals& signals) {
-  settle();
+  report_step();
   const IoConfig& io = parts_.config.io;
   parts_.report.start_evaluation();
   const auto empty_cache = [&] {
     if (parts_.config.memory.empty_cache == "eval") release_cached_memory(parts_.compute.device);
   };
   empty_cache();
-  const Draws before(parts_.generator);  // a resumed run evaluates again, from the same draws
+  const GeneratorSnapshot before(
+      parts_.generator);  // a resumed run evaluates again, from the same draws
   std::optional<SplitLosses> losses;
   const auto work = [&] {
-    losses = estimate_loss(parts_.engine, parts_.dataset, parts_.batches, io.eval_iters,
-                           [&](std::int64_t done, std::int64_t total) {
+    losses = estimate_loss(parts_.engine, parts_.dataset, parts_.batches, parts_.group,
+                           io.eval_iters, [&](std::int64_t done, std::int64_t total) {
                              parts_.report.evaluating(done, total);
-                             return !signals.requested();
+                             return !parts_.group.any(signals.requested());
                            });
   };
   // The engine's plan stays smaller for training, too: it is one allocator.
@@ -114,13 +115,13 @@ bool Trainer::evaluate(const StopSignals& signals) {
     before.restore(parts_.generator);
   };
   try {
-    recovery_.run(concat("the evaluation of step ", state_.step), eval_plan_, /*backward=*/false,
-                  work, [&](const Plan& next) {
-                    as_before();
-                    parts_.batches.set_evaluation_batch(next.micro_batch);
-                    plan_.head_chunk = next.head_chunk;
-                    parts_.engine.replan(plan_);
-                  });
+    oom_retry_.run(concat("the evaluation of step ", state_.step), eval_plan_, /*backward=*/false,
+                   work, [&](const Plan& next) {
+                     as_before();
+                     parts_.batches.set_evaluation_batch(next.micro_batch);
+                     plan_.head_chunk = next.head_chunk;
+                     parts_.engine.replan(plan_);
+                   });
   } catch (const Error& error) {
     as_before();
     give_up(error);
@@ -151,25 +152,21 @@ void Trainer::judge(const SplitLosses& losses) {
   }
 }
 
-StepResult Trainer::step() {
-  return read(queue_step());
-}
-
-Trainer::QueuedStep Trainer::queue_step() {
+QueuedStep Trainer::take_step() {
   std::optional<QueuedStep> queued;
-  const auto work = [&] { queued = update(accumulate()); };
+  const auto work = [&] { queued = train_step_.queue(state_.step); };
   try {
-    recovery_.run(concat("iter ", state_.step), plan_, /*backward=*/true, work,
-                  [&](const Plan& next) {
-                    drop_gradients();
-                    parts_.batches.restart_step(next.micro_batch);
-                    parts_.engine.replan(next);
-                  });
+    oom_retry_.run(concat("iter ", state_.step), plan_, /*backward=*/true, work,
+                   [&](const Plan& next) {
+                     train_step_.drop_gradients();
+                     parts_.batches.restart_step(next.micro_batch);
+                     parts_.engine.replan(next);
+                   });
   } catch (const Error& error) {
     give_up(error);
   }
   parts_.batches.finish_step();
-  if (const auto less = recovery_.relief(plan_)) {
+  if (const auto less = oom_retry_.under_pressure(plan_)) {
     set_plan(*less);
     // Else the next step might flush the larger plan's blocks, and shrink again.
     release_cached_memory(parts_.compute.device);
@@ -193,79 +190,10 @@ void Trainer::set_plan(const Plan& plan) {
   parts_.engine.replan(plan);
 }
 
-void Trainer::drop_gradients() {
-  for (const Parameter& parameter : parts_.model.parameters())
-    parameter.tensor.mutable_grad() = at::Tensor();
-}
-
-// The gradient of the whole effective batch, in pieces; the loss of every token.
-at::Tensor Trainer::accumulate() {
-  const DataConfig& data = parts_.config.data;
-  parts_.batches.begin_step((state_.step + 1) % parts_.config.io.eval_interval == 0);
-  const std::int64_t tokens = parts_.batches.effective_batch() * data.block_size;
-  const at::Tensor token_loss =
-      at::empty({tokens}, at::TensorOptions().device(parts_.compute.device).dtype(at::kFloat));
-  drop_gradients();
-  std::int64_t first = 0;
-  for (std::int64_t micro = 0; micro < parts_.batches.micro_batches(); ++micro) {
-    const Batch batch = parts_.batches.take();
-    const DropoutState dropout{.on = parts_.config.model.dropout > 0,
-                               .p = parts_.config.model.dropout,
-                               .seed = parts_.config.system.seed,
-                               .step = state_.step,
-                               .sequence_B = batch.sequence_B};
-    const at::Tensor token_N = parts_.engine.accumulate(
-        batch.x_BT, batch.y_BT,
-        {.per_token = 1.0 / static_cast<double>(tokens), .gradient = parts_.scaler.scale()},
-        dropout);
-    token_loss.narrow(0, first, token_N.numel()).copy_(token_N);
-    first += token_N.numel();
-  }
-  if (after_backward) after_backward();
-  return token_loss;
-}
-
-// All that may fail comes before the optimizer's step: after it there is no way back.
-Trainer::QueuedStep Trainer::update(const at::Tensor& token_loss) {
-  const ProfileRange range("optimizer");
-  const TrainConfig& config = parts_.config;
-  const std::int64_t tokens = token_loss.numel();
-  const std::int64_t last = config.data.batch_size * config.data.block_size;
-  const double unscale = 1.0 / parts_.scaler.scale();
-  const at::Tensor norm = parts_.optimizer.gradient_norm() * unscale;
-  const at::Tensor loss_sum = token_loss.sum(at::kDouble);
-  const at::Tensor last_sum = token_loss.narrow(0, tokens - last, last).sum(at::kDouble);
-  const at::Tensor skip = any_non_finite({norm, loss_sum.to(at::kFloat)});
-  at::Tensor factor;
-  if (config.optimizer.grad_clip > 0)
-    factor = clip_factor(norm, config.optimizer.grad_clip) * unscale;
-  else if (unscale != 1)
-    factor = at::full_like(norm, unscale);
-  QueuedStep queued{
-      .step = state_.step,
-      .tokens = tokens,
-      .last_tokens = last,
-      .learning_rate = learning_rate_at(state_.step, config.optimizer, config.schedule),
-      .facts =
-          Readback(at::stack({loss_sum, last_sum, norm.to(at::kDouble), skip.to(at::kDouble)}))};
-  parts_.optimizer.step(queued.learning_rate, skip, factor);
-  parts_.engine.weights_changed();
-  return queued;
-}
-
-StepResult Trainer::read(const QueuedStep& queued) {
-  const std::vector<double> fact = queued.facts.wait();
-  return {.mean_loss = fact[0] / static_cast<double>(queued.tokens),
-          .last_loss = fact[1] / static_cast<double>(queued.last_tokens),
-          .gradient_norm = fact[2],
-          .learning_rate = queued.learning_rate,
-          .skipped = fact[3] != 0};
-}
-
-void Trainer::settle() {
+void Trainer::report_step() {
   if (!queued_) return;
   const QueuedStep queued = std::move(*std::exchange(queued_, std::nullopt));
-  const StepResult result = read(queued);
+  const StepResult result = queued.wait();
   parts_.report.step(queued.step, result);
   guard_against_divergence(queued.step, result);
 }
@@ -299,7 +227,7 @@ void Trainer::guard_against_divergence(std::int64_t step, const StepResult& resu
 }
 
 bool Trainer::save(const std::string& reason) {
-  settle();
+  report_step();
   Manifest manifest = state_;
   manifest.reason = reason;
   // Of weights that were trained on since, the last evaluation says nothing.
@@ -318,7 +246,7 @@ bool Trainer::save(const std::string& reason) {
       manifest.generator_state.assign(static_cast<const char*>(generator.const_data_ptr()),
                                       generator.nbytes());
       const RunTensors tensors(parts_.model, parts_.optimizer);
-      parts_.store.save(manifest, tensors.parts());
+      if (parts_.group.is_first()) parts_.store.save(manifest, tensors.parts());
       state_.best_val_loss = manifest.best_val_loss;
       parts_.report.saved(state_.step, reason, retry_.failures());
       retry_.succeeded();

@@ -38,7 +38,7 @@ std::string harmed(const TempDir& dir, const std::function<void(const fs::path&)
   {
     TinyRun run(config);
     int steps = 0;
-    run.trainer.after_backward = [&] {
+    run.trainer.train_step().after_backward = [&] {
       if (++steps == 8) harm(dir / "tokens");
     };
     try {
@@ -133,7 +133,7 @@ TEST(FailedSaves, TheNextBestIsJudgedByWhatIsOnDisk) {
   config.optimizer.max_iters = 45;
   TinyRun run(config);
   int steps = 0;
-  run.trainer.after_backward = [&] {
+  run.trainer.train_step().after_backward = [&] {
     if (++steps != 40) return;
     const at::NoGradGuard no_grad;
     for (const Parameter& parameter : run.model.parameters()) parameter.tensor.detach().mul_(0.4);

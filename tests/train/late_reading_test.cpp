@@ -31,7 +31,7 @@ std::vector<std::string> story(const TrainConfig& config) {
 
 // The third and the sixth gradient are broken; evaluations, checkpoints and the end lie between.
 void poison(TinyRun& run, int& steps) {
-  run.trainer.after_backward = [&] {
+  run.trainer.train_step().after_backward = [&] {
     if (++steps % 3 == 0 && steps < 9)
       run.model.parameters()[3].tensor.grad().view(-1)[7].fill_(
           std::numeric_limits<float>::quiet_NaN());
@@ -69,7 +69,7 @@ TEST(LateReading, GivesUpOneStepLater) {
   TinyRun run(config);
   run.trainer.reads_late = true;
   int steps = 0;
-  run.trainer.after_backward = [&] {
+  run.trainer.train_step().after_backward = [&] {
     ++steps;
     run.model.parameters()[0].tensor.grad().fill_(std::numeric_limits<float>::quiet_NaN());
   };

@@ -51,10 +51,10 @@ TEST(PhaseTimer, ASpansTimeIsLessThoseInside) {
 TEST(PhaseTimer, AnIterationIsTheSumOfItsPhases) {
   const TempDir dir;
   TinyRun run(tiny_config(dir));
-  run.trainer.advance();
+  run.trainer.iterate();
   PhaseTimer clock(run.compute.device);
   const auto start = std::chrono::steady_clock::now();
-  run.trainer.advance();
+  run.trainer.iterate();
   const std::chrono::duration<double> whole = std::chrono::steady_clock::now() - start;
   double sum = 0;
   std::vector<std::string> names;

@@ -32,12 +32,12 @@ TEST(Trainer, ANonFiniteGradientNeverReachesTheWeights) {
   for (const double poison :
        {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity()}) {
     const std::uint32_t before = run.checksum();
-    run.trainer.after_backward = [&] {
+    run.trainer.train_step().after_backward = [&] {
       run.model.parameters()[3].tensor.grad().view(-1)[7].fill_(poison);
     };
     EXPECT_TRUE(run.trainer.step().skipped);
     EXPECT_EQ(run.checksum(), before);
-    run.trainer.after_backward = nullptr;
+    run.trainer.train_step().after_backward = nullptr;
     EXPECT_FALSE(run.trainer.step().skipped);
     EXPECT_NE(run.checksum(), before);
   }
@@ -49,7 +49,7 @@ TEST(Trainer, GivesUpAfterTooManyBadStepsInARow) {
   config.optimizer.max_bad_steps = 3;
   TinyRun run(config);
   int steps = 0;
-  run.trainer.after_backward = [&] {
+  run.trainer.train_step().after_backward = [&] {
     if (++steps != 2)  // the second is good: the count starts again
       run.model.parameters()[0].tensor.grad().fill_(std::numeric_limits<float>::quiet_NaN());
   };
@@ -63,7 +63,7 @@ TEST(Trainer, ASignalSavesAndStops) {
   const TrainConfig config = tiny_config(dir);
   TinyRun run(config);
   int steps = 0;
-  run.trainer.after_backward = [&] {
+  run.trainer.train_step().after_backward = [&] {
     if (++steps == 7) std::raise(SIGTERM);
   };
   EXPECT_EQ(run.go(), kExitStopped);
@@ -108,7 +108,7 @@ TEST(Trainer, ALastCheckpointThatCannotBeWrittenIsAnError) {
       return call == "write" && path.string().find("step_") != std::string::npos ? ENOSPC : 0;
     });
     int steps = 0;
-    run.trainer.after_backward = [&] {
+    run.trainer.train_step().after_backward = [&] {
       if (++steps == 4 && signal) std::raise(SIGTERM);
     };
     const std::string text = error_text([&] { run.go(); });
@@ -132,7 +132,7 @@ TEST(Trainer, ASignalDuringAnEvaluationStopsItAtOnce) {
       const StopSignals signals;
       int steps = 0;
       // The last step before the evaluation at 20 ends with the signal not yet looked at.
-      run.trainer.after_backward = [&] { ++steps; };
+      run.trainer.train_step().after_backward = [&] { ++steps; };
       config.io.eval_iters = 3;
       std::raise(SIGUSR1);
       EXPECT_EQ(run.trainer.run(signals), kExitStopped);

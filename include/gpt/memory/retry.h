@@ -12,6 +12,7 @@
 #include "gpt/config/plan.h"
 #include "gpt/device/memory_failure.h"
 #include "gpt/model/engine_kind.h"
+#include "gpt/parallel/process_group.h"
 
 namespace gpt {
 
@@ -35,6 +36,8 @@ struct MemoryRetry {
   std::function<void(const Plan& plan)> retreat;
   // Told when there is another attempt.
   std::function<void(const Plan& failed, const Plan& next)> say;
+  // Who runs out of memory in one process of the group does so in all.
+  ProcessGroup& group = single_process();
 
   // Runs `work`, which goes by `plan`, until memory suffices; MemoryError if no plan is left.
   void run(Plan& plan, const std::function<void()>& work) const;

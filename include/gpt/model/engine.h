@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <vector>
 
 #include <ATen/core/Tensor.h>
 
@@ -38,6 +39,11 @@ class Engine {
   // made where it is undefined. Returns the B*T token losses, float32, on the device.
   virtual at::Tensor accumulate(const at::Tensor& x_BT, const at::Tensor& y_BT,
                                 const LossScale& scale, const DropoutState& dropout) = 0;
+
+  // What holds the gradients of the weights after accumulate(): contiguous float32 tensors on the
+  // device, of which every parameter's .grad() is a view or one. Elements between those views are
+  // zero.
+  virtual std::vector<at::Tensor> gradient_buffers() const = 0;
 
   // The B*T token losses alone: no gradients, no dropout.
   virtual at::Tensor token_losses(const at::Tensor& x_BT, const at::Tensor& y_BT) = 0;

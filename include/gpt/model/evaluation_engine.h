@@ -18,6 +18,9 @@ class EvaluationEngine : public Engine {
   at::Tensor accumulate(const at::Tensor& x_BT, const at::Tensor& y_BT, const LossScale& scale,
                         const DropoutState& dropout) override;
   at::Tensor token_losses(const at::Tensor& x_BT, const at::Tensor& y_BT) override;
+  std::vector<at::Tensor> gradient_buffers() const override {
+    return training_->gradient_buffers();
+  }
   void weights_changed() override;
   void replan(const Plan& plan) override;
   void release_memory() override;

@@ -6,8 +6,8 @@
 #include <optional>
 
 #include "gpt/model/engine.h"
-#include "gpt/train/batches.h"
 #include "gpt/train/dataset.h"
+#include "gpt/train/step_batches.h"
 
 namespace gpt {
 
@@ -15,11 +15,11 @@ struct SplitLosses {
   double train = 0, val = 0;  // nats per token
 };
 
-// eval_iters batches of train, then of val, drawn through `batches`; logits in chunks, no
-// gradients, no dropout. `progress(done, total)` is called after each batch; a false from it ends
-// the evaluation without a result.
+// eval_iters batches of train, then of val, drawn through `batches` and dealt to the processes of
+// `group`; logits in chunks, no gradients, no dropout. `progress(done, total)` is called after each
+// batch; a false from it ends the evaluation without a result.
 std::optional<SplitLosses> estimate_loss(
-    Engine& engine, const Dataset& dataset, Batches& batches, std::int64_t eval_iters,
-    const std::function<bool(std::int64_t, std::int64_t)>& progress);
+    Engine& engine, const Dataset& dataset, StepBatches& batches, ProcessGroup& group,
+    std::int64_t eval_iters, const std::function<bool(std::int64_t, std::int64_t)>& progress);
 
 }  // namespace gpt

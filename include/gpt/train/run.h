@@ -18,9 +18,10 @@
 #include "gpt/model/gpt.h"
 #include "gpt/optim/grad_scaler.h"
 #include "gpt/optim/optimizer.h"
-#include "gpt/train/batches.h"
+#include "gpt/parallel/process_group.h"
 #include "gpt/train/dataset.h"
 #include "gpt/train/report.h"
+#include "gpt/train/step_batches.h"
 #include "gpt/train/trainer.h"
 
 namespace gpt {
@@ -34,6 +35,7 @@ struct RunInputs {
   std::optional<CheckpointInfo> checkpoint = {};  // to resume
   std::unique_ptr<WeightSource> source = {};      // the weights of a new run; else they are drawn
   std::int64_t first_step = 0;                    // of a new run
+  ProcessGroup& group = single_process();         // of the processes that train the model together
 };
 
 class Run {
@@ -60,6 +62,7 @@ class Run {
   const Dataset dataset;
   const Compute compute;
   const PeakRate peak;
+  ProcessGroup& group;
   const std::optional<CheckpointInfo> checkpoint;
   at::Generator generator;  // nanoGPT's: weights, then batches
   Gpt model;
@@ -70,7 +73,7 @@ class Run {
   const Manifest state_;  // where training begins
 
  public:
-  Batches batches;
+  StepBatches batches;
   Report report;
   const std::unique_ptr<Engine> engine;
   Trainer trainer;

@@ -12,26 +12,17 @@
 #include "gpt/checkpoint/manifest.h"
 #include "gpt/checkpoint/store.h"
 #include "gpt/config/train_config.h"
-#include "gpt/device/readback.h"
 #include "gpt/model/engine.h"
 #include "gpt/optim/grad_scaler.h"
 #include "gpt/optim/optimizer.h"
-#include "gpt/train/batches.h"
 #include "gpt/train/evaluator.h"
-#include "gpt/train/recovery.h"
+#include "gpt/train/oom_retry.h"
 #include "gpt/train/report.h"
 #include "gpt/train/save_retry.h"
+#include "gpt/train/step_batches.h"
+#include "gpt/train/train_step.h"
 
 namespace gpt {
-
-// What one optimizer step did. Losses are nats per token.
-struct StepResult {
-  double mean_loss = 0;  // over the whole effective batch
-  double last_loss = 0;  // over its last batch_size sequences: what nanoGPT prints
-  double gradient_norm = 0;
-  double learning_rate = 0;
-  bool skipped = false;  // loss or gradient was not finite; the weights are untouched
-};
 
 class Trainer {
  public:
@@ -43,10 +34,11 @@ class Trainer {
     Optimizer& optimizer;
     GradScaler& scaler;
     const Dataset& dataset;
-    Batches& batches;
+    StepBatches& batches;
     at::Generator generator;
     CheckpointStore& store;
     Report& report;
+    ProcessGroup& group;
     std::string config_json;  // resolved, saved with every checkpoint
   };
 
@@ -60,13 +52,10 @@ class Trainer {
 
   // One optimizer step from the next batch; public so that tests can look at each. If memory runs
   // out, the whole batch is done again in smaller pieces; Error if even the smallest do not fit.
-  StepResult step();
+  StepResult step() { return take_step().wait(); }
 
   // One step as run() takes it: with reads_late, what it did is reported after the next one.
-  void advance();
-
-  // Called between backward and the gradient check; for tests that plant faults.
-  std::function<void()> after_backward;
+  void iterate();
 
   // Called before each save. An IoError is a failed save, any other Error ends the run.
   std::function<void()> before_save;
@@ -76,7 +65,8 @@ class Trainer {
   // same. By default on CUDA, but not with a loss scale, which the next step needs.
   bool reads_late = false;
 
-  Recovery& recovery() { return recovery_; }
+  TrainStep& train_step() { return train_step_; }
+  OomRetry& oom_retry() { return oom_retry_; }
   const Plan& plan() const { return plan_; }
   void set_plan(const Plan& plan);
 
@@ -91,20 +81,12 @@ class Trainer {
   // Saves what is in memory where that is worth it, then throws what was caught.
   [[noreturn]] void give_up(const Error& error);
   ExitCode stop(const StopSignals& signals);
-  // A step whose work is queued on the device; what came of it is still on its way.
-  struct QueuedStep {
-    std::int64_t step, tokens, last_tokens;
-    double learning_rate;
-    Readback facts;  // sum of losses, of the last batch's, gradient norm, skipped
-  };
-  QueuedStep queue_step();
-  static StepResult read(const QueuedStep& queued);
-  // Reports the queued step, if there is one; until then its losses are not in state_.
-  void settle();
+  // The step of state_, with whatever plan the memory suffices for.
+  QueuedStep take_step();
+  // Waits for the queued step, if there is one, and reports it; until then its losses are not in
+  // state_.
+  void report_step();
   void guard_against_divergence(std::int64_t step, const StepResult& result);
-  void drop_gradients();
-  at::Tensor accumulate();
-  QueuedStep update(const at::Tensor& token_loss);
 
   Parts parts_;
   // Step, losses and counters as they will be saved. best_val_loss is that of weights that were
@@ -112,7 +94,8 @@ class Trainer {
   Manifest state_;
   double lowest_val_loss_;  // of all evaluations: what is reported, as nanoGPT does
   SaveRetry retry_;
-  Recovery recovery_;
+  TrainStep train_step_;
+  OomRetry oom_retry_;
   Plan plan_, eval_plan_;
   std::optional<QueuedStep> queued_;
 };

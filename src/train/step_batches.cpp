@@ -1,4 +1,4 @@
-#include "gpt/train/batches.h"
+#include "gpt/train/step_batches.h"
 
 #include <algorithm>
 #include <utility>
@@ -15,12 +15,14 @@ std::int64_t pieces(std::int64_t whole, std::int64_t piece) {
 
 }  // namespace
 
-Batches::Batches(const DataConfig& config, const Dataset& dataset, at::Generator generator,
-                 const c10::Device& device, std::vector<std::int64_t> pending)
+StepBatches::StepBatches(const DataConfig& config, const Dataset& dataset, at::Generator generator,
+                         const c10::Device& device, const ProcessGroup& group,
+                         std::vector<std::int64_t> pending)
     : config_(config),
       dataset_(dataset),
+      group_(group),
       sampler_(std::move(generator)),
-      feed_(config.block_size, device),
+      prefetcher_(config.block_size, device),
       effective_(config.batch_size * config.gradient_accumulation_steps),
       micro_(std::min(effective_, config.micro_batch_size.or_else(config.batch_size))),
       eval_micro_(std::min(config.batch_size, config.eval_batch_size.or_else(micro_))),
@@ -28,14 +30,14 @@ Batches::Batches(const DataConfig& config, const Dataset& dataset, at::Generator
   if (pending_.empty()) draw(config_.batch_size);
 }
 
-void Batches::draw(std::int64_t count) {
+void StepBatches::draw(std::int64_t count) {
   const at::Tensor offsets = sampler_.draw(dataset_.train.size(), config_.block_size, count);
   const std::int64_t* data = offsets.const_data_ptr<std::int64_t>();
   pending_.insert(pending_.end(), data, data + count);
 }
 
 // Each step of this may fail for want of memory; called again, it continues where it was.
-void Batches::begin_step(bool evaluation_follows) {
+void StepBatches::begin_step(bool evaluation_follows) {
   const ProfileRange range("data");
   if (step_.empty()) {
     fill();
@@ -52,40 +54,44 @@ void Batches::begin_step(bool evaluation_follows) {
   next_queued_ = true;
 }
 
-void Batches::restart_step(std::int64_t micro_batch) {
-  feed_.clear();
+void StepBatches::restart_step(std::int64_t micro_batch) {
+  prefetcher_.clear();
   step_queued_ = next_queued_ = false;
   micro_ = std::min(micro_batch, effective_);
 }
 
-void Batches::fill() {
+void StepBatches::fill() {
   const auto have = static_cast<std::int64_t>(pending_.size());
   if (have < effective_) draw(effective_ - have);
 }
 
-void Batches::queue(const std::vector<std::int64_t>& windows) {
-  const at::ArrayRef<std::int64_t> first(windows.data(), static_cast<std::size_t>(effective_));
-  feed_.request(dataset_.train, at::tensor(first, at::kLong), micro_);
+void StepBatches::queue(const std::vector<std::int64_t>& windows) {
+  const IndexRange own = own_sequences();
+  const at::ArrayRef<std::int64_t> mine(windows.data() + own.begin,
+                                        static_cast<std::size_t>(own.size()));
+  prefetcher_.request(dataset_.train, at::tensor(mine, at::kLong), micro_, own.begin);
 }
 
-std::vector<std::int64_t> Batches::pending() const {
+std::vector<std::int64_t> StepBatches::pending() const {
   std::vector<std::int64_t> all = step_;
   all.insert(all.end(), pending_.begin(), pending_.end());
   return all;
 }
 
-std::int64_t Batches::micro_batches() const {
-  return pieces(effective_, micro_);
+std::int64_t StepBatches::micro_batches() const {
+  return pieces(own_sequences().size(), micro_);
 }
-std::int64_t Batches::evaluation_pieces() const {
-  return pieces(config_.batch_size, eval_micro_);
+std::int64_t StepBatches::evaluation_pieces() const {
+  return pieces(group_.partition(config_.batch_size).size(), eval_micro_);
 }
 
-void Batches::request_evaluation(const TokenFile& split, std::int64_t count) {
+void StepBatches::request_evaluation(const TokenFile& split, std::int64_t count) {
   TORCH_CHECK(!next_queued_, "an evaluation must be announced to begin_step");
-  for (std::int64_t i = 0; i < count; ++i)
-    feed_.request(split, sampler_.draw(split.size(), config_.block_size, config_.batch_size),
-                  eval_micro_);
+  const IndexRange own = group_.partition(config_.batch_size);
+  for (std::int64_t i = 0; i < count; ++i) {
+    const at::Tensor offsets = sampler_.draw(split.size(), config_.block_size, config_.batch_size);
+    prefetcher_.request(split, offsets.slice(0, own.begin, own.end), eval_micro_, own.begin);
+  }
 }
 
 }  // namespace gpt

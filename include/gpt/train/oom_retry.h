@@ -14,11 +14,11 @@
 
 namespace gpt {
 
-class Recovery {
+class OomRetry {
  public:
   // Of passes over sequences of `tokens` each. `say` is told of every out-of-memory that was
   // recovered from.
-  Recovery(const c10::Device& device, Engine& engine, std::int64_t tokens,
+  OomRetry(const c10::Device& device, Engine& engine, std::int64_t tokens, ProcessGroup& group,
            std::function<void(const std::string&)> say);
 
   // Runs `work` until memory suffices. After each failure everything that can be freed is freed and
@@ -31,7 +31,7 @@ class Recovery {
   // A smaller plan for training if the last run of `work` succeeded only because the caching
   // allocator flushed its cache: then the plan does not fit although nothing failed, and each flush
   // stops the device. Told once.
-  std::optional<Plan> relief(const Plan& plan);
+  std::optional<Plan> under_pressure(const Plan& plan);
 
   // The plan after `failed`, the `failures`-th in a row: for training the planner's next smaller
   // one if it has one, else halved()'s.
@@ -45,6 +45,7 @@ class Recovery {
   c10::Device device_;
   Engine& engine_;
   std::int64_t tokens_;
+  ProcessGroup& group_;
   std::function<void(const std::string&)> say_;
   std::int64_t flushes_seen_;  // before the attempt at hand; failed ones flush in any case
 };

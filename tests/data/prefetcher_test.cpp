@@ -1,4 +1,4 @@
-#include "gpt/data/batch_feed.h"
+#include "gpt/data/prefetcher.h"
 
 #include <memory>
 #include <numeric>
@@ -18,9 +18,9 @@ namespace {
 constexpr std::int64_t kBlock = 8;
 constexpr std::int64_t kVocabulary = 1000;
 
-class BatchFeedTest : public ::testing::Test {
+class PrefetcherTest : public ::testing::Test {
  protected:
-  BatchFeedTest() {
+  PrefetcherTest() {
     for (std::size_t i = 0; i < tokens_.size(); ++i)
       tokens_[i] = static_cast<std::uint16_t>(i * 7919 % kVocabulary);
     file_ = std::make_unique<TokenFile>(folder_.write_tokens("train.bin", tokens_), kBlock,
@@ -60,14 +60,14 @@ class BatchFeedTest : public ::testing::Test {
   BatchSampler sampler_{at::make_generator<at::CPUGeneratorImpl>(1337)};
 };
 
-TEST_F(BatchFeedTest, MakeBatchCutsWindows) {
+TEST_F(PrefetcherTest, MakeBatchCutsWindows) {
   const at::Tensor offsets = draw(12);
   expect_windows(make_batch(*file_, offsets, 36, kBlock, at::kCPU), offsets, 36);
   const at::Tensor strided = draw(12).view({6, 2}).select(1, 1);
   expect_windows(make_batch(*file_, strided, 0, kBlock, at::kCPU), strided, 0);
 }
 
-TEST_F(BatchFeedTest, MakeBatchReachesBothEndsOfTheFileButNotBeyond) {
+TEST_F(PrefetcherTest, MakeBatchReachesBothEndsOfTheFileButNotBeyond) {
   const at::Tensor ends = at::tensor({std::int64_t{0}, file_->size() - kBlock - 1});
   expect_windows(make_batch(*file_, ends, 0, kBlock, at::kCPU), ends, 0);
   for (const std::int64_t outside : {std::int64_t{-1}, file_->size() - kBlock}) {
@@ -78,7 +78,7 @@ TEST_F(BatchFeedTest, MakeBatchReachesBothEndsOfTheFileButNotBeyond) {
   }
 }
 
-TEST_F(BatchFeedTest, ATokenOutsideTheVocabularyIsNeverPassedOn) {
+TEST_F(PrefetcherTest, ATokenOutsideTheVocabularyIsNeverPassedOn) {
   const auto bad = file_that_went_bad();
   make_batch(*bad, at::tensor({std::int64_t{41}}), 0, kBlock, at::kCPU);  // tokens 41 to 49
   for (const std::int64_t offset : {42, 50}) {  // as the last target, as the first input
@@ -89,8 +89,8 @@ TEST_F(BatchFeedTest, ATokenOutsideTheVocabularyIsNeverPassedOn) {
   }
 }
 
-TEST_F(BatchFeedTest, UnevenCutsCoverTheEffectiveBatch) {
-  BatchFeed feed(kBlock, at::kCPU);
+TEST_F(PrefetcherTest, UnevenCutsCoverTheEffectiveBatch) {
+  Prefetcher feed(kBlock, at::kCPU);
   for (const std::int64_t micro : {27, 64, 100, 1, 63}) {
     const at::Tensor offsets = draw(64);
     feed.request(*file_, offsets, micro);
@@ -103,8 +103,8 @@ TEST_F(BatchFeedTest, UnevenCutsCoverTheEffectiveBatch) {
   }
 }
 
-TEST_F(BatchFeedTest, KeepsTheOrderOfManyRequests) {
-  BatchFeed feed(kBlock, at::kCPU);
+TEST_F(PrefetcherTest, KeepsTheOrderOfManyRequests) {
+  Prefetcher feed(kBlock, at::kCPU);
   std::vector<at::Tensor> requested;
   for (int i = 0; i < 40; ++i) {
     requested.push_back(draw(5));
@@ -116,9 +116,9 @@ TEST_F(BatchFeedTest, KeepsTheOrderOfManyRequests) {
   }
 }
 
-TEST_F(BatchFeedTest, AnErrorComesAtItsPlaceAndTheRestFollows) {
+TEST_F(PrefetcherTest, AnErrorComesAtItsPlaceAndTheRestFollows) {
   const auto bad = file_that_went_bad();
-  BatchFeed feed(kBlock, at::kCPU);
+  Prefetcher feed(kBlock, at::kCPU);
   const at::Tensor good = draw(4);
   feed.request(*bad, at::tensor({std::int64_t{0}, std::int64_t{50}, std::int64_t{60}}), 1);
   feed.request(*file_, good, 4);
@@ -128,13 +128,13 @@ TEST_F(BatchFeedTest, AnErrorComesAtItsPlaceAndTheRestFollows) {
   expect_windows(feed.take(), good, 0);
 }
 
-TEST_F(BatchFeedTest, TakingWithoutARequestIsAnError) {
-  BatchFeed feed(kBlock, at::kCPU);
+TEST_F(PrefetcherTest, TakingWithoutARequestIsAnError) {
+  Prefetcher feed(kBlock, at::kCPU);
   EXPECT_EQ(error_of<Error>([&] { feed.take(); }), "a batch was taken that nobody requested");
 }
 
-TEST_F(BatchFeedTest, ClearDropsWhatIsPending) {
-  BatchFeed feed(kBlock, at::kCPU);
+TEST_F(PrefetcherTest, ClearDropsWhatIsPending) {
+  Prefetcher feed(kBlock, at::kCPU);
   for (int round = 0; round < 50; ++round) {
     {
       const auto passing = std::make_unique<TokenFile>(file_->path(), kBlock, kVocabulary);
@@ -149,20 +149,20 @@ TEST_F(BatchFeedTest, ClearDropsWhatIsPending) {
   }
 }
 
-TEST_F(BatchFeedTest, EndsWithWorkPending) {
+TEST_F(PrefetcherTest, EndsWithWorkPending) {
   for (int round = 0; round < 50; ++round) {
-    BatchFeed feed(kBlock, at::kCPU);
+    Prefetcher feed(kBlock, at::kCPU);
     feed.request(*file_, draw(64), 1);
     if (round % 2 == 1) feed.take();
   }
 }
 
-TEST_F(BatchFeedTest, ConvertsNoMoreThanTwoAhead) {
+TEST_F(PrefetcherTest, ConvertsNoMoreThanTwoAhead) {
   // Bytes that hold good tokens when requested and bad ones once the thread had time to run ahead:
   // what was not converted by then must fail.
   const auto path = folder_.write_tokens("late.bin", std::vector<std::uint16_t>(100, 1));
   const TokenFile file(path, kBlock, kVocabulary);
-  BatchFeed feed(kBlock, at::kCPU);
+  Prefetcher feed(kBlock, at::kCPU);
   feed.request(file, at::zeros({10}, at::kLong), 1);
   feed.take();
   std::fstream(path, std::ios::binary | std::ios::in | std::ios::out).seekp(1).put('\x7f');
@@ -174,12 +174,12 @@ TEST_F(BatchFeedTest, ConvertsNoMoreThanTwoAhead) {
     } catch (const InputError&) {
     }
   }
-  EXPECT_LE(good, 1 + static_cast<int>(BatchFeed::kAhead));
+  EXPECT_LE(good, 1 + static_cast<int>(Prefetcher::kAhead));
 }
 
-TEST_F(BatchFeedTest, CudaBatchesEqualTheHosts) {
+TEST_F(PrefetcherTest, CudaBatchesEqualTheHosts) {
   if (!at::hasCUDA()) GTEST_SKIP() << "no CUDA device";
-  BatchFeed feed(kBlock, at::Device(at::kCUDA, 0));
+  Prefetcher feed(kBlock, at::Device(at::kCUDA, 0));
   const at::Tensor offsets = draw(64);
   feed.request(*file_, offsets, 27);
   for (std::int64_t first = 0; first < 64; first += 27) {

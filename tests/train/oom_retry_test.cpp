@@ -1,5 +1,5 @@
 // Memory that runs out anywhere in a run, and the run that continues.
-#include "gpt/train/recovery.h"
+#include "gpt/train/oom_retry.h"
 
 #include <fstream>
 #include <utility>
@@ -52,7 +52,7 @@ class Recovered : public ::testing::TestWithParam<bool> {  // compile
   const ThreadCount one_{1};  // so small a model only waits for a second one
 };
 
-TEST(Recovery, PlansGetSmallerUntilNothingIsLeft) {
+TEST(OomRetry, PlansGetSmallerUntilNothingIsLeft) {
   std::vector<std::string> steps;
   std::optional<Plan> plan =
       Plan{.recompute = Recompute::kNorm, .micro_batch = 5, .head_chunk = 2000};
@@ -101,7 +101,7 @@ TEST_P(Recovered, AFailureAtAnyAllocationOfAStepChangesNothing) {
 TEST_P(Recovered, RepeatedFailuresGoDownTheLadder) {
   TinyRun run(config()), clean(config());
   int attempts = 0;
-  run.trainer.after_backward = [&] {
+  run.trainer.train_step().after_backward = [&] {
     if (++attempts == 1) fail_cpu_allocations(1);
   };
   run.trainer.step();
@@ -109,7 +109,7 @@ TEST_P(Recovered, RepeatedFailuresGoDownTheLadder) {
   EXPECT_EQ(half.micro_batch, 2);
   attempts = 0;
   const int failures = fused() ? 3 : 2;  // the eager engine has fewer levels of recomputation
-  run.trainer.after_backward = [&] {
+  run.trainer.train_step().after_backward = [&] {
     if (++attempts <= failures) fail_cpu_allocations(1);
   };
   run.trainer.step();
@@ -167,12 +167,12 @@ TEST_P(Recovered, ThePlannerChoosesWhatToGoOnWith) {
   large.data.gradient_accumulation_steps = fused() ? 1 : 2;
   large.data.micro_batch_size.value = batch;
   TinyRun run(large), clean(large);
-  run.trainer.recovery().planner.emplace(workload_of(large, /*cuda=*/false, 1), Constraints{},
-                                         cpu_rates(1));
+  run.trainer.oom_retry().planner.emplace(workload_of(large, /*cuda=*/false, 1), Constraints{},
+                                          cpu_rates(1));
   std::vector<Plan> used;
   for (int failures : {1, 2}) {
     int attempts = 0;
-    run.trainer.after_backward = [&] {
+    run.trainer.train_step().after_backward = [&] {
       if (++attempts <= failures) fail_cpu_allocations(1);
     };
     run.trainer.step();
@@ -221,7 +221,7 @@ TEST_P(Recovered, TheLastWordComesAfterACheckpoint) {
   short_run.io.out_dir = (dir_ / "starved").string();
   TinyRun run(short_run);
   int steps = 0;
-  run.trainer.after_backward = [&] {
+  run.trainer.train_step().after_backward = [&] {
     // The rest of this step allocates nothing; the next one finds no memory.
     if (++steps < 3) return;
     run.engine->release_memory();
@@ -241,11 +241,11 @@ TEST_P(Recovered, TheLastWordComesAfterACheckpoint) {
 TEST_P(Recovered, AFlushedCacheCountsAsAFailedPlan) {
   TinyRun run(config());
   std::int64_t flushes = 7;  // of whoever used the device before
-  run.trainer.recovery().flushes = [&] { return flushes; };
+  run.trainer.oom_retry().flushes = [&] { return flushes; };
   run.trainer.step();
   EXPECT_EQ(run.trainer.plan().micro_batch, 4);
   int steps = 0;
-  run.trainer.after_backward = [&] { flushes += ++steps == 1; };
+  run.trainer.train_step().after_backward = [&] { flushes += ++steps == 1; };
   run.trainer.step();
   EXPECT_EQ(run.trainer.plan().micro_batch, 2);
   run.trainer.step();
@@ -256,8 +256,8 @@ TEST_P(Recovered, AFlushedCacheCountsAsAFailedPlan) {
 TEST_P(Recovered, AFailureThatFlushedTheCacheMakesThePlanSmallerOnce) {
   TinyRun run(config());
   std::int64_t flushes = 0, attempts = 0;
-  run.trainer.recovery().flushes = [&] { return flushes; };
-  run.trainer.after_backward = [&] {
+  run.trainer.oom_retry().flushes = [&] { return flushes; };
+  run.trainer.train_step().after_backward = [&] {
     if (++attempts > 1) return;
     ++flushes;
     fail_cpu_allocations(1);
@@ -274,7 +274,7 @@ TEST_P(Recovered, AnEvaluationsFlushesLeaveTrainingsPlanAlone) {
   for (const bool fails : {false, true}) {
     TinyRun run(config());
     std::int64_t flushes = 0;
-    run.trainer.recovery().flushes = [&] { return flushes; };
+    run.trainer.oom_retry().flushes = [&] { return flushes; };
     Plan evaluation{.micro_batch = 2};
     bool first = true;
     const auto work = [&] {
@@ -282,8 +282,8 @@ TEST_P(Recovered, AnEvaluationsFlushesLeaveTrainingsPlanAlone) {
       ++flushes;
       TORCH_CHECK_WITH(OutOfMemoryError, !fails, "planted");
     };
-    run.trainer.recovery().run("an evaluation", evaluation, /*backward=*/false, work,
-                               [](const Plan&) {});
+    run.trainer.oom_retry().run("an evaluation", evaluation, /*backward=*/false, work,
+                                [](const Plan&) {});
     EXPECT_EQ(evaluation.micro_batch, fails ? 1 : 2);
     run.trainer.step();
     EXPECT_EQ(run.trainer.plan().micro_batch, 4);

@@ -11,20 +11,23 @@
 
 #include "gpt/base/profile_range.h"
 #include "gpt/config/train_config.h"
-#include "gpt/data/batch_feed.h"
 #include "gpt/data/batch_sampler.h"
+#include "gpt/data/prefetcher.h"
+#include "gpt/parallel/process_group.h"
 #include "gpt/train/dataset.h"
 
 namespace gpt {
 
-class Batches {
+class StepBatches {
  public:
   // `pending`: windows drawn earlier and not used yet (a resumed run); empty for a new run, which
   // then draws its first batch.
-  Batches(const DataConfig& config, const Dataset& dataset, at::Generator generator,
-          const c10::Device& device, std::vector<std::int64_t> pending);
+  StepBatches(const DataConfig& config, const Dataset& dataset, at::Generator generator,
+              const c10::Device& device, const ProcessGroup& group,
+              std::vector<std::int64_t> pending);
 
-  // Draws what the step needs and sends it to the reader thread, unless that has happened. Then
+  // Draws what the step needs and sends this process's part to the reader thread, unless that has
+  // happened. Then
   // draws ahead: the next step's first batch, and all of it if nothing else will draw in between,
   // so that it is read while this step computes. Until finish_step the step's windows stay the
   // same, whatever fails and however often this is called.
@@ -33,7 +36,7 @@ class Batches {
   // The next micro-batch of the step.
   Batch take() {
     const ProfileRange range("data");
-    return feed_.take();
+    return prefetcher_.take();
   }
 
   // Forgets what is read ahead; begin_step then starts again with the step's first micro-batch, now
@@ -46,12 +49,17 @@ class Batches {
   std::int64_t micro_batch() const { return micro_; }
   std::int64_t micro_batches() const;
   std::int64_t effective_batch() const { return effective_; }
+  // The sequences of the effective batch that this process trains on.
+  IndexRange own_sequences() const { return group_.partition(effective_); }
 
-  // Draws `count` evaluation batches of a split and queues them; take() gives each cut into pieces
-  // of eval_batch_size. Only between steps, before begin_step draws ahead.
+  // Draws `count` evaluation batches of a split and queues this process's part of each; take()
+  // gives that cut into pieces of eval_batch_size. Only between steps, before begin_step draws
+  // ahead.
   void request_evaluation(const TokenFile& split, std::int64_t count);
   std::int64_t evaluation_pieces() const;
-  void abandon_evaluation() { feed_.clear(); }
+  // Of one evaluation batch, in all processes.
+  std::int64_t evaluation_tokens() const { return config_.batch_size * config_.block_size; }
+  void abandon_evaluation() { prefetcher_.clear(); }
   std::int64_t evaluation_batch() const { return eval_micro_; }
   void set_evaluation_batch(std::int64_t sequences) { eval_micro_ = sequences; }
 
@@ -65,8 +73,9 @@ class Batches {
 
   DataConfig config_;
   const Dataset& dataset_;
+  const ProcessGroup& group_;
   BatchSampler sampler_;
-  BatchFeed feed_;
+  Prefetcher prefetcher_;
   std::int64_t effective_, micro_, eval_micro_;
   std::vector<std::int64_t> step_;     // of the step that has begun
   std::vector<std::int64_t> pending_;  // of those after it

@@ -27,19 +27,21 @@ Batch make_batch(const TokenFile& file, const at::Tensor& offsets, std::int64_t 
 // One thread converts micro-batches in the order of the requests, at most kAhead of them before
 // they are taken, and has them copied to the device while it works. All members but the thread
 // belong to the caller's thread.
-class BatchFeed {
+class Prefetcher {
  public:
   static constexpr std::size_t kAhead = 2;
 
-  BatchFeed(std::int64_t block_size, at::Device device);
-  ~BatchFeed();  // pending work is dropped
-  BatchFeed(const BatchFeed&) = delete;
-  BatchFeed& operator=(const BatchFeed&) = delete;
+  Prefetcher(std::int64_t block_size, at::Device device);
+  ~Prefetcher();  // pending work is dropped
+  Prefetcher(const Prefetcher&) = delete;
+  Prefetcher& operator=(const Prefetcher&) = delete;
 
   // Queues an effective batch in micro-batches of `micro_batch` sequences, the last one shorter
   // where it does not divide (64 by 27: 27, 27, 10). `file` must stay, and `offsets` unchanged,
   // until its batches are taken or cleared.
-  void request(const TokenFile& file, const at::Tensor& offsets, std::int64_t micro_batch);
+  // first_sequence: of the first offset in the effective batch.
+  void request(const TokenFile& file, const at::Tensor& offsets, std::int64_t micro_batch,
+               std::int64_t first_sequence = 0);
 
   // The next micro-batch, on the device; waits for it. Rethrows what went wrong in making it; the
   // micro-batch after it can still be taken. Error if none is pending.

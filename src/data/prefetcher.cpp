@@ -1,4 +1,4 @@
-#include "gpt/data/batch_feed.h"
+#include "gpt/data/prefetcher.h"
 
 #include <algorithm>
 #include <utility>
@@ -65,13 +65,13 @@ Batch make_batch(const TokenFile& file, const at::Tensor& offsets, std::int64_t 
                    device);
 }
 
-BatchFeed::BatchFeed(std::int64_t block_size, at::Device device)
+Prefetcher::Prefetcher(std::int64_t block_size, at::Device device)
     : block_size_(block_size),
       device_(device),
       copies_(copy_stream(device)),
       thread_(start_thread<std::thread>("reading batches", [this] { work(); })) {}
 
-BatchFeed::~BatchFeed() {
+Prefetcher::~Prefetcher() {
   {
     const std::scoped_lock lock(mutex_);
     stop_ = true;
@@ -80,22 +80,22 @@ BatchFeed::~BatchFeed() {
   thread_.join();
 }
 
-void BatchFeed::request(const TokenFile& file, const at::Tensor& offsets,
-                        std::int64_t micro_batch) {
+void Prefetcher::request(const TokenFile& file, const at::Tensor& offsets, std::int64_t micro_batch,
+                         std::int64_t first_sequence) {
   TORCH_CHECK(micro_batch > 0, "a micro-batch of ", micro_batch, " sequences");
   const std::int64_t sequences = offsets.size(0);
   {
     const std::scoped_lock lock(mutex_);
     for (std::int64_t first = 0; first < sequences; first += micro_batch) {
       const std::int64_t rows = std::min(micro_batch, sequences - first);
-      jobs_.push_back({&file, offsets.narrow(0, first, rows), first});
+      jobs_.push_back({&file, offsets.narrow(0, first, rows), first_sequence + first});
       ++pending_;
     }
   }
   changed_.notify_all();
 }
 
-Batch BatchFeed::take() {
+Batch Prefetcher::take() {
   if (pending_ == 0) throw Error("a batch was taken that nobody requested");
   Made made;
   {
@@ -117,7 +117,7 @@ Batch BatchFeed::take() {
   return std::move(made.batch);
 }
 
-void BatchFeed::clear() {
+void Prefetcher::clear() {
   std::unique_lock lock(mutex_);
   jobs_.clear();
   changed_.wait(lock, [this] { return !busy_; });
@@ -125,7 +125,7 @@ void BatchFeed::clear() {
   pending_ = 0;
 }
 
-BatchFeed::Made BatchFeed::make(const Job& job) const {
+Prefetcher::Made Prefetcher::make(const Job& job) const {
   Made made;
   try {
     made.batch =
@@ -142,7 +142,7 @@ BatchFeed::Made BatchFeed::make(const Job& job) const {
   return made;
 }
 
-void BatchFeed::work() {
+void Prefetcher::work() {
   // A new thread's current GPU is the first one, on which recording an event would open a context.
   const c10::OptionalDeviceGuard on_device(copies_ ? std::optional(copies_->device())
                                                    : std::nullopt);

@@ -1,4 +1,4 @@
-#include "gpt/train/recovery.h"
+#include "gpt/train/oom_retry.h"
 
 #include <utility>
 
@@ -7,16 +7,17 @@
 
 namespace gpt {
 
-Recovery::Recovery(const c10::Device& device, Engine& engine, std::int64_t tokens,
-                   std::function<void(const std::string&)> say)
+OomRetry::OomRetry(const c10::Device& device, Engine& engine, std::int64_t tokens,
+                   ProcessGroup& group, std::function<void(const std::string&)> say)
     : flushes([device] { return allocation_retries(device); }),
       device_(device),
       engine_(engine),
       tokens_(tokens),
+      group_(group),
       say_(std::move(say)),
       flushes_seen_(flushes()) {}
 
-void Recovery::run(const std::string& what, Plan& plan, bool backward,
+void OomRetry::run(const std::string& what, Plan& plan, bool backward,
                    const std::function<void()>& work,
                    const std::function<void(const Plan&)>& retreat) {
   const MemoryRetry retry{
@@ -33,14 +34,15 @@ void Recovery::run(const std::string& what, Plan& plan, bool backward,
           [&](const Plan&, const Plan& less) {
             say_(concat("out of memory in ", what, " (", missing_memory(device_),
                         "); it starts again with ", pass_text(less)));
-          }};
+          },
+      .group = group_};
   retry.run(plan, [&] {
     flushes_seen_ = flushes();
     work();
   });
 }
 
-std::optional<Plan> Recovery::next(const Plan& failed, bool backward, int failures) const {
+std::optional<Plan> OomRetry::next(const Plan& failed, bool backward, int failures) const {
   if (!backward) return halved(failed, tokens_);
   if (planner) {
     const auto shortfall = static_cast<std::int64_t>(memory_shortfall(device_));
@@ -49,7 +51,7 @@ std::optional<Plan> Recovery::next(const Plan& failed, bool backward, int failur
   return halved(failed, tokens_, engine_.kind());
 }
 
-std::optional<Plan> Recovery::relief(const Plan& plan) {
+std::optional<Plan> OomRetry::under_pressure(const Plan& plan) {
   const std::int64_t before = std::exchange(flushes_seen_, flushes());
   if (flushes_seen_ == before) return std::nullopt;
   const auto less = next(plan, /*backward=*/true, /*failures=*/1);

@@ -1,19 +1,19 @@
-#include "gpt/data/batch_feed.h"
+#include "gpt/data/prefetcher.h"
 
 #include "run.h"
 
 namespace gpt {
 namespace {
 
-using GpuBatchFeed = testing::Gpu;
+using GpuPrefetcher = testing::Gpu;
 
 // The copies run on a stream of their own; a kernel queued right after take() must see them whole,
 // and their memory must not be given away while it reads.
-TEST_F(GpuBatchFeed, BatchesArriveWholeWhileTheDeviceIsBusy) {
+TEST_F(GpuPrefetcher, BatchesArriveWholeWhileTheDeviceIsBusy) {
   const testing::TempDir dir;
   testing::write_tokens(dir / "tokens.bin", testing::made_up_tokens(0, 200000));
   const TokenFile file(dir / "tokens.bin", 1024, 61);
-  BatchFeed feed(1024, cuda_);
+  Prefetcher feed(1024, cuda_);
   const at::Tensor busy = at::ones({4096, 4096}, at::TensorOptions().device(cuda_));
   at::Tensor sum = at::zeros({}, busy.options().dtype(at::kLong));
   std::int64_t expected = 0;

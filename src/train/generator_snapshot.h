@@ -9,9 +9,9 @@ namespace gpt {
 
 // A copy of the generator's engine: its state as a tensor would take 5 KiB of the run's memory that
 // no plan counts.
-class Draws {
+class GeneratorSnapshot {
  public:
-  explicit Draws(const at::Generator& generator)
+  explicit GeneratorSnapshot(const at::Generator& generator)
       : engine_(of(generator).engine()),
         next_float_(of(generator).next_float_normal_sample()),
         next_double_(of(generator).next_double_normal_sample()) {}
