@@ -30,7 +30,10 @@ gpt_torch_library(torch_cpu ${GPTTRAIN_TORCH}/lib/libtorch_cpu.so)
 add_library(gpt_torch INTERFACE)
 target_include_directories(gpt_torch SYSTEM INTERFACE
   ${GPTTRAIN_TORCH}/include ${GPTTRAIN_TORCH}/include/torch/csrc/api/include)
-target_link_libraries(gpt_torch INTERFACE torch::torch_cpu torch::c10)
+# LibTorch's loops are templates that are parallel where OpenMP is on; the wheel brings the library.
+gpt_torch_library(gomp ${GPTTRAIN_TORCH}/lib/libgomp.so.1)
+target_compile_options(gpt_torch INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-fopenmp>)
+target_link_libraries(gpt_torch INTERFACE torch::torch_cpu torch::c10 torch::gomp)
 # The linker would follow the libraries' own needs through rpaths that it does not understand.
 target_link_options(gpt_torch INTERFACE -Wl,--allow-shlib-undefined)
 if(GPT_HAVE_CUDA)

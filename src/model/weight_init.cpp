@@ -4,7 +4,8 @@
 #include <cmath>
 #include <functional>
 
-#include "gpt/device/thread_pool.h"
+#include <ATen/Parallel.h>
+
 #include "gpt/model/generator_steps.h"
 
 namespace gpt {
@@ -101,16 +102,16 @@ void WeightInit::normal(const at::Tensor& weight, double std) {
 }
 
 void WeightInit::draw() {
-  parallel_ranges(static_cast<std::int64_t>(pieces_.size()), /*grain=*/1,
-                  [&](std::int64_t first, std::int64_t last) {
-                    at::Generator generator = at::detail::createCPUGenerator();
-                    auto* cpu = at::check_generator<at::CPUGeneratorImpl>(generator);
-                    for (; first < last; ++first) {
-                      const Piece& piece = pieces_[static_cast<std::size_t>(first)];
-                      cpu->set_engine(piece.engine);
-                      piece.weight_N.normal_(0.0, piece.std, generator);
-                    }
-                  });
+  at::parallel_for(0, static_cast<std::int64_t>(pieces_.size()), /*grain_size=*/1,
+                   [&](std::int64_t first, std::int64_t last) {
+                     at::Generator generator = at::detail::createCPUGenerator();
+                     auto* cpu = at::check_generator<at::CPUGeneratorImpl>(generator);
+                     for (; first < last; ++first) {
+                       const Piece& piece = pieces_[static_cast<std::size_t>(first)];
+                       cpu->set_engine(piece.engine);
+                       piece.weight_N.normal_(0.0, piece.std, generator);
+                     }
+                   });
   pieces_.clear();
 }
 

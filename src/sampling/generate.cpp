@@ -5,9 +5,8 @@
 #include <utility>
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
-
-#include "gpt/device/thread_pool.h"
 
 namespace gpt {
 
@@ -58,7 +57,7 @@ class Texts {
     const at::NoGradGuard no_grad;
     const at::Tensor logits_BV = logits_BV_.to(at::kCPU, at::kFloat);
     std::vector<std::int64_t> tokens(live_.size());
-    parallel_ranges(rows(), 1, [&](std::int64_t first, std::int64_t last) {
+    at::parallel_for(0, rows(), 1, [&](std::int64_t first, std::int64_t last) {
       for (std::int64_t i = first; i < last; ++i) {
         const auto row = static_cast<std::size_t>(live_[static_cast<std::size_t>(i)]);
         tokens[static_cast<std::size_t>(i)] =

@@ -10,7 +10,6 @@
 #include "gpt/device/compute.h"
 #include "gpt/device/cpu_memory.h"
 #include "gpt/device/device.h"
-#include "gpt/device/thread_pool.h"
 
 namespace gpt {
 
@@ -21,7 +20,7 @@ namespace {
 void start_computing_threads(int count) {
   expect_threads(count - 1, "computing");
   at::set_num_threads(count);
-  parallel_ranges(count, /*grain=*/1, [](std::int64_t, std::int64_t) {});
+  at::parallel_for(0, count, /*grain_size=*/1, [](std::int64_t, std::int64_t) {});
 }
 
 Compute set_up_machine(std::string& device, std::string& dtype, const AutoInt& threads,

@@ -7,23 +7,9 @@
 #include <functional>
 #include <vector>
 
-#include <ATen/core/Tensor.h>
-#include <c10/util/FunctionRef.h>
-
 #include "gpt/device/thread_group.h"
 
 namespace gpt {
-
-// Calls work(first, last) for pieces that cover [0, count), each of at least `grain` where there is
-// more than one, on LibTorch's own threads. at::parallel_for is a template that is parallel only in
-// files compiled with OpenMP; a second OpenMP library in the process would be its price.
-void parallel_ranges(std::int64_t count, std::int64_t grain,
-                     c10::function_ref<void(std::int64_t first, std::int64_t last)> work);
-
-// The same for [0, bytes.numel()), which the caller keeps a vector of bytes for: nothing is
-// allocated, and what is in them does not matter.
-void parallel_ranges(const at::Tensor& bytes, std::int64_t grain,
-                     c10::function_ref<void(std::int64_t first, std::int64_t last)> work);
 
 // While one lives, the GEMMs of its thread use no other threads, and denormal floats count as zero:
 // late in training they appear in dead corners of a model, and each costs a hundred cycles.
@@ -43,7 +29,7 @@ class ThreadPool {
  public:
   // At most `size` threads: as many as OpenMP grants.
   explicit ThreadPool(int size);
-  ThreadPool(const ThreadPool&) = delete;  // ranks_ are its own bytes
+  ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
 
   int size() const { return size_; }
@@ -66,8 +52,6 @@ class ThreadPool {
   void spread(const std::function<void(int, int)>& work) const;
 
   int size_;
-  std::vector<std::uint8_t> bytes_;  // one for each: what LibTorch's loop is cut by
-  at::Tensor ranks_;  // these bytes: no memory of the allocator's, which may be short
   std::vector<std::exception_ptr> errors_;
 };
 

@@ -8,12 +8,12 @@
 #include <vector>
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 #include <ATen/core/dispatch/Dispatcher.h>
 
 #include "gpt/device/device.h"
 #include "gpt/device/gpu_table.h"
 #include "gpt/device/memory.h"
-#include "gpt/device/thread_pool.h"
 #include "gpt/kernels/gemm/gemm_backend.h"
 
 namespace gpt {
@@ -58,7 +58,7 @@ LargeGemm native_large_gemm() {
     const T* a_data = static_cast<const T*>(a.const_data_ptr());
     const T* b_data = static_cast<const T*>(b.const_data_ptr());
     float* to = c.mutable_data_ptr<float>();
-    parallel_ranges(a.size(0), /*grain=*/32, [&](std::int64_t first, std::int64_t last) {
+    at::parallel_for(0, a.size(0), /*grain_size=*/32, [&](std::int64_t first, std::int64_t last) {
       const GemmShape size{last - first, N, K};
       const at::Tensor space = at::empty({native->workspace_bytes(size)}, at::kByte);
       native->multiply(size, {a_data + first * K, K, true}, {b_data, N, false}, {},

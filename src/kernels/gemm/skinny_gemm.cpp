@@ -3,10 +3,10 @@
 #include <algorithm>
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 #include <ATen/cpu/Utils.h>
 
 #include "gpt/device/cpu_features.h"
-#include "gpt/device/thread_pool.h"
 
 #include "skinny_gemm_kernel.h"
 
@@ -61,8 +61,8 @@ at::Tensor skinny_linear(const at::Tensor& x_NI, const at::Tensor& weight_OI,
   constexpr std::int64_t kGrain = 1 << 14;
   const std::int64_t grain =
       std::max<std::int64_t>(4, kGrain / std::max<std::int64_t>(1, skinny.inputs * skinny.rows));
-  parallel_ranges(outputs, grain,
-                  [&](std::int64_t first, std::int64_t last) { dot(skinny, first, last); });
+  at::parallel_for(0, outputs, grain,
+                   [&](std::int64_t first, std::int64_t last) { dot(skinny, first, last); });
   return y_NO;
 }
 
