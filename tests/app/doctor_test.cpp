@@ -13,6 +13,7 @@
 namespace gpt {
 namespace {
 
+using testing::Environment;
 using testing::Finished;
 using testing::run;
 using testing::TempDir;
@@ -260,7 +261,7 @@ TEST(Doctor, ReportsThisMachineAsJson) {
 // Our own products are for vectors that this setting rules out.
 TEST(Doctor, NamesWhoseProductsTheCpuComputesWith) {
   const TempDir dir;
-  const testing::Environment narrow("ATEN_CPU_CAPABILITY", "default");
+  const Environment narrow("ATEN_CPU_CAPABILITY", "default");
   EXPECT_TRUE(std::regex_search(run(dir, {"doctor"}).out, std::regex("products +MKL's\n")));
 }
 
@@ -285,9 +286,8 @@ TEST(Doctor, ExitsWith1WhereNothingFits) {
 
 TEST(Doctor, AsksTheDriver) {
   const TempDir dir;
-  setenv("LD_LIBRARY_PATH", fs::path(GPT_FAKE_NVML).parent_path().c_str(), 1);
+  const Environment libraries("LD_LIBRARY_PATH", fs::path(GPT_FAKE_NVML).parent_path().string());
   const Finished finished = run(dir, {"doctor"});
-  unsetenv("LD_LIBRARY_PATH");
   EXPECT_EQ(finished.code, 0) << finished.err;
   EXPECT_TRUE(has(finished.out, "580.95.05, runs CUDA up to 13.0")) << finished.out;
   EXPECT_TRUE(has(finished.out, "NVIDIA GeForce RTX 3060, compute capability 8.6, bf16"));
