@@ -92,8 +92,7 @@ DiskFacts disk(const std::string& what, const std::string& path) {
   } catch (const Error&) {  // shown as unknown
   }
   fs::path there = fs::absolute(path);
-  std::error_code ignored;
-  while (!fs::exists(there, ignored) && there.has_relative_path()) there = there.parent_path();
+  while (!file_exists(there) && there.has_relative_path()) there = there.parent_path();
   facts.writable = access(there.c_str(), W_OK) == 0;
   return facts;
 }

@@ -178,9 +178,8 @@ std::string to_json(const DatasetMeta& meta) {
 }
 
 std::optional<DatasetMeta> read_dataset_meta(const std::filesystem::path& folder) {
-  std::error_code ignored;
-  if (fs::exists(folder / "meta.json", ignored)) return parse_meta(folder / "meta.json");
-  if (!fs::exists(folder / "meta.pkl", ignored)) return std::nullopt;
+  if (file_exists(folder / "meta.json")) return parse_meta(folder / "meta.json");
+  if (!file_exists(folder / "meta.pkl")) return std::nullopt;
   DatasetMeta meta;
   meta.origin = folder / "meta.pkl";
   describe_tokenizer(read_meta_pickle(meta.origin), meta);

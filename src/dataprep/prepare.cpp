@@ -5,6 +5,7 @@
 
 #include "gpt/base/checksum.h"
 #include "gpt/base/error.h"
+#include "gpt/base/files.h"
 #include "gpt/base/log.h"
 #include "gpt/base/strings.h"
 #include "gpt/dataprep/census.h"
@@ -112,8 +113,7 @@ class Preparation {
 void Preparation::go_on_or_begin() {
   state_.request = rules_.request;
   const fs::path file = DatasetFolder::state(request_.out_dir);
-  std::error_code ignored;
-  if (request_.restart || !fs::exists(file, ignored)) return;
+  if (request_.restart || !file_exists(file)) return;
   folder_.emplace(request_.out_dir, request_.force);
   auto found = load_state(file);
   if (!found) return folder_->forget();

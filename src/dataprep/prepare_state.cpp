@@ -112,8 +112,7 @@ void save_state(const std::filesystem::path& path, const PrepareState& state) {
 
 std::optional<PrepareState> load_state(const std::filesystem::path& path) {
   constexpr std::uint64_t kLargest = 256 << 20;  // of 10 TB of text it has 240 MB
-  std::error_code ignored;
-  if (!fs::exists(path, ignored)) return std::nullopt;
+  if (!file_exists(path)) return std::nullopt;
   try {
     const std::string origin = path.string();
     return state_of(parse_json(read_small_file(path, kLargest, "a state"), origin), origin);

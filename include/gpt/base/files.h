@@ -25,6 +25,12 @@ using FileFault =
     std::function<int(std::string_view call, const fs::path& path, std::size_t* length)>;
 void set_file_fault(FileFault fault);
 
+// Whether something has this name, a link that leads nowhere included. Neither this nor
+// file_exists() throws: what cannot be told counts as absent.
+bool present(const fs::path& path);
+// Whether the name leads to something, through links.
+bool file_exists(const fs::path& path);
+
 // Whole file; InputError if it does not exist or cannot be read. Of streams only those that were
 // handed to the program (input_file.h).
 std::string read_file(const fs::path& path);
