@@ -100,8 +100,8 @@ ExportTarget export_target(const ExportConfig& config) {
     throw InputError(shown +
                      ": already exists; choose another --to, or replace it with --overwrite=True");
   check_kind(shown, target.place, folder);
-  target.may_replace = [shown, folder](const fs::path& standing) {
-    folder ? require_exported_folder(standing, shown) : require_exported_file(standing, shown);
+  target.may_replace = [shown, folder](const fs::path& existing) {
+    folder ? require_exported_folder(existing, shown) : require_exported_file(existing, shown);
   };
   target.may_replace(target.place);
   return target;

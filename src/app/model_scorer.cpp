@@ -51,9 +51,9 @@ std::vector<std::vector<TokenScore>> score(const Decoder& decoder, std::int64_t 
 }
 
 // What has proved to fit: at first, everything.
-class PatientScorer {
+class RetryingScorer {
  public:
-  PatientScorer(const Decoder& decoder, std::int64_t head_chunk)
+  RetryingScorer(const Decoder& decoder, std::int64_t head_chunk)
       : decoder_(decoder),
         chunk_(head_chunk > 0 ? head_chunk : default_head_chunk(decoder.vocab_size())) {}
 
@@ -98,7 +98,7 @@ class PatientScorer {
 }  // namespace
 
 Scorer model_scorer(const Decoder& decoder, std::int64_t head_chunk) {
-  return PatientScorer(decoder, head_chunk);
+  return RetryingScorer(decoder, head_chunk);
 }
 
 }  // namespace gpt

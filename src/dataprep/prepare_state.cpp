@@ -15,7 +15,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr int kVersion = 2;
+constexpr int kVersion = 3;
 
 json stamps_json(const std::vector<FileStamp>& stamps) {
   json list = json::array();
@@ -58,7 +58,7 @@ json state_json(const PrepareState& state) {
            {"version", kVersion},
            {"request", state.request},
            {"characters", to_utf8(state.characters)},
-           {"census", stamps_json(state.census)},
+           {"character_files", stamps_json(state.character_files)},
            {"files", stamps_json(state.files)},
            {"token_bytes", state.token_bytes},
            {"train", extent_json(state.train)},
@@ -82,7 +82,7 @@ PrepareState state_of(const json& in, const std::string& origin) {
   PrepareState state;
   state.request = in.at("request").get<std::string>();
   state.characters = from_utf8(in.at("characters").get<std::string>());
-  state.census = stamps_of(in.at("census"));
+  state.character_files = stamps_of(in.at("character_files"));
   state.files = stamps_of(in.at("files"));
   in.at("token_bytes").get_to(state.token_bytes);
   state.train = extent_of(in.at("train"));

@@ -84,8 +84,8 @@ TEST(Replacement, WhatMayNotGoStays) {
       const FileFaultGuard guard(exchange ? FileFault() : without_exchange());
       int asked = 0;
       EXPECT_EQ(error_text([&] {
-                  replace_folder(dir / "model", "2", [&](const fs::path& standing) {
-                    EXPECT_EQ(read_file(standing / "file"), "1");
+                  replace_folder(dir / "model", "2", [&](const fs::path& existing) {
+                    EXPECT_EQ(read_file(existing / "file"), "1");
                     if (asked++ == allowed) throw InputError("no");
                   });
                 }),

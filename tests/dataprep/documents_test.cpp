@@ -8,9 +8,9 @@
 #include "gpt/base/checksum.h"
 #include "gpt/base/files.h"
 #include "gpt/base/strings.h"
+#include "gpt/dataprep/chunk_encoder.h"
 #include "gpt/dataprep/prepare.h"
 #include "gpt/dataprep/split_rule.h"
-#include "gpt/dataprep/unit_encoder.h"
 
 #include "dataprep/pair_tokenizer.h"
 #include "support/environment.h"
@@ -107,7 +107,7 @@ class Documents : public ::testing::Test {
 TEST_F(Documents, JsonLinesAsNanoGptsOpenWebText) {
   const auto documents = some_documents(3000);
   const auto input = folder_.write("in.jsonl", json_lines(documents));
-  ASSERT_GT(fs::file_size(input), 1000000u);  // several units
+  ASSERT_GT(fs::file_size(input), 1000000u);  // several chunks
   const Wanted wanted = naive(documents, split_);
   for (const int threads : {1, 2, 5}) {
     PrepareRequest asked = request({input});
@@ -180,7 +180,7 @@ TEST_F(Documents, IdsPast65535TakeFourBytes) {
   expect_written(folder_ / "out", naive(documents, split_, "append", 4, large));
 }
 
-// A text longer than a unit gives the tokens of the whole, wherever it was cut.
+// A text longer than a chunk gives the tokens of the whole, wherever it was cut.
 TEST_F(Documents, LongTextsAreCutWithoutATrace) {
   std::string text;
   for (const std::string& document : some_documents(2500)) text += document;

@@ -4,7 +4,7 @@
 
 #include "gpt/base/checksum.h"
 #include "gpt/base/files.h"
-#include "gpt/dataprep/unit_encoder.h"
+#include "gpt/dataprep/chunk_encoder.h"
 
 #include "dataprep/pair_tokenizer.h"
 #include "support/temp_dir.h"

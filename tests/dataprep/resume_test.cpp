@@ -21,7 +21,7 @@ using testing::error_text;
 using testing::names_in;
 using testing::TempDir;
 
-// Words in lines, for units that differ.
+// Words in lines, for chunks that differ.
 std::string words(std::size_t bytes, std::uint32_t random) {
   std::string text;
   while (text.size() < bytes) {
@@ -49,7 +49,7 @@ class Resume : public ::testing::Test {
 
   PrepareRequest request(const std::string& kind, const std::string& out) const {
     PrepareRequest asked{.inputs = {folder_ / "in"}, .out_dir = folder_ / out, .threads = 2};
-    asked.save_seconds = 0;  // after every unit
+    asked.save_seconds = 0;  // after every chunk
     if (kind != "char") asked.tokenizer = std::make_shared<PairTokenizer>();
     asked.split = kind == "document" ? "document" : "end";
     return asked;

@@ -12,7 +12,7 @@ namespace gpt {
 class Crc32c {
  public:
   Crc32c() = default;
-  // Goes on where one of this value() stopped.
+  // Continues where one of this value() stopped.
   explicit Crc32c(std::uint32_t value) : state_(~value) {}
 
   void update(std::span<const std::byte> bytes);
