@@ -9,6 +9,7 @@
 #include <torch/csrc/autograd/function.h>
 
 #include "gpt/kernels/ops/autocast.h"
+#include "gpt/kernels/ops/layer_norm_epsilon.h"
 
 namespace gpt {
 
@@ -76,7 +77,7 @@ class BlockPass {
 
   Norm norm(const LayerNorm& ln, const at::Tensor& x) const {
     const auto [out, mean, rstd] = at::native_layer_norm(x, ln.weight_C.sizes(), ln.weight_C,
-                                                         optional(ln.bias_C), LayerNorm::kEpsilon);
+                                                         optional(ln.bias_C), kLayerNormEpsilon);
     return {out.to(type_), mean, rstd};
   }
 
