@@ -6,7 +6,6 @@
 #include "gpt/base/files.h"
 #include "gpt/base/json.h"
 #include "gpt/base/log.h"
-#include "gpt/base/small_file.h"
 #include "gpt/text/utf8.h"
 
 namespace gpt {

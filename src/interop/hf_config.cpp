@@ -5,7 +5,6 @@
 #include "gpt/base/error.h"
 #include "gpt/base/files.h"
 #include "gpt/base/json.h"
-#include "gpt/base/small_file.h"
 #include "gpt/base/strings.h"
 #include "gpt/base/terminal.h"
 #include "gpt/kernels/ops/layer_norm_epsilon.h"

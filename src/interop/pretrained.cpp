@@ -7,7 +7,6 @@
 
 #include "gpt/base/error.h"
 #include "gpt/base/files.h"
-#include "gpt/base/small_file.h"
 #include "gpt/base/strings.h"
 #include "gpt/base/user_folders.h"
 #include "gpt/interop/hf_folder.h"

@@ -6,7 +6,6 @@
 #include "gpt/base/error.h"
 #include "gpt/base/files.h"
 #include "gpt/base/log.h"
-#include "gpt/base/log_file.h"
 #include "gpt/base/strings.h"
 #include "gpt/train/run_lock.h"
 

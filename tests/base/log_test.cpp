@@ -10,7 +10,6 @@
 #include <gtest/gtest.h>
 
 #include "gpt/base/files.h"
-#include "gpt/base/log_file.h"
 
 #include "support/environment.h"
 #include "support/file_fault.h"

@@ -35,6 +35,11 @@ bool file_exists(const fs::path& path);
 // handed to the program (input_file.h).
 std::string read_file(const fs::path& path);
 
+// The same of a file that has no business being large, never with more than `most` bytes of it in
+// memory: a pipe that has no end or a file that grows meanwhile is an InputError too, "PATH: ...;
+// expected WHAT of at most ...".
+std::string read_small_file(const fs::path& path, std::uint64_t most, const std::string& what);
+
 // Writes next to the target, fsyncs, renames over it, fsyncs the folder: after a crash the old or
 // the new text is there, never a mixture. Throws IoError; if only the folder's fsync failed, the
 // new text is in place all the same.
