@@ -130,7 +130,7 @@ DoctorFacts machine_facts(const TrainConfig& config) {
   facts.kernel = concat(name.sysname, " ", name.release, " ", name.machine);
   facts.libc = concat("glibc ", gnu_get_libc_version());
   facts.cpu_features = cpu_features();
-  facts.products = gemm_backend_name();
+  facts.gemm_backend = gemm_backend_name();
   const c10::Device cpu(c10::kCPU);
   facts.ram = total_memory(cpu);
   facts.ram_available = free_memory(cpu);

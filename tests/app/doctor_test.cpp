@@ -248,7 +248,7 @@ TEST(Doctor, ReportsThisMachineAsJson) {
   EXPECT_GT(json.at("memory").at("total").get<std::uint64_t>(), kGiB);
   EXPECT_GT(json.at("cpu").at("cores").get<int>(), 0);
   EXPECT_TRUE(json.at("disk").at("out_dir").at("writable").get<bool>());
-  EXPECT_FALSE(json.at("cpu").at("products").get<std::string>().empty());
+  EXPECT_FALSE(json.at("cpu").at("gemm_backend").get<std::string>().empty());
 
   const Finished planned = run(dir, {"doctor", "--json", "--device=cpu", "--n_layer=2",
                                      "--n_embd=64", "--n_head=2", "--block_size=64"});
@@ -258,11 +258,11 @@ TEST(Doctor, ReportsThisMachineAsJson) {
   EXPECT_EQ(plan.at("config").at("n_layer"), 2);
 }
 
-// Our own products are for vectors that this setting rules out.
+// The native GEMM is for vectors that this setting rules out.
 TEST(Doctor, NamesWhoseProductsTheCpuComputesWith) {
   const TempDir dir;
   const Environment narrow("ATEN_CPU_CAPABILITY", "default");
-  EXPECT_TRUE(std::regex_search(run(dir, {"doctor"}).out, std::regex("products +MKL's\n")));
+  EXPECT_TRUE(std::regex_search(run(dir, {"doctor"}).out, std::regex("GEMM +MKL's\n")));
 }
 
 TEST(Doctor, AWrongConfigIsInTheReport) {
