@@ -17,7 +17,7 @@ BYTES = {bytes([byte]): byte for byte in range(256)}
 HEADER = """\
 // Unicode {version}: \\p{{L}}, \\p{{N}} and \\s as tiktoken {tiktoken} has them, first and last code points.
 // Made by scripts/make_unicode_ranges.py; do not edit.
-#include "unicode_ranges.h"
+#include "char_class.h"
 
 namespace gpt {{
 

@@ -28,7 +28,7 @@ DEFAULT_SECONDS = 0.3     # of a test that has never run
 PROCESS_SECONDS = 15.0    # as much work as one process gets, and at most so many tests
 PROCESS_TESTS = 100
 
-# Tests that ask for a process in which nothing has happened yet, and why.
+# Tests that need a process in which nothing has happened yet, and why.
 ALONE = re.compile(
     r"base\.Log\.LevelsComeFromTheEnvironment$"  # the level is read once
     r"|fake_cuda\."                              # a card that nothing has touched

@@ -19,7 +19,7 @@ struct BenchResult {
   TrainConfig config;  // as resolved for this machine
   std::int64_t parameters = 0;
   double tokens = 0, flops = 0;  // of an iteration
-  PeakRate peak;                 // of products here
+  PeakRate peak;                 // of GEMMs here
   double setup = 0, first = 0;   // seconds: from the start of run_bench to the first step; of it
   std::vector<double> whole;     // seconds of each iteration, undisturbed
   std::vector<PhaseTimer::Times> phases;  // of as many others

@@ -1,5 +1,6 @@
 #include <cmath>
 
+#include "gpt/base/files.h"
 #include "gpt/base/log.h"
 #include "gpt/base/strings.h"
 #include "gpt/checkpoint/store.h"
@@ -36,8 +37,7 @@ std::vector<CheckpointInfo> find(const fs::path& folder, bool every_byte) {
   std::error_code ignored;
   if (!fs::is_directory(folder, ignored))
     throw InputError(folder.string() + ": no such folder; expected the out_dir of a run");
-  if (!fs::exists(folder / "manifest.json", ignored))
-    return CheckpointStore(folder, 2).list(every_byte);
+  if (!file_exists(folder / "manifest.json")) return CheckpointStore(folder, 2).list(every_byte);
   CheckpointInfo info{.path = folder, .step = 0, .good = false, .problem = "", .manifest = {}};
   info.problem = CheckpointStore::verify(folder, &info.manifest);
   info.good = info.problem.empty();

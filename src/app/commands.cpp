@@ -9,6 +9,7 @@
 #include "gpt/base/signal.h"
 #include "gpt/base/strings.h"
 #include "gpt/base/version.h"
+#include "gpt/config/printing.h"
 
 #include "app/version_details.h"
 
@@ -56,6 +57,16 @@ void refuse_unknown_command(const std::string& first) {
 }
 
 }  // namespace
+
+std::optional<CommandLine> read_options(const Arguments& arguments,
+                                        const std::vector<Option>& options,
+                                        const std::string& usage, bool inputs_allowed) {
+  Settings settings(options);
+  CommandLine line = read_command_line(arguments, settings, inputs_allowed);
+  if (!line.help) return line;
+  print_text(usage + help_text(options));
+  return std::nullopt;
+}
 
 ExitCode run_program(const Arguments& arguments) {
   CLI::App app{"gpttrain " + version() + ": trains GPT-2 on the card you have", "gpttrain"};

@@ -2,10 +2,12 @@
 // are exceptions.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "gpt/base/error.h"
+#include "gpt/config/command_line.h"
 
 namespace gpt {
 
@@ -13,6 +15,12 @@ using Arguments = std::vector<std::string>;
 
 // Picks the command; without one, `train`, as `gpttrain configs/x.py --batch_size=4` in nanoGPT.
 ExitCode run_program(const Arguments& arguments);
+
+// How a command begins that takes `options` alone: reads the arguments into them. Where these want
+// help it prints `usage` and the options, and there is nothing left to do.
+std::optional<CommandLine> read_options(const Arguments& arguments,
+                                        const std::vector<Option>& options,
+                                        const std::string& usage, bool inputs_allowed);
 
 ExitCode train_command(const Arguments& arguments);
 ExitCode prepare_command(const Arguments& arguments);

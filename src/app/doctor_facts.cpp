@@ -92,8 +92,7 @@ DiskFacts disk(const std::string& what, const std::string& path) {
   } catch (const Error&) {  // shown as unknown
   }
   fs::path there = fs::absolute(path);
-  std::error_code ignored;
-  while (!fs::exists(there, ignored) && there.has_relative_path()) there = there.parent_path();
+  while (!file_exists(there) && there.has_relative_path()) there = there.parent_path();
   facts.writable = access(there.c_str(), W_OK) == 0;
   return facts;
 }
@@ -131,7 +130,7 @@ DoctorFacts machine_facts(const TrainConfig& config) {
   facts.kernel = concat(name.sysname, " ", name.release, " ", name.machine);
   facts.libc = concat("glibc ", gnu_get_libc_version());
   facts.cpu_features = cpu_features();
-  facts.products = gemm_backend_name();
+  facts.gemm_backend = gemm_backend_name();
   const c10::Device cpu(c10::kCPU);
   facts.ram = total_memory(cpu);
   facts.ram_available = free_memory(cpu);

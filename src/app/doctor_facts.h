@@ -37,7 +37,7 @@ struct DoctorFacts {
 
   std::string system, kernel, libc;
   std::vector<std::string> cpu_features;
-  std::string products;  // whose products the CPU engine uses
+  std::string gemm_backend;  // whose GEMM the CPU engine uses
   std::uint64_t ram = 0, ram_available = 0;
   std::optional<std::uint64_t> ram_limit;  // of the control group
   std::uint64_t own = 0;                   // of this process

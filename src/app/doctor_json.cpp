@@ -74,7 +74,7 @@ Json to_json(const DoctorFacts& facts, const std::vector<Finding>& findings) {
                  {"features", facts.cpu_features},
                  {"bf16", facts.device.cpu_bf16},
                  {"libtorch_uses", libraries.cpu_capability},
-                 {"products", facts.products}};
+                 {"gemm_backend", facts.gemm_backend}};
   json["memory"] = {{"total", facts.ram},
                     {"available", facts.ram_available},
                     {"limit", or_null(facts.ram_limit)},

@@ -66,7 +66,7 @@ std::string machine(const DoctorFacts& facts) {
                              facts.device.cpu_bf16 ? "bf16" : "no bf16"));
   text += line("CPU features", concat(or_none(join(facts.cpu_features, " ")), " (LibTorch uses ",
                                       facts.libraries.cpu_capability, ")"));
-  text += line("products", facts.products);
+  text += line("GEMM", facts.gemm_backend);
   text += line("memory", concat(human_bytes(facts.ram), ", ", human_bytes(facts.ram_available),
                                 " available, this process ", human_bytes(facts.own),
                                 facts.ram_limit ? ", limited to " : "",

@@ -6,7 +6,6 @@
 
 #include "gpt/base/files.h"
 #include "gpt/base/log.h"
-#include "gpt/base/small_file.h"
 #include "gpt/base/strings.h"
 #include "gpt/base/terminal.h"
 #include "gpt/config/command_line.h"

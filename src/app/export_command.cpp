@@ -2,8 +2,6 @@
 #include "gpt/base/log.h"
 #include "gpt/base/strings.h"
 #include "gpt/checkpoint/run_state.h"
-#include "gpt/config/command_line.h"
-#include "gpt/config/printing.h"
 #include "gpt/formats/finite.h"
 #include "gpt/interop/hf_writer.h"
 #include "gpt/interop/nanogpt_writer.h"
@@ -84,12 +82,8 @@ void export_hf(const ExportTarget& target, const CheckpointInfo& checkpoint,
 
 ExitCode export_command(const Arguments& arguments) {
   ExportConfig config;
-  Settings settings(options_of(config));
-  const CommandLine line = read_command_line(arguments, settings, /*inputs_allowed=*/false);
-  if (line.help) {
-    print_text(kExportUsage + help_text(options_of(config)));
+  if (!read_options(arguments, options_of(config), kExportUsage, /*inputs_allowed=*/false))
     return kExitDone;
-  }
   const bool nanogpt = config.format == "nanogpt";
   const ExportTarget target = export_target(config);  // before anything is read
   const CheckpointInfo checkpoint = chosen_checkpoint(config);

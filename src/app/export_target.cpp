@@ -18,15 +18,13 @@ constexpr const char* kAdvice = "; choose another --to";
 
 // With the name of a checkpoint or not: a user's copy of one is as dear.
 bool is_checkpoint(const fs::path& folder) {
-  std::error_code absent;
-  return fs::exists(folder / "manifest.json", absent) &&
-         (fs::exists(folder / "model.safetensors", absent) ||
-          fs::exists(folder / "optimizer.safetensors", absent));
+  return file_exists(folder / "manifest.json") && (file_exists(folder / "model.safetensors") ||
+                                                   file_exists(folder / "optimizer.safetensors"));
 }
 
 bool is_run(const fs::path& folder) {
   std::error_code error;
-  if (fs::exists(folder / "run.lock", error)) return true;
+  if (file_exists(folder / "run.lock")) return true;
   for (fs::directory_iterator entry(folder, error), end; !error && entry != end;
        entry.increment(error))
     if (step_of_name(entry->path().filename().string()) >= 0 && is_checkpoint(entry->path()))
@@ -97,13 +95,13 @@ ExportTarget export_target(const ExportConfig& config) {
     throw InputError(concat(shown, ": is a link in the folder of a run", kAdvice));
   // In the folder of a run, that is for whoever holds its lock.
   if (!is_run(target.place.parent_path())) remove_abandoned(target.place.parent_path());
-  if (!fs::exists(fs::symlink_status(target.place, unknown))) return target;
+  if (!present(target.place)) return target;
   if (!config.overwrite)
     throw InputError(shown +
                      ": already exists; choose another --to, or replace it with --overwrite=True");
   check_kind(shown, target.place, folder);
-  target.may_replace = [shown, folder](const fs::path& standing) {
-    folder ? require_exported_folder(standing, shown) : require_exported_file(standing, shown);
+  target.may_replace = [shown, folder](const fs::path& existing) {
+    folder ? require_exported_folder(existing, shown) : require_exported_file(existing, shown);
   };
   target.may_replace(target.place);
   return target;

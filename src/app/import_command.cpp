@@ -1,8 +1,6 @@
 #include "gpt/base/files.h"
 #include "gpt/base/log.h"
 #include "gpt/base/strings.h"
-#include "gpt/config/command_line.h"
-#include "gpt/config/printing.h"
 #include "gpt/interop/pretrained.h"
 #include "gpt/train/run_lock.h"
 
@@ -24,8 +22,7 @@ fs::path source_of(const std::string& input, const std::string& pretrained_dir) 
     open_weights(input, pretrained_dir);  // for its check that this is the model of that name
     return find_pretrained(input, pretrained_dir);
   }
-  std::error_code ignored;
-  if (!fs::exists(input, ignored))
+  if (!file_exists(input))
     throw InputError(input + ": no such file or folder; expected nanoGPT's ckpt.pt or a Hugging " +
                      "Face GPT-2 folder");
   return input;
@@ -35,16 +32,13 @@ fs::path source_of(const std::string& input, const std::string& pretrained_dir) 
 
 ExitCode import_command(const Arguments& arguments) {
   ImportConfig config;
-  Settings settings(options_of(config));
-  const CommandLine line = read_command_line(arguments, settings, /*inputs_allowed=*/true);
-  if (line.help) {
-    print_text(kImportUsage + help_text(options_of(config)));
-    return kExitDone;
-  }
-  if (line.inputs.size() != 1)
-    throw InputError(
-        concat("command line: expected one ckpt.pt or folder to import, got ", line.inputs.size()));
-  const fs::path source = source_of(line.inputs[0], config.pretrained_dir);
+  const auto line =
+      read_options(arguments, options_of(config), kImportUsage, /*inputs_allowed=*/true);
+  if (!line) return kExitDone;
+  if (line->inputs.size() != 1)
+    throw InputError(concat("command line: expected one ckpt.pt or folder to import, got ",
+                            line->inputs.size()));
+  const fs::path source = source_of(line->inputs[0], config.pretrained_dir);
   std::error_code ignored;
   if (config.out_dir.empty()) {
     if (fs::is_directory(source, ignored))

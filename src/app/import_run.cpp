@@ -8,6 +8,7 @@
 #include <ATen/ATen.h>
 
 #include "gpt/base/error.h"
+#include "gpt/base/files.h"
 #include "gpt/base/log.h"
 #include "gpt/base/strings.h"
 #include "gpt/base/version.h"
@@ -193,8 +194,7 @@ fs::path import_run(const fs::path& source, const ImportConfig& config,
 
 void import_nanogpt(const std::string& out_dir, const std::string& data_dir) {
   const fs::path file = fs::path(out_dir) / kNanogptFile;
-  std::error_code ignored;
-  if (!fs::exists(file, ignored) || !CheckpointStore(out_dir, 2).list().empty()) return;
+  if (!file_exists(file) || !CheckpointStore(out_dir, 2).list().empty()) return;
   ImportConfig config;
   config.out_dir = out_dir;
   config.data_dir = data_dir;

@@ -8,7 +8,6 @@
 #include "gpt/base/error.h"
 #include "gpt/base/log.h"
 #include "gpt/base/process.h"
-#include "gpt/base/process_limits.h"
 #include "gpt/base/signal.h"
 #include "gpt/device/memory.h"
 

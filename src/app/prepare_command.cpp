@@ -3,7 +3,6 @@
 #include "gpt/base/log.h"
 #include "gpt/base/signal.h"
 #include "gpt/base/strings.h"
-#include "gpt/config/command_line.h"
 #include "gpt/config/printing.h"
 #include "gpt/dataprep/prepare.h"
 #include "gpt/text/tokenizer_files.h"
@@ -13,6 +12,11 @@
 namespace gpt {
 
 namespace {
+
+constexpr const char* kPrepareUsage =
+    "Usage: gpttrain prepare --out=DIR INPUT... [--key=value...]\n"
+    "An input is a text file, .jsonl, .parquet, .gz or .zst of those, a folder, a pattern, or - "
+    "for standard input.\n\n";
 
 PrepareRequest request_of(const PrepareConfig& config, const std::vector<std::string>& inputs) {
   PrepareRequest request{.inputs = {inputs.begin(), inputs.end()},
@@ -53,26 +57,18 @@ std::string summary(const PrepareResult& result, const std::string& out) {
 ExitCode prepare_command(const Arguments& arguments) {
   const StopSignals signals;  // reading the vocabulary takes a while, too
   PrepareConfig config;
-  Settings settings(options_of(config));
-  const CommandLine line = read_command_line(arguments, settings, /*inputs_allowed=*/true);
-  if (line.help) {
-    print_text(
-        "Usage: gpttrain prepare --out=DIR INPUT... [--key=value...]\n"
-        "An input is a text file, .jsonl, .parquet, .gz or .zst of those, a folder, a pattern, or "
-        "- "
-        "for standard input.\n\n" +
-        help_text(options_of(config)));
-    return kExitDone;
-  }
+  const auto line = read_options(arguments, options_of(config), kPrepareUsage,
+                                 /*inputs_allowed=*/true);
+  if (!line) return kExitDone;
   if (config.out.empty())
     throw InputError(
         "command line: --out is missing: the folder for the dataset, e.g. "
         "--out=data/mytext");
-  if (line.inputs.empty())
+  if (line->inputs.empty())
     throw InputError("command line: no text given: name files or folders after --out=" +
                      config.out);
 
-  PrepareRequest request = request_of(config, line.inputs);
+  PrepareRequest request = request_of(config, line->inputs);
   request.stop = [&] { return signals.requested(); };
   const auto result = prepare(request);
   if (!result) return kExitStopped;

@@ -2,8 +2,8 @@
 #include <iostream>
 #include <iterator>
 
+#include "gpt/base/files.h"
 #include "gpt/base/log.h"
-#include "gpt/base/small_file.h"
 #include "gpt/base/strings.h"
 #include "gpt/config/command_line.h"
 #include "gpt/config/printing.h"

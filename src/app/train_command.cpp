@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "gpt/base/log.h"
-#include "gpt/base/log_file.h"
 #include "gpt/base/strings.h"
 #include "gpt/config/command_line.h"
 #include "gpt/config/printing.h"

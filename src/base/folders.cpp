@@ -36,6 +36,16 @@ int injected_fault(std::string_view call, const fs::path& path, std::size_t* len
   return fault() ? fault()(call, path, length) : 0;
 }
 
+bool present(const fs::path& path) {
+  std::error_code unknown;
+  return fs::exists(fs::symlink_status(path, unknown));
+}
+
+bool file_exists(const fs::path& path) {
+  std::error_code unknown;
+  return fs::exists(path, unknown);
+}
+
 void make_directories(const fs::path& path) {
   std::error_code ignored;  // what matters comes back from mkdir
   if (path.empty() || fs::is_directory(path, ignored)) return;
@@ -87,8 +97,7 @@ void remove_tree(const fs::path& path) {
 std::optional<std::uint64_t> free_bytes(const fs::path& path) {
   std::error_code ignored;
   fs::path existing = fs::absolute(path, ignored);
-  while (!fs::exists(existing, ignored) && existing.has_relative_path())
-    existing = existing.parent_path();
+  while (!file_exists(existing) && existing.has_relative_path()) existing = existing.parent_path();
   struct statvfs facts {};
   file_call("statvfs", existing, [&] { return statvfs(existing.c_str(), &facts); });
   if (facts.f_blocks == 0) return std::nullopt;

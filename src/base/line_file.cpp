@@ -1,5 +1,6 @@
 #include "gpt/base/line_file.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "gpt/base/error.h"
@@ -49,6 +50,10 @@ void LineFile::write_waiting() {
 
 std::int64_t LineFile::take_lost() {
   return std::exchange(lost_, 0);
+}
+
+std::int64_t LineFile::waiting() const {
+  return std::count(waiting_.begin(), waiting_.end(), '\n');
 }
 
 void LineFile::wait(std::string_view line) {

@@ -19,7 +19,6 @@
 
 #include "gpt/base/error.h"
 #include "gpt/base/line_file.h"
-#include "gpt/base/log_file.h"
 #include "gpt/base/strings.h"
 #include "gpt/base/terminal.h"
 

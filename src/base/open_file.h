@@ -4,12 +4,29 @@
 
 #include <filesystem>
 #include <sys/types.h>
+#include <unistd.h>
+#include <utility>
 
 #include "gpt/base/input_file.h"
 
-#include "descriptor.h"
-
 namespace gpt {
+
+// A file descriptor that is closed with its owner.
+class Descriptor {
+ public:
+  explicit Descriptor(int number) : number_(number) {}
+  ~Descriptor() {
+    if (number_ >= 0) ::close(number_);
+  }
+  Descriptor(Descriptor&& other) noexcept : number_(other.release()) {}
+  Descriptor& operator=(Descriptor&&) = delete;
+
+  int number() const { return number_; }
+  int release() { return std::exchange(number_, -1); }
+
+ private:
+  int number_;
+};
 
 // To read; InputError. A directory is refused as read(2) would.
 Descriptor open_to_read(const std::filesystem::path& path, Streams streams);

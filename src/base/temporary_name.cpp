@@ -127,8 +127,7 @@ fs::path temporary_beside(const fs::path& path, TemporaryKind kind) {
   for (;;) {
     const fs::path name =
         concat(path.string(), infix, this_machine(), "-", getpid(), "-", own_start(), "-", ++count);
-    std::error_code absent;
-    if (!fs::exists(fs::symlink_status(name, absent))) return name;
+    if (!present(name)) return name;
   }
 }
 

@@ -10,8 +10,6 @@
 #include "gpt/base/strings.h"
 #include "gpt/base/temporary_name.h"
 
-#include "present.h"
-
 namespace gpt {
 
 namespace {

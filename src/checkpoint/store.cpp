@@ -11,8 +11,6 @@
 #include "gpt/base/strings.h"
 #include "gpt/base/temporary_name.h"
 
-#include "present.h"
-
 namespace gpt {
 
 namespace {
@@ -185,8 +183,7 @@ std::optional<CheckpointInfo> CheckpointStore::best_good() const {
 void CheckpointStore::settle(const fs::path& old, const fs::path& target) {
   try {
     if (verify(target).empty() || !verify(old).empty()) return discard(old);
-    std::error_code ignored;
-    if (fs::exists(target, ignored)) discard(target);
+    if (file_exists(target)) discard(target);
     rename_path(old, target);
   } catch (const IoError& error) {
     log_warning(error.what());

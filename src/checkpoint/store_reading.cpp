@@ -6,7 +6,6 @@
 #include "gpt/base/error.h"
 #include "gpt/base/files.h"
 #include "gpt/base/input_file.h"
-#include "gpt/base/small_file.h"
 #include "gpt/base/strings.h"
 #include "gpt/base/temporary_name.h"
 #include "gpt/checkpoint/store.h"

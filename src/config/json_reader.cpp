@@ -9,7 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "gpt/base/error.h"
-#include "gpt/base/small_file.h"
+#include "gpt/base/files.h"
 #include "gpt/base/strings.h"
 
 namespace gpt {

@@ -17,6 +17,13 @@ void add(std::vector<Option>& list, const char* title, Section& section) {
   });
 }
 
+template <class... Sections>
+std::vector<Option> listed(const char* title, Sections&... sections) {
+  std::vector<Option> list;
+  (add(list, title, sections), ...);
+  return list;
+}
+
 }  // namespace
 
 std::vector<Option> options_of(TrainConfig& config) {
@@ -32,47 +39,31 @@ std::vector<Option> options_of(TrainConfig& config) {
 }
 
 std::vector<Option> options_of(PlanConfig& config) {
-  std::vector<Option> list;
-  add(list, "Planning", config);
-  return list;
+  return listed("Planning", config);
 }
 
 std::vector<Option> options_of(BenchConfig& config) {
-  std::vector<Option> list;
-  add(list, "Measuring", config);
-  return list;
+  return listed("Measuring", config);
 }
 
 std::vector<Option> options_of(SampleConfig& config) {
-  std::vector<Option> list;
-  add(list, "Sampling", config.open);
-  add(list, "Sampling", config);
-  return list;
+  return listed("Sampling", config.open, config);
 }
 
 std::vector<Option> options_of(EvalConfig& config) {
-  std::vector<Option> list;
-  add(list, "Evaluating", config.open);
-  add(list, "Evaluating", config);
-  return list;
+  return listed("Evaluating", config.open, config);
 }
 
 std::vector<Option> options_of(PrepareConfig& config) {
-  std::vector<Option> list;
-  add(list, "Preparing data", config);
-  return list;
+  return listed("Preparing data", config);
 }
 
 std::vector<Option> options_of(ImportConfig& config) {
-  std::vector<Option> list;
-  add(list, "Import", config);
-  return list;
+  return listed("Import", config);
 }
 
 std::vector<Option> options_of(ExportConfig& config) {
-  std::vector<Option> list;
-  add(list, "Export", config);
-  return list;
+  return listed("Export", config);
 }
 
 std::string number_text(double value) {

@@ -29,7 +29,7 @@ class PythonLexer {
   // The source must outlive the lexer. Fails if it is no UTF-8, or longer than a config can be.
   explicit PythonLexer(const PythonSource& source);
 
-  // After kEndOfFile there is nothing more to ask for.
+  // After kEndOfFile there is nothing more to take.
   PythonToken next();
 
  private:

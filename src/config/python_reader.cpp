@@ -4,7 +4,7 @@
 #include <map>
 
 #include "gpt/base/error.h"
-#include "gpt/base/small_file.h"
+#include "gpt/base/files.h"
 #include "gpt/base/strings.h"
 
 #include "python_parser.h"

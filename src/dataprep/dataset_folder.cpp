@@ -3,6 +3,7 @@
 #include <array>
 
 #include "gpt/base/error.h"
+#include "gpt/base/files.h"
 #include "gpt/base/log.h"
 #include "gpt/base/strings.h"
 #include "gpt/base/temporary_name.h"
@@ -29,19 +30,17 @@ FileLock lock_folder(const fs::path& folder) {
 
 // publish() was at work and did not end: train.bin comes last.
 bool publishing_was_cut_short(const fs::path& folder) {
-  std::error_code ignored;
-  return fs::exists(DatasetFolder::state(folder), ignored) &&
-         fs::exists(folder / (std::string(kNames.back()) + kTemporary), ignored) &&
-         !fs::exists(folder / kNames.back(), ignored);
+  return file_exists(DatasetFolder::state(folder)) &&
+         file_exists(folder / (std::string(kNames.back()) + kTemporary)) &&
+         !file_exists(folder / kNames.back());
 }
 
 // Where no prepare has ever worked, the names that it writes under first are somebody else's.
 void check_unfinished(const fs::path& folder) {
-  std::error_code ignored;
-  if (fs::exists(folder / kLock, ignored)) return;
+  if (file_exists(folder / kLock)) return;
   for (const char* name : kNames) {
     const fs::path path = folder / (std::string(name) + kTemporary);
-    if (fs::exists(fs::symlink_status(path, ignored)))
+    if (present(path))
       throw InputError(concat(path.string(),
                               ": is in the way of the file that prepare would write first; move it "
                               "elsewhere, or choose another --out"));
@@ -57,7 +56,7 @@ const fs::path& checked(const fs::path& folder, bool replace) {
 
 void DatasetFolder::check(const fs::path& folder, bool replace) {
   std::error_code ignored;
-  if (fs::exists(folder, ignored) && !fs::is_directory(folder, ignored))
+  if (file_exists(folder) && !fs::is_directory(folder, ignored))
     throw InputError(concat(folder.string(), ": expected a folder to write to, found a file"));
   for (const char* name : kNames)
     if (fs::is_directory(folder / name, ignored))
@@ -67,7 +66,7 @@ void DatasetFolder::check(const fs::path& folder, bool replace) {
   check_unfinished(folder);
   if (publishing_was_cut_short(folder)) return;
   for (const char* name : kNames) {
-    if (!replace && fs::exists(folder / name, ignored))
+    if (!replace && file_exists(folder / name))
       throw InputError(concat(folder.string(), ": already holds a dataset (", name,
                               "); choose another --out, or replace it with --force"));
   }
@@ -78,15 +77,13 @@ DatasetFolder::DatasetFolder(const fs::path& folder, bool replace)
   check(folder_, replace);  // it may have become a dataset before the lock was ours
   remove_abandoned(folder_);
   if (!publishing_was_cut_short(folder_)) return;
-  std::error_code ignored;
   for (const char* name : kNames)
-    if (!fs::exists(temporary(name), ignored) && fs::exists(folder_ / name, ignored))
+    if (!file_exists(temporary(name)) && file_exists(folder_ / name))
       rename_path(folder_ / name, temporary(name));
 }
 
 DatasetFolder::~DatasetFolder() {
-  std::error_code ignored;
-  if (fs::exists(state(), ignored)) return;
+  if (file_exists(state())) return;
   for (const char* name : kNames) {
     try {
       remove_tree(temporary(name));

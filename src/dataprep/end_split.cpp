@@ -10,7 +10,7 @@
 #include "gpt/base/error.h"
 #include "gpt/base/files.h"
 #include "gpt/base/input_file.h"
-#include "gpt/dataprep/unit_encoder.h"
+#include "gpt/dataprep/chunk_encoder.h"
 
 namespace gpt {
 

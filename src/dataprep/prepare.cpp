@@ -5,16 +5,17 @@
 
 #include "gpt/base/checksum.h"
 #include "gpt/base/error.h"
+#include "gpt/base/files.h"
 #include "gpt/base/log.h"
 #include "gpt/base/strings.h"
-#include "gpt/dataprep/census.h"
+#include "gpt/dataprep/character_set.h"
 #include "gpt/dataprep/dataset_folder.h"
 #include "gpt/dataprep/end_split.h"
 #include "gpt/dataprep/prepare_state.h"
 #include "gpt/text/char_tokenizer.h"
 
+#include "chunk_pipeline.h"
 #include "prepare_rules.h"
-#include "unit_run.h"
 
 namespace gpt {
 
@@ -52,7 +53,7 @@ class Preparation {
         tokenizer_(request.tokenizer) {}
 
   std::optional<PrepareResult> run() {
-    go_on_or_begin();
+    resume_or_start();
     if (!tokenizer_ && !know_the_characters()) return std::nullopt;
     DatasetMeta meta;
     describe_tokenizer(*tokenizer_, meta);
@@ -70,7 +71,7 @@ class Preparation {
   std::int64_t tokens_in(const TokenWriter::Extent& extent) const {
     return static_cast<std::int64_t>(extent.bytes) / rules_.encoding.token_bytes;
   }
-  UnitRun unit_run() const {
+  ChunkPipeline chunk_pipeline() const {
     // The cut of a character vocabulary is that of any other one, but \r\n stays together.
     static const CharTokenizer any(U"\n");
     const Tokenizer& tokenizer = request_.tokenizer ? *request_.tokenizer : any;
@@ -92,12 +93,12 @@ class Preparation {
     folder_->forget();
   }
 
-  void go_on_or_begin();
+  void resume_or_start();
   void check_inputs(const std::vector<FileStamp>& stamps) const;
   bool temporaries_fit() const;
   bool know_the_characters();
   bool encode();
-  void take(const EncodedUnit& unit, TokenWriter& train, TokenWriter& val);
+  void take(const EncodedChunk& chunk, TokenWriter& train, TokenWriter& val);
   void save(TokenWriter& train, TokenWriter& val);
   PrepareResult publish(DatasetMeta meta);
 
@@ -109,17 +110,16 @@ class Preparation {
   PrepareState state_;
 };
 
-void Preparation::go_on_or_begin() {
+void Preparation::resume_or_start() {
   state_.request = rules_.request;
   const fs::path file = DatasetFolder::state(request_.out_dir);
-  std::error_code ignored;
-  if (request_.restart || !fs::exists(file, ignored)) return;
+  if (request_.restart || !file_exists(file)) return;
   folder_.emplace(request_.out_dir, request_.force);
   auto found = load_state(file);
   if (!found) return folder_->forget();
   check_same_request(request_.out_dir, found->request, rules_.request);
   std::swap(state_, *found);
-  check_inputs(state_.census);
+  check_inputs(state_.character_files);
   check_inputs(state_.files);
   if (!temporaries_fit()) {
     log_warning(request_.out_dir.string() + ": unfinished files are missing; starting over");
@@ -147,34 +147,35 @@ void Preparation::check_inputs(const std::vector<FileStamp>& stamps) const {
 bool Preparation::temporaries_fit() const {
   TokenWriter::Extent train = state_.train;
   if (state_.cut) train.bytes = static_cast<std::uint64_t>(state_.cut->keep * state_.token_bytes);
-  return TokenWriter::can_go_on(folder_->temporary("train.bin"), train) &&
-         TokenWriter::can_go_on(folder_->temporary("val.bin"), state_.val);
+  return TokenWriter::can_resume(folder_->temporary("train.bin"), train) &&
+         TokenWriter::can_resume(folder_->temporary("val.bin"), state_.val);
 }
 
 // False if it was stopped.
 bool Preparation::know_the_characters() {
   if (state_.characters.empty()) {
-    Census census;
+    CharacterSet set;
     std::size_t file = 0;
-    const bool done = run_units<std::pair<Census, std::optional<FileStamp>>>(
-        unit_run(), "reading", {},
-        [&](const TextUnit& unit) {
-          return std::pair(take_census(unit, sources_.files[unit.file], rules_.encoding.documents),
-                           unit.finished);
+    const bool done = run_chunks<std::pair<CharacterSet, std::optional<FileStamp>>>(
+        chunk_pipeline(), "reading", {},
+        [&](const TextChunk& chunk) {
+          return std::pair(
+              character_set_of(chunk, sources_.files[chunk.file], rules_.encoding.documents),
+              chunk.finished);
         },
         [&](auto& result, const ReadPosition&) {
-          add_census(census, result.first, sources_.files[file]);
+          add_characters(set, result.first, sources_.files[file]);
           if (!result.second) return;
-          state_.census.push_back(*result.second);
+          state_.character_files.push_back(*result.second);
           ++file;
         });
     if (!done) {
       log_info("stopped before there was anything to resume from");
       return false;
     }
-    const std::int64_t train = train_character_count(census.count, request_.val_fraction);
-    check_length(request_, "characters", train, census.count - train);
-    state_.characters = std::move(census.characters);
+    const std::int64_t train = train_character_count(set.count, request_.val_fraction);
+    check_length(request_, "characters", train, set.count - train);
+    state_.characters = std::move(set.characters);
   }
   tokenizer_ = std::make_shared<CharTokenizer>(state_.characters);
   return true;
@@ -185,17 +186,17 @@ bool Preparation::encode() {
   TokenWriter train(folder_->temporary("train.bin"), state_.train);
   TokenWriter val(folder_->temporary("val.bin"), state_.val);
   auto saved = std::chrono::steady_clock::now();
-  const auto work = [&](const TextUnit& unit) {
-    const SourceFile& file = sources_.files[unit.file];
+  const auto work = [&](const TextChunk& chunk) {
+    const SourceFile& file = sources_.files[chunk.file];
     try {
-      return encode_unit(unit, file, *tokenizer_, rules_.encoding);
+      return encode_chunk(chunk, file, *tokenizer_, rules_.encoding);
     } catch (const InputError&) {
       if (state_.characters.empty()) throw;
       SourceFiles::changed(file);  // it was all there when the characters were taken
     }
   };
-  const auto each = [&](EncodedUnit& unit, const ReadPosition&) {
-    take(unit, train, val);
+  const auto each = [&](EncodedChunk& chunk, const ReadPosition&) {
+    take(chunk, train, val);
     const std::chrono::duration<double> age = std::chrono::steady_clock::now() - saved;
     if (age.count() < request_.save_seconds) return;
     save(train, val);
@@ -203,12 +204,12 @@ bool Preparation::encode() {
   };
   bool done = false;
   try {
-    done = run_units<EncodedUnit>(unit_run(), "encoding", state_.position, work, each);
+    done = run_chunks<EncodedChunk>(chunk_pipeline(), "encoding", state_.position, work, each);
   } catch (const IoError&) {
     throw;  // the last state that could be written counts
   } catch (const Error&) {
     // With other characters than were counted all is to be done again.
-    state_.census.empty() ? save(train, val) : folder_->forget();
+    state_.character_files.empty() ? save(train, val) : folder_->forget();
     throw;
   }
   state_.read_all = done;
@@ -219,23 +220,23 @@ bool Preparation::encode() {
   return done;
 }
 
-void Preparation::take(const EncodedUnit& unit, TokenWriter& train, TokenWriter& val) {
-  if (unit.finished) {
+void Preparation::take(const EncodedChunk& chunk, TokenWriter& train, TokenWriter& val) {
+  if (chunk.finished) {
     const std::size_t index = state_.files.size();
-    if (index < state_.census.size() && state_.census[index] != *unit.finished) {
+    if (index < state_.character_files.size() && state_.character_files[index] != *chunk.finished) {
       SourceFiles::changed(sources_.files[index]);
     }
-    state_.files.push_back(*unit.finished);
+    state_.files.push_back(*chunk.finished);
   }
-  train.write(unit.tokens[EncodedUnit::kTrain]);
-  val.write(unit.tokens[EncodedUnit::kVal]);
-  // From here on the state is that behind the unit; before, that in front of it.
+  train.write(chunk.tokens[EncodedChunk::kTrain]);
+  val.write(chunk.tokens[EncodedChunk::kVal]);
+  // From here on the state is that behind the chunk; before, that in front of it.
   state_.train = train.extent();
   state_.val = val.extent();
-  state_.position = unit.after;
-  for (std::size_t side = 0; side < 2; ++side) state_.documents[side] += unit.documents[side];
-  state_.text_characters += unit.characters;
-  state_.invalid += unit.invalid;
+  state_.position = chunk.after;
+  for (std::size_t side = 0; side < 2; ++side) state_.documents[side] += chunk.documents[side];
+  state_.text_characters += chunk.characters;
+  state_.invalid += chunk.invalid;
   if (rules_.split_at_end)
     add_mark(state_.marks, {state_.text_characters, tokens_in(state_.train), state_.train.crc},
              request_.val_fraction);

@@ -3,9 +3,9 @@
 
 #include <string>
 
+#include "gpt/dataprep/chunk_encoder.h"
 #include "gpt/dataprep/prepare.h"
 #include "gpt/dataprep/source_files.h"
-#include "gpt/dataprep/unit_encoder.h"
 
 namespace gpt {
 
@@ -19,7 +19,7 @@ struct PrepareRules {
 // InputError where the request contradicts itself or its inputs.
 PrepareRules settle_rules(const PrepareRequest& request, const SourceFiles& sources);
 
-// InputError if the two texts of PrepareRules::request do not ask for the same, naming what
+// InputError if the two texts of PrepareRules::request do not request the same, naming what
 // differs.
 void check_same_request(const std::filesystem::path& out_dir, const std::string& was,
                         const std::string& is);

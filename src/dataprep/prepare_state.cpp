@@ -6,7 +6,6 @@
 #include "gpt/base/files.h"
 #include "gpt/base/json.h"
 #include "gpt/base/log.h"
-#include "gpt/base/small_file.h"
 #include "gpt/text/utf8.h"
 
 namespace gpt {
@@ -15,7 +14,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr int kVersion = 2;
+constexpr int kVersion = 3;
 
 json stamps_json(const std::vector<FileStamp>& stamps) {
   json list = json::array();
@@ -58,7 +57,7 @@ json state_json(const PrepareState& state) {
            {"version", kVersion},
            {"request", state.request},
            {"characters", to_utf8(state.characters)},
-           {"census", stamps_json(state.census)},
+           {"character_files", stamps_json(state.character_files)},
            {"files", stamps_json(state.files)},
            {"token_bytes", state.token_bytes},
            {"train", extent_json(state.train)},
@@ -82,7 +81,7 @@ PrepareState state_of(const json& in, const std::string& origin) {
   PrepareState state;
   state.request = in.at("request").get<std::string>();
   state.characters = from_utf8(in.at("characters").get<std::string>());
-  state.census = stamps_of(in.at("census"));
+  state.character_files = stamps_of(in.at("character_files"));
   state.files = stamps_of(in.at("files"));
   in.at("token_bytes").get_to(state.token_bytes);
   state.train = extent_of(in.at("train"));
@@ -112,8 +111,7 @@ void save_state(const std::filesystem::path& path, const PrepareState& state) {
 
 std::optional<PrepareState> load_state(const std::filesystem::path& path) {
   constexpr std::uint64_t kLargest = 256 << 20;  // of 10 TB of text it has 240 MB
-  std::error_code ignored;
-  if (!fs::exists(path, ignored)) return std::nullopt;
+  if (!file_exists(path)) return std::nullopt;
   try {
     const std::string origin = path.string();
     return state_of(parse_json(read_small_file(path, kLargest, "a state"), origin), origin);

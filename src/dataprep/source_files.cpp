@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "gpt/base/error.h"
+#include "gpt/base/files.h"
 #include "gpt/base/glob.h"
 #include "gpt/base/input_file.h"
 #include "gpt/base/strings.h"
@@ -149,9 +150,8 @@ void SourceFiles::changed(const SourceFile& file) {
 SourceFiles find_source_files(const std::vector<fs::path>& inputs, const fs::path& out_dir,
                               const InputRules& rules) {
   Finder finder(out_dir, rules);
-  std::error_code ignored;
   for (const fs::path& input : inputs) {
-    const bool pattern = is_pattern(input.string()) && !fs::exists(input, ignored);
+    const bool pattern = is_pattern(input.string()) && !file_exists(input);
     const std::vector<fs::path> paths =
         pattern ? matching_paths(input.string()) : std::vector{input};
     if (paths.empty()) throw InputError(concat(input.string(), ": no file matches this pattern"));

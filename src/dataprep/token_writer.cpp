@@ -21,7 +21,7 @@ OutputFile opened(const fs::path& path, std::uint64_t bytes) {
 TokenWriter::TokenWriter(const fs::path& path, const Extent& from)
     : file_(opened(path, from.bytes)), extent_(from) {}
 
-bool TokenWriter::can_go_on(const fs::path& path, const Extent& from) {
+bool TokenWriter::can_resume(const fs::path& path, const Extent& from) {
   std::error_code error;
   const std::uintmax_t bytes = fs::file_size(path, error);
   return from.bytes == 0 || (!error && bytes >= from.bytes);

@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "gpt/base/crc32.h"
+#include "gpt/base/checksum.h"
 #include "gpt/base/error.h"
 #include "gpt/base/strings.h"
 #include "gpt/base/terminal.h"

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "gpt/base/crc32.h"
+#include "gpt/base/checksum.h"
 #include "gpt/base/error.h"
 
 #include "zip_records.h"

@@ -5,9 +5,9 @@
 #include "gpt/base/error.h"
 #include "gpt/base/files.h"
 #include "gpt/base/json.h"
-#include "gpt/base/small_file.h"
 #include "gpt/base/strings.h"
 #include "gpt/base/terminal.h"
+#include "gpt/kernels/ops/layer_norm_epsilon.h"
 
 namespace gpt {
 
@@ -76,7 +76,7 @@ ModelShape read_hf_config(const std::filesystem::path& path) {
   require(json, "scale_attn_by_inverse_layer_idx", false, where);
   require(json, "add_cross_attention", false, where);
   require(json, "tie_word_embeddings", true, where);
-  require(json, "layer_norm_epsilon", 1e-5, where);
+  require(json, "layer_norm_epsilon", kLayerNormEpsilon, where);
   return shape;
 }
 
@@ -107,7 +107,7 @@ std::string hf_config_json(const ModelShape& shape) {
     json[key] = shape.config.dropout;
   json["bos_token_id"] = json["eos_token_id"] = end_of_text(shape);
   json["initializer_range"] = 0.02;
-  json["layer_norm_epsilon"] = 1e-5;
+  json["layer_norm_epsilon"] = kLayerNormEpsilon;
   json["n_ctx"] = json["n_positions"] = shape.block_size;
   json["n_embd"] = shape.config.n_embd;
   json["n_head"] = shape.config.n_head;

@@ -35,10 +35,9 @@ bool is_conv1d(const std::string& name) {
 }
 
 std::filesystem::path hf_weights_file(const std::filesystem::path& folder) {
-  std::error_code ignored;
   for (const std::string file : {kSingle, kPickled})
     for (const fs::path& name : {folder / file, folder / (file + kIndex)})
-      if (fs::exists(name, ignored)) return name;
+      if (file_exists(name)) return name;
   return {};
 }
 
@@ -100,9 +99,8 @@ void HfFolder::index_tensors() {
 }
 
 std::filesystem::path HfFolder::tokenizer_folder() const {
-  std::error_code ignored;
   for (const char* name : {"tokenizer.json", "merges.txt", "vocab.bpe"})
-    if (fs::exists(folder_ / name, ignored)) return folder_;
+    if (file_exists(folder_ / name)) return folder_;
   return {};
 }
 

@@ -9,8 +9,8 @@
 #include <nlohmann/json.hpp>
 
 #include "gpt/base/error.h"
+#include "gpt/base/files.h"
 #include "gpt/base/json.h"
-#include "gpt/base/small_file.h"
 #include "gpt/base/strings.h"
 #include "gpt/base/terminal.h"
 

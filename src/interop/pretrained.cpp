@@ -7,7 +7,6 @@
 
 #include "gpt/base/error.h"
 #include "gpt/base/files.h"
-#include "gpt/base/small_file.h"
 #include "gpt/base/strings.h"
 #include "gpt/base/user_folders.h"
 #include "gpt/interop/hf_folder.h"
@@ -31,8 +30,7 @@ const std::map<std::string, Facts>& known_models() {
 }
 
 bool holds_model(const fs::path& folder) {
-  std::error_code ignored;
-  return fs::exists(folder / "config.json", ignored) && !hf_weights_file(folder).empty();
+  return file_exists(folder / "config.json") && !hf_weights_file(folder).empty();
 }
 
 std::optional<fs::path> hub_cache() {
@@ -51,7 +49,7 @@ std::string hub_cache_text() {
 // models--OWNER--NAME/{refs/main, snapshots/REVISION/...}: the revision that main names, else any.
 std::optional<fs::path> cached_model(const fs::path& model) {
   std::error_code error;
-  if (fs::exists(model / "refs/main", error)) {
+  if (file_exists(model / "refs/main")) {
     std::string revision = read_small_file(model / "refs/main", 4096, "the name of a revision");
     while (!revision.empty() && std::isspace(static_cast<unsigned char>(revision.back())))
       revision.pop_back();
@@ -108,7 +106,7 @@ std::unique_ptr<WeightSource> open_weights(const std::string& init_from,
   }
   std::error_code ignored;
   if (fs::is_directory(init_from, ignored)) return std::make_unique<HfFolder>(init_from);
-  if (fs::exists(init_from, ignored)) return std::make_unique<NanogptCheckpoint>(init_from);
+  if (file_exists(init_from)) return std::make_unique<NanogptCheckpoint>(init_from);
   throw InputError("init_from=" + init_from +
                    ": no such file or folder; expected a Hugging Face folder or nanoGPT's ckpt.pt");
 }

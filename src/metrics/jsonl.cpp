@@ -34,6 +34,21 @@ std::string last_line(const std::filesystem::path& path, std::uint64_t size) {
   return line;
 }
 
+// Cuts off half a line at the end of a file. Where only the newline is missing, the line stays.
+void mend_end(const std::filesystem::path& path) {
+  OutputFile file(path, OutputFile::kAppend);
+  try {
+    const std::uint64_t size = file.size();
+    const std::string line = last_line(path, size);
+    if (line.empty() || nlohmann::json::accept(line)) return;
+    file.truncate(size - line.size());
+    log_warning(concat(path.string(), ": its last line was cut short, by a full disk or a killed ",
+                       "process; its ", line.size(), " bytes were removed"));
+  } catch (const IoError& error) {
+    log_warning(error.what());
+  }
+}
+
 }  // namespace
 
 JsonlMetrics::JsonlMetrics(const std::filesystem::path& file) {
@@ -41,32 +56,30 @@ JsonlMetrics::JsonlMetrics(const std::filesystem::path& file) {
 }
 
 JsonlMetrics::~JsonlMetrics() {
-  const auto lines = std::count(waiting_.begin(), waiting_.end(), '\n') + lost_;
-  if (lines > 0) log_warning(concat(path_.string(), ": ", lines, " lines could not be written"));
+  const std::int64_t lines = lines_.waiting() + lines_.take_lost();
+  if (lines > 0)
+    log_warning(concat(lines_.path().string(), ": ", lines, " lines could not be written"));
 }
 
 void JsonlMetrics::open(const std::filesystem::path& file) {
-  path_ = file;
-  file_.emplace(path_, OutputFile::kAppend);
-  torn_ = false;
-  mend_end();
+  mend_end(file);
+  attempt([&] { lines_.open(file); });
 }
 
-// Only a newline may be missing: such a line is kept.
-void JsonlMetrics::mend_end() {
+// Lines that cannot be written cost a warning, and that they can be again is said, too.
+template <class Work>
+void JsonlMetrics::attempt(const Work& work) {
+  const bool failed = lines_.failing();
   try {
-    const std::uint64_t size = file_->size();
-    const std::string line = last_line(path_, size);
-    if (line.empty()) return;
-    torn_ = true;
-    if (nlohmann::json::accept(line)) return;
-    file_->truncate(size - line.size());
-    torn_ = false;
-    log_warning(concat(path_.string(), ": its last line was cut short, by a full disk or a killed ",
-                       "process; its ", line.size(), " bytes were removed"));
+    work();
   } catch (const IoError& error) {
-    log_warning(error.what());
+    if (!lines_.failing()) throw;
+    log_warning(std::string(error.what()) + "; training continues, metrics are written later");
   }
+  if (!failed || lines_.failing()) return;
+  const std::int64_t lost = lines_.take_lost();
+  log_info(concat(lines_.path().string(), ": metrics are written again; ",
+                  lost > 0 ? concat(lost, " lines were lost") : "no line was lost"));
 }
 
 void JsonlMetrics::write(std::string_view event, const std::vector<Entry>& entries) {
@@ -77,45 +90,8 @@ void JsonlMetrics::write(std::string_view event, const std::vector<Entry>& entri
       static_cast<double>(std::chrono::duration_cast<std::chrono::milliseconds>(now).count()) / 1e3;
   for (const auto& [key, value] : entries)
     std::visit([&, name = key](const auto& v) { line[std::string(name)] = v; }, value);
-  keep_for_later(line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
-  if (!file_) return;
-  try {
-    append(waiting_);
-    waiting_.clear();
-  } catch (const IoError& error) {
-    if (failures_++ == 0)
-      log_warning(std::string(error.what()) + "; training continues, metrics are written later");
-    return;
-  }
-  if (failures_ > 0)
-    log_info(concat(path_.string(), ": metrics are written again; ",
-                    lost_ > 0 ? concat(lost_, " lines were lost") : "no line was lost"));
-  failures_ = lost_ = 0;
-}
-
-void JsonlMetrics::keep_for_later(std::string line) {
-  constexpr std::size_t kMost = std::size_t{1} << 20;
-  while (!waiting_.empty() && waiting_.size() + line.size() > kMost) {
-    waiting_.erase(0, waiting_.find('\n') + 1);
-    ++lost_;
-  }
-  waiting_ += std::move(line);
-}
-
-// All of them or, where that fails, none.
-void JsonlMetrics::append(const std::string& lines) {
-  const std::uint64_t before = file_->size();
-  try {
-    file_->write((torn_ ? "\n" : "") + lines);
-    torn_ = false;
-  } catch (const IoError&) {
-    try {
-      file_->truncate(before);
-    } catch (const IoError&) {
-      torn_ = true;  // the next write ends the half line first
-    }
-    throw;
-  }
+  attempt(
+      [&] { lines_.write(line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)); });
 }
 
 }  // namespace gpt

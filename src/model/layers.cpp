@@ -2,6 +2,7 @@
 
 #include "gpt/kernels/ops/attention.h"
 #include "gpt/kernels/ops/dropout.h"
+#include "gpt/kernels/ops/layer_norm_epsilon.h"
 
 namespace gpt {
 
@@ -44,7 +45,7 @@ LayerNorm::LayerNorm(const TensorMap& tensors, const std::string& prefix)
 
 at::Tensor LayerNorm::operator()(const at::Tensor& x) const {
   return at::layer_norm(x, weight_C.sizes(), weight_C,
-                        bias_C.defined() ? std::optional(bias_C) : std::nullopt, kEpsilon);
+                        bias_C.defined() ? std::optional(bias_C) : std::nullopt, kLayerNormEpsilon);
 }
 
 SelfAttention::SelfAttention(const ModelConfig& config, const TensorMap& tensors,

@@ -2,8 +2,6 @@
 
 #include <map>
 
-#include "unicode_ranges.h"
-
 namespace gpt {
 
 const CharClasses& CharClasses::get() {

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 namespace gpt {
@@ -26,5 +27,14 @@ class CharClasses {
   std::array<std::uint16_t, 0x1100> block_of_;
   std::vector<CharClass> blocks_;
 };
+
+// The generated tables behind it, in the order of code points (scripts/make_unicode_ranges.py).
+struct CodeRange {
+  char32_t first, last;
+};
+
+extern const std::span<const CodeRange> kLetterRanges;
+extern const std::span<const CodeRange> kNumberRanges;
+extern const std::span<const CodeRange> kSpaceRanges;
 
 }  // namespace gpt

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "gpt/base/error.h"
+#include "gpt/base/files.h"
 #include "gpt/base/json.h"
 #include "gpt/base/strings.h"
 #include "gpt/base/user_folders.h"
@@ -24,8 +25,7 @@ std::unique_ptr<Tokenizer> open_gpt2() {
   if (file.empty())
     throw InputError(concat("tokenizer gpt2: ", no_cache_folder(), ", as for scripts/setup of ",
                             "gpttrain's sources, which fetches the vocabulary,", kOrAFile));
-  std::error_code ignored;
-  if (!fs::exists(file, ignored))
+  if (!file_exists(file))
     throw InputError(concat(
         "tokenizer gpt2: ", file.string(),
         " is not there; run scripts/setup of gpttrain's sources, which fetches it,", kOrAFile));
@@ -67,8 +67,7 @@ fs::path gpt2_vocabulary_file() {
 
 std::unique_ptr<Tokenizer> open_tokenizer(const std::string& name_or_path) {
   if (name_or_path == "gpt2") return open_gpt2();
-  std::error_code ignored;
-  if (!fs::exists(name_or_path, ignored))
+  if (!file_exists(name_or_path))
     throw InputError(concat("tokenizer ", name_or_path,
                             ": no such file; expected gpt2 or a vocabulary (vocab.bpe, "
                             "tokenizer.json, *.tiktoken or a folder that holds one)"));

@@ -1,6 +1,6 @@
 // Unicode 16.0: \p{L}, \p{N} and \s as tiktoken 0.14.0 has them, first and last code points.
 // Made by scripts/make_unicode_ranges.py; do not edit.
-#include "unicode_ranges.h"
+#include "char_class.h"
 
 namespace gpt {
 

@@ -3,10 +3,13 @@
 
 #include <array>
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
+
+#include <nlohmann/json_fwd.hpp>
 
 #include "gpt/text/bpe_vocabulary.h"
 
@@ -55,5 +58,14 @@ class VocabularyBuilder {
 
 // Bytes for an error message: GPT-2's letters, cut short.
 std::string shown_token(std::string_view bytes);
+
+// What to do about a file of a vocabulary that is no such file.
+inline constexpr std::string_view kFetchAgain = "fetch it again";
+
+// The "vocab" object that encoder.json, vocab.json and tokenizer.json have in common.
+// Adds all of {"token in GPT-2's letters": id, ...}. <|endoftext|>, the tokens in `special` and any
+// that GPT-2's letters cannot write are special ones.
+void add_vocab_json(const nlohmann::json& vocab, const std::string& origin,
+                    const std::map<std::string, std::int64_t>& special, VocabularyBuilder& builder);
 
 }  // namespace gpt

@@ -2,7 +2,6 @@
 
 #include "gpt/base/error.h"
 #include "gpt/base/files.h"
-#include "gpt/base/small_file.h"
 #include "gpt/text/bpe_vocabulary.h"
 
 namespace gpt {

@@ -1,5 +1,3 @@
-#include "vocabulary_json.h"
-
 #include <algorithm>
 
 #include <nlohmann/json.hpp>
@@ -10,6 +8,7 @@
 #include "gpt/text/tokenizer.h"
 
 #include "byte_alphabet.h"
+#include "vocabulary_builder.h"
 
 namespace gpt {
 

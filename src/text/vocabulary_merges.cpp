@@ -9,7 +9,6 @@
 #include "byte_alphabet.h"
 #include "text_lines.h"
 #include "vocabulary_builder.h"
-#include "vocabulary_json.h"
 
 namespace gpt {
 

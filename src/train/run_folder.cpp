@@ -4,8 +4,8 @@
 #include <utility>
 
 #include "gpt/base/error.h"
+#include "gpt/base/files.h"
 #include "gpt/base/log.h"
-#include "gpt/base/log_file.h"
 #include "gpt/base/strings.h"
 #include "gpt/train/run_lock.h"
 
@@ -36,8 +36,7 @@ void RunFolder::claim() {
   const bool ours = lock_->is_at(lock_path_);
   if (ours && whole_) return;
   if (!ours) {
-    std::error_code ignored;
-    if (fs::exists(fs::symlink_status(lock_path_, ignored))) {
+    if (present(lock_path_)) {
       std::string owner;
       const auto lock = FileLock::try_lock(lock_path_, &owner);
       // Some network file systems give one file several numbers; what it says is ours then.

@@ -13,6 +13,7 @@
 namespace gpt {
 namespace {
 
+using testing::Environment;
 using testing::Finished;
 using testing::run;
 using testing::TempDir;
@@ -247,7 +248,7 @@ TEST(Doctor, ReportsThisMachineAsJson) {
   EXPECT_GT(json.at("memory").at("total").get<std::uint64_t>(), kGiB);
   EXPECT_GT(json.at("cpu").at("cores").get<int>(), 0);
   EXPECT_TRUE(json.at("disk").at("out_dir").at("writable").get<bool>());
-  EXPECT_FALSE(json.at("cpu").at("products").get<std::string>().empty());
+  EXPECT_FALSE(json.at("cpu").at("gemm_backend").get<std::string>().empty());
 
   const Finished planned = run(dir, {"doctor", "--json", "--device=cpu", "--n_layer=2",
                                      "--n_embd=64", "--n_head=2", "--block_size=64"});
@@ -257,11 +258,11 @@ TEST(Doctor, ReportsThisMachineAsJson) {
   EXPECT_EQ(plan.at("config").at("n_layer"), 2);
 }
 
-// Our own products are for vectors that this setting rules out.
+// The native GEMM is for vectors that this setting rules out.
 TEST(Doctor, NamesWhoseProductsTheCpuComputesWith) {
   const TempDir dir;
-  const testing::Environment narrow("ATEN_CPU_CAPABILITY", "default");
-  EXPECT_TRUE(std::regex_search(run(dir, {"doctor"}).out, std::regex("products +MKL's\n")));
+  const Environment narrow("ATEN_CPU_CAPABILITY", "default");
+  EXPECT_TRUE(std::regex_search(run(dir, {"doctor"}).out, std::regex("GEMM +MKL's\n")));
 }
 
 TEST(Doctor, AWrongConfigIsInTheReport) {
@@ -285,9 +286,8 @@ TEST(Doctor, ExitsWith1WhereNothingFits) {
 
 TEST(Doctor, AsksTheDriver) {
   const TempDir dir;
-  setenv("LD_LIBRARY_PATH", fs::path(GPT_FAKE_NVML).parent_path().c_str(), 1);
+  const Environment libraries("LD_LIBRARY_PATH", fs::path(GPT_FAKE_NVML).parent_path().string());
   const Finished finished = run(dir, {"doctor"});
-  unsetenv("LD_LIBRARY_PATH");
   EXPECT_EQ(finished.code, 0) << finished.err;
   EXPECT_TRUE(has(finished.out, "580.95.05, runs CUDA up to 13.0")) << finished.out;
   EXPECT_TRUE(has(finished.out, "NVIDIA GeForce RTX 3060, compute capability 8.6, bf16"));

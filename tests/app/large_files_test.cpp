@@ -87,9 +87,9 @@ TEST(LargeFiles, AreRefusedByEachReaderThatWantsThemWhole) {
   // Only what it would save is lost with a state.
   const fs::path state = DatasetFolder::state("z");
   put_large(dir, state, 257);
-  const Finished anew = run(dir, {"prepare", "--out=z", "fox.txt"});
-  EXPECT_EQ(anew.code, 0) << anew.err;
-  EXPECT_NE(anew.err.find("a state of at most 256.00 MiB"), std::string::npos) << anew.err;
+  const Finished again = run(dir, {"prepare", "--out=z", "fox.txt"});
+  EXPECT_EQ(again.code, 0) << again.err;
+  EXPECT_NE(again.err.find("a state of at most 256.00 MiB"), std::string::npos) << again.err;
 }
 
 }  // namespace

@@ -17,7 +17,7 @@ bool has(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
 }
 
-// 1 MiB is less than the products with which the machine's peak rate is measured.
+// 1 MiB is less than the GEMMs with which the machine's peak rate is measured.
 TEST(MemoryLimit, CountsTheRunAndNotWhatIsMeasuredBefore) {
   const TempDir dir;
   prepare_tiny(dir);

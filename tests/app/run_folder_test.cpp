@@ -9,7 +9,6 @@
 #include <gtest/gtest.h>
 
 #include "gpt/base/log.h"
-#include "gpt/base/log_file.h"
 #include "gpt/checkpoint/store.h"
 
 #include "support/child.h"

@@ -1,6 +1,7 @@
 #include "gpt/base/checksum.h"
 
 #include <random>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -49,6 +50,29 @@ TEST(Checksum, PiecesEqualTheWhole) {
 TEST(Checksum, HexHasEightDigits) {
   EXPECT_EQ(hex32(0xE3069283u), "e3069283");
   EXPECT_EQ(hex32(0xAu), "0000000a");
+}
+
+// Bit by bit, as the definition has it.
+std::uint32_t crc32_by_bit(const std::string& text) {
+  std::uint32_t crc = ~0u;
+  for (const char c : text) {
+    crc ^= static_cast<unsigned char>(c);
+    for (int bit = 0; bit < 8; ++bit) crc = (crc >> 1) ^ (crc & 1 ? 0xEDB88320u : 0u);
+  }
+  return ~crc;
+}
+
+TEST(Crc32, HasTheCheckValue) {
+  EXPECT_EQ(crc32(bytes("123456789")), 0xCBF43926u);
+  EXPECT_EQ(crc32(bytes("")), 0u);
+}
+
+TEST(Crc32, EqualsTheDefinitionAtEveryLength) {
+  std::string text;
+  for (int i = 0; i < 100; ++i) {
+    EXPECT_EQ(crc32(bytes(text)), crc32_by_bit(text)) << text.size();
+    text += static_cast<char>(i * 37);
+  }
 }
 
 }  // namespace

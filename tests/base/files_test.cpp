@@ -91,6 +91,18 @@ TEST(Files, ShortWritesAreContinued) {
   EXPECT_EQ(calls, 4);
 }
 
+TEST(Files, ALinkThatLeadsNowhereIsPresentAndNoFile) {
+  const TempDir dir;
+  const fs::path file = dir.write("file", ""), link = dir / "link";
+  fs::create_symlink("nowhere", link);
+  EXPECT_TRUE(present(file) && file_exists(file));
+  EXPECT_TRUE(present(link));
+  EXPECT_FALSE(file_exists(link));
+  // Below a file, and of a name that no file system takes.
+  for (const fs::path& path : {dir / "none", file / "below", dir / std::string(5000, 'x')})
+    EXPECT_FALSE(present(path) || file_exists(path));
+}
+
 TEST(Files, FaultsCarryTheirErrno) {
   const TempDir dir;
   const auto path = dir.write("a", "x");

@@ -11,7 +11,6 @@
 
 #include "gpt/base/error.h"
 #include "gpt/base/files.h"
-#include "gpt/base/small_file.h"
 
 #include "support/error_text.h"
 #include "support/temp_dir.h"

@@ -11,18 +11,8 @@ namespace gpt {
 namespace {
 
 using testing::FileFaultGuard;
+using testing::full_after;
 using testing::TempDir;
-
-// Writes `space` more bytes and no further.
-FileFault full_after(std::size_t space) {
-  return [space](std::string_view call, const fs::path&, std::size_t* length) mutable {
-    if (call != "write") return 0;
-    if (space == 0) return ENOSPC;
-    *length = std::min(*length, space);
-    space -= *length;
-    return 0;
-  };
-}
 
 TEST(LineFile, LinesWaitForTheFile) {
   const TempDir dir;
@@ -45,10 +35,12 @@ TEST(LineFile, HalfALineIsNeverLeft) {
     EXPECT_TRUE(lines.failing());
     lines.write("third");  // is said once
     EXPECT_EQ(read_file(dir / "log"), "first\n");
+    EXPECT_EQ(lines.waiting(), 2);
   }
   lines.write("fourth");
   EXPECT_FALSE(lines.failing());
   EXPECT_EQ(lines.take_lost(), 0);
+  EXPECT_EQ(lines.waiting(), 0);
   EXPECT_EQ(read_file(dir / "log"), "first\nsecond\nthird\nfourth\n");
 }
 
@@ -57,10 +49,7 @@ TEST(LineFile, HalfALineThatCannotBeCutOffIsEnded) {
   LineFile lines;
   lines.open(dir / "log");
   {
-    const FileFaultGuard full(
-        [write = full_after(3)](std::string_view call, const fs::path& path, std::size_t* length) {
-          return call == "ftruncate" ? EIO : write(call, path, length);
-        });
+    const FileFaultGuard full(full_after(3, /*truncates=*/false));
     EXPECT_THROW(lines.write("first"), IoError);
   }
   lines.write("second");

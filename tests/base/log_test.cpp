@@ -10,24 +10,25 @@
 #include <gtest/gtest.h>
 
 #include "gpt/base/files.h"
-#include "gpt/base/log_file.h"
 
+#include "support/environment.h"
 #include "support/file_fault.h"
 #include "support/temp_dir.h"
 
 namespace gpt {
 namespace {
 
+using testing::Environment;
 using testing::FileFaultGuard;
 using testing::TempDir;
 
 // stderr of a fresh process: the level is read once.
-std::string logged(const char* level) {
+std::string logged(const std::optional<std::string>& level) {
   int ends[2];
   if (pipe(ends) != 0) std::abort();
   const pid_t child = fork();
   if (child == 0) {
-    level ? setenv("GPTTRAIN_LOG", level, 1) : unsetenv("GPTTRAIN_LOG");
+    const Environment environment("GPTTRAIN_LOG", level);
     dup2(ends[1], STDERR_FILENO);
     log_debug("d {}");
     log_info("i {0}");
@@ -47,7 +48,7 @@ std::string logged(const char* level) {
 TEST(Log, LevelsComeFromTheEnvironment) {
   const std::string error = "error: e\n", warning = "warning: w %s\n" + error,
                     info = "i {0}\n" + warning, debug = "debug: d {}\n" + info;
-  EXPECT_EQ(logged(nullptr), info);
+  EXPECT_EQ(logged(std::nullopt), info);
   EXPECT_EQ(logged("info"), info);
   EXPECT_EQ(logged("debug"), debug);
   EXPECT_EQ(logged("warning"), warning);

@@ -49,8 +49,7 @@ TEST(Programs, AreNotFoundInTheCurrentFolderOrRelativeOnes) {
 }
 
 TEST(Programs, WithoutAPathTheSystemsFoldersAreSearched) {
-  const Environment path("PATH", "");
-  unsetenv("PATH");
+  const Environment path("PATH", std::nullopt);
   const auto shell = find_program("sh");
   ASSERT_TRUE(shell);
   EXPECT_TRUE(shell->is_absolute());

@@ -14,6 +14,7 @@
 #include "gpt/base/files.h"
 #include "gpt/base/strings.h"
 
+#include "support/environment.h"
 #include "support/error_text.h"
 #include "support/file_fault.h"
 #include "support/gone_process.h"
@@ -22,17 +23,12 @@
 namespace gpt {
 namespace {
 
+using testing::Environment;
 using testing::error_text;
 using testing::FileFaultGuard;
 using testing::name_of_gone;
+using testing::names_in;
 using testing::TempDir;
-
-std::set<std::string> names_in(const fs::path& folder) {
-  std::set<std::string> names;
-  for (const auto& entry : fs::directory_iterator(folder))
-    names.insert(entry.path().filename().string());
-  return names;
-}
 
 void make(const fs::path& folder, const std::string& text) {
   fs::create_directories(folder);
@@ -88,8 +84,8 @@ TEST(Replacement, WhatMayNotGoStays) {
       const FileFaultGuard guard(exchange ? FileFault() : without_exchange());
       int asked = 0;
       EXPECT_EQ(error_text([&] {
-                  replace_folder(dir / "model", "2", [&](const fs::path& standing) {
-                    EXPECT_EQ(read_file(standing / "file"), "1");
+                  replace_folder(dir / "model", "2", [&](const fs::path& existing) {
+                    EXPECT_EQ(read_file(existing / "file"), "1");
                     if (asked++ == allowed) throw InputError("no");
                   });
                 }),
@@ -200,12 +196,10 @@ TEST(Place, IsFoundBehindLinksAndSlashes) {
 TEST(Place, TheCurrentAndTheHomeFolderAreProtected) {
   const TempDir dir;
   const fs::path before = fs::current_path(), real = fs::canonical(dir.path());
-  const char* home = std::getenv("HOME");
-  const std::string kept = home ? home : "";
   fs::create_directories(dir / "x/work/sub");
   fs::create_directories(dir / "y/home");
   fs::current_path(dir / "x/work");
-  setenv("HOME", (dir / "y/home").c_str(), 1);
+  const Environment home("HOME", (dir / "y/home").string());
   EXPECT_EQ(protected_place("/"), "the root of the file system");
   EXPECT_EQ(protected_place(real / "x/work"), "the current folder");
   EXPECT_EQ(protected_place(real / "x"), "above the current folder");
@@ -214,7 +208,6 @@ TEST(Place, TheCurrentAndTheHomeFolderAreProtected) {
   EXPECT_EQ(protected_place(real / "x/work/sub"), "");
   EXPECT_EQ(protected_place(real / "z"), "");
   fs::current_path(before);
-  home ? setenv("HOME", kept.c_str(), 1) : unsetenv("HOME");
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
-#include "gpt/base/small_file.h"
-
 #include <gtest/gtest.h>
+
+#include "gpt/base/files.h"
 
 #include "support/error_text.h"
 #include "support/temp_dir.h"

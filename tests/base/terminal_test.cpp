@@ -9,6 +9,8 @@
 
 #include "gpt/base/log.h"
 
+#include "support/environment.h"
+
 namespace gpt {
 namespace {
 
@@ -94,8 +96,7 @@ std::string shown(bool terminal, const char* term, const Work& work, int stream 
   if (terminal ? openpty(&ends[0], &ends[1], nullptr, nullptr, nullptr) : pipe(ends)) std::abort();
   const pid_t child = fork();
   if (child == 0) {
-    setenv("TERM", term, 1);
-    setenv("NO_COLOR", "1", 1);
+    const testing::Environment kind("TERM", term), plain("NO_COLOR", "1");
     dup2(ends[1], stream);
     work();
     _exit(0);

@@ -27,9 +27,8 @@ TEST(UserFolders, EmptyRelativeAndUnsetAreNowhere) {
   EXPECT_FALSE(user_cache_folder());
   const Environment relative("HOME", "home");
   EXPECT_FALSE(cache_folder());
-  unsetenv("HOME");
-  unsetenv("XDG_CACHE_HOME");
-  unsetenv("GPTTRAIN_CACHE");
+  const Environment unset_own("GPTTRAIN_CACHE", std::nullopt),
+      unset_xdg("XDG_CACHE_HOME", std::nullopt), unset_home("HOME", std::nullopt);
   EXPECT_FALSE(cache_folder());
   EXPECT_FALSE(user_cache_folder());
 }

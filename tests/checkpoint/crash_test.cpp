@@ -22,7 +22,7 @@ namespace gpt {
 namespace {
 
 using testing::FileFaultGuard;
-using testing::names_in;
+using testing::name_list;
 using testing::newest_tag;
 using testing::save;
 using testing::TempDir;
@@ -91,7 +91,7 @@ TEST(Crash, TheScenariosDoWhatTheySay) {
     const TempDir dir;
     const auto calls = calls_of(scenario, dir / "out");
     EXPECT_GT(calls.size(), 15u);
-    EXPECT_EQ(names_in(dir / "out"), scenario.after) << scenario.name;
+    EXPECT_EQ(name_list(dir / "out"), scenario.after) << scenario.name;
     EXPECT_EQ(newest_tag(dir / "out"), kNew) << scenario.name;
   }
 }
@@ -141,8 +141,8 @@ TEST(Crash, AnErrorAtAnyCallLeavesTheOlderOnes) {
         EXPECT_EQ(newest_tag(out), failed && !in_place ? kOld : kNew) << where;
         if (failed && !in_place) {
           EXPECT_EQ(CheckpointStore(out, 2).list(true).size(), scenario.before.size()) << where;
-          EXPECT_EQ(names_in(out).find(".tmp-"), std::string::npos) << where;
-          EXPECT_EQ(names_in(out).find(".old-"), std::string::npos) << where;
+          EXPECT_EQ(name_list(out).find(".tmp-"), std::string::npos) << where;
+          EXPECT_EQ(name_list(out).find(".old-"), std::string::npos) << where;
         }
         expect_recovery(out, failed && !in_place ? kOld : kNew, where);
       }
@@ -230,7 +230,7 @@ TEST(Crash, AFileSizeLimitIsAnError) {
     }
   });
   EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 77) << status;
-  EXPECT_EQ(names_in(dir.path()), "step_00000100");
+  EXPECT_EQ(name_list(dir.path()), "step_00000100");
   EXPECT_EQ(newest_tag(dir.path()), kOld);
 }
 
@@ -270,7 +270,7 @@ TEST(Crash, AFullDiskLeavesTheOlderOnes) {
     } catch (const IoError& error) {
       EXPECT_EQ(error.error(), ENOSPC) << when << ": " << error.what();
     }
-    EXPECT_EQ(names_in(dir / "out"), "step_00000100") << when;
+    EXPECT_EQ(name_list(dir / "out"), "step_00000100") << when;
     EXPECT_EQ(newest_tag(dir / "out"), kOld) << when;
   };
   {

@@ -21,7 +21,7 @@ namespace gpt {
 namespace {
 
 using testing::FileFaultGuard;
-using testing::names_in;
+using testing::name_list;
 using testing::newest_tag;
 using testing::save;
 using testing::TempDir;
@@ -62,7 +62,7 @@ fs::path place_of_old(const fs::path& out) {
 
 void expect_old(const fs::path& out, const std::string& where) {
   EXPECT_EQ(newest_tag(out), kOld) << where;
-  EXPECT_EQ(names_in(out), "config.json metrics.jsonl step_00000100 step_00000200 train.log")
+  EXPECT_EQ(name_list(out), "config.json metrics.jsonl step_00000100 step_00000200 train.log")
       << where;
   EXPECT_EQ(read_file(out / "metrics.jsonl"), "old") << where;
   EXPECT_EQ(read_file(out / "config.json"), "old") << where;
@@ -72,7 +72,7 @@ void expect_old(const fs::path& out, const std::string& where) {
 void expect_new(const fs::path& out, const std::string& where) {
   EXPECT_EQ(newest_tag(out), kNew) << where;
   const fs::path place = place_of_old(out);
-  EXPECT_EQ(names_in(out),
+  EXPECT_EQ(name_list(out),
             "config.json metrics.jsonl " + place.filename().string() + " step_00000100 train.log")
       << where;
   EXPECT_EQ(read_file(out / "metrics.jsonl").substr(0, 3), "new") << where;

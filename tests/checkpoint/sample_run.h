@@ -7,6 +7,8 @@
 
 #include "gpt/checkpoint/store.h"
 
+#include "support/temp_dir.h"
+
 namespace gpt::testing {
 
 class SampleTensors {
@@ -69,13 +71,10 @@ inline std::int64_t newest_tag(const fs::path& out_dir) {
   return info ? tag_of(*info) : -2;
 }
 
-// Sorted, separated by spaces.
-inline std::string names_in(const fs::path& folder) {
-  std::set<std::string> names;
-  for (const auto& entry : fs::directory_iterator(folder))
-    names.insert(entry.path().filename().string());
+// The names in a folder, sorted, separated by spaces.
+inline std::string name_list(const fs::path& folder) {
   std::string text;
-  for (const std::string& name : names) text += (text.empty() ? "" : " ") + name;
+  for (const std::string& name : names_in(folder)) text += (text.empty() ? "" : " ") + name;
   return text;
 }
 

@@ -20,8 +20,8 @@ namespace {
 
 using testing::FileFaultGuard;
 using testing::name_from_elsewhere;
+using testing::name_list;
 using testing::name_of_gone;
-using testing::names_in;
 using testing::newest_tag;
 using testing::save;
 using testing::tag_of;
@@ -41,8 +41,8 @@ TEST(CheckpointStore, SavesAndFindsTheNewest) {
   CheckpointStore store(dir / "out", 2);
   save(store, 100, 1);
   save(store, 200, 2);
-  EXPECT_EQ(names_in(dir / "out"), "step_00000100 step_00000200");
-  EXPECT_EQ(names_in(dir / "out/step_00000200"),
+  EXPECT_EQ(name_list(dir / "out"), "step_00000100 step_00000200");
+  EXPECT_EQ(name_list(dir / "out/step_00000200"),
             "manifest.json model.safetensors optimizer.safetensors");
   const auto newest = store.newest_good();
   ASSERT_TRUE(newest);
@@ -69,11 +69,7 @@ TEST(CheckpointStore, SavesOnAFileSystemThatReportsNoSize) {
   if (mount("none", dir.path().c_str(), "ramfs", 0, nullptr) != 0)
     GTEST_SKIP() << "may not mount a ramfs";
   CheckpointStore store(dir / "out", 2);
-  try {
-    save(store, 100, 1);
-  } catch (const IoError& error) {
-    ADD_FAILURE() << error.what();
-  }
+  EXPECT_EQ(testing::error_text<IoError>([&] { save(store, 100, 1); }), "");
   EXPECT_EQ(newest_tag(dir / "out"), 1);
   umount2(dir.path().c_str(), MNT_DETACH);
 }
@@ -84,11 +80,7 @@ TEST(CheckpointStore, SavesWhereLittleIsReportedAndEnoughIsThere) {
   if (mount("tmpfs", dir.path().c_str(), "tmpfs", 0, "size=512k") != 0)
     GTEST_SKIP() << "may not mount a tmpfs";
   CheckpointStore store(dir / "out", 2);
-  try {
-    save(store, 100, 1);
-  } catch (const IoError& error) {
-    ADD_FAILURE() << error.what();
-  }
+  EXPECT_EQ(testing::error_text<IoError>([&] { save(store, 100, 1); }), "");
   EXPECT_EQ(newest_tag(dir / "out"), 1);
   umount2(dir.path().c_str(), MNT_DETACH);
 }
@@ -99,7 +91,7 @@ TEST(CheckpointStore, KeepsAsManyAsItIsTold) {
     const TempDir dir;
     CheckpointStore store(dir / "out", keep);
     for (std::int64_t step = 1; step <= 4; ++step) save(store, step, step);
-    EXPECT_EQ(names_in(dir / "out"), "step_00000001 step_00000002 step_00000003 step_00000004")
+    EXPECT_EQ(name_list(dir / "out"), "step_00000001 step_00000002 step_00000003 step_00000004")
         << keep;
   }
 }
@@ -135,11 +127,11 @@ TEST(CheckpointStore, KeepsTheNewestAndTheBest) {
   save(store, 100, 1);
   save(store, 200, 2, /*best=*/true);
   for (std::int64_t step = 300; step <= 600; step += 100) save(store, step, step);
-  EXPECT_EQ(names_in(dir.path()), "step_00000200 step_00000500 step_00000600");
+  EXPECT_EQ(name_list(dir.path()), "step_00000200 step_00000500 step_00000600");
   ASSERT_TRUE(store.best_good());
   EXPECT_EQ(store.best_good()->step, 200);
   save(store, 700, 7, /*best=*/true);
-  EXPECT_EQ(names_in(dir.path()), "step_00000600 step_00000700");
+  EXPECT_EQ(name_list(dir.path()), "step_00000600 step_00000700");
   EXPECT_EQ(store.best_good()->step, 700);
 }
 
@@ -147,14 +139,14 @@ TEST(CheckpointStore, AtLeastTwoStay) {
   const TempDir dir;
   CheckpointStore store(dir.path(), 0);
   for (std::int64_t step = 1; step <= 4; ++step) save(store, step, step);
-  EXPECT_EQ(names_in(dir.path()), "step_00000003 step_00000004");
+  EXPECT_EQ(name_list(dir.path()), "step_00000003 step_00000004");
 }
 
 TEST(CheckpointStore, WhatWasJustSavedStaysEvenIfItIsNotTheNewest) {
   const TempDir dir;
   CheckpointStore store(dir.path(), 2);
   for (const std::int64_t step : {300, 400, 100}) save(store, step, step);
-  EXPECT_EQ(names_in(dir.path()), "step_00000100 step_00000300 step_00000400");
+  EXPECT_EQ(name_list(dir.path()), "step_00000100 step_00000300 step_00000400");
 }
 
 // A flipped byte leaves the sizes right; such a checkpoint must not push out a good one.
@@ -170,9 +162,9 @@ TEST(CheckpointStore, DamagedOnesDoNotCountAsKept) {
   write_bytes(file, bytes);
   CheckpointStore store(dir.path(), 2);
   save(store, 300, 300);
-  EXPECT_EQ(names_in(dir.path()), "step_00000100 step_00000200 step_00000300");
+  EXPECT_EQ(name_list(dir.path()), "step_00000100 step_00000200 step_00000300");
   save(store, 400, 400);
-  EXPECT_EQ(names_in(dir.path()), "step_00000300 step_00000400");
+  EXPECT_EQ(name_list(dir.path()), "step_00000300 step_00000400");
 }
 
 TEST(CheckpointStore, TheSameStepAgainReplacesTheOld) {
@@ -181,7 +173,7 @@ TEST(CheckpointStore, TheSameStepAgainReplacesTheOld) {
   save(store, 100, 1);
   save(store, 200, 2);
   save(store, 200, 3);
-  EXPECT_EQ(names_in(dir.path()), "step_00000100 step_00000200");
+  EXPECT_EQ(name_list(dir.path()), "step_00000100 step_00000200");
   EXPECT_EQ(newest_tag(dir.path()), 3);
 }
 
@@ -192,7 +184,7 @@ TEST(CheckpointStore, ADamagedOneOfTheSameStepIsReplaced) {
   save(store, 200, 2);
   fs::remove(dir / "step_00000200/manifest.json");
   save(store, 200, 3);
-  EXPECT_EQ(names_in(dir.path()), "step_00000100 step_00000200");
+  EXPECT_EQ(name_list(dir.path()), "step_00000100 step_00000200");
   EXPECT_EQ(newest_tag(dir.path()), 3);
 }
 
@@ -205,7 +197,7 @@ TEST(CheckpointStore, AnOldNameIsStillACandidate) {
   fs::rename(dir / "step_00000200", name_of_gone(dir / "step_00000200", TemporaryKind::kOld));
   EXPECT_EQ(newest_tag(dir.path()), 2);
   store.clean_leftovers();
-  EXPECT_EQ(names_in(dir.path()), "step_00000100 step_00000200");
+  EXPECT_EQ(name_list(dir.path()), "step_00000100 step_00000200");
   EXPECT_EQ(newest_tag(dir.path()), 2);
 }
 
@@ -217,7 +209,7 @@ TEST(CheckpointStore, CleaningPrefersTheGoodOfTwo) {
   save(store, 100, 1);
   fs::create_directory(dir / "step_00000200");  // damaged: it is empty
   store.clean_leftovers();
-  EXPECT_EQ(names_in(dir.path()), "step_00000100 step_00000200");
+  EXPECT_EQ(name_list(dir.path()), "step_00000100 step_00000200");
   EXPECT_EQ(newest_tag(dir.path()), 2);
 }
 
@@ -233,7 +225,7 @@ TEST(CheckpointStore, CleaningRemovesLeftoversOnly) {
   fs::create_directories(elsewhere);
   dir.write("config.json", "{}");
   store.clean_leftovers();
-  EXPECT_EQ(names_in(dir.path()),
+  EXPECT_EQ(name_list(dir.path()),
             "config.json mine.tmp-1 step_00000100 " + elsewhere.filename().string());
 }
 
@@ -283,7 +275,7 @@ TEST(CheckpointStore, TooLittleSpaceIsSaidAndLeavesTheOlderOnes) {
   const std::string said = ::testing::internal::GetCapturedStderr();
   EXPECT_NE(said.find("of free space are reported, a checkpoint takes 5.00 MiB"), said.npos)
       << said;
-  EXPECT_EQ(names_in(dir / "out"), "step_00000100");
+  EXPECT_EQ(name_list(dir / "out"), "step_00000100");
   EXPECT_EQ(newest_tag(dir / "out"), 1);
   umount2(dir.path().c_str(), MNT_DETACH);
 }

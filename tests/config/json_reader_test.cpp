@@ -6,6 +6,7 @@
 
 #include "gpt/base/error.h"
 
+#include "config/mutation.h"
 #include "support/error_text.h"
 #include "support/temp_dir.h"
 
@@ -143,14 +144,7 @@ TEST(JsonReader, SurvivesMutations) {
   std::mt19937 random(7);
   int refused = 0;
   for (int round = 0; round < 5000; ++round) {
-    std::string text = seed;
-    for (int i = 0; i < 3; ++i) {
-      const std::size_t at = random() % text.size();
-      if (random() % 3 == 0)
-        text.erase(at, 1 + random() % 5);
-      else
-        text.insert(at, 1, bytes[random() % bytes.size()]);
-    }
+    const std::string text = testing::mutated(seed, bytes, random);
     try {
       parse_json_config(text, "x.json");
     } catch (const InputError& error) {

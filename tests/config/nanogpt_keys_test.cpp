@@ -81,8 +81,8 @@ TEST(NanoGptKeys, AliasesNameKeysAndAreNone) {
   }
 }
 
-// A member that is not a FIELD would be invisible to every door. Sections are aggregates, so the
-// number of initializers they take is their number of members.
+// A member that is not a FIELD would be invisible to every reader of options. Sections are
+// aggregates, so the number of initializers they take is their number of members.
 struct Whatever {
   template <class T>
   operator T() const;

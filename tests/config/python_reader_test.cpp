@@ -11,6 +11,7 @@
 #include "gpt/config/settings.h"
 #include "gpt/config/validate.h"
 
+#include "config/mutation.h"
 #include "support/error_text.h"
 #include "support/temp_dir.h"
 
@@ -343,14 +344,7 @@ TEST(PythonReader, SurvivesMutations) {
   std::mt19937 random(7);
   int refused = 0;
   for (int round = 0; round < 5000; ++round) {
-    std::string text = seed;
-    for (int i = 0; i < 3; ++i) {
-      const std::size_t at = random() % text.size();
-      if (random() % 3 == 0)
-        text.erase(at, 1 + random() % 5);
-      else
-        text.insert(at, 1, bytes[random() % bytes.size()]);
-    }
+    const std::string text = testing::mutated(seed, bytes, random);
     try {
       parse(text);
     } catch (const InputError& error) {

@@ -10,10 +10,14 @@
 #include "gpt/base/strings.h"
 #include "gpt/data/batch_sampler.h"
 
-#include "support/temp_folder.h"
+#include "support/error_text.h"
+#include "support/temp_dir.h"
 
 namespace gpt {
 namespace {
+
+using testing::error_text;
+using testing::TempDir;
 
 constexpr std::int64_t kBlock = 8;
 constexpr std::int64_t kVocabulary = 1000;
@@ -54,7 +58,7 @@ class PrefetcherTest : public ::testing::Test {
     return file;
   }
 
-  const TempFolder folder_;
+  const TempDir folder_;
   std::vector<std::uint16_t> tokens_ = std::vector<std::uint16_t>(3000);
   std::unique_ptr<TokenFile> file_;
   BatchSampler sampler_{at::make_generator<at::CPUGeneratorImpl>(1337)};
@@ -71,10 +75,9 @@ TEST_F(PrefetcherTest, MakeBatchReachesBothEndsOfTheFileButNotBeyond) {
   const at::Tensor ends = at::tensor({std::int64_t{0}, file_->size() - kBlock - 1});
   expect_windows(make_batch(*file_, ends, 0, kBlock, at::kCPU), ends, 0);
   for (const std::int64_t outside : {std::int64_t{-1}, file_->size() - kBlock}) {
-    EXPECT_EQ(
-        error_of<Error>([&] { make_batch(*file_, at::tensor({outside}), 0, kBlock, at::kCPU); }),
-        concat(file_->path().string(), ": a window of 8 + 1 tokens at ", outside,
-               " leaves the file of 3000 tokens"));
+    EXPECT_EQ(error_text([&] { make_batch(*file_, at::tensor({outside}), 0, kBlock, at::kCPU); }),
+              concat(file_->path().string(), ": a window of 8 + 1 tokens at ", outside,
+                     " leaves the file of 3000 tokens"));
   }
 }
 
@@ -82,7 +85,8 @@ TEST_F(PrefetcherTest, ATokenOutsideTheVocabularyIsNeverPassedOn) {
   const auto bad = file_that_went_bad();
   make_batch(*bad, at::tensor({std::int64_t{41}}), 0, kBlock, at::kCPU);  // tokens 41 to 49
   for (const std::int64_t offset : {42, 50}) {  // as the last target, as the first input
-    EXPECT_EQ(error_of([&] { make_batch(*bad, at::tensor({offset}), 0, kBlock, at::kCPU); }),
+    EXPECT_EQ(error_text<InputError>(
+                  [&] { make_batch(*bad, at::tensor({offset}), 0, kBlock, at::kCPU); }),
               bad->path().string() +
                   ": token 50 (byte 100) is 32513, but vocab_size is 1000; set vocab_size to the "
                   "dataset's, or make the dataset again");
@@ -123,14 +127,15 @@ TEST_F(PrefetcherTest, AnErrorComesAtItsPlaceAndTheRestFollows) {
   feed.request(*bad, at::tensor({std::int64_t{0}, std::int64_t{50}, std::int64_t{60}}), 1);
   feed.request(*file_, good, 4);
   EXPECT_EQ(feed.take().sequence_B[0].item<std::int64_t>(), 0);
-  EXPECT_NE(error_of([&] { feed.take(); }).find("bad.bin: token 50"), std::string::npos);
+  EXPECT_NE(error_text<InputError>([&] { feed.take(); }).find("bad.bin: token 50"),
+            std::string::npos);
   EXPECT_EQ(feed.take().sequence_B[0].item<std::int64_t>(), 2);
   expect_windows(feed.take(), good, 0);
 }
 
 TEST_F(PrefetcherTest, TakingWithoutARequestIsAnError) {
   Prefetcher feed(kBlock, at::kCPU);
-  EXPECT_EQ(error_of<Error>([&] { feed.take(); }), "a batch was taken that nobody requested");
+  EXPECT_EQ(error_text([&] { feed.take(); }), "a batch was taken that nobody requested");
 }
 
 TEST_F(PrefetcherTest, ClearDropsWhatIsPending) {

@@ -2,13 +2,17 @@
 
 #include "gpt/base/strings.h"
 
-#include "support/temp_folder.h"
+#include "support/error_text.h"
+#include "support/temp_dir.h"
 
 namespace gpt {
 namespace {
 
+using testing::error_text;
+using testing::TempDir;
+
 std::string open_error(const fs::path& path, std::int64_t block_size, std::int64_t vocab_size) {
-  return error_of([&] { TokenFile(path, block_size, vocab_size); });
+  return error_text<InputError>([&] { TokenFile(path, block_size, vocab_size); });
 }
 
 std::vector<std::int64_t> tokens_of(const TokenFile& file) {
@@ -18,7 +22,7 @@ std::vector<std::int64_t> tokens_of(const TokenFile& file) {
 }
 
 TEST(TokenFile, MapsTokens) {
-  const TempFolder folder;
+  const TempDir folder;
   const auto path = folder.write_tokens("train.bin", {1, 256, 65535, 0});
   const TokenFile file(path, 3, 65536);
   ASSERT_EQ(file.size(), 4);
@@ -27,13 +31,13 @@ TEST(TokenFile, MapsTokens) {
 }
 
 TEST(TokenFile, TokensAreLittleEndian) {
-  const TempFolder folder;
+  const TempDir folder;
   const TokenFile file(folder.write("train.bin", std::string("\x02\x01\x00\x00", 4)), 1, 50304);
   EXPECT_EQ(tokens_of(file)[0], 0x0102);
 }
 
 TEST(TokenFile, MissingFileAndFolder) {
-  const TempFolder folder;
+  const TempDir folder;
   EXPECT_EQ(open_error(folder / "val.bin", 4, 65),
             (folder / "val.bin").string() +
                 ": No such file or directory; make the dataset with gpttrain prepare, or correct "
@@ -46,7 +50,7 @@ TEST(TokenFile, MissingFileAndFolder) {
 }
 
 TEST(TokenFile, OddSize) {
-  const TempFolder folder;
+  const TempDir folder;
   const auto path = folder.write("train.bin", "1234567");
   EXPECT_EQ(open_error(path, 2, 65536),
             path.string() +
@@ -55,7 +59,7 @@ TEST(TokenFile, OddSize) {
 }
 
 TEST(TokenFile, ShorterThanAWindow) {
-  const TempFolder folder;
+  const TempDir folder;
   const auto path = folder.write_tokens("train.bin", {1, 2, 3, 4});
   EXPECT_EQ(TokenFile(path, 3, 65).size(), 4);
   EXPECT_EQ(open_error(path, 4, 65),
@@ -69,7 +73,7 @@ TEST(TokenFile, ShorterThanAWindow) {
 }
 
 TEST(TokenFile, TokenOutsideTheVocabulary) {
-  const TempFolder folder;
+  const TempDir folder;
   const auto path = folder.write_tokens("train.bin", {1, 2, 64, 65, 70});
   EXPECT_EQ(TokenFile(path, 2, 71).size(), 5);
   EXPECT_EQ(open_error(path, 2, 65),
@@ -82,7 +86,7 @@ TEST(TokenFile, TokenOutsideTheVocabulary) {
 
 TEST(TokenFile, ChecksTheEndsOfAHugeFileAtOpening) {
   constexpr std::int64_t kBytes = (std::int64_t{256} << 20) + 2, kEnd = std::int64_t{64} << 20;
-  const TempFolder folder;
+  const TempDir folder;
   const auto path = folder.write("train.bin", "");
   fs::resize_file(path, kBytes);  // a hole: takes no disk
   const auto put = [&](std::int64_t byte, char value) {
@@ -92,7 +96,7 @@ TEST(TokenFile, ChecksTheEndsOfAHugeFileAtOpening) {
   const TokenFile file(path, 1024, 65);
   EXPECT_EQ(file.size(), kBytes / 2);
   std::vector<std::int64_t> window(4);
-  EXPECT_NE(error_of([&] {
+  EXPECT_NE(error_text<InputError>([&] {
               file.copy(kEnd / 2 - 3, 4, window.data());
             }).find("token 33554432 (byte 67108864)"),
             std::string::npos);
@@ -114,7 +118,7 @@ std::string llmc_bytes(std::int32_t magic, std::int32_t version, std::int32_t co
 }
 
 TEST(TokenFile, ReadsShardsOfLlmC) {
-  const TempFolder folder;
+  const TempDir folder;
   const auto path =
       folder.write("a.bin", llmc_bytes(20240520, 1, 3, std::string("\1\0\2\0\3\1", 6)));
   EXPECT_EQ(tokens_of(TokenFile(path, 2, 50257)), (std::vector<std::int64_t>{1, 2, 259}));
@@ -128,7 +132,7 @@ TEST(TokenFile, ReadsShardsOfLlmC) {
 }
 
 TEST(TokenFile, ShardsAreReadAsOneWithoutASeam) {
-  const TempFolder folder;
+  const TempDir folder;
   std::vector<fs::path> shards;
   std::vector<std::int64_t> all;
   for (const int size : {5, 1, 0, 7, 2}) {
@@ -152,16 +156,16 @@ TEST(TokenFile, ShardsAreReadAsOneWithoutASeam) {
     }
   }
   std::int64_t token = 0;
-  EXPECT_NE(error_of<Error>([&] { file.copy(15, 1, &token); }), "no such error");
-  EXPECT_NE(error_of<Error>([&] { file.copy(-1, 1, &token); }), "no such error");
-  EXPECT_EQ(error_of([&] { TokenFile(shards, 15, 100); }),
+  EXPECT_NE(error_text([&] { file.copy(15, 1, &token); }), "");
+  EXPECT_NE(error_text([&] { file.copy(-1, 1, &token); }), "");
+  EXPECT_EQ(error_text<InputError>([&] { TokenFile(shards, 15, 100); }),
             shards[0].string() +
                 " and 4 more: have 15 tokens, but block_size 15 needs at least 16; prepare more "
                 "text or set block_size to 14 or less");
 }
 
 TEST(TokenFile, DamagedShardsSayWhatIsWrong) {
-  const TempFolder folder;
+  const TempDir folder;
   const std::string two("\1\0\2\0", 4);
   const auto error_with = [&](const std::string& bytes) {
     const auto path = folder.write("x.bin", bytes);
@@ -188,12 +192,12 @@ TEST(TokenFile, DamagedShardsSayWhatIsWrong) {
 }
 
 TEST(TokenFile, FourByteTokens) {
-  const TempFolder folder;
+  const TempDir folder;
   const auto path = folder.write("train.bin", std::string("\0\0\1\0\xff\xff\0\0\1\2\3\4", 12));
   EXPECT_EQ(tokens_of(TokenFile(path, 2, 1 << 30, TokenWidth::k32)),
             (std::vector<std::int64_t>{65536, 65535, 0x04030201}));
   fs::resize_file(path, 10);
-  EXPECT_NE(error_of([&] {
+  EXPECT_NE(error_text<InputError>([&] {
               TokenFile(path, 1, 1 << 30, TokenWidth::k32);
             }).find("has 10 bytes, no multiple of 4, but a token takes 4"),
             std::string::npos);

@@ -6,11 +6,16 @@
 
 #include "gpt/base/files.h"
 
+#include "support/error_text.h"
 #include "support/gone_process.h"
-#include "support/temp_folder.h"
+#include "support/temp_dir.h"
 
 namespace gpt {
 namespace {
+
+using testing::error_text;
+using testing::names_in;
+using testing::TempDir;
 
 void write_all(const DatasetFolder& folder, const std::string& text) {
   for (const char* name : {"train.bin", "val.bin", "meta.json"})
@@ -25,11 +30,11 @@ void fill(const fs::path& path, const std::string& text) {
 
 void expect_filled(const fs::path& path, const std::string& text) {
   for (const std::string name : {"train.bin", "val.bin", "meta.json"})
-    EXPECT_EQ(slurp(path / name), name + text);
+    EXPECT_EQ(read_file(path / name), name + text);
 }
 
 TEST(DatasetFolder, PublishesAllThreeFiles) {
-  const TempFolder temp;
+  const TempDir temp;
   const fs::path out = temp / "a/b";
   {
     DatasetFolder folder(out, false);
@@ -43,12 +48,12 @@ TEST(DatasetFolder, PublishesAllThreeFiles) {
 }
 
 TEST(DatasetFolder, RemovesWhatWasNotPublished) {
-  const TempFolder temp;
+  const TempDir temp;
   fill(temp / "out", "1");
   {
     const DatasetFolder folder(temp / "out", true);
     write_all(folder, "2");
-    EXPECT_EQ(slurp(temp / "out/val.bin.tmp"), "val.bin2");
+    EXPECT_EQ(read_file(temp / "out/val.bin.tmp"), "val.bin2");
   }
   expect_filled(temp / "out", "1");
   EXPECT_FALSE(fs::exists(temp / "out/val.bin.tmp"));
@@ -56,9 +61,9 @@ TEST(DatasetFolder, RemovesWhatWasNotPublished) {
 
 TEST(DatasetFolder, AnyFileOfADatasetIsKept) {
   for (const char* name : {"train.bin", "val.bin", "meta.json"}) {
-    const TempFolder temp;
+    const TempDir temp;
     temp.write(name, "old");
-    EXPECT_EQ(error_of([&] { DatasetFolder(temp.path(), false); }),
+    EXPECT_EQ(error_text<InputError>([&] { DatasetFolder(temp.path(), false); }),
               temp.path().string() + ": already holds a dataset (" + name +
                   "); choose another --out, or replace it with --force");
     DatasetFolder(temp.path(), true);
@@ -66,16 +71,16 @@ TEST(DatasetFolder, AnyFileOfADatasetIsKept) {
 }
 
 TEST(DatasetFolder, AFileIsNoFolder) {
-  const TempFolder temp;
+  const TempDir temp;
   const auto file = temp.write("file", "");
   for (const bool replace : {false, true})
-    EXPECT_EQ(error_of([&] { DatasetFolder(file, replace); }),
+    EXPECT_EQ(error_text<InputError>([&] { DatasetFolder(file, replace); }),
               file.string() + ": expected a folder to write to, found a file");
 }
 
 // --force replaces the three files of a dataset, and leaves everything else as it is.
 TEST(DatasetFolder, OtherFilesStay) {
-  const TempFolder temp;
+  const TempDir temp;
   fill(temp / "out", "1");
   const std::set<std::string> others{"notes.txt", "train.bin.tmp-notes", "train.bin.bak",
                                      ".prepare.state.tmp-1", "meta.pkl"};
@@ -84,36 +89,39 @@ TEST(DatasetFolder, OtherFilesStay) {
   replace_file(half, "half");
   fill(temp / "out", "2");
   expect_filled(temp / "out", "2");
-  for (const std::string& name : others) EXPECT_EQ(slurp(temp / "out" / name), "mine") << name;
+  for (const std::string& name : others) EXPECT_EQ(read_file(temp / "out" / name), "mine") << name;
   EXPECT_FALSE(fs::exists(half));
 }
 
 TEST(DatasetFolder, AUsersFileUnderANameOfOursIsKept) {
-  const TempFolder temp;
+  const TempDir temp;
   temp.write("train.bin.tmp", "mine");
   for (const bool replace : {false, true})
-    EXPECT_NE(
-        error_of([&] { DatasetFolder(temp.path(), replace); }).find("train.bin.tmp: is in the way"),
-        std::string::npos);
+    EXPECT_NE(error_text<InputError>([&] {
+                DatasetFolder(temp.path(), replace);
+              }).find("train.bin.tmp: is in the way"),
+              std::string::npos);
   EXPECT_EQ(names_in(temp.path()), std::set<std::string>{"train.bin.tmp"});
 }
 
 TEST(DatasetFolder, AFolderInAFilesPlaceIsKept) {
   for (const char* name : {"train.bin", "val.bin", "meta.json"}) {
-    const TempFolder temp;
+    const TempDir temp;
     fs::create_directories(temp.path() / name);
     temp.write(std::string(name) + "/precious", "x");
-    EXPECT_NE(error_of([&] { DatasetFolder(temp.path(), true); }).find("is a folder, where"),
+    EXPECT_NE(error_text<InputError>([&] {
+                DatasetFolder(temp.path(), true);
+              }).find("is a folder, where"),
               std::string::npos);
-    EXPECT_EQ(slurp(temp.path() / name / "precious"), "x");
+    EXPECT_EQ(read_file(temp.path() / name / "precious"), "x");
   }
 }
 
 TEST(DatasetFolder, ASecondWriterIsKeptOut) {
-  const TempFolder temp;
+  const TempDir temp;
   {
     const DatasetFolder busy(temp.path(), false);
-    EXPECT_EQ(error_of([&] {
+    EXPECT_EQ(error_text<InputError>([&] {
                 DatasetFolder(temp.path(), true);
               }).find(temp.path().string() + ": another gpttrain prepare writes here ("),
               0u);
@@ -122,7 +130,7 @@ TEST(DatasetFolder, ASecondWriterIsKeptOut) {
 }
 
 TEST(DatasetFolder, KnowsItsOwnFiles) {
-  const TempFolder temp;
+  const TempDir temp;
   EXPECT_TRUE(DatasetFolder::is_ours(temp.path() / ".", temp / "train.bin"));
   EXPECT_TRUE(DatasetFolder::is_ours(temp.path(), temp / "meta.json.tmp"));
   EXPECT_FALSE(DatasetFolder::is_ours(temp.path(), temp / "input.txt"));
@@ -131,7 +139,7 @@ TEST(DatasetFolder, KnowsItsOwnFiles) {
 
 // Kills a process that replaces a dataset at each of its file calls, one after the other.
 TEST(DatasetFolder, AKillAtAnyCallLeavesNoHalfDataset) {
-  const TempFolder temp;
+  const TempDir temp;
   const fs::path out = temp / "out";
   bool finished = false;
   int old_kept = 0, without = 0;
@@ -156,7 +164,7 @@ TEST(DatasetFolder, AKillAtAnyCallLeavesNoHalfDataset) {
     EXPECT_TRUE(!finished || WEXITSTATUS(status) == 0);
     if (!fs::exists(out / "train.bin")) {
       ++without;
-    } else if (slurp(out / "train.bin") == "train.bin1") {
+    } else if (read_file(out / "train.bin") == "train.bin1") {
       ++old_kept;
       expect_filled(out, "1");
     } else {

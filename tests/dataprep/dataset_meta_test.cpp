@@ -2,30 +2,34 @@
 
 #include "gpt/base/files.h"
 
-#include "support/temp_folder.h"
+#include "support/error_text.h"
+#include "support/temp_dir.h"
 
 namespace gpt {
 namespace {
+
+using testing::error_text;
+using testing::TempDir;
 
 const std::string kVocabularyPart =
     R"("format": "gpttrain-meta", "version": 1, "tokenizer": "char", "vocab_size": 1, "itos": ["a"])";
 
 std::string error_with(const std::string& more) {
-  const TempFolder folder;
+  const TempDir folder;
   folder.write("meta.json", "{" + kVocabularyPart + ", " + more + "}");
-  const std::string text = error_of([&] { read_dataset_meta(folder.path()); });
+  const std::string text = error_text<InputError>([&] { read_dataset_meta(folder.path()); });
   const std::string start = (folder / "meta.json").string() + ": ";
   return text.starts_with(start) ? text.substr(start.size()) : text;
 }
 
 TEST(DatasetMeta, AbsentFileIsNoMeta) {
-  const TempFolder folder;
+  const TempDir folder;
   EXPECT_FALSE(read_dataset_meta(folder.path()).has_value());
   EXPECT_FALSE(read_dataset_meta(folder / "missing").has_value());
 }
 
 TEST(DatasetMeta, RoundTrips) {
-  const TempFolder folder;
+  const TempDir folder;
   const DatasetMeta meta{.tokenizer = "char",
                          .vocab_size = 8,
                          .itos = std::u32string(U"\0\n\"\\\u0085\u00e9\u202e\U0001F600", 8),
@@ -53,7 +57,7 @@ TEST(DatasetMeta, RoundTrips) {
 }
 
 TEST(DatasetMeta, EveryScalarValueRoundTrips) {
-  const TempFolder folder;
+  const TempDir folder;
   for (char32_t first : {0x0u, 0x10000u, 0x20000u, 0x100000u}) {
     std::u32string characters;
     for (char32_t code = first; code < first + 0x10000; ++code)
@@ -65,7 +69,7 @@ TEST(DatasetMeta, EveryScalarValueRoundTrips) {
 }
 
 TEST(DatasetMeta, OnlyTheVocabularyMustBeThere) {
-  const TempFolder folder;
+  const TempDir folder;
   folder.write("meta.json", "{" + kVocabularyPart + "}");
   EXPECT_EQ(read_dataset_meta(folder.path())->vocab_size, 1);
   EXPECT_EQ(read_dataset_meta(folder.path())->train_tokens, 0);
@@ -106,7 +110,7 @@ std::string replaced(std::string text, const std::string& from, const std::strin
 }
 
 TEST(DatasetMeta, ReadsNanoGptsMetaPkl) {
-  const TempFolder folder;
+  const TempDir folder;
   folder.write("meta.pkl", meta_pickle());
   const auto meta = read_dataset_meta(folder.path());
   ASSERT_TRUE(meta.has_value());
@@ -114,34 +118,33 @@ TEST(DatasetMeta, ReadsNanoGptsMetaPkl) {
   EXPECT_EQ(meta->vocab_size, 4);
   EXPECT_TRUE(meta->itos == U"\n a\u00e9");
   EXPECT_EQ(meta->origin, folder / "meta.pkl");
-  const TempFolder other;
+  const TempDir other;
   other.write("meta.json", meta->json);  // what a checkpoint keeps
   EXPECT_TRUE(read_dataset_meta(other.path())->itos == meta->itos);
 }
 
 TEST(DatasetMeta, AMetaPklThatContradictsItselfIsRefused) {
-  const auto error_of_pickle = [](const std::string& bytes) {
-    const TempFolder folder;
+  const auto pickle_error = [](const std::string& bytes) {
+    const TempDir folder;
     folder.write("meta.pkl", bytes);
-    const std::string text = error_of([&] { read_dataset_meta(folder.path()); });
+    const std::string text = error_text<InputError>([&] { read_dataset_meta(folder.path()); });
     const std::string start = (folder / "meta.pkl").string() + ": ";
     return text.starts_with(start) ? text.substr(start.size()) : text;
   };
-  EXPECT_EQ(error_of_pickle(replaced(meta_pickle(), "vocab_size\x94K\4", "vocab_size\x94K\5")),
+  EXPECT_EQ(pickle_error(replaced(meta_pickle(), "vocab_size\x94K\4", "vocab_size\x94K\5")),
             "vocab_size: expected 4, the entries of itos, found 5");
-  EXPECT_EQ(error_of_pickle("(dVvocab_size\nI2\nsVitos\n(dI0\nVa\nsI1\nVa\nss."),
+  EXPECT_EQ(pickle_error("(dVvocab_size\nI2\nsVitos\n(dI0\nVa\nsI1\nVa\nss."),
             "itos: holds a character twice");
-  EXPECT_EQ(error_of_pickle(replaced(meta_pickle(), "K\2\x8c", "K\7\x8c")),
+  EXPECT_EQ(pickle_error(replaced(meta_pickle(), "K\2\x8c", "K\7\x8c")),
             "itos: expected the tokens 0 to 3, found 7");
-  EXPECT_NE(error_of_pickle(replaced(meta_pickle(), "itos", "itox")).find("itos"),
-            std::string::npos);
-  EXPECT_NE(error_of_pickle(meta_pickle().substr(0, 60)), "no such error");
+  EXPECT_NE(pickle_error(replaced(meta_pickle(), "itos", "itox")).find("itos"), std::string::npos);
+  EXPECT_NE(pickle_error(meta_pickle().substr(0, 60)), "");
   // os.system("...") in place of a dict: the name is refused, nothing is called.
-  EXPECT_NE(error_of_pickle("cos\nsystem\n(S'echo'\ntR.").find("os.system"), std::string::npos);
+  EXPECT_NE(pickle_error("cos\nsystem\n(S'echo'\ntR.").find("os.system"), std::string::npos);
 }
 
 TEST(DatasetMeta, TokenizersOtherThanChar) {
-  const TempFolder folder;
+  const TempDir folder;
   folder.write(
       "meta.json",
       R"({"tokenizer": "bpe", "vocab_size": 70000, "tokenizer_file": "v.bpe", "dtype": "uint32"})");
@@ -151,10 +154,10 @@ TEST(DatasetMeta, TokenizersOtherThanChar) {
   EXPECT_EQ(meta->tokenizer_file, "v.bpe");
   EXPECT_EQ(meta->token_bytes, 4);
   folder.write("meta.json", R"({"tokenizer": "words", "vocab_size": 7})");
-  EXPECT_EQ(error_of([&] { read_dataset_meta(folder.path()); }),
+  EXPECT_EQ(error_text<InputError>([&] { read_dataset_meta(folder.path()); }),
             (folder / "meta.json").string() + ": tokenizer: expected gpt2 or bpe, found \"words\"");
   folder.write("meta.json", R"({"tokenizer": "gpt2", "vocab_size": 7, "dtype": "int8"})");
-  EXPECT_EQ(error_of([&] { read_dataset_meta(folder.path()); }),
+  EXPECT_EQ(error_text<InputError>([&] { read_dataset_meta(folder.path()); }),
             (folder / "meta.json").string() + ": dtype: expected uint16 or uint32, found \"int8\"");
 }
 

@@ -8,16 +8,22 @@
 #include "gpt/base/checksum.h"
 #include "gpt/base/files.h"
 #include "gpt/base/strings.h"
+#include "gpt/dataprep/chunk_encoder.h"
 #include "gpt/dataprep/prepare.h"
 #include "gpt/dataprep/split_rule.h"
-#include "gpt/dataprep/unit_encoder.h"
 
 #include "dataprep/pair_tokenizer.h"
+#include "support/environment.h"
+#include "support/error_text.h"
 #include "support/python.h"
-#include "support/temp_folder.h"
+#include "support/temp_dir.h"
 
 namespace gpt {
 namespace {
+
+using testing::Environment;
+using testing::error_text;
+using testing::TempDir;
 
 // Documents of many lengths, some with newlines, quotes and other scripts; none is cut alike.
 std::vector<std::string> some_documents(int count) {
@@ -67,8 +73,8 @@ Wanted naive(const std::vector<std::string>& documents, const SplitRule& split,
 }
 
 void expect_written(const fs::path& out, const Wanted& wanted) {
-  EXPECT_TRUE(slurp(out / "train.bin") == wanted.bytes[0]);
-  EXPECT_TRUE(slurp(out / "val.bin") == wanted.bytes[1]);
+  EXPECT_TRUE(read_file(out / "train.bin") == wanted.bytes[0]);
+  EXPECT_TRUE(read_file(out / "val.bin") == wanted.bytes[1]);
   const auto meta = read_dataset_meta(out);
   ASSERT_TRUE(meta.has_value());
   EXPECT_EQ(meta->documents, wanted.documents[0] + wanted.documents[1]);
@@ -94,14 +100,14 @@ class Documents : public ::testing::Test {
     return file.string() + (program == "zstd" ? ".zst" : ".gz");
   }
 
-  const TempFolder folder_;
+  const TempDir folder_;
   const SplitRule split_{0.1, 2357};
 };
 
 TEST_F(Documents, JsonLinesAsNanoGptsOpenWebText) {
   const auto documents = some_documents(3000);
   const auto input = folder_.write("in.jsonl", json_lines(documents));
-  ASSERT_GT(fs::file_size(input), 1000000u);  // several units
+  ASSERT_GT(fs::file_size(input), 1000000u);  // several chunks
   const Wanted wanted = naive(documents, split_);
   for (const int threads : {1, 2, 5}) {
     PrepareRequest asked = request({input});
@@ -174,7 +180,7 @@ TEST_F(Documents, IdsPast65535TakeFourBytes) {
   expect_written(folder_ / "out", naive(documents, split_, "append", 4, large));
 }
 
-// A text longer than a unit gives the tokens of the whole, wherever it was cut.
+// A text longer than a chunk gives the tokens of the whole, wherever it was cut.
 TEST_F(Documents, LongTextsAreCutWithoutATrace) {
   std::string text;
   for (const std::string& document : some_documents(2500)) text += document;
@@ -220,7 +226,7 @@ TEST_F(Documents, BadLinesAreNamedAndNothingIsLost) {
   std::string broken = lines;
   broken[line_2001] = '[';
   const auto input = folder_.write("in.jsonl", broken);
-  EXPECT_EQ(error_of([&] {
+  EXPECT_EQ(error_text<InputError>([&] {
               prepare(request({input}));
             }).find(input.string() + ":2001: expected a JSON object"),
             0u);
@@ -234,19 +240,19 @@ TEST_F(Documents, BadLinesAreNamedAndNothingIsLost) {
 TEST_F(Documents, DamagedArchivesAndWrongKeys) {
   const auto documents = some_documents(300);
   const auto input = packed(folder_.write("in.jsonl", json_lines(documents)), "gzip");
-  const std::string whole = slurp(input);
+  const std::string whole = read_file(input);
   folder_.write("in.jsonl.gz", whole.substr(0, whole.size() / 2));
-  EXPECT_EQ(error_of([&] { prepare(request({input})); }),
+  EXPECT_EQ(error_text<InputError>([&] { prepare(request({input})); }),
             input.string() +
                 ": cannot be unpacked: gzip: stdin: unexpected end of file; what was "
                 "prepared before it is kept");
   folder_.write("in.jsonl.gz", "this is no archive");
-  EXPECT_NE(error_of([&] { prepare(request({input})); }).find("not in gzip format"),
+  EXPECT_NE(error_text<InputError>([&] { prepare(request({input})); }).find("not in gzip format"),
             std::string::npos);
   PrepareRequest asked = request({folder_.write("other.jsonl", json_lines(documents))});
   asked.text_key = "content";
   asked.restart = true;
-  EXPECT_NE(error_of([&] {
+  EXPECT_NE(error_text<InputError>([&] {
               prepare(asked);
             }).find("other.jsonl:1: expected a JSON object with a text at key \"content\""),
             std::string::npos);
@@ -254,18 +260,16 @@ TEST_F(Documents, DamagedArchivesAndWrongKeys) {
   asked.out_dir = folder_ / "char";
   asked.tokenizer = nullptr;
   asked.eot = "append";
-  EXPECT_EQ(error_of([&] { prepare(asked); }),
+  EXPECT_EQ(error_text<InputError>([&] { prepare(asked); }),
             "eot: expected none, for --tokenizer=char has no <|endoftext|>, got append");
 }
 
 TEST_F(Documents, AProgramThatIsMissingIsNamedWithItsPackage) {
   const auto input = folder_.write("a.txt.gz", "x");
-  const std::string path = std::getenv("PATH");
-  setenv("PATH", folder_.path().c_str(), 1);
-  const std::string error = error_of([&] { prepare(request({input})); });
-  setenv("PATH", path.c_str(), 1);
-  EXPECT_EQ(error, input.string() +
-                       ": gzip is needed to read it and is not installed; apt-get install gzip");
+  const Environment path("PATH", folder_.path().string());
+  EXPECT_EQ(
+      error_text<InputError>([&] { prepare(request({input})); }),
+      input.string() + ": gzip is needed to read it and is not installed; apt-get install gzip");
 }
 
 // A dataset's folder may hold a `gzip` of a stranger: the current folder is never searched.
@@ -274,17 +278,15 @@ TEST_F(Documents, AProgramIsNotTakenFromTheCurrentFolder) {
   fs::create_directories(folder_ / "bin");
   for (const char* name : {"gzip", "bin/gzip"})
     fs::permissions(folder_.write(name, "#!/bin/sh\ntouch taken\n"), fs::perms::owner_all);
-  const std::string path = std::getenv("PATH");
   const fs::path before = fs::current_path();
   fs::current_path(folder_.path());
   std::vector<std::string> errors;
   for (const char* hostile : {"", ".", "bin", ":", "./bin:"}) {
-    setenv("PATH", hostile, 1);
+    const Environment path("PATH", hostile);
     PrepareRequest asked = request({input});
     asked.restart = true;
-    errors.push_back(error_of([&] { prepare(asked); }));
+    errors.push_back(error_text<InputError>([&] { prepare(asked); }));
   }
-  setenv("PATH", path.c_str(), 1);
   fs::current_path(before);
   for (const std::string& error : errors)
     EXPECT_NE(error.find("gzip is needed to read it and is not installed"), std::string::npos)
@@ -307,16 +309,15 @@ TEST_F(Documents, ParquetThroughTheHelper) {
                          " " + input.string())
                             .c_str()),
             0);
-  setenv("GPTTRAIN_PYTHON", python.c_str(), 1);
+  const Environment helper("GPTTRAIN_PYTHON", python);
   prepare(request({input}));
   PrepareRequest asked = request({input});
   asked.out_dir = folder_ / "key";
   asked.text_key = "body";
-  const std::string wrong_column = error_of([&] { prepare(asked); });
-  folder_.write("in.parquet", slurp(input).substr(0, 1000));
+  const std::string wrong_column = error_text<InputError>([&] { prepare(asked); });
+  folder_.write("in.parquet", read_file(input).substr(0, 1000));
   asked.restart = true;
-  const std::string cut = error_of([&] { prepare(asked); });
-  unsetenv("GPTTRAIN_PYTHON");
+  const std::string cut = error_text<InputError>([&] { prepare(asked); });
   expect_written(folder_ / "out", naive(documents, split_));
   EXPECT_EQ(wrong_column,
             input.string() +
@@ -331,10 +332,8 @@ TEST_F(Documents, WithoutPyarrowParquetSaysWhatToInstall) {
   // A Python that has no packages at all.
   const auto python = folder_.write("python", "#!/bin/sh\nexec /usr/bin/python3 -I -S \"$@\"\n");
   fs::permissions(python, fs::perms::owner_all);
-  setenv("GPTTRAIN_PYTHON", python.c_str(), 1);
-  const std::string error = error_of([&] { prepare(request({input})); });
-  unsetenv("GPTTRAIN_PYTHON");
-  EXPECT_EQ(error,
+  const Environment helper("GPTTRAIN_PYTHON", python.string());
+  EXPECT_EQ(error_text<InputError>([&] { prepare(request({input})); }),
             input.string() +
                 ": cannot be unpacked: pyarrow is not installed; pip install pyarrow, or set "
                 "GPTTRAIN_PYTHON to a Python that has it; what was prepared before it is kept");

@@ -4,13 +4,15 @@
 
 #include "gpt/base/checksum.h"
 #include "gpt/base/files.h"
-#include "gpt/dataprep/unit_encoder.h"
+#include "gpt/dataprep/chunk_encoder.h"
 
 #include "dataprep/pair_tokenizer.h"
-#include "support/temp_folder.h"
+#include "support/temp_dir.h"
 
 namespace gpt {
 namespace {
+
+using testing::TempDir;
 
 TEST(EndSplit, TrainingHasPythonsShare) {
   EXPECT_EQ(train_character_count(1115394, 0.1), 1003854);
@@ -48,7 +50,7 @@ TEST(EndSplit, EqualsTokenizingBothSides) {
       tokenizer.append_ids(document.substr(at), "", val);
       (whole && val.empty() ? train : val).push_back(*tokenizer.end_of_text());
     }
-    const TempFolder folder;
+    const TempDir folder;
     PrepareState state;
     std::string bytes;
     append_token_bytes(all, 2, bytes);
@@ -70,12 +72,12 @@ TEST(EndSplit, EqualsTokenizingBothSides) {
     std::string wanted_train, wanted_val;
     append_token_bytes(train, 2, wanted_train);
     append_token_bytes(val, 2, wanted_val);
-    EXPECT_EQ(slurp(folder / "train"), wanted_train) << cut;
-    EXPECT_EQ(slurp(folder / "val"), wanted_val) << cut;
+    EXPECT_EQ(read_file(folder / "train"), wanted_train) << cut;
+    EXPECT_EQ(read_file(folder / "val"), wanted_val) << cut;
     EXPECT_EQ(saves, 1);
     // Once more from the cut that was saved, as after a crash in the second step.
     cut_at_end(state, folder / "train", folder / "val", fraction, tokenizer, [&] { ++saves; });
-    EXPECT_EQ(slurp(folder / "train"), wanted_train) << cut;
+    EXPECT_EQ(read_file(folder / "train"), wanted_train) << cut;
     EXPECT_EQ(saves, 1);
     EXPECT_EQ(state.train.crc, crc32c(std::as_bytes(std::span(wanted_train))));
     EXPECT_EQ(state.val.crc, crc32c(std::as_bytes(std::span(wanted_val))));

@@ -5,10 +5,13 @@
 
 #include "gpt/base/error.h"
 
-#include "support/temp_folder.h"
+#include "support/error_text.h"
+#include "support/temp_dir.h"
 
 namespace gpt {
 namespace {
+
+using testing::error_text;
 
 std::string text_of(const std::string& line, std::int64_t* lone = nullptr) {
   std::string text = "left over";
@@ -18,7 +21,7 @@ std::string text_of(const std::string& line, std::int64_t* lone = nullptr) {
 }
 
 std::string problem(const std::string& line) {
-  const std::string error = error_of([&] { text_of(line); });
+  const std::string error = error_text<InputError>([&] { text_of(line); });
   const std::string start = "a.jsonl:7: expected ";
   return error.starts_with(start) ? error.substr(start.size()) : error;
 }
@@ -107,7 +110,7 @@ TEST(JsonText, AgreesWithAnotherReaderOnDamagedLines) {
   }
   EXPECT_GT(taken, 1000);
   for (std::size_t cut = 0; cut < line.size(); ++cut)
-    EXPECT_NE(problem(line.substr(0, cut)), "no such error") << cut;
+    EXPECT_NE(problem(line.substr(0, cut)), "") << cut;
 }
 
 }  // namespace

@@ -3,14 +3,18 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
+#include <gtest/gtest.h>
+
 #include "gpt/base/files.h"
 #include "gpt/dataprep/prepare.h"
 
 #include "dataprep/pair_tokenizer.h"
-#include "support/temp_folder.h"
+#include "support/temp_dir.h"
 
 namespace gpt {
 namespace {
+
+using testing::TempDir;
 
 constexpr std::uint64_t kText = std::uint64_t{1} << 30;
 constexpr rlim_t kLimit = rlim_t{512} << 20;  // address space: programs, stacks, files, all of it
@@ -42,7 +46,7 @@ TEST(ConstantMemory, OneGibibyteUnderHalfOfIt) {
 #ifdef __SANITIZE_ADDRESS__
   GTEST_SKIP() << "the address sanitizer takes more address space than the limit leaves";
 #endif
-  const TempFolder folder;
+  const TempDir folder;
   std::error_code ignored;
   if (fs::space(folder.path(), ignored).available < 2 * kText)
     GTEST_SKIP() << "less than 2 GiB free in the folder for temporary files";

@@ -9,13 +9,19 @@
 #include "gpt/dataprep/prepare.h"
 
 #include "dataprep/pair_tokenizer.h"
+#include "support/environment.h"
+#include "support/error_text.h"
 #include "support/file_fault.h"
-#include "support/temp_folder.h"
+#include "support/temp_dir.h"
 
 namespace gpt {
 namespace {
 
-// Words in lines, for units that differ.
+using testing::error_text;
+using testing::names_in;
+using testing::TempDir;
+
+// Words in lines, for chunks that differ.
 std::string words(std::size_t bytes, std::uint32_t random) {
   std::string text;
   while (text.size() < bytes) {
@@ -43,7 +49,7 @@ class Resume : public ::testing::Test {
 
   PrepareRequest request(const std::string& kind, const std::string& out) const {
     PrepareRequest asked{.inputs = {folder_ / "in"}, .out_dir = folder_ / out, .threads = 2};
-    asked.save_seconds = 0;  // after every unit
+    asked.save_seconds = 0;  // after every chunk
     if (kind != "char") asked.tokenizer = std::make_shared<PairTokenizer>();
     asked.split = kind == "document" ? "document" : "end";
     return asked;
@@ -58,7 +64,7 @@ class Resume : public ::testing::Test {
         if (++calls == nth) raise(SIGKILL);
         return 0;
       });
-      setenv("GPTTRAIN_LOG", "error", 1);
+      const testing::Environment level("GPTTRAIN_LOG", "error");
       try {
         prepare(asked);
       } catch (const Error&) {
@@ -74,12 +80,12 @@ class Resume : public ::testing::Test {
 
   void expect_same(const std::string& a, const std::string& b) const {
     for (const char* name : {"train.bin", "val.bin", "meta.json"})
-      EXPECT_TRUE(slurp(folder_ / a / name) == slurp(folder_ / b / name)) << name;
+      EXPECT_TRUE(read_file(folder_ / a / name) == read_file(folder_ / b / name)) << name;
     EXPECT_EQ(names_in(folder_ / b),
               (std::set<std::string>{"train.bin", "val.bin", "meta.json", ".prepare.lock"}));
   }
 
-  const TempFolder folder_;
+  const TempDir folder_;
 };
 
 // Killed again and again, a few calls further each time, until one run gets through.
@@ -142,19 +148,19 @@ TEST_F(Resume, OnlyTheSameGoesOn) {
   PrepareRequest other = asked;
   other.seed = 5;
   EXPECT_EQ(
-      error_of([&] { prepare(other); }),
+      error_text<InputError>([&] { prepare(other); }),
       (folder_ / "out").string() +
           ": holds an unfinished preparation with another seed (2357, now 5); resume it with the "
           "same command, or add --restart to drop it");
-  const std::string first = slurp(folder_ / "in/1.txt");
+  const std::string first = read_file(folder_ / "in/1.txt");
   folder_.write("in/1.txt", first + "more");  // read to its end before
   EXPECT_EQ(
-      error_of([&] {
+      error_text<InputError>([&] {
         prepare(asked);
       }).find((folder_ / "in/1.txt").string() + ": is not what the interrupted run read here"),
       0u);
   folder_.write("in/0.txt", "new");
-  EXPECT_NE(error_of([&] { prepare(asked); }), "no such error");
+  EXPECT_NE(error_text<InputError>([&] { prepare(asked); }), "");
   fs::remove(folder_ / "in/0.txt");
   EXPECT_TRUE(fs::exists(folder_ / "out/.prepare.state"));  // nothing was lost
   asked.restart = true;
@@ -166,11 +172,11 @@ TEST_F(Resume, OnlyTheSameGoesOn) {
 TEST_F(Resume, ThePartOfAFileThatWasReadMustBeTheSame) {
   const PrepareRequest asked = request("document", "out");
   ASSERT_TRUE(killed_at(asked, 20));  // within the first file
-  const std::string first = slurp(folder_ / "in/1.txt");
+  const std::string first = read_file(folder_ / "in/1.txt");
   std::string other = first;
   other[10] = '#';
   folder_.write("in/1.txt", other);
-  EXPECT_NE(error_of([&] {
+  EXPECT_NE(error_text<InputError>([&] {
               prepare(asked);
             }).find("1.txt: is not what the interrupted run read (its first "),
             std::string::npos);
@@ -199,19 +205,19 @@ TEST_F(Resume, ADamagedStateOrMissingFilesBeginAnew) {
 TEST_F(Resume, TheOldDatasetStaysUntilTheNewOneIsThere) {
   PrepareRequest asked = request("document", "out");
   prepare(asked);
-  const std::string old = slurp(folder_ / "out/train.bin");
+  const std::string old = read_file(folder_ / "out/train.bin");
   asked.force = true;
   asked.seed = 9;
   ASSERT_TRUE(killed_at(asked, 60));
-  EXPECT_TRUE(slurp(folder_ / "out/train.bin") == old);
-  EXPECT_NE(error_of([&] {
+  EXPECT_TRUE(read_file(folder_ / "out/train.bin") == old);
+  EXPECT_NE(error_text<InputError>([&] {
               PrepareRequest careless = asked;
               careless.force = false;
               prepare(careless);
             }).find("already holds a dataset"),
             std::string::npos);
   prepare(asked);
-  EXPECT_FALSE(slurp(folder_ / "out/train.bin") == old);
+  EXPECT_FALSE(read_file(folder_ / "out/train.bin") == old);
 }
 
 }  // namespace

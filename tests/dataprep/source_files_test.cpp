@@ -5,10 +5,14 @@
 
 #include "gpt/dataprep/input_stream.h"
 
-#include "support/temp_folder.h"
+#include "support/error_text.h"
+#include "support/temp_dir.h"
 
 namespace gpt {
 namespace {
+
+using testing::error_text;
+using testing::TempDir;
 
 namespace fs = std::filesystem;
 
@@ -19,7 +23,7 @@ std::vector<fs::path> paths(const SourceFiles& found) {
 }
 
 TEST(SourceFiles, KeepsTheOrderOfTheInputsAndSortsFolders) {
-  const TempFolder folder;
+  const TempDir folder;
   folder.write("in/b.txt", "bb");
   folder.write("in/a/z.txt", "z");
   folder.write("in/a.txt", "aaa");
@@ -33,7 +37,7 @@ TEST(SourceFiles, KeepsTheOrderOfTheInputsAndSortsFolders) {
 }
 
 TEST(SourceFiles, SkipsEmptyAndBinaryFilesOfFoldersOnly) {
-  const TempFolder folder;
+  const TempDir folder;
   folder.write("in/empty", "");
   folder.write("in/binary", std::string(8191, 'x') + '\0');
   folder.write("in/late", std::string(8192, 'x') + '\0');
@@ -49,7 +53,7 @@ TEST(SourceFiles, SkipsEmptyAndBinaryFilesOfFoldersOnly) {
 }
 
 TEST(SourceFiles, LinksCannotTrap) {
-  const TempFolder folder;
+  const TempDir folder;
   folder.write("in/a/text", "t");
   folder.write("elsewhere/file", "f");
   fs::create_directory_symlink("..", folder / "in/a/up");
@@ -62,7 +66,7 @@ TEST(SourceFiles, LinksCannotTrap) {
 }
 
 TEST(SourceFiles, LeavesOutTheDatasetItself) {
-  const TempFolder folder;
+  const TempDir folder;
   for (const std::string name :
        {"train.bin", "val.bin", "meta.json", "train.bin.tmp", ".prepare.lock", ".prepare.state",
         ".prepare.state.tmp-0123abcd-1-2-3"}) {
@@ -77,21 +81,21 @@ TEST(SourceFiles, LeavesOutTheDatasetItself) {
 }
 
 TEST(SourceFiles, WhatIsOnlyNamedAlikeIsText) {
-  const TempFolder folder;
+  const TempDir folder;
   for (const char* name : {"train.bin.tmp-notes", ".prepare.state.md", "meta.json.tmp.txt"})
     folder.write(name, "x");
   EXPECT_EQ(find_source_files({folder.path()}, folder.path()).files.size(), 3u);
 }
 
 TEST(SourceFiles, NamesWhatIsMissingOrCannotBeRead) {
-  const TempFolder folder;
+  const TempDir folder;
   const std::string start = folder.path().string();
-  EXPECT_EQ(error_of([&] { find_source_files({folder / "no.txt"}, "out"); }),
+  EXPECT_EQ(error_text<InputError>([&] { find_source_files({folder / "no.txt"}, "out"); }),
             start +
                 "/no.txt: No such file or directory; expected a text file or a folder of text "
                 "files");
   ASSERT_EQ(::mkfifo((folder / "pipe").c_str(), 0600), 0);
-  EXPECT_EQ(error_of([&] { find_source_files({folder / "pipe"}, "out"); }),
+  EXPECT_EQ(error_text<InputError>([&] { find_source_files({folder / "pipe"}, "out"); }),
             start +
                 "/pipe: expected a regular file or a folder; give a pipe or a device to standard "
                 "input, and "
@@ -120,15 +124,15 @@ TEST(SourceFiles, AStreamThatTheCallerOpenedIsReadLikeStandardInput) {
 
 TEST(SourceFiles, NamesAFolderThatCannotBeListed) {
   if (::geteuid() == 0) GTEST_SKIP() << "root may list any folder";
-  const TempFolder folder;
+  const TempDir folder;
   fs::create_directory(folder / "closed");
   fs::permissions(folder / "closed", fs::perms::none);
-  EXPECT_EQ(error_of([&] { find_source_files({folder.path()}, "out"); }),
+  EXPECT_EQ(error_text<InputError>([&] { find_source_files({folder.path()}, "out"); }),
             folder.path().string() + ": cannot list the folder: Permission denied");
 }
 
 TEST(SourceFiles, NamesTellHowAFileIsRead) {
-  const TempFolder folder;
+  const TempDir folder;
   const auto kind = [&](const std::string& name, const std::string& document) {
     const auto found =
         find_source_files({folder.write(name, "x")}, "out", {.document = document}).files.at(0);
@@ -152,17 +156,17 @@ TEST(SourceFiles, NamesTellHowAFileIsRead) {
 }
 
 TEST(SourceFiles, PatternsAreExpanded) {
-  const TempFolder folder;
+  const TempDir folder;
   for (const char* name : {"in/2.txt", "in/1.txt", "in/3.md"}) folder.write(name, "x");
   folder.write("what?", "x");
   EXPECT_EQ(paths(find_source_files({folder / "in/*.txt", folder / "what?"}, "out")),
             (std::vector<fs::path>{folder / "in/1.txt", folder / "in/2.txt", folder / "what?"}));
-  EXPECT_EQ(error_of([&] { find_source_files({folder / "*.no"}, "out"); }),
+  EXPECT_EQ(error_text<InputError>([&] { find_source_files({folder / "*.no"}, "out"); }),
             (folder / "*.no").string() + ": no file matches this pattern");
 }
 
 TEST(SourceFiles, PackedFilesInFoldersAreNotTakenForBinary) {
-  const TempFolder folder;
+  const TempDir folder;
   folder.write("in/a.txt.gz", std::string("\x1f\x8b\0\0", 4));
   folder.write("in/b.bin", std::string("\x1f\x8b\0\0", 4));
   EXPECT_EQ(paths(find_source_files({folder / "in"}, "out")),

@@ -1,6 +1,6 @@
 #include "gpt/device/nvml.h"
 
-#include <stdlib.h>
+#include <optional>
 #include <unistd.h>
 
 #include <gtest/gtest.h>
@@ -8,6 +8,8 @@
 #include "gpt/device/device.h"
 #include "gpt/device/library_versions.h"
 #include "gpt/device/watch.h"
+
+#include "support/environment.h"
 
 namespace gpt {
 namespace {
@@ -17,11 +19,11 @@ constexpr std::uint64_t kMiB = 1 << 20;
 
 class NvmlTest : public ::testing::Test {
  protected:
-  ~NvmlTest() override { unsetenv("FAKE_NVML"); }
-  static std::unique_ptr<Nvml> fake(const char* behaviour = "", std::string* why = nullptr) {
-    setenv("FAKE_NVML", behaviour, 1);
+  std::unique_ptr<Nvml> fake(const char* behaviour = "", std::string* why = nullptr) {
+    behaviour_.emplace("FAKE_NVML", behaviour);
     return Nvml::load(GPT_FAKE_NVML, why);
   }
+  std::optional<testing::Environment> behaviour_;
   unsigned own_ = static_cast<unsigned>(getpid());
 };
 

@@ -4,8 +4,8 @@
 
 namespace gpt {
 
-// tests/CMakeLists.txt compiles gemm_*.cpp and row_kernels_*.cpp of src/kernels once more, with
-// x86/immintrin.h.
+// The library emulated_x86 of tests/CMakeLists.txt: gemm_*.cpp and row_kernels_*.cpp of
+// src/kernels, with x86/immintrin.h and under these names.
 extern const GemmBackend kEmulatedGemmAvx512, kEmulatedGemmAvx512Bf16, kEmulatedGemmAmx;
 extern const RowKernels kEmulatedRowKernelsAvx512, kEmulatedRowKernelsAvx512Bf16;
 

@@ -19,7 +19,7 @@ void complain(const std::string& what);
 
 int& current_card();  // of this thread
 void open_context(int card);
-int shared_memory(int card);  // that a block may ask for
+int shared_memory(int card);  // that a block may have
 
 // Device memory: the host that touches it at its address is stopped; `shadow` are the same bytes.
 struct Block {

@@ -61,14 +61,14 @@ void read_json_line(std::string_view bytes) {
 }
 
 void read_documents(std::string_view bytes) {
-  TextUnit unit;
-  unit.bytes = bytes;
+  TextChunk chunk;
+  chunk.bytes = bytes;
   SourceFile file;
   file.path = "input";
   for (const bool as_one_text : {false, true})
     for (const Layout layout : {Layout::kWhole, Layout::kLines, Layout::kJson}) {
       file.layout = layout;
-      for_each_part(unit, file, {.text_key = "text", .as_one_text = as_one_text},
+      for_each_part(chunk, file, {.text_key = "text", .as_one_text = as_one_text},
                     [](const DocumentPart& part) { count_characters(part.text); });
     }
 }

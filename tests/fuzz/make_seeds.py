@@ -137,7 +137,8 @@ def corpora():
     nanogpt = {"vocab_size": 2, "itos": {0: "\n", 1: "a"}, "stoi": {"\n": 0, "a": 1}}
     extent = {"bytes": 10, "crc": 7}
     position = {"file": 0, "offset": 3, "crc": 1, "line": 2, "document": 1, "inside": False, "all_bytes": 3, "all_crc": 4}
-    state = {"format": "gpttrain-prepare-state", "version": 2, "request": "{}", "characters": "\nab", "census": [],
+    state = {"format": "gpttrain-prepare-state", "version": 3, "request": "{}", "characters": "\nab",
+             "character_files": [],
              "files": [[10, 20, 10, 3]], "token_bytes": 2, "train": extent, "val": extent, "documents": [1, 0],
              "text_characters": 3, "invalid": 0, "read_all": True, "position": position, "marks": [[0, 0, 0], [3, 3, 5]],
              "cut": {"keep": 2, "then": [1, 2]}}

@@ -77,7 +77,8 @@ TEST_P(Replay, AnswersWithAnErrorOrReads) {
   for (const auto& file : files_in(root / GetParam().name)) replay(GetParam(), file);
 }
 
-// One seed of each at least is a file as it should be, or the targets would stop at their doors.
+// One seed of each at least is a file as it should be, or the targets would stop at their first
+// check.
 TEST_P(Replay, ReadsItsFirstSeed) {
   const testing::TempDir folder;
   const auto made =

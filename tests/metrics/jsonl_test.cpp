@@ -1,10 +1,11 @@
 #include "gpt/metrics/jsonl.h"
 
-#include <cerrno>
 #include <sstream>
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
+
+#include "gpt/base/files.h"
 
 #include "support/file_fault.h"
 #include "support/temp_dir.h"
@@ -13,6 +14,7 @@ namespace gpt {
 namespace {
 
 using testing::FileFaultGuard;
+using testing::full_after;
 using testing::TempDir;
 
 // The "n" of every line, all of which must be whole.
@@ -31,18 +33,6 @@ std::vector<std::int64_t> up_to(std::int64_t last) {
   std::vector<std::int64_t> list;
   for (std::int64_t n = 1; n <= last; ++n) list.push_back(n);
   return list;
-}
-
-// A disk that takes `space` more bytes of each write, then none.
-FileFault full_after(std::size_t space, bool truncates) {
-  return [=, left = space](std::string_view call, const fs::path&, std::size_t* length) mutable {
-    if (call == "ftruncate") return truncates ? 0 : EIO;
-    if (call != "write") return 0;
-    if (left == 0) return ENOSPC;
-    *length = std::min(*length, left);
-    left -= *length;
-    return 0;
-  };
 }
 
 TEST(JsonlMetrics, AFullDiskTearsNoLineAndLosesNone) {
@@ -93,6 +83,23 @@ TEST(JsonlMetrics, AWholeLineWithoutItsNewlineStays) {
   const fs::path file = dir.write("metrics.jsonl", "{\"n\":1}\n{\"n\":2}");
   JsonlMetrics(file).write("x", {{"n", std::int64_t{3}}});
   EXPECT_EQ(numbers(file), up_to(3));
+}
+
+TEST(JsonlMetrics, WhatWaitsForAFullDiskIsWrittenOnceItHasSpace) {
+  const TempDir dir;
+  const fs::path file = dir / "metrics.jsonl";
+  JsonlMetrics metrics;
+  metrics.write("x", {{"n", std::int64_t{1}}});
+  ::testing::internal::CaptureStderr();
+  {
+    const FileFaultGuard full(full_after(0));
+    metrics.open(file);
+  }
+  metrics.write("x", {{"n", std::int64_t{2}}});
+  const std::string said = ::testing::internal::GetCapturedStderr();
+  EXPECT_EQ(numbers(file), up_to(2));
+  EXPECT_NE(said.find("No space left on device; training continues"), std::string::npos) << said;
+  EXPECT_NE(said.find("written again; no line was lost"), std::string::npos) << said;
 }
 
 TEST(JsonlMetrics, WhatWaitsIsBounded) {

@@ -117,7 +117,7 @@ INSTANTIATE_TEST_SUITE_P(Levels, OffloadedAdamW,
                          ::testing::Values(Offload::kMoments, Offload::kWeights),
                          [](const auto& level) { return offload_name(level.param); });
 
-// Half an update cannot be taken back, so nothing in it may ask for memory.
+// Half an update cannot be taken back, so nothing in it may need memory.
 TEST(AdamW, AStepAllocatesNothing) {
   install_cpu_memory();
   for (const Offload offload : kOffloadLevels) {

@@ -1,4 +1,4 @@
-// An environment variable for the time that an object lives.
+// An environment variable, set or without a value unset, for the time that an object lives.
 #pragma once
 
 #include <cstdlib>
@@ -9,15 +9,19 @@ namespace gpt::testing {
 
 class Environment {
  public:
-  Environment(const char* name, const std::string& value) : name_(name) {
+  Environment(const char* name, const std::optional<std::string>& value) : name_(name) {
     if (const char* before = std::getenv(name)) before_ = before;
-    setenv(name, value.c_str(), 1);
+    set(value);
   }
-  ~Environment() { before_ ? setenv(name_, before_->c_str(), 1) : unsetenv(name_); }
+  ~Environment() { set(before_); }
   Environment(const Environment&) = delete;
   Environment& operator=(const Environment&) = delete;
 
  private:
+  void set(const std::optional<std::string>& value) const {
+    value ? setenv(name_, value->c_str(), 1) : unsetenv(name_);
+  }
+
   const char* name_;
   std::optional<std::string> before_;
 };

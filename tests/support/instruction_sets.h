@@ -11,7 +11,7 @@ namespace gpt::testing {
 
 extern const bool kEmulatedInstructions;
 
-// Null: MKL's products.
+// Null: MKL's GEMM.
 std::vector<const GemmBackend*> gemm_ways();
 std::vector<const RowKernels*> row_kernel_ways();
 

@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <fstream>
 #include <vector>
 
 #include "gpt/config/train_config.h"
@@ -18,13 +17,6 @@ inline std::vector<std::uint16_t> made_up_tokens(std::int64_t begin, std::int64_
   for (std::int64_t i = begin; i < end; ++i)
     tokens.push_back(static_cast<std::uint16_t>((7 * i * i + 3 * i + (i / 29) % 2) % 61));
   return tokens;
-}
-
-inline void write_tokens(const std::filesystem::path& path,
-                         const std::vector<std::uint16_t>& tokens) {
-  std::ofstream(path, std::ios::binary)
-      .write(reinterpret_cast<const char*>(tokens.data()),
-             static_cast<std::streamsize>(tokens.size() * 2));
 }
 
 inline TrainConfig tiny_config(const TempDir& dir) {
@@ -47,9 +39,8 @@ inline TrainConfig tiny_config(const TempDir& dir) {
   config.schedule.warmup_iters = 5;
   config.schedule.lr_decay_iters = 60;
   config.schedule.min_lr = 1e-3;
-  std::filesystem::create_directories(dir / "tokens");
-  write_tokens(dir / "tokens/train.bin", made_up_tokens(0, 20000));
-  write_tokens(dir / "tokens/val.bin", made_up_tokens(20000, 24000));
+  dir.write_tokens("tokens/train.bin", made_up_tokens(0, 20000));
+  dir.write_tokens("tokens/val.bin", made_up_tokens(20000, 24000));
   return config;
 }
 

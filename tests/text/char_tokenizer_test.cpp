@@ -8,18 +8,12 @@
 #include "gpt/base/error.h"
 #include "gpt/text/utf8.h"
 
+#include "support/error_text.h"
+
 namespace gpt {
 namespace {
 
-std::string error_of(const auto& action) {
-  try {
-    action();
-  } catch (const InputError& error) {
-    EXPECT_EQ(std::string(error.what()).find('\n'), std::string::npos);
-    return error.what();
-  }
-  return "no InputError";
-}
+using testing::error_text;
 
 std::string meta(const std::string& size, const std::string& itos) {
   return R"({"format": "gpttrain-meta", "version": 1, "tokenizer": "char", "vocab_size": )" + size +
@@ -27,7 +21,7 @@ std::string meta(const std::string& size, const std::string& itos) {
 }
 
 std::string read_error(const std::string& text) {
-  return error_of([&] { CharTokenizer::from_json(text, "d/meta.json"); });
+  return error_text<InputError>([&] { CharTokenizer::from_json(text, "d/meta.json"); });
 }
 
 TEST(CharTokenizer, EncodesAndDecodes) {
@@ -71,13 +65,13 @@ TEST(CharTokenizer, CutsBetweenSequences) {
 
 TEST(CharTokenizer, UnknownCharacterIsNamedWithItsPosition) {
   const CharTokenizer tokenizer(U"ab\u00e9");
-  EXPECT_EQ(error_of([&] { tokenizer.encode("a\u00e9$b", "--start"); }),
+  EXPECT_EQ(error_text<InputError>([&] { tokenizer.encode("a\u00e9$b", "--start"); }),
             "--start: character 3 is '$' (U+0024), which is not among the 3 characters of the "
             "vocabulary; leave it out");
-  EXPECT_EQ(error_of([&] { tokenizer.encode("\x1b[2J", "--start"); }),
+  EXPECT_EQ(error_text<InputError>([&] { tokenizer.encode("\x1b[2J", "--start"); }),
             "--start: character 1 is U+001B, which is not among the 3 characters of the "
             "vocabulary; leave it out");
-  EXPECT_EQ(error_of([&] { tokenizer.encode("a\xFF", "--start"); }),
+  EXPECT_EQ(error_text<InputError>([&] { tokenizer.encode("a\xFF", "--start"); }),
             "--start: character 2 is U+FFFD or invalid UTF-8, which is not among the 3 characters "
             "of the vocabulary; leave it out");
 }

@@ -1,4 +1,5 @@
-// CRC-32C (Castagnoli, RFC 3720 appendix B.4): the checksum of checkpoints.
+// CRC-32C (Castagnoli, RFC 3720 appendix B.4), the checksum of checkpoints, and CRC-32 as zip and
+// gzip have it.
 #pragma once
 
 #include <cstddef>
@@ -12,7 +13,7 @@ namespace gpt {
 class Crc32c {
  public:
   Crc32c() = default;
-  // Goes on where one of this value() stopped.
+  // Continues where one of this value() stopped.
   explicit Crc32c(std::uint32_t value) : state_(~value) {}
 
   void update(std::span<const std::byte> bytes);
@@ -29,6 +30,9 @@ std::uint32_t crc32c_of_file(const std::filesystem::path& path);
 
 // The same without the CPU's CRC instruction; what machines without SSE4.2 run.
 std::uint32_t crc32c_by_table(std::span<const std::byte> bytes);
+
+// ISO 3309, polynomial 0x04C11DB7 reflected.
+std::uint32_t crc32(std::span<const std::byte> bytes);
 
 // Eight lower-case hex digits.
 std::string hex32(std::uint32_t value);

@@ -1,6 +1,7 @@
 // The one exception family. Only main() catches it; nothing below main exits the process.
 #pragma once
 
+#include <cstring>
 #include <stdexcept>
 #include <string>
 
@@ -36,7 +37,8 @@ class InputError : public Error {
 class IoError : public Error {
  public:
   // "PATH: cannot CALL: strerror(error)"
-  IoError(const std::string& path, const std::string& call, int error);
+  IoError(const std::string& path, const std::string& call, int error)
+      : Error(path + ": cannot " + call + ": " + std::strerror(error)), error_(error) {}
   int error() const { return error_; }
 
  private:

@@ -25,9 +25,20 @@ using FileFault =
     std::function<int(std::string_view call, const fs::path& path, std::size_t* length)>;
 void set_file_fault(FileFault fault);
 
+// Whether something has this name, a link that leads nowhere included. Neither this nor
+// file_exists() throws: what cannot be told counts as absent.
+bool present(const fs::path& path);
+// Whether the name leads to something, through links.
+bool file_exists(const fs::path& path);
+
 // Whole file; InputError if it does not exist or cannot be read. Of streams only those that were
 // handed to the program (input_file.h).
 std::string read_file(const fs::path& path);
+
+// The same of a file that has no business being large, never with more than `most` bytes of it in
+// memory: a pipe that has no end or a file that grows meanwhile is an InputError too, "PATH: ...;
+// expected WHAT of at most ...".
+std::string read_small_file(const fs::path& path, std::uint64_t most, const std::string& what);
 
 // Writes next to the target, fsyncs, renames over it, fsyncs the folder: after a crash the old or
 // the new text is there, never a mixture. Throws IoError; if only the folder's fsync failed, the

@@ -27,6 +27,8 @@ class LineFile {
   bool failing() const { return failing_; }
   // Lines that were lost since the last call.
   std::int64_t take_lost();
+  // Lines that are not in the file yet.
+  std::int64_t waiting() const;
 
  private:
   void wait(std::string_view line);

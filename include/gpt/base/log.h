@@ -3,6 +3,7 @@
 // shows them. spdlog stays inside log.cpp: its fmt and LibTorch's fmt cannot meet in one file.
 #pragma once
 
+#include <filesystem>
 #include <string>
 
 namespace gpt {
@@ -26,5 +27,17 @@ void print_exactly(const std::string& text);
 
 // Did a write to stdout fail?
 bool stdout_failed();
+
+// The log of a run: every line of log_* and print_line, with its time and level, whatever the level
+// that stderr shows. One a process.
+
+// From now on lines go to the log file as well; until that is opened, they wait for it.
+void begin_log_file();
+// Appends to this file from now on, to the end of the process: the error that ends it is its last
+// line. Nothing is written through a symbolic link. A log that cannot be opened or written costs a
+// warning and nothing else; on a full disk its lines wait, up to a mebibyte.
+void open_log_file(const std::filesystem::path& path);
+// No further line goes to it, and what waits is dropped.
+void end_log_file();
 
 }  // namespace gpt

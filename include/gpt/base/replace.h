@@ -10,9 +10,9 @@ namespace gpt {
 
 // Asked about what would have to go, at the place where it is just then; throws InputError to keep
 // it.
-using MayReplace = std::function<void(const std::filesystem::path& standing)>;
+using MayReplace = std::function<void(const std::filesystem::path& existing)>;
 // For a name that is the program's own, whatever has it.
-void replace_anything(const std::filesystem::path& standing);
+void replace_anything(const std::filesystem::path& existing);
 
 // A file or a folder on its way to `target`. Whatever happens, `target` is the old or the new one
 // or, where the file system cannot swap and the process is killed between two renames, the old one

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "gpt/config/setting.h"
+#include "gpt/config/settings.h"
 
 namespace gpt {
 

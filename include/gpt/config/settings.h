@@ -2,16 +2,29 @@
 // all have come, each error naming where the value that won was given.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include "gpt/config/option.h"
-#include "gpt/config/setting.h"
 
 namespace gpt {
+
+// Bytes of a config file; people write a few thousand.
+inline constexpr std::uint64_t kLargestConfig = 1 << 20;
+
+using Value = std::variant<bool, std::int64_t, double, std::string>;
+
+// One value that somebody gave to one key, and where.
+struct Setting {
+  std::string key;
+  Value value;
+  std::string origin;  // "configs/x.py:12"
+};
 
 class Settings {
  public:

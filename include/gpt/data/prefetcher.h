@@ -13,10 +13,17 @@
 #include <c10/core/Event.h>
 #include <c10/core/Stream.h>
 
-#include "gpt/data/batch.h"
 #include "gpt/data/token_file.h"
 
 namespace gpt {
+
+// What the model is trained on in one forward pass.
+// Legend: B sequences of the micro-batch, T tokens of a sequence.
+struct Batch {
+  at::Tensor x_BT;        // int64, on the device
+  at::Tensor y_BT;        // int64, on the device: x one token later
+  at::Tensor sequence_B;  // int64, CPU: each row's index in the effective batch; keys dropout
+};
 
 // Row b is the window of block_size tokens at offsets[b]; it is sequence first_sequence + b of the
 // effective batch. `offsets` is an int64 CPU tensor. InputError for a token outside the vocabulary,

@@ -15,7 +15,7 @@ namespace gpt {
 // int(characters * (1 - val_fraction)) in doubles, as Python computes nanoGPT's int(n * 0.9).
 std::int64_t train_character_count(std::int64_t characters, double val_fraction);
 
-// Notes the place behind a unit, and forgets those that the end of training can no more fall to.
+// Notes the place behind a chunk, and forgets those that the end of training can no more fall to.
 // So marks grow with the text, by some 20 bytes a MiB of it.
 void add_mark(std::vector<TextMark>& marks, const TextMark& mark, double val_fraction);
 

@@ -9,13 +9,13 @@
 #include <string>
 #include <vector>
 
-#include "gpt/dataprep/text_unit.h"
+#include "gpt/dataprep/text_chunk.h"
 #include "gpt/dataprep/token_writer.h"
 
 namespace gpt {
 
-// A place between two units: so many characters and tokens lie before it, and those tokens' CRC-32C
-// on disk.
+// A place between two chunks: so many characters and tokens lie before it, and those tokens'
+// CRC-32C on disk.
 struct TextMark {
   std::int64_t characters = 0, tokens = 0;
   std::uint32_t crc = 0;
@@ -31,13 +31,13 @@ struct PrepareState {
   std::string request;  // what was asked for, as JSON: only the same continues
   // Of a character vocabulary: taken from the whole text, which had these files.
   std::u32string characters;
-  std::vector<FileStamp> census;
+  std::vector<FileStamp> character_files;
 
   std::int64_t token_bytes = 2;
   std::vector<FileStamp> files;  // encoded to their end
   ReadPosition position;
   TokenWriter::Extent train, val;
-  std::array<std::int64_t, 2> documents = {};  // EncodedUnit::Side
+  std::array<std::int64_t, 2> documents = {};  // EncodedChunk::Side
   std::int64_t text_characters = 0, invalid = 0;
   std::vector<TextMark> marks = {{}};  // candidates for the place of a split at the end
   bool read_all = false;

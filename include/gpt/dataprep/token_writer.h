@@ -22,7 +22,7 @@ class TokenWriter {
   TokenWriter(const fs::path& path, const Extent& from);
 
   // Whether `path` has at least that much.
-  static bool can_go_on(const fs::path& path, const Extent& from);
+  static bool can_resume(const fs::path& path, const Extent& from);
 
   void write(std::string_view bytes);
   void sync() { file_.sync(); }

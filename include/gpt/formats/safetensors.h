@@ -32,7 +32,7 @@ struct SavedFile {
 };
 
 // Writes and fsyncs. Tensors are ordered by descending element size, then name, so that each one
-// is aligned; `format=pt`, which other readers ask for, is added to the metadata where it is
+// is aligned; `format=pt`, which other readers require, is added to the metadata where it is
 // missing. Throws IoError if the disk does not take it, Error if a tensor contradicts itself.
 SavedFile write_safetensors(const std::filesystem::path& path, std::span<const TensorView> tensors,
                             const std::map<std::string, std::string>& metadata = {});

@@ -1,5 +1,5 @@
 // Zip archives as torch.save lays them out: entries stored, each one's data at a multiple of 64
-// bytes, zip64 where sizes ask for it.
+// bytes, zip64 where sizes need it.
 #pragma once
 
 #include <cstddef>

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "gpt/config/setting.h"
+#include "gpt/config/settings.h"
 #include "gpt/formats/torch_reader.h"
 #include "gpt/interop/weight_source.h"
 

@@ -1,14 +1,11 @@
 // metrics.jsonl: one flat JSON object per event, appended and never rewritten.
 #pragma once
 
-#include <cstdint>
 #include <filesystem>
-#include <optional>
-#include <string>
 #include <string_view>
 #include <vector>
 
-#include "gpt/base/files.h"
+#include "gpt/base/line_file.h"
 #include "gpt/metrics/metrics_sink.h"
 
 namespace gpt {
@@ -31,16 +28,10 @@ class JsonlMetrics : public MetricsSink {
   void open(const std::filesystem::path& file);
 
  private:
-  void append(const std::string& lines);
-  void keep_for_later(std::string line);
-  void mend_end();
+  template <class Work>
+  void attempt(const Work& work);
 
-  std::filesystem::path path_;
-  std::optional<OutputFile> file_;
-  bool torn_ = false;          // half a line is at the end, and could not be cut off
-  std::string waiting_;        // lines that could not be written yet
-  std::int64_t failures_ = 0;  // since the last line that was written
-  std::int64_t lost_ = 0;      // lines that no longer fit into waiting_
+  LineFile lines_;
 };
 
 }  // namespace gpt

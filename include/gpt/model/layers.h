@@ -25,7 +25,6 @@ struct Linear {
 };
 
 struct LayerNorm {
-  static constexpr double kEpsilon = 1e-5;
   at::Tensor weight_C, bias_C;
 
   LayerNorm(const TensorMap& tensors, const std::string& prefix);

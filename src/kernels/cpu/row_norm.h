@@ -1,6 +1,8 @@
 // LayerNorm of a row, forward and backward.
 #pragma once
 
+#include "gpt/kernels/ops/layer_norm_epsilon.h"
+
 #include "row_loops.h"
 
 namespace gpt {
@@ -21,7 +23,7 @@ void norm(const float* x, const float* gamma, const float* beta, int64_t width, 
     const VecF32 apart = load(x + i, mask) - mean;
     return apart * apart;
   });
-  const float rstd = 1.0f / __builtin_sqrtf(squares / n + 1e-5f);
+  const float rstd = 1.0f / __builtin_sqrtf(squares / n + static_cast<float>(kLayerNormEpsilon));
   stats[0] = mean;
   stats[1] = rstd;
   with_target(y, [=](auto to) {

@@ -25,8 +25,8 @@ struct AdamWStep {
 struct RowKernels {
   const char* name;  // of the instruction set
 
-  // y = (x - mean) / sqrt(variance + 1e-5) * gamma + beta (Ba et al. 2016); beta may be null.
-  // stats receives mean and 1/sqrt(...).
+  // y = (x - mean) / sqrt(variance + kLayerNormEpsilon) * gamma + beta (Ba et al. 2016); beta may
+  // be null. stats receives mean and 1/sqrt(...).
   void (*norm)(const float* x, const float* gamma, const float* beta, std::int64_t width,
                float* stats, Operand y);
   // dx += the gradient of norm; dgamma, dbeta (may be null) += their parts. xhat comes from x,

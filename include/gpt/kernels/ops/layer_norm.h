@@ -6,6 +6,7 @@
 #include <ATen/core/Tensor.h>
 
 #include "gpt/kernels/ops/dropout.h"
+#include "gpt/kernels/ops/layer_norm_epsilon.h"
 
 namespace gpt {
 
@@ -16,7 +17,7 @@ struct NormInput {
   at::Tensor weight_C;        // Real
   at::Tensor bias_C = {};     // Real, or undefined
   at::ScalarType type;        // of y
-  double epsilon = 1e-5;      // PyTorch's
+  double epsilon = kLayerNormEpsilon;
 };
 
 struct NormOutput {

@@ -1,4 +1,4 @@
-// The sources as a sequence of units.
+// The sources as a sequence of chunks.
 #pragma once
 
 #include <cstdint>
@@ -11,29 +11,29 @@
 
 #include "gpt/base/checksum.h"
 #include "gpt/dataprep/input_stream.h"
-#include "gpt/dataprep/text_unit.h"
+#include "gpt/dataprep/text_chunk.h"
 
 namespace gpt {
 
-// Where units begin and end depends on the text alone. A whole document is cut where `cut` allows
+// Where chunks begin and end depends on the text alone. A whole document is cut where `cut` allows
 // it; a text that gives no such place for kLongestRun bytes is cut between two characters all the
 // same, so that memory stays bounded. Lines stay whole.
-class UnitReader {
+class ChunkReader {
  public:
-  static constexpr std::size_t kUnitBytes = std::size_t{256} << 10;
+  static constexpr std::size_t kChunkBytes = std::size_t{256} << 10;
   static constexpr std::size_t kLongestRun = std::size_t{2} << 20;
   static constexpr std::size_t kLongestLine = std::size_t{32} << 20;
 
   // Length of the longest prefix after which a text may be cut; 0: none. Tokenizer::safe_cut.
   using Cut = std::function<std::size_t(std::string_view)>;
 
-  // `sources` must outlive it. Goes on at `from`, whose CRC what lies before must have.
-  UnitReader(const SourceFiles& sources, std::string text_key, Cut cut,
-             const ReadPosition& from = {});
+  // `sources` must outlive it. Resumes at `from`, whose CRC what lies before must have.
+  ChunkReader(const SourceFiles& sources, std::string text_key, Cut cut,
+              const ReadPosition& from = {});
 
   // Nothing at the end, or when `stop` is requested. InputError (or Error for a file that changes
   // meanwhile) as the streams have them.
-  std::optional<TextUnit> next(const std::stop_token& stop);
+  std::optional<TextChunk> next(const std::stop_token& stop);
 
  private:
   const SourceFile& file() const { return sources_.files[position_.file]; }
@@ -42,8 +42,8 @@ class UnitReader {
   std::size_t fill(const std::stop_token& stop);
   void read_more(const std::stop_token& stop);
   std::size_t place_to_cut() const;
-  TextUnit take(std::size_t bytes);
-  void finish_file(TextUnit& unit);
+  TextChunk take(std::size_t bytes);
+  void finish_file(TextChunk& chunk);
 
   const SourceFiles& sources_;
   const std::string text_key_;

@@ -21,14 +21,14 @@ namespace gpt {
 // Memory does not grow with the number of items: `make` waits while those between it and the owner
 // weigh `most` or more.
 template <class Item, class Result>
-class OrderedWork {
+class OrderedPipeline {
  public:
   using Make = std::function<std::optional<Item>(const std::stop_token&)>;  // nothing: the end
   using Work = std::function<Result(Item&&)>;
   using Weight = std::function<std::uint64_t(const Item&)>;
   enum class Taken { kResult, kNothingYet, kEnd };
 
-  OrderedWork(int threads, std::uint64_t most, Make make, Weight weight, Work work)
+  OrderedPipeline(int threads, std::uint64_t most, Make make, Weight weight, Work work)
       : most_(most), make_(std::move(make)), weight_(std::move(weight)), work_(std::move(work)) {
     const auto start = [this](auto work_of_a_thread) {
       threads_.push_back(start_thread<std::jthread>("preparing data", work_of_a_thread));
@@ -37,7 +37,7 @@ class OrderedWork {
     for (int i = 0; i < threads; ++i)
       start([this](const std::stop_token& stop) { work_on_all(stop); });
   }
-  ~OrderedWork() {  // drops what was not taken
+  ~OrderedPipeline() {  // drops what was not taken
     for (std::jthread& thread : threads_) thread.request_stop();
   }
 

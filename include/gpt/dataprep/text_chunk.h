@@ -32,19 +32,19 @@ struct FileStamp {
   bool operator==(const FileStamp&) const = default;
 };
 
-struct TextUnit {
+struct TextChunk {
   std::string bytes;
   std::size_t file = 0;  // index among the sources
-  bool begins = true;    // Layout::kWhole: the document begins with the unit,
+  bool begins = true;    // Layout::kWhole: the document begins with the chunk,
   bool ends = true;      // ... ends with it
   std::int64_t first_document = 0;
   std::int64_t first_line = 1;        // counted from 1
   ReadPosition after;                 // the place behind it
-  std::optional<FileStamp> finished;  // the unit is its file's last
+  std::optional<FileStamp> finished;  // the chunk is its file's last
   double disk_bytes = 0;              // of all inputs, read so far
 };
 
-// A document, or the part of one that a unit holds.
+// A document, or the part of one that a chunk holds.
 struct DocumentPart {
   std::string_view text;
   std::int64_t document = 0;  // counted over all inputs; a line is one even if it is blank
@@ -61,7 +61,7 @@ struct DocumentRules {
 
 // Calls `take` for each part, in order. Blank lines are no documents. InputError names file and
 // line.
-void for_each_part(const TextUnit& unit, const SourceFile& file, const DocumentRules& rules,
+void for_each_part(const TextChunk& chunk, const SourceFile& file, const DocumentRules& rules,
                    const std::function<void(const DocumentPart&)>& take);
 
 // UTF-8 sequences of a text, ill-formed bytes aside: Python's len().

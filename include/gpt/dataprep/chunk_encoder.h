@@ -1,4 +1,4 @@
-// A unit of text to tokens as they are on disk.
+// A chunk of text to tokens as they are on disk.
 #pragma once
 
 #include <array>
@@ -8,7 +8,7 @@
 #include <string>
 
 #include "gpt/dataprep/split_rule.h"
-#include "gpt/dataprep/text_unit.h"
+#include "gpt/dataprep/text_chunk.h"
 #include "gpt/text/tokenizer.h"
 
 namespace gpt {
@@ -22,7 +22,7 @@ struct EncodingRules {
   std::int64_t token_bytes = 2;
 };
 
-struct EncodedUnit {
+struct EncodedChunk {
   enum Side { kTrain, kVal };
   std::array<std::string, 2> tokens;           // little-endian, token_bytes each
   std::array<std::int64_t, 2> documents = {};  // that begin here
@@ -34,8 +34,8 @@ struct EncodedUnit {
 };
 
 // May be called by several threads at once. InputError as for_each_part and the tokenizer have it.
-EncodedUnit encode_unit(const TextUnit& unit, const SourceFile& file, const Tokenizer& tokenizer,
-                        const EncodingRules& rules);
+EncodedChunk encode_chunk(const TextChunk& chunk, const SourceFile& file,
+                          const Tokenizer& tokenizer, const EncodingRules& rules);
 
 // Token ids as they are on disk, and back.
 void append_token_bytes(std::span<const std::int32_t> ids, std::int64_t token_bytes,

@@ -1,4 +1,4 @@
-#include "gpt/dataprep/text_unit.h"
+#include "gpt/dataprep/text_chunk.h"
 
 #include <algorithm>
 
@@ -9,7 +9,7 @@ namespace gpt {
 
 namespace {
 
-// Python's universal newlines. A unit never ends between \r and \n.
+// Python's universal newlines. A chunk never ends between \r and \n.
 std::string universal_newlines(std::string_view text) {
   std::string out;
   out.reserve(text.size());
@@ -28,15 +28,15 @@ bool is_blank(std::string_view line) {
   return line.find_first_not_of(" \t\r\n") == std::string_view::npos;
 }
 
-void take_whole(const TextUnit& unit, const DocumentRules& rules,
+void take_whole(const TextChunk& chunk, const DocumentRules& rules,
                 const std::function<void(const DocumentPart&)>& take) {
-  DocumentPart part{.text = unit.bytes,
-                    .document = unit.first_document,
-                    .begins = unit.begins,
-                    .ends = unit.ends};
+  DocumentPart part{.text = chunk.bytes,
+                    .document = chunk.first_document,
+                    .begins = chunk.begins,
+                    .ends = chunk.ends};
   std::string translated;
-  if (rules.as_one_text && unit.bytes.find('\r') != std::string::npos) {
-    translated = universal_newlines(unit.bytes);
+  if (rules.as_one_text && chunk.bytes.find('\r') != std::string::npos) {
+    translated = universal_newlines(chunk.bytes);
     part.text = translated;
   }
   take(part);
@@ -44,10 +44,10 @@ void take_whole(const TextUnit& unit, const DocumentRules& rules,
 
 }  // namespace
 
-void for_each_part(const TextUnit& unit, const SourceFile& file, const DocumentRules& rules,
+void for_each_part(const TextChunk& chunk, const SourceFile& file, const DocumentRules& rules,
                    const std::function<void(const DocumentPart&)>& take) {
-  if (file.layout == Layout::kWhole) return take_whole(unit, rules, take);
-  std::string_view rest = unit.bytes;
+  if (file.layout == Layout::kWhole) return take_whole(chunk, rules, take);
+  std::string_view rest = chunk.bytes;
   std::string text;
   for (std::int64_t line = 0; !rest.empty(); ++line) {
     const std::size_t end = std::min(rest.find('\n'), rest.size());
@@ -55,10 +55,10 @@ void for_each_part(const TextUnit& unit, const SourceFile& file, const DocumentR
     rest.remove_prefix(std::min(end + 1, rest.size()));
     if (is_blank(one)) continue;
     DocumentPart part;
-    part.document = unit.first_document + line;
+    part.document = chunk.first_document + line;
     if (file.layout == Layout::kJson) {
       part.invalid = read_json_text(one, rules.text_key,
-                                    concat(file.name(), ":", unit.first_line + line), text);
+                                    concat(file.name(), ":", chunk.first_line + line), text);
     } else {
       if (one.ends_with('\r')) one.remove_suffix(1);
       text = one;

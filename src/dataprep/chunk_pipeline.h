@@ -1,4 +1,4 @@
-// All units of the sources through several threads, under a progress line.
+// All chunks of the sources through several threads, under a progress line.
 #pragma once
 
 #include <algorithm>
@@ -11,8 +11,8 @@
 #include "gpt/base/log.h"
 #include "gpt/base/strings.h"
 #include "gpt/base/terminal.h"
-#include "gpt/dataprep/ordered_work.h"
-#include "gpt/dataprep/unit_reader.h"
+#include "gpt/dataprep/chunk_reader.h"
+#include "gpt/dataprep/ordered_pipeline.h"
 
 namespace gpt {
 
@@ -48,46 +48,46 @@ class RunProgress {
   Clock::time_point start_ = Clock::now(), logged_ = start_;
 };
 
-struct UnitRun {
+struct ChunkPipeline {
   const SourceFiles& sources;
   std::string text_key;
-  UnitReader::Cut cut;
+  ChunkReader::Cut cut;
   int threads;  // 0: one per core
   std::function<bool()> stop;
 };
 
-// `work` on each unit from `from` on, in several threads; `take` gets the results in order. False
+// `work` on each chunk from `from` on, in several threads; `take` gets the results in order. False
 // if it was stopped.
 template <class Result>
-bool run_units(const UnitRun& run, const std::string& title, const ReadPosition& from,
-               const std::function<Result(const TextUnit&)>& work,
-               const std::function<void(Result&, const ReadPosition&)>& take) {
-  constexpr std::uint64_t kMostForEachThread = 2 * UnitReader::kUnitBytes;
+bool run_chunks(const ChunkPipeline& pipeline, const std::string& title, const ReadPosition& from,
+                const std::function<Result(const TextChunk&)>& work,
+                const std::function<void(Result&, const ReadPosition&)>& take) {
+  constexpr std::uint64_t kMostForEachThread = 2 * ChunkReader::kChunkBytes;
   constexpr auto kPatience = std::chrono::milliseconds(100);
   struct Done {
     Result result;
     ReadPosition after;
     double disk_bytes = 0;
   };
-  const bool known =
-      run.sources.files.front().packing != Packing::kStdin || run.sources.files.front().bytes > 0;
-  RunProgress progress(title, known ? static_cast<double>(run.sources.total_bytes()) : 0);
-  const int threads = run.threads > 0
-                          ? run.threads
+  const bool known = pipeline.sources.files.front().packing != Packing::kStdin ||
+                     pipeline.sources.files.front().bytes > 0;
+  RunProgress progress(title, known ? static_cast<double>(pipeline.sources.total_bytes()) : 0);
+  const int threads = pipeline.threads > 0
+                          ? pipeline.threads
                           : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-  UnitReader reader(run.sources, run.text_key, run.cut, from);
-  OrderedWork<TextUnit, Done> line(
+  ChunkReader reader(pipeline.sources, pipeline.text_key, pipeline.cut, from);
+  OrderedPipeline<TextChunk, Done> results(
       threads, kMostForEachThread * static_cast<std::uint64_t>(threads + 1),
       [&](const std::stop_token& stop) { return reader.next(stop); },
-      [](const TextUnit& unit) { return std::max<std::uint64_t>(unit.bytes.size(), 1024); },
-      [&](TextUnit&& unit) {
-        return Done{work(unit), unit.after, unit.disk_bytes};
+      [](const TextChunk& chunk) { return std::max<std::uint64_t>(chunk.bytes.size(), 1024); },
+      [&](TextChunk&& chunk) {
+        return Done{work(chunk), chunk.after, chunk.disk_bytes};
       });
-  using Taken = typename decltype(line)::Taken;
+  using Taken = typename decltype(results)::Taken;
   while (true) {
-    if (run.stop && run.stop()) return false;
+    if (pipeline.stop && pipeline.stop()) return false;
     Done done;
-    const Taken taken = line.take(done, kPatience);
+    const Taken taken = results.take(done, kPatience);
     if (taken == Taken::kEnd) return true;
     if (taken == Taken::kNothingYet) continue;
     take(done.result, done.after);

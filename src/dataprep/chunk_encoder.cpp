@@ -1,4 +1,4 @@
-#include "gpt/dataprep/unit_encoder.h"
+#include "gpt/dataprep/chunk_encoder.h"
 
 #include <bit>
 #include <cstring>
@@ -39,13 +39,13 @@ std::int32_t token_at(std::string_view bytes, std::int64_t token_bytes, std::siz
   return static_cast<std::int32_t>(token);
 }
 
-EncodedUnit encode_unit(const TextUnit& unit, const SourceFile& file, const Tokenizer& tokenizer,
-                        const EncodingRules& rules) {
-  EncodedUnit out;
+EncodedChunk encode_chunk(const TextChunk& chunk, const SourceFile& file,
+                          const Tokenizer& tokenizer, const EncodingRules& rules) {
+  EncodedChunk out;
   const std::string origin = file.name();
   std::vector<std::int32_t> ids;
-  for_each_part(unit, file, rules.documents, [&](const DocumentPart& part) {
-    const auto side = rules.split.is_val(part.document) ? EncodedUnit::kVal : EncodedUnit::kTrain;
+  for_each_part(chunk, file, rules.documents, [&](const DocumentPart& part) {
+    const auto side = rules.split.is_val(part.document) ? EncodedChunk::kVal : EncodedChunk::kTrain;
     ids.clear();
     if (part.begins) ++out.documents[side];
     if (part.begins && rules.eot == EotPlace::kPrepend) ids.push_back(*tokenizer.end_of_text());
@@ -56,9 +56,9 @@ EncodedUnit encode_unit(const TextUnit& unit, const SourceFile& file, const Toke
                                                   : count_characters(part.text);
     append_token_bytes(ids, rules.token_bytes, out.tokens[side]);
   });
-  out.after = unit.after;
-  out.finished = unit.finished;
-  out.disk_bytes = unit.disk_bytes;
+  out.after = chunk.after;
+  out.finished = chunk.finished;
+  out.disk_bytes = chunk.disk_bytes;
   return out;
 }
 

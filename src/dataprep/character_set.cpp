@@ -1,4 +1,4 @@
-#include "gpt/dataprep/census.h"
+#include "gpt/dataprep/character_set.h"
 
 #include <algorithm>
 #include <iterator>
@@ -10,23 +10,24 @@
 
 namespace gpt {
 
-Census take_census(const TextUnit& unit, const SourceFile& file, const DocumentRules& rules) {
-  Census census;
+CharacterSet character_set_of(const TextChunk& chunk, const SourceFile& file,
+                              const DocumentRules& rules) {
+  CharacterSet set;
   std::vector<bool> seen(0x110000, false);
-  for_each_part(unit, file, rules, [&](const DocumentPart& part) {
+  for_each_part(chunk, file, rules, [&](const DocumentPart& part) {
     const std::u32string text = from_utf8(part.text);
-    census.count += static_cast<std::int64_t>(text.size());
+    set.count += static_cast<std::int64_t>(text.size());
     for (const char32_t character : text) {
       if (seen[character]) continue;
       seen[character] = true;
-      census.characters.push_back(character);
+      set.characters.push_back(character);
     }
   });
-  std::sort(census.characters.begin(), census.characters.end());
-  return census;
+  std::sort(set.characters.begin(), set.characters.end());
+  return set;
 }
 
-void add_census(Census& all, const Census& more, const SourceFile& file) {
+void add_characters(CharacterSet& all, const CharacterSet& more, const SourceFile& file) {
   std::u32string both;
   std::set_union(all.characters.begin(), all.characters.end(), more.characters.begin(),
                  more.characters.end(), std::back_inserter(both));

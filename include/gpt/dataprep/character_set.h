@@ -5,19 +5,20 @@
 #include <string>
 #include <vector>
 
-#include "gpt/dataprep/text_unit.h"
+#include "gpt/dataprep/text_chunk.h"
 
 namespace gpt {
 
-struct Census {
+struct CharacterSet {
   std::u32string characters;  // distinct, sorted
   std::int64_t count = 0;     // of all of them
 };
 
-// Of one unit. An ill-formed sequence is a U+FFFD.
-Census take_census(const TextUnit& unit, const SourceFile& file, const DocumentRules& rules);
+// Of one chunk. An ill-formed sequence is a U+FFFD.
+CharacterSet character_set_of(const TextChunk& chunk, const SourceFile& file,
+                              const DocumentRules& rules);
 
 // Adds another's. InputError, naming `file`, if the characters are too many for 16-bit tokens.
-void add_census(Census& all, const Census& more, const SourceFile& file);
+void add_characters(CharacterSet& all, const CharacterSet& more, const SourceFile& file);
 
 }  // namespace gpt

@@ -1,4 +1,4 @@
-#include "gpt/dataprep/unit_reader.h"
+#include "gpt/dataprep/chunk_reader.h"
 
 #include <algorithm>
 #include <span>
@@ -31,8 +31,8 @@ std::span<const std::byte> bytes_of(std::string_view text) {
 
 }  // namespace
 
-UnitReader::UnitReader(const SourceFiles& sources, std::string text_key, Cut cut,
-                       const ReadPosition& from)
+ChunkReader::ChunkReader(const SourceFiles& sources, std::string text_key, Cut cut,
+                         const ReadPosition& from)
     : sources_(sources),
       text_key_(std::move(text_key)),
       cut_(std::move(cut)),
@@ -42,18 +42,18 @@ UnitReader::UnitReader(const SourceFiles& sources, std::string text_key, Cut cut
     earlier_files_ += static_cast<double>(sources.files[i].bytes);
 }
 
-std::optional<TextUnit> UnitReader::next(const std::stop_token& stop) {
+std::optional<TextChunk> ChunkReader::next(const std::stop_token& stop) {
   if (position_.file >= sources_.files.size()) return std::nullopt;
   if (!stream_) open(stop);
   const std::size_t bytes = fill(stop);
   if (stop.stop_requested()) return std::nullopt;
-  TextUnit unit = take(bytes);
-  if (ended_ && buffer_.empty()) finish_file(unit);
-  unit.after = position_;
-  return unit;
+  TextChunk chunk = take(bytes);
+  if (ended_ && buffer_.empty()) finish_file(chunk);
+  chunk.after = position_;
+  return chunk;
 }
 
-void UnitReader::open(const std::stop_token& stop) {
+void ChunkReader::open(const std::stop_token& stop) {
   stream_ = std::make_unique<InputStream>(file(), text_key_);
   buffer_.clear();
   ended_ = false;
@@ -62,15 +62,15 @@ void UnitReader::open(const std::stop_token& stop) {
 }
 
 // What was read before must be there again; it is read again to make sure.
-void UnitReader::skip_to_position(const std::stop_token& stop) {
-  std::string chunk(kReadBytes, '\0');
+void ChunkReader::skip_to_position(const std::stop_token& stop) {
+  std::string bytes(kReadBytes, '\0');
   std::uint64_t left = position_.offset;
   while (left > 0) {
     const std::size_t got =
-        stream_->read(chunk.data(), std::min<std::uint64_t>(left, chunk.size()), stop);
+        stream_->read(bytes.data(), std::min<std::uint64_t>(left, bytes.size()), stop);
     if (stop.stop_requested()) return;
     if (got == 0) break;
-    crc_.update(bytes_of({chunk.data(), got}));
+    crc_.update(bytes_of({bytes.data(), got}));
     left -= got;
   }
   if (left == 0 && crc_.value() == position_.crc) return;
@@ -80,7 +80,7 @@ void UnitReader::skip_to_position(const std::stop_token& stop) {
                           "again with --force"));
 }
 
-void UnitReader::read_more(const std::stop_token& stop) {
+void ChunkReader::read_more(const std::stop_token& stop) {
   const std::size_t have = buffer_.size();
   buffer_.resize(have + kReadBytes);
   const std::size_t got = stream_->read(buffer_.data() + have, kReadBytes, stop);
@@ -88,9 +88,9 @@ void UnitReader::read_more(const std::stop_token& stop) {
   ended_ = got == 0;
 }
 
-// How much of the buffer is the next unit.
-std::size_t UnitReader::fill(const std::stop_token& stop) {
-  std::size_t wanted = kUnitBytes;
+// How much of the buffer is the next chunk.
+std::size_t ChunkReader::fill(const std::stop_token& stop) {
+  std::size_t wanted = kChunkBytes;
   while (!ended_) {
     if (buffer_.size() >= wanted) {
       const std::size_t cut = place_to_cut();
@@ -102,7 +102,7 @@ std::size_t UnitReader::fill(const std::stop_token& stop) {
   return buffer_.size();
 }
 
-std::size_t UnitReader::place_to_cut() const {
+std::size_t ChunkReader::place_to_cut() const {
   if (file().layout == Layout::kWhole) {
     const std::size_t cut = cut_(buffer_);
     return cut > 0 || buffer_.size() < kLongestRun ? cut : between_characters(buffer_);
@@ -115,43 +115,43 @@ std::size_t UnitReader::place_to_cut() const {
   return 0;
 }
 
-TextUnit UnitReader::take(std::size_t bytes) {
-  TextUnit unit{.bytes = buffer_.substr(0, bytes),
-                .file = position_.file,
-                .begins = !position_.inside,
-                .ends = false,
-                .first_document = position_.document,
-                .first_line = position_.line + 1,
-                .after = {},
-                .finished = {},
-                .disk_bytes = earlier_files_ + static_cast<double>(stream_->consumed())};
+TextChunk ChunkReader::take(std::size_t bytes) {
+  TextChunk chunk{.bytes = buffer_.substr(0, bytes),
+                  .file = position_.file,
+                  .begins = !position_.inside,
+                  .ends = false,
+                  .first_document = position_.document,
+                  .first_line = position_.line + 1,
+                  .after = {},
+                  .finished = {},
+                  .disk_bytes = earlier_files_ + static_cast<double>(stream_->consumed())};
   buffer_.erase(0, bytes);
-  crc_.update(bytes_of(unit.bytes));
-  all_crc_.update(bytes_of(unit.bytes));
+  crc_.update(bytes_of(chunk.bytes));
+  all_crc_.update(bytes_of(chunk.bytes));
   position_.offset += bytes;
   position_.crc = crc_.value();
   position_.all_bytes += bytes;
   position_.all_crc = all_crc_.value();
   if (file().layout == Layout::kWhole) {
     position_.inside = true;
-    return unit;
+    return chunk;
   }
-  std::int64_t lines = std::count(unit.bytes.begin(), unit.bytes.end(), '\n');
-  if (!unit.bytes.empty() && unit.bytes.back() != '\n') ++lines;
+  std::int64_t lines = std::count(chunk.bytes.begin(), chunk.bytes.end(), '\n');
+  if (!chunk.bytes.empty() && chunk.bytes.back() != '\n') ++lines;
   position_.line += lines;
   position_.document += lines;
-  return unit;
+  return chunk;
 }
 
-void UnitReader::finish_file(TextUnit& unit) {
+void ChunkReader::finish_file(TextChunk& chunk) {
   if (!SourceFiles::is_unchanged(file())) SourceFiles::changed(file());
-  unit.finished = FileStamp{file().bytes, file().modified, position_.offset, position_.crc};
+  chunk.finished = FileStamp{file().bytes, file().modified, position_.offset, position_.crc};
   if (file().layout == Layout::kWhole) {
-    unit.ends = true;
+    chunk.ends = true;
     ++position_.document;
   }
   earlier_files_ += static_cast<double>(file().bytes);
-  unit.disk_bytes = earlier_files_;
+  chunk.disk_bytes = earlier_files_;
   stream_.reset();
   position_.inside = false;
   position_.offset = 0;

@@ -1,4 +1,4 @@
-#include "gpt/dataprep/ordered_work.h"
+#include "gpt/dataprep/ordered_pipeline.h"
 
 #include <atomic>
 #include <stdexcept>
@@ -9,7 +9,7 @@
 namespace gpt {
 namespace {
 
-using Work = OrderedWork<int, int>;
+using Work = OrderedPipeline<int, int>;
 constexpr auto kPatience = std::chrono::milliseconds(20);
 
 Work::Make count_to(int end) {
@@ -33,7 +33,7 @@ std::pair<std::vector<int>, std::string> all_of(Work& work) {
   }
 }
 
-TEST(OrderedWork, ResultsComeInOrderWhateverTheThreadsDo) {
+TEST(OrderedPipeline, ResultsComeInOrderWhateverTheThreadsDo) {
   for (const int threads : {1, 2, 7}) {
     Work work(
         threads, 10, count_to(500), [](int) { return 1; },
@@ -48,7 +48,7 @@ TEST(OrderedWork, ResultsComeInOrderWhateverTheThreadsDo) {
   }
 }
 
-TEST(OrderedWork, TheWeightInFlightIsBounded) {
+TEST(OrderedPipeline, TheWeightInFlightIsBounded) {
   std::atomic<int> made = 0, taken = 0, most = 0;
   Work work(
       3, 8,
@@ -65,7 +65,7 @@ TEST(OrderedWork, TheWeightInFlightIsBounded) {
   EXPECT_GE(most, 3);
 }
 
-TEST(OrderedWork, ErrorsKeepTheirPlace) {
+TEST(OrderedPipeline, ErrorsKeepTheirPlace) {
   Work bad_work(
       4, 100, count_to(50), [](int) { return 1; },
       [](int&& item) {
@@ -87,7 +87,7 @@ TEST(OrderedWork, ErrorsKeepTheirPlace) {
   EXPECT_EQ(why, "seven");
 }
 
-TEST(OrderedWork, CanBeDroppedAtAnyTime) {
+TEST(OrderedPipeline, CanBeDroppedAtAnyTime) {
   for (const int takes : {0, 1, 5}) {
     Work work(
         2, 3, count_to(1000000), [](int) { return 1; }, [](int&& item) { return item; });
