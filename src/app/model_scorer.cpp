@@ -85,7 +85,7 @@ class RetryingScorer {
         .device = decoder_.device(),
         .next =
             [&](const Plan& failed, int) {
-              std::int64_t longest = 0;
+              std::int64_t longest = kSmallestChunk;
               for (const ScoreRequest& request : chosen(failed))
                 longest = std::max(longest, std::ssize(request.tokens));
               return halved(failed, longest);

@@ -10,7 +10,6 @@ namespace gpt {
 
 std::optional<Plan> halved(const Plan& plan, std::int64_t tokens,
                            std::optional<EngineKind> trained_by) {
-  constexpr std::int64_t kSmallestChunk = 64;
   Plan next = plan;
   std::int64_t& chunk = next.head_chunk;
   chunk = std::min(chunk, plan.micro_batch * tokens);

@@ -57,9 +57,9 @@ def check_regression(found, _):
 
 
 def check_memory_cost(found, _):
-    mib = [row["mib"] for row in found]
-    expect(mib[:5] == sorted(mib[:5], reverse=True), f"each level keeps less: {mib[:5]}")
-    expect(mib[5] > mib[0], "on the CPU offloaded moments count, and so do their buffers")
+    *levels, offloaded = [row["mib"] for row in found]  # of the eager engine: none and block
+    expect(len(levels) == 2 and levels[1] < levels[0], f"each level keeps less: {levels}")
+    expect(offloaded > levels[0], "on the CPU offloaded moments count, and so do their buffers")
     expect(all(row["ms"] > 0 for row in found), "times above 0")
 
 

@@ -16,9 +16,12 @@
 
 namespace gpt {
 
+constexpr std::int64_t kSmallestChunk = 64;  // tokens; a smaller head chunk saves nothing
+
 // The next smaller plan of passes over micro_batch sequences of `tokens` each, whatever it costs:
-// half the sequences; one at a time, half the head's chunk, down to 64 tokens, and in training, by
-// the engine `trained_by`, the next level of recompute that it has. Nothing if there is none.
+// half the sequences; one at a time, half the head's chunk, down to kSmallestChunk, and in
+// training, by the engine `trained_by`, the next level of recompute that it has. Nothing if there
+// is none.
 std::optional<Plan> halved(const Plan& plan, std::int64_t tokens,
                            std::optional<EngineKind> trained_by = std::nullopt);
 
