@@ -11,20 +11,6 @@ namespace {
 using Status = int;
 constexpr Status kSuccess = 0, kInsufficientSize = 7;
 
-struct Memory {
-  unsigned version = sizeof(Memory) | (2u << 24);
-  unsigned long long total = 0, reserved = 0, free = 0, used = 0;
-};
-
-struct OldMemory {
-  unsigned long long total = 0, free = 0, used = 0;
-};
-
-struct Process {
-  unsigned pid;
-  unsigned long long bytes;
-  unsigned gpu_instance, compute_instance;
-};
 constexpr unsigned long long kUnknownBytes = ~0ull;
 
 std::string process_name(unsigned pid) {
@@ -37,6 +23,21 @@ std::string process_name(unsigned pid) {
 }  // namespace
 
 struct Nvml::Functions {
+  struct Memory {
+    unsigned version = sizeof(Memory) | (2u << 24);
+    unsigned long long total = 0, reserved = 0, free = 0, used = 0;
+  };
+
+  struct OldMemory {
+    unsigned long long total = 0, free = 0, used = 0;
+  };
+
+  struct Process {
+    unsigned pid;
+    unsigned long long bytes;
+    unsigned gpu_instance, compute_instance;
+  };
+
   struct Close {
     void operator()(void* library) const { dlclose(library); }
   };
