@@ -13,14 +13,15 @@ function(gpt_nvcc_candidates out)
   endforeach()
   string(REPLACE ":" ";" path "$ENV{PATH}")
   list(TRANSFORM path APPEND /nvcc)
-  set(distribution /usr/bin/nvcc /bin/nvcc)
+  set(root "$ENV{GPTTRAIN_SYSTEM_ROOT}")  # a test's; see scripts/machine.sh
+  set(distribution ${root}/usr/bin/nvcc ${root}/bin/nvcc)
   list(REMOVE_ITEM path ${distribution} /nvcc)
-  file(GLOB versions /usr/local/cuda-${GPT_CUDA_MAJOR}*/bin/nvcc)
+  file(GLOB versions ${root}/usr/local/cuda-${GPT_CUDA_MAJOR}*/bin/nvcc)
   list(SORT versions COMPARE NATURAL ORDER DESCENDING)
   file(GLOB brought
     ${GPT_CACHE_DIR}/venv/lib/python3*/site-packages/nvidia/cu${GPT_CUDA_MAJOR}/bin/nvcc)
-  set(${out} ${candidates} ${path} /usr/local/cuda/bin/nvcc /opt/cuda/bin/nvcc ${versions} ${brought}
-      ${distribution} PARENT_SCOPE)
+  set(${out} ${candidates} ${path} ${root}/usr/local/cuda/bin/nvcc ${root}/opt/cuda/bin/nvcc ${versions}
+      ${brought} ${distribution} PARENT_SCOPE)
 endfunction()
 
 # gpt_find_nvcc(OUT OTHERS): the path, or ""; OTHERS says which ones were passed over, and why.
