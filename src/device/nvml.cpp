@@ -7,10 +7,9 @@ namespace gpt {
 
 namespace {
 
-// The ABI as NVIDIA documents it.
+// The ABI as NVIDIA documents it, here and below.
 using Status = int;
 constexpr Status kSuccess = 0, kInsufficientSize = 7;
-
 constexpr unsigned long long kUnknownBytes = ~0ull;
 
 std::string process_name(unsigned pid) {
@@ -22,6 +21,8 @@ std::string process_name(unsigned pid) {
 
 }  // namespace
 
+// Its types are its own: g++ 14 crashes on fields of types from an unnamed namespace where this
+// file is compiled in a batch.
 struct Nvml::Functions {
   struct Memory {
     unsigned version = sizeof(Memory) | (2u << 24);

@@ -67,7 +67,8 @@ std::string described(const PickleValue& value);
 const PickleValue* find(const PickleValue& value, std::string_view key);
 
 // The value as that type; else an InputError "WHERE: expected ..., found ...". An integer is a
-// number too, a bool is none, as in Python's mind but not in its type system.
+// number too, a bool is none, as in Python's mind but not in its type system. What is returned by
+// reference lives in `value`; g++ 13 and later would suspect a `where` by reference, too.
 std::int64_t integer_of(const PickleValue& value, const std::string& where);
 double number_of(const PickleValue& value, const std::string& where);
 bool bool_of(const PickleValue& value, const std::string& where);
