@@ -212,6 +212,17 @@ class Packages(Machine):
             _, words = self.setup_script(system, version)
             self.assertNotIn("clang-format", words)
 
+    def test_an_older_compiler_gives_way_to_gxx_12_where_that_is(self):
+        self.program(self.bin / "c++", "echo 11")
+        flags = 'compiler_flags; echo "${compiler[@]}"'
+        self.assertEqual(self.bash(flags), (0, ""))
+        self.program(self.bin / "g++-12", "")
+        expected = "-DCMAKE_CXX_COMPILER=g++-12 -DCMAKE_CUDA_HOST_COMPILER=g++-12"
+        self.assertEqual(self.bash(flags), (0, expected))
+        self.assertEqual(self.bash(flags, CXX="clang++"), (0, ""))
+        self.program(self.bin / "c++", "echo 13")
+        self.assertEqual(self.bash(flags), (0, ""))
+
     def test_another_system_gets_the_list_of_what_is_missing(self):
         self.program(self.bin / "c++", "exit 1")
         code, words = self.setup_script("fedora", "43")
