@@ -48,8 +48,8 @@ fail() {
 compiler_flags() {
   local version
   compiler=()
-  [[ -z ${CXX:-} ]] && command -v g++-12 c++ >/dev/null || return 0
-  version=$(c++ -dumpversion) || return 0
+  [[ -z ${CXX:-} ]] && command -v g++-12 >/dev/null || return 0
+  version=$(c++ -dumpversion 2>/dev/null) || version=0 # none at all
   ((${version%%.*} >= 12)) || compiler=(-DCMAKE_CXX_COMPILER=g++-12 -DCMAKE_CUDA_HOST_COMPILER=g++-12)
 }
 
