@@ -16,9 +16,14 @@ GPTTRAIN_CACHE=$(cd "$GPTTRAIN_CACHE" && pwd -P)
 export GPTTRAIN_CACHE
 
 venv=$GPTTRAIN_CACHE/venv
-torch=$venv/lib/python3.11/site-packages/torch
+packages_folder=$venv/lib/python3.11/site-packages # Python 3.11's wheels, whatever Python is here
+torch=$packages_folder/torch
 extras=$GPTTRAIN_CACHE/extras              # Python packages that only tests compare with
 vocabulary=$GPTTRAIN_CACHE/gpt2.tiktoken # where the program looks for it, too
+
+# What scripts/setup brings where the system's CMake is too old.
+own_cmake=$GPTTRAIN_CACHE/cmake
+[[ ! -x $own_cmake/cmake/data/bin/cmake ]] || PATH=$own_cmake/cmake/data/bin:$PATH
 
 # text_of_headers PYTHON FILE: writes the text that scripts take when none is named: the C++ headers of
 # PYTHON's LibTorch that were written by hand (7 MB), one after the other. Every machine that runs the
@@ -39,28 +44,45 @@ fail() {
   exit "$1"
 }
 
+# compiler_flags: sets `compiler` to what CMake needs to be told, g++ 12 where the system's own is older.
+compiler_flags() {
+  local version
+  compiler=()
+  [[ -z ${CXX:-} ]] && command -v g++-12 >/dev/null || return 0
+  version=$(c++ -dumpversion 2>/dev/null) || version=0 # none at all
+  ((${version%%.*} >= 12)) || compiler=(-DCMAKE_CXX_COMPILER=g++-12 -DCMAKE_CUDA_HOST_COMPILER=g++-12)
+}
+
 # configure PRESET [cmake flags...]: quiet, except for what the configuration decided.
 configure() {
   local preset=$1 log=$root/build/$1-configure.log
   shift
   mkdir -p "$root/build"
-  (cd "$root" && cmake --preset "$preset" -DGPTTRAIN_TORCH="$torch" "$@") >"$log" 2>&1 || {
+  compiler_flags
+  (cd "$root" && cmake --preset "$preset" -DGPTTRAIN_TORCH="$torch" ${compiler[@]+"${compiler[@]}"} "$@") \
+    >"$log" 2>&1 || {
     cat "$log" >&2
     fail 1 "cmake could not configure the preset '$preset' (its output is above)"
   }
   sed -n "s/^-- gpttrain: /${0##*\/}: $preset: /p" "$log"
 }
 
-# Where there is no driver, no kernel can run: compiling them for four architectures would only be waited for.
+# configure_release [all]: kernels for the cards that are here, or for all that there are; none where no
+# driver is, since they could not run.
 configure_release() {
-  local file
-  for file in /proc/driver/nvidia/version /dev/nvidiactl /dev/dxg; do
-    if [[ -e $file ]]; then
-      configure release -DGPTTRAIN_CUDA=AUTO
-      return
+  local flags=(-DGPTTRAIN_CUDA=ON) architectures
+  if wants_cuda; then
+    architectures=$(card_architectures)
+    if [[ -n $architectures && ${1:-} != all ]]; then
+      flags+=(-DGPTTRAIN_CUDA_ARCHITECTURES="$architectures")
+    else
+      flags+=(-U GPTTRAIN_CUDA_ARCHITECTURES) # the list in scripts/cmake/Cuda.cmake
     fi
-  done
-  say "no NVIDIA driver is here, so the program is built for the CPU alone; start again once there is one"
+    configure release "${flags[@]}"
+    return
+  fi
+  [[ ${GPTTRAIN_CUDA:-AUTO} == OFF ]] ||
+    say "no NVIDIA driver is here, so the program is built for the CPU alone; start again once there is one"
   configure release -DGPTTRAIN_CUDA=OFF
 }
 
@@ -71,3 +93,5 @@ build() {
   (cd "$root" && cmake --build --preset "$preset" --target "${@:-all}") ||
     fail 1 "the preset '$preset' does not build (the compiler's words are above)"
 }
+
+source "$root/scripts/machine.sh"

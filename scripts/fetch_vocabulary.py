@@ -6,6 +6,7 @@ finder and session are used, so that its configuration (index, mirror, proxy, ce
 here: the archive and the file are checked against the pins below, and only the file is kept.
 """
 import hashlib
+import io
 import os
 import pathlib
 import sys
@@ -18,10 +19,10 @@ MEMBER = "openai_whisper-20250625/whisper/assets/gpt2.tiktoken"
 FILE_SHA256 = "306cd27f03c1a714eca7108e03d66b7dc042abe8c258b44c199a7ed9838dd930"
 
 
-def download(folder):
-    """The path of the source archive, fetched into `folder` with pip's machinery."""
+def download():
+    """The source archive's bytes, fetched with pip's machinery: its parts that have not changed from pip 20
+    to pip 25."""
     from pip._internal.commands import create_command
-    from pip._internal.network.download import Downloader
     from pip._vendor.packaging.specifiers import SpecifierSet
 
     command = create_command("download")
@@ -32,7 +33,9 @@ def download(folder):
         found = finder.find_best_candidate(PACKAGE, SpecifierSet(f"=={VERSION}")).best_candidate
         if found is None:
             raise RuntimeError(f"the package index has no source archive of {PACKAGE} {VERSION}, or cannot be reached")
-        return pathlib.Path(Downloader(session, "off")(found.link, folder)[0])
+        answer = session.get(found.link.url_without_fragment, headers={"Accept-Encoding": "identity"})
+        answer.raise_for_status()
+        return answer.content
 
 
 def checked(data, sha256, what):
@@ -43,10 +46,9 @@ def checked(data, sha256, what):
 
 def main():
     target = pathlib.Path(sys.argv[1])
+    archive = checked(download(), ARCHIVE_SHA256, f"the source archive of {PACKAGE}")
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
-        archive = download(folder)
-        checked(archive.read_bytes(), ARCHIVE_SHA256, archive.name)
-        with tarfile.open(archive) as members:
+        with tarfile.open(fileobj=io.BytesIO(archive)) as members:
             text = checked(members.extractfile(MEMBER).read(), FILE_SHA256, MEMBER)
         fresh = pathlib.Path(folder, target.name)
         fresh.write_bytes(text)

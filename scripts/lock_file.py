@@ -15,6 +15,14 @@ HEADERS = {
 # What some tests and benchmarks compare with, beyond what requirements.txt pins (Python 3.11,
 # x86-64 Linux). Made by `scripts/setup --relock` from scripts/requirements-extras.in.
 """,
+    "requirements-cuda.in": """\
+# The CUDA compiler, for systems without a CUDA 13 toolkit: it unpacks next to the CUDA libraries that
+# requirements.txt pins. Made by `scripts/setup --relock` from scripts/requirements-cuda.in.
+""",
+    "requirements-cmake.in": """\
+# CMake, for systems whose own is older than 3.25. Made by `scripts/setup --relock` from
+# scripts/requirements-cmake.in.
+""",
 }
 
 

@@ -16,8 +16,18 @@ set(CMAKE_CXX_FLAGS_RELEASE "-O2 -DNDEBUG")
 option(GPTTRAIN_ASAN "Build with the address and undefined-behaviour sanitizers" OFF)
 option(GPTTRAIN_FUZZ "Build only the readers of files, for libFuzzer (clang), with the sanitizers" OFF)
 
-set(GPT_WARNINGS -Wall -Wextra -Werror -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual
-    -Wmissing-declarations -Wundef)
+# For those who work on the code. Another compiler has other warnings, and none of them shall keep its
+# owner from a program.
+option(GPTTRAIN_WERROR "Warnings are errors" OFF)
+
+if(GPTTRAIN_WERROR)
+  set(GPT_WARNINGS -Wall -Wextra -Werror)
+  set(GPT_CUDA_WARNINGS --Werror=all-warnings -Xcompiler=-Wall,-Wextra,-Werror)
+else()
+  set(GPT_WARNINGS -Wall -Wextra)
+  set(GPT_CUDA_WARNINGS -Xcompiler=-Wall,-Wextra)
+endif()
+list(APPEND GPT_WARNINGS -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wmissing-declarations -Wundef)
 # Of the product, not of its tests: options have 64 bits, and one that becomes narrower unsaid means
 # something else (2^32 checkpoints to keep would be none). Signs are not asked about: array bounds that
 # are template parameters, as kernels have them, are ints. Clang's warning of that name is another one.

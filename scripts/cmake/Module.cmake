@@ -4,7 +4,7 @@
 function(gpt_target_defaults target torch)
   target_compile_options(${target} PRIVATE
     "$<$<COMPILE_LANGUAGE:CXX>:${GPT_WARNINGS}>"
-    "$<$<COMPILE_LANGUAGE:CUDA>:--Werror=all-warnings;-Xcompiler=-Wall,-Wextra,-Werror>")
+    "$<$<COMPILE_LANGUAGE:CUDA>:${GPT_CUDA_WARNINGS}>")
   target_link_libraries(${target} PRIVATE nlohmann_json::nlohmann_json CLI11::CLI11)
   if(torch)
     target_compile_options(${target} PRIVATE

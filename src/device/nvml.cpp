@@ -7,24 +7,9 @@ namespace gpt {
 
 namespace {
 
-// The ABI as NVIDIA documents it.
+// The ABI as NVIDIA documents it, here and below.
 using Status = int;
 constexpr Status kSuccess = 0, kInsufficientSize = 7;
-
-struct Memory {
-  unsigned version = sizeof(Memory) | (2u << 24);
-  unsigned long long total = 0, reserved = 0, free = 0, used = 0;
-};
-
-struct OldMemory {
-  unsigned long long total = 0, free = 0, used = 0;
-};
-
-struct Process {
-  unsigned pid;
-  unsigned long long bytes;
-  unsigned gpu_instance, compute_instance;
-};
 constexpr unsigned long long kUnknownBytes = ~0ull;
 
 std::string process_name(unsigned pid) {
@@ -36,7 +21,24 @@ std::string process_name(unsigned pid) {
 
 }  // namespace
 
+// Its types are its own: g++ 14 crashes on fields of types from an unnamed namespace where this
+// file is compiled in a batch.
 struct Nvml::Functions {
+  struct Memory {
+    unsigned version = sizeof(Memory) | (2u << 24);
+    unsigned long long total = 0, reserved = 0, free = 0, used = 0;
+  };
+
+  struct OldMemory {
+    unsigned long long total = 0, free = 0, used = 0;
+  };
+
+  struct Process {
+    unsigned pid;
+    unsigned long long bytes;
+    unsigned gpu_instance, compute_instance;
+  };
+
   struct Close {
     void operator()(void* library) const { dlclose(library); }
   };

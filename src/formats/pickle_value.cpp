@@ -29,8 +29,8 @@ struct Description {
   }
 };
 
-[[noreturn]] void refuse(const PickleValue& value, const std::string& where, const char* expected) {
-  throw InputError(where + ": expected " + expected + ", found " + described(value));
+[[noreturn]] void refuse(const PickleValue& value, std::string_view where, const char* expected) {
+  throw InputError(concat(where, ": expected ", expected, ", found ", described(value)));
 }
 
 }  // namespace
@@ -62,27 +62,27 @@ bool bool_of(const PickleValue& value, const std::string& where) {
   refuse(value, where, "True or False");
 }
 
-const std::string& text_of(const PickleValue& value, const std::string& where) {
+const std::string& text_of(const PickleValue& value, std::string_view where) {
   if (const auto* text = value.get_if<std::string>()) return *text;
   refuse(value, where, "a text");
 }
 
-const PickleDict& dict_of(const PickleValue& value, const std::string& where) {
+const PickleDict& dict_of(const PickleValue& value, std::string_view where) {
   if (const auto* dict = value.get_if<PickleDict>()) return *dict;
   refuse(value, where, "a dict");
 }
 
-const PickleItems& items_of(const PickleValue& value, const std::string& where) {
+const PickleItems& items_of(const PickleValue& value, std::string_view where) {
   if (const auto* list = value.get_if<PickleList>()) return list->items;
   if (const auto* tuple = value.get_if<PickleTuple>()) return tuple->items;
   refuse(value, where, "a list");
 }
 
 const PickleValue& member_of(const PickleValue& value, std::string_view key,
-                             const std::string& where) {
+                             std::string_view where) {
   dict_of(value, where);
   if (const PickleValue* found = find(value, key)) return *found;
-  throw InputError(where + ": key " + quoted_name(key) + " is missing");
+  throw InputError(concat(where, ": key ", quoted_name(key), " is missing"));
 }
 
 }  // namespace gpt

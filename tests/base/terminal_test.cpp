@@ -1,5 +1,6 @@
 #include "gpt/base/terminal.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <pty.h>
 #include <sys/wait.h>

@@ -1,5 +1,6 @@
 #include "gpt/eval/perplexity.h"
 
+#include <algorithm>
 #include <cmath>
 #include <numeric>
 

@@ -1,5 +1,6 @@
 #include "gpt/formats/safetensors.h"
 
+#include <algorithm>
 #include <cstring>
 #include <limits>
 #include <random>

@@ -1,5 +1,6 @@
 #include "gpt/text/bpe_tokenizer.h"
 
+#include <algorithm>
 #include <random>
 #include <string>
 #include <thread>

@@ -1,5 +1,6 @@
 #include "gpt/train/phase_timer.h"
 
+#include <algorithm>
 #include <chrono>
 #include <thread>
 

@@ -67,17 +67,18 @@ std::string described(const PickleValue& value);
 const PickleValue* find(const PickleValue& value, std::string_view key);
 
 // The value as that type; else an InputError "WHERE: expected ..., found ...". An integer is a
-// number too, a bool is none, as in Python's mind but not in its type system.
+// number too, a bool is none, as in Python's mind but not in its type system. What is returned by
+// reference lives in `value`; g++ 13 and later would suspect a `where` by reference, too.
 std::int64_t integer_of(const PickleValue& value, const std::string& where);
 double number_of(const PickleValue& value, const std::string& where);
 bool bool_of(const PickleValue& value, const std::string& where);
-const std::string& text_of(const PickleValue& value, const std::string& where);
-const PickleDict& dict_of(const PickleValue& value, const std::string& where);
+const std::string& text_of(const PickleValue& value, std::string_view where);
+const PickleDict& dict_of(const PickleValue& value, std::string_view where);
 // The elements of a list or tuple.
-const PickleItems& items_of(const PickleValue& value, const std::string& where);
+const PickleItems& items_of(const PickleValue& value, std::string_view where);
 // dict_of(value)[key]
 const PickleValue& member_of(const PickleValue& value, std::string_view key,
-                             const std::string& where);
+                             std::string_view where);
 
 // Owns the values; they live as long as it does.
 class PickleTree {

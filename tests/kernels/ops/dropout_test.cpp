@@ -1,5 +1,7 @@
 #include "gpt/kernels/ops/dropout.h"
 
+#include <algorithm>
+
 #include <gtest/gtest.h>
 
 #include "gpt/kernels/ops/philox.h"
