@@ -5,10 +5,10 @@
 #include <chrono>
 #include <functional>
 #include <string>
-#include <thread>
 #include <utility>
 
 #include "gpt/base/log.h"
+#include "gpt/base/machine_limits.h"
 #include "gpt/base/strings.h"
 #include "gpt/base/terminal.h"
 #include "gpt/dataprep/ordered_work.h"
@@ -52,7 +52,7 @@ struct UnitRun {
   const SourceFiles& sources;
   std::string text_key;
   UnitReader::Cut cut;
-  int threads;  // 0: one per core
+  int threads;  // 0: one for each core that may be used
   std::function<bool()> stop;
 };
 
@@ -72,9 +72,7 @@ bool run_units(const UnitRun& run, const std::string& title, const ReadPosition&
   const bool known =
       run.sources.files.front().packing != Packing::kStdin || run.sources.files.front().bytes > 0;
   RunProgress progress(title, known ? static_cast<double>(run.sources.total_bytes()) : 0);
-  const int threads = run.threads > 0
-                          ? run.threads
-                          : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  const int threads = run.threads > 0 ? run.threads : usable_threads().threads;
   UnitReader reader(run.sources, run.text_key, run.cut, from);
   OrderedWork<TextUnit, Done> line(
       threads, kMostForEachThread * static_cast<std::uint64_t>(threads + 1),

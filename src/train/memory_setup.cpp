@@ -17,14 +17,21 @@
 
 namespace gpt {
 
-void set_up_allocator(const MemoryConfig& memory, const Settings& asked) {
-  std::string words = memory.allocator;
+std::string allocator_words(const std::string& asked, const SystemRoot& root) {
+  std::string words = asked;
   if (words == "auto") {
-    if (std::getenv("PYTORCH_ALLOC_CONF") || std::getenv("PYTORCH_CUDA_ALLOC_CONF")) return;
-    words = "expandable_segments";
+    if (std::getenv("PYTORCH_ALLOC_CONF") || std::getenv("PYTORCH_CUDA_ALLOC_CONF")) return "";
+    // Windows' driver refuses to map memory of many cards (pytorch issue 192330).
+    words = in_wsl(root) ? "native" : "expandable_segments";
   }
   if (words == "expandable_segments") words += ":True";
   if (words == "native") words = "expandable_segments:False";
+  return words;
+}
+
+void set_up_allocator(const MemoryConfig& memory, const Settings& asked) {
+  const std::string words = allocator_words(memory.allocator);
+  if (words.empty()) return;
   try {
     configure_cuda_allocator(words);
   } catch (const c10::Error& error) {
@@ -45,7 +52,6 @@ MachinePlan set_up_memory(TrainConfig& config, const std::optional<CheckpointInf
                           const Compute& compute) {
   std::optional<TrainConfig> saved;
   if (checkpoint) saved = saved_config(*checkpoint);
-  const bool limited = config.memory.memory_limit != "auto";
   MachinePlan planned = plan_run(config, saved ? &*saved : nullptr, compute);
   const bool all = config.memory.optimizer_offload == offload_name(Offload::kWeights);
   const std::string recompute = config.memory.recompute;
@@ -58,13 +64,8 @@ MachinePlan set_up_memory(TrainConfig& config, const std::optional<CheckpointInf
     log_warning(
         "optimizer_offload=all: only the fused engine of a GPU with a 16-bit dtype computes "
         "with copies of the weights; on is used instead");
-  const Estimate& best = *planned.ranked.best;
-  // CUDA's context is outside of what the allocator can hold to a limit.
   // Without a limit, too: a refusal is to say how much was missing.
-  limit_memory(
-      compute.device,
-      limited ? static_cast<std::uint64_t>(planned.limit() - best.train.live[MemoryKind::kContext])
-              : 0);
+  limit_memory(compute.device, planned.most_tensors);
   return planned;
 }
 

@@ -13,6 +13,7 @@ class Environment {
     if (const char* before = std::getenv(name)) before_ = before;
     setenv(name, value.c_str(), 1);
   }
+  explicit Environment(const char* name) : Environment(name, "") { unsetenv(name); }
   ~Environment() { before_ ? setenv(name_, before_->c_str(), 1) : unsetenv(name_); }
   Environment(const Environment&) = delete;
   Environment& operator=(const Environment&) = delete;
