@@ -20,6 +20,7 @@ std::unique_ptr<Decoder> set_up_decoder(OpenModel& model, const Compute& compute
   auto limit = parse_memory_limit(memory_limit)->of(total);
   if (compute.device.is_cpu())
     if (const auto most = host_memory().most) {
+      map_large_blocks();
       const std::uint64_t all = std::max<std::uint64_t>(1, *most + cpu_memory_now());
       limit = std::min(limit.value_or(all), all);
     }

@@ -9,6 +9,7 @@
 #include "gpt/base/log.h"
 #include "gpt/base/strings.h"
 #include "gpt/config/memory_limit.h"
+#include "gpt/device/cpu_memory.h"
 #include "gpt/device/device.h"
 #include "gpt/device/memory.h"
 #include "gpt/memory/plan_text.h"
@@ -48,6 +49,16 @@ void check_evaluation_device(const MemoryConfig& memory, const Settings& asked) 
                             ": there are ", there, " GPUs here that this build can use"));
 }
 
+namespace {
+
+// The heap that keeps every block, which is faster, may grow to twice what the tensors take.
+bool heap_may_be_short(const Estimate& plan) {
+  constexpr std::uint64_t kScratch = std::uint64_t{512} << 20;
+  return 2 * static_cast<std::uint64_t>(plan.needs()) + kScratch > free_memory(c10::kCPU);
+}
+
+}  // namespace
+
 MachinePlan set_up_memory(TrainConfig& config, const std::optional<CheckpointInfo>& checkpoint,
                           const Compute& compute) {
   std::optional<TrainConfig> saved;
@@ -64,6 +75,7 @@ MachinePlan set_up_memory(TrainConfig& config, const std::optional<CheckpointInf
     log_warning(
         "optimizer_offload=all: only the fused engine of a GPU with a 16-bit dtype computes "
         "with copies of the weights; on is used instead");
+  if (compute.device.is_cpu() && heap_may_be_short(*planned.ranked.best)) map_large_blocks();
   // Without a limit, too: a refusal is to say how much was missing.
   limit_memory(compute.device, planned.most_tensors);
   return planned;
