@@ -1,7 +1,10 @@
 #include "app/decoder_setup.h"
 
+#include <algorithm>
+
 #include "gpt/config/memory_limit.h"
 #include "gpt/device/cpu_memory.h"
+#include "gpt/device/host_memory.h"
 #include "gpt/device/memory.h"
 #include "gpt/device/memory_failure.h"
 
@@ -14,7 +17,13 @@ void expect_memory_limit(const std::string& memory_limit) {
 std::unique_ptr<Decoder> set_up_decoder(OpenModel& model, const Compute& compute,
                                         const std::string& memory_limit) {
   const std::uint64_t total = total_memory(compute.device);
-  const auto limit = parse_memory_limit(memory_limit)->of(total);
+  auto limit = parse_memory_limit(memory_limit)->of(total);
+  if (compute.device.is_cpu())
+    if (const auto most = host_memory().most) {
+      map_large_blocks();
+      const std::uint64_t all = std::max<std::uint64_t>(1, *most + cpu_memory_now());
+      limit = std::min(limit.value_or(all), all);
+    }
   // Without a limit, too: a GPU's refusal is to say how much was missing.
   if (limit || compute.device.is_cuda()) limit_memory(compute.device, limit.value_or(0));
   std::unique_ptr<Decoder> decoder;

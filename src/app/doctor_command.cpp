@@ -5,6 +5,7 @@
 
 #include "gpt/base/log.h"
 #include "gpt/config/command_line.h"
+#include "gpt/config/resolve.h"
 #include "gpt/config/validate.h"
 #include "gpt/train/dataset.h"
 #include "gpt/train/machine.h"
@@ -49,12 +50,14 @@ std::string data_error(TrainConfig config) {
 
 void plan_config(TrainConfig& config, DoctorFacts& facts) {
   if (!facts.asked_config || !facts.config_error.empty()) return;
+  facts.missing_data = missing_data(config.data);
+  if (facts.missing_data.empty()) facts.data_error = data_error(config);
   try {
     const Compute compute = set_up_machine(config.system);
     facts.config = config;
-    facts.missing_data = missing_data(config.data);
-    if (facts.missing_data.empty()) facts.data_error = data_error(config);
     facts.planned = plan_for(config, compute);
+  } catch (const UnusableGpu&) {  // the verdict says why
+    facts.refused_gpu = true;
   } catch (const InputError& error) {  // such as a card that is not there
     facts.config_error = error.what();
   }

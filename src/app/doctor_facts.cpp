@@ -15,7 +15,6 @@
 #include "gpt/base/strings.h"
 #include "gpt/base/user_folders.h"
 #include "gpt/base/version.h"
-#include "gpt/device/memory.h"
 #include "gpt/device/watch.h"
 #include "gpt/kernels/gemm/gemm_backend.h"
 
@@ -24,13 +23,6 @@
 namespace gpt {
 
 namespace {
-
-std::string first_line(const fs::path& file) {
-  std::ifstream in(file);
-  std::string line;
-  std::getline(in, line);
-  return line;
-}
 
 // The value of a line "KEY<separator>VALUE".
 std::string value_in(const fs::path& file, const std::string& key, char separator) {
@@ -57,28 +49,6 @@ std::vector<std::string> cpu_features() {
   return found;
 }
 
-int nvidia_on_bus() {
-  int count = 0;
-  std::error_code ignored;
-  for (const auto& device : fs::directory_iterator("/sys/bus/pci/devices", ignored))
-    if (first_line(device.path() / "vendor") == "0x10de" &&
-        first_line(device.path() / "class").starts_with("0x03"))
-      ++count;
-  return count;
-}
-
-std::optional<std::uint64_t> memory_limit_of_group() {
-  for (const char* file :
-       {"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"}) {
-    const std::string text = first_line(file);
-    constexpr std::uint64_t kNoLimit = std::uint64_t{1} << 60;  // cgroup v1's way to say so
-    if (text.empty() || text == "max") continue;
-    if (const std::uint64_t bytes = std::strtoull(text.c_str(), nullptr, 10); bytes < kNoLimit)
-      return bytes;
-  }
-  return std::nullopt;
-}
-
 std::optional<std::uint64_t> limit_of(__rlimit_resource resource) {
   rlimit limit{};
   if (getrlimit(resource, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return std::nullopt;
@@ -97,21 +67,11 @@ DiskFacts disk(const std::string& what, const std::string& path) {
   return facts;
 }
 
-void add_driver(DoctorFacts& facts) {
-  const auto nvml = Nvml::load("libnvidia-ml.so.1", &facts.no_driver);
-  facts.nvidia_on_bus = nvidia_on_bus();
-  if (!nvml) return;
-  facts.driver = nvml->driver_version();
-  facts.driver_cuda = nvml->cuda_version();
-  for (int i = 0; i < nvml->cards(); ++i)
-    if (auto card = nvml->card(i)) facts.cards.push_back(std::move(*card));
-}
-
 void add_environment(DoctorFacts& facts) {
   for (const char* name :
        {"CUDA_VISIBLE_DEVICES", "PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF",
-        "CUBLAS_WORKSPACE_CONFIG", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "ATEN_CPU_CAPABILITY",
-        "LD_LIBRARY_PATH", "LD_PRELOAD", "WORLD_SIZE", "GPTTRAIN_LOG"})
+        "CUBLAS_WORKSPACE_CONFIG", "OMP_NUM_THREADS", "SLURM_CPUS_PER_TASK", "MKL_NUM_THREADS",
+        "ATEN_CPU_CAPABILITY", "LD_LIBRARY_PATH", "LD_PRELOAD", "WORLD_SIZE", "GPTTRAIN_LOG"})
     if (const char* value = std::getenv(name)) facts.environment.emplace_back(name, value);
 }
 
@@ -122,7 +82,7 @@ DoctorFacts machine_facts(const TrainConfig& config) {
   facts.program = version_details();
   facts.libraries = library_versions();
   facts.device = device_facts();
-  add_driver(facts);
+  facts.gpu = gpu_presence();
 
   utsname name{};
   uname(&name);
@@ -132,9 +92,7 @@ DoctorFacts machine_facts(const TrainConfig& config) {
   facts.cpu_features = cpu_features();
   facts.gemm_backend = gemm_backend_name();
   const c10::Device cpu(c10::kCPU);
-  facts.ram = total_memory(cpu);
-  facts.ram_available = free_memory(cpu);
-  facts.ram_limit = memory_limit_of_group();
+  facts.memory = memory_bounds();
   facts.own = DeviceWatch(cpu).read()->own.value_or(0);
   facts.disks = {disk("out_dir", config.io.out_dir), disk("data_dir", config.data.data_dir)};
   if (const auto cache = cache_folder()) facts.disks.push_back(disk("cache", *cache));

@@ -8,10 +8,11 @@
 #include <utility>
 #include <vector>
 
+#include "gpt/base/machine_limits.h"
 #include "gpt/config/train_config.h"
 #include "gpt/device/device.h"
+#include "gpt/device/gpu_presence.h"
 #include "gpt/device/library_versions.h"
-#include "gpt/device/nvml.h"
 #include "gpt/train/machine_plan.h"
 
 namespace gpt {
@@ -29,18 +30,13 @@ struct DoctorFacts {
   LibraryVersions libraries;
 
   DeviceFacts device;
-  std::string driver;     // "" without one
-  std::string no_driver;  // why not
-  int driver_cuda = 0;    // newest CUDA that the driver runs: 13000
-  std::vector<GpuCard> cards;
-  int nvidia_on_bus = 0;  // NVIDIA's display devices on the PCI bus, with or without a driver
+  GpuPresence gpu;
 
   std::string system, kernel, libc;
   std::vector<std::string> cpu_features;
-  std::string gemm_backend;  // whose GEMM the CPU engine uses
-  std::uint64_t ram = 0, ram_available = 0;
-  std::optional<std::uint64_t> ram_limit;  // of the control group
-  std::uint64_t own = 0;                   // of this process
+  std::string gemm_backend;         // whose GEMM the CPU engine uses
+  std::vector<MemoryBound> memory;  // the machine's first, then those of groups and `ulimit -v`
+  std::uint64_t own = 0;            // of this process
   std::vector<DiskFacts> disks;
   std::optional<std::uint64_t> memlock, open_files;              // nothing: unlimited
   bool has_shm = false;                                          // is there a /dev/shm?
@@ -48,6 +44,7 @@ struct DoctorFacts {
   std::vector<std::pair<std::string, std::string>> environment;  // of what changes a run
 
   bool asked_config = false;          // is there a config to judge?
+  bool refused_gpu = false;           // it asks for a card that is here and cannot be used
   std::string config_error;           // "" if it is fine
   std::string missing_data;           // as in train/dataset.h
   std::string data_error;             // what is wrong with the data that are there

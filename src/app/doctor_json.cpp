@@ -22,7 +22,7 @@ Json or_null(const std::string& text) {
 
 Json gpu_json(const DoctorFacts& facts) {
   Json cards = Json::array();
-  for (const GpuCard& card : facts.cards) {
+  for (const GpuCard& card : facts.gpu.cards) {
     Json processes = Json::array();
     for (const GpuProcess& process : card.processes)
       processes.push_back({{"pid", process.pid},
@@ -40,10 +40,11 @@ Json gpu_json(const DoctorFacts& facts) {
   }
   return {{"built_with_cuda", facts.device.built_with_cuda},
           {"usable", facts.device.cuda_devices},
-          {"on_bus", facts.nvidia_on_bus},
-          {"driver", or_null(facts.driver)},
-          {"no_driver", or_null(facts.no_driver)},
-          {"driver_cuda", facts.driver_cuda ? Json(cuda_version_text(facts.driver_cuda)) : Json()},
+          {"on_bus", facts.gpu.on_bus},
+          {"driver", or_null(facts.gpu.driver)},
+          {"no_driver", or_null(facts.gpu.no_driver)},
+          {"driver_cuda",
+           facts.gpu.driver_cuda ? Json(cuda_version_text(facts.gpu.driver_cuda)) : Json()},
           {"cards", cards}};
 }
 
@@ -71,13 +72,21 @@ Json to_json(const DoctorFacts& facts, const std::vector<Finding>& findings) {
   json["system"] = {{"name", facts.system}, {"kernel", facts.kernel}, {"libc", facts.libc}};
   json["cpu"] = {{"name", facts.device.cpu_name},
                  {"cores", facts.device.cores},
+                 {"cores_limit", or_null(facts.device.cores_limit)},
                  {"features", facts.cpu_features},
                  {"bf16", facts.device.cpu_bf16},
                  {"libtorch_uses", libraries.cpu_capability},
                  {"gemm_backend", facts.gemm_backend}};
-  json["memory"] = {{"total", facts.ram},
-                    {"available", facts.ram_available},
-                    {"limit", or_null(facts.ram_limit)},
+  Json bounds = Json::array();
+  for (std::size_t i = 1; i < facts.memory.size(); ++i)
+    bounds.push_back({{"name", facts.memory[i].name},
+                      {"total", facts.memory[i].total},
+                      {"available", facts.memory[i].available}});
+  const MemoryBound& least = tightest(facts.memory);
+  json["memory"] = {{"total", facts.memory.front().total},
+                    {"available", least.available},
+                    {"limit", or_null(least.name)},
+                    {"limits", bounds},
                     {"own", facts.own}};
   json["disk"] = Json::object();
   for (const DiskFacts& disk : facts.disks)

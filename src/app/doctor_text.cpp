@@ -39,13 +39,13 @@ std::string program(const DoctorFacts& facts) {
 
 std::string gpu(const DoctorFacts& facts) {
   std::string text = "gpu\n";
-  if (facts.driver.empty())
-    text += line("driver", "none (" + facts.no_driver + ")");
+  if (facts.gpu.driver.empty())
+    text += line("driver", "none (" + facts.gpu.no_driver + ")");
   else
-    text += line("driver",
-                 concat(facts.driver, ", runs CUDA up to ", cuda_version_text(facts.driver_cuda)));
+    text += line("driver", concat(facts.gpu.driver, ", runs CUDA up to ",
+                                  cuda_version_text(facts.gpu.driver_cuda)));
   text += line("usable cards", std::to_string(facts.device.cuda_devices));
-  for (const GpuCard& card : facts.cards) {
+  for (const GpuCard& card : facts.gpu.cards) {
     text += line("card", concat(card.name, ", compute capability ", card.major, ".", card.minor,
                                 card.major >= 8 ? ", bf16" : ", no bf16"));
     text += line("memory", concat(human_bytes(card.total), ": ", human_bytes(card.used), " used, ",
@@ -62,15 +62,16 @@ std::string gpu(const DoctorFacts& facts) {
 std::string machine(const DoctorFacts& facts) {
   std::string text = "machine\n";
   text += line("system", concat(facts.system, ", ", facts.kernel, ", ", facts.libc));
-  text += line("CPU", concat(facts.device.cpu_name, ", ", facts.device.cores, " core(s), ",
-                             facts.device.cpu_bf16 ? "bf16" : "no bf16"));
+  text +=
+      line("CPU", concat(facts.device.cpu_name, ", ", facts.device.cores, " core(s)",
+                         facts.device.cores_limit.empty() ? "" : " by ", facts.device.cores_limit,
+                         ", ", facts.device.cpu_bf16 ? "bf16" : "no bf16"));
   text += line("CPU features", concat(or_none(join(facts.cpu_features, " ")), " (LibTorch uses ",
                                       facts.libraries.cpu_capability, ")"));
   text += line("GEMM", facts.gemm_backend);
-  text += line("memory", concat(human_bytes(facts.ram), ", ", human_bytes(facts.ram_available),
-                                " available, this process ", human_bytes(facts.own),
-                                facts.ram_limit ? ", limited to " : "",
-                                facts.ram_limit ? human_bytes(*facts.ram_limit) : ""));
+  text += line("memory", concat(human_bytes(facts.memory.front().total), ", ",
+                                memory_text(tightest(facts.memory)), ", this process ",
+                                human_bytes(facts.own)));
   for (const DiskFacts& disk : facts.disks)
     text += line(disk.what, concat(disk.path, ": ", bytes_or(disk.free, "unknown"), " free",
                                    disk.writable ? "" : ", not writable"));

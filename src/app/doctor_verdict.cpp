@@ -38,32 +38,6 @@ void judge_config(const DoctorFacts& facts, Findings& findings) {
        flags.empty() ? "take a smaller model, or a device with more memory" : "add " + flags});
 }
 
-// A build with CUDA, and no card that it can use: why?
-void judge_missing_gpu(const DoctorFacts& facts, Findings& findings) {
-  const auto visible =
-      std::find_if(facts.environment.begin(), facts.environment.end(),
-                   [](const auto& variable) { return variable.first == "CUDA_VISIBLE_DEVICES"; });
-  if (facts.driver.empty() && facts.nvidia_on_bus > 0)
-    findings.push_back({Finding::kWarning,
-                        concat("an NVIDIA card is here, but no driver that answers (",
-                               facts.no_driver, "): runs use the CPU"),
-                        "install NVIDIA's driver, 580 or later, and restart the machine"});
-  else if (facts.driver.empty())
-    findings.push_back({Finding::kNote, "no NVIDIA card and no driver: runs use the CPU", ""});
-  else if (visible != facts.environment.end())
-    findings.push_back({Finding::kWarning,
-                        "CUDA_VISIBLE_DEVICES='" + visible->second + "' hides every card",
-                        "unset CUDA_VISIBLE_DEVICES"});
-  else if (facts.cards.empty())
-    findings.push_back({Finding::kWarning, "the driver runs, but reports no card",
-                        "see `dmesg | grep -i nvrm`; in a container, start it with --gpus=all"});
-  else
-    findings.push_back({Finding::kWarning,
-                        "the driver has a card, but CUDA does not start on it: runs use the CPU",
-                        "update the driver to 580 or later; in a container, start it with "
-                        "--gpus=all"});
-}
-
 // "13.0" -> 13000, as the driver counts.
 int cuda_number(const std::string& text) {
   const auto dot = text.find('.');
@@ -73,14 +47,6 @@ int cuda_number(const std::string& text) {
 
 void judge_versions(const DoctorFacts& facts, Findings& findings) {
   const LibraryVersions& libraries = facts.libraries;
-  // A driver runs all of CUDA's minor versions from its own major version on.
-  if (const int needed = cuda_number(libraries.cuda);
-      facts.driver_cuda > 0 && facts.driver_cuda / 1000 < needed / 1000)
-    findings.push_back(
-        {Finding::kWarning,
-         concat("driver ", facts.driver, " runs CUDA up to ", cuda_version_text(facts.driver_cuda),
-                ", this program needs ", libraries.cuda, ": runs use the CPU"),
-         "update the driver to 580 or later"});
   if (libraries.cudnn != libraries.cudnn_compiled && !libraries.cudnn.empty() &&
       !libraries.cudnn_compiled.empty())
     findings.push_back({Finding::kWarning,
@@ -124,26 +90,18 @@ void judge_exchange(const DoctorFacts& facts, Findings& findings) {
 }
 
 void judge_cards(const DoctorFacts& facts, unsigned own_pid, Findings& findings) {
-  for (const GpuCard& card : facts.cards) {
+  for (const GpuCard& card : facts.gpu.cards) {
     if (const std::string holders = other_holders(card, own_pid); !holders.empty())
       findings.push_back({Finding::kWarning, holders,
                           "end them, or choose another card with CUDA_VISIBLE_DEVICES"});
-    constexpr int kOldest = 75;  // CUDA 13 and LibTorch's kernels begin there, as ours do
-    if (facts.device.built_with_cuda && card.major > 0 && card.major * 10 + card.minor < kOldest)
-      findings.push_back({Finding::kWarning,
-                          concat("the ", card.name, " has compute capability ", card.major, ".",
-                                 card.minor, ", and CUDA 13 begins at 7.5"),
-                          "train with --device=cpu, or choose another card with "
-                          "CUDA_VISIBLE_DEVICES"});
   }
 }
 
 void judge_machine(const DoctorFacts& facts, Findings& findings) {
-  const std::uint64_t available =
-      std::min(facts.ram_available, facts.ram_limit.value_or(facts.ram_available));
+  const std::uint64_t available = tightest(facts.memory).available;
   if (available < kGiB)
     findings.push_back({Finding::kWarning,
-                        concat("only ", human_bytes(available), " of memory are available"),
+                        "memory is short: only " + memory_text(tightest(facts.memory)),
                         "end other programs, or give the container more"});
   for (const DiskFacts& disk : facts.disks) {
     if (disk.what == "out_dir" && !disk.writable)
@@ -188,12 +146,9 @@ std::vector<Finding> verdict(const DoctorFacts& facts, unsigned own_pid) {
   judge_versions(facts, findings);
   judge_libraries(facts.libraries, findings);
   judge_exchange(facts, findings);
-  if (!facts.device.built_with_cuda) {
-    const bool card = facts.nvidia_on_bus > 0 || !facts.cards.empty();
-    findings.push_back({card ? Finding::kWarning : Finding::kNote, "this build is for the CPU only",
-                        card ? "install the CUDA 13 toolkit and build again to use the card" : ""});
-  } else if (facts.device.cuda_devices == 0) {
-    judge_missing_gpu(facts, findings);
+  for (Finding finding : gpu_findings(facts.gpu, facts.device)) {
+    if (facts.refused_gpu && finding.level == Finding::kWarning) finding.level = Finding::kProblem;
+    findings.push_back(std::move(finding));
   }
   judge_cards(facts, own_pid, findings);
   judge_machine(facts, findings);

@@ -4,17 +4,12 @@
 #include <string>
 #include <vector>
 
+#include "gpt/device/finding.h"
+
 #include "app/doctor_facts.h"
 
 namespace gpt {
 
-struct Finding {
-  enum Level { kProblem, kWarning, kNote };
-  Level level = kNote;
-  std::string what;
-  std::string next;  // the thing to do; "" if there is nothing to do
-  bool operator==(const Finding&) const = default;
-};
 const char* level_name(Finding::Level level);
 
 // Problems first: such a run cannot work. `own_pid` does not count among those who hold a card.

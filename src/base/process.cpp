@@ -127,8 +127,8 @@ std::string address_space_note() {
   rlimit addresses{};
   if (getrlimit(RLIMIT_AS, &addresses) != 0 || addresses.rlim_cur == RLIM_INFINITY) return "";
   return format(
-      "; the address space is limited to %llu MiB (`ulimit -v`), which no plan knows of: "
-      "raise it, and cap memory with --memory_limit instead",
+      "; the address space is limited to %llu MiB (`ulimit -v`): raise it, and cap memory with "
+      "--memory_limit instead",
       static_cast<unsigned long long>(addresses.rlim_cur / kMebi));
 }
 

@@ -1,6 +1,5 @@
 #include "gpt/config/resolve.h"
 
-#include "gpt/base/error.h"
 #include "gpt/base/strings.h"
 
 namespace gpt {
@@ -10,6 +9,13 @@ namespace {
 std::string resolve_device(const std::string& asked, const Hardware& hardware,
                            std::vector<std::string>& warnings) {
   if (asked == "cpu") return asked;
+  if (!hardware.unusable_gpu.empty()) {
+    if (asked != "auto")
+      throw UnusableGpu(concat("device=", asked, ": ", hardware.unusable_gpu,
+                               "; to use the CPU instead, set --device=cpu"));
+    warnings.push_back(concat("device=auto: ", hardware.unusable_gpu, "; the CPU is used"));
+    return "cpu";
+  }
   if (hardware.cuda_devices == 0) {
     if (asked != "auto")
       warnings.push_back(

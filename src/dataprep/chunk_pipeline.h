@@ -5,10 +5,10 @@
 #include <chrono>
 #include <functional>
 #include <string>
-#include <thread>
 #include <utility>
 
 #include "gpt/base/log.h"
+#include "gpt/base/machine_limits.h"
 #include "gpt/base/strings.h"
 #include "gpt/base/terminal.h"
 #include "gpt/dataprep/chunk_reader.h"
@@ -52,7 +52,7 @@ struct ChunkPipeline {
   const SourceFiles& sources;
   std::string text_key;
   ChunkReader::Cut cut;
-  int threads;  // 0: one per core
+  int threads;  // 0: one for each core that may be used
   std::function<bool()> stop;
 };
 
@@ -72,9 +72,7 @@ bool run_chunks(const ChunkPipeline& pipeline, const std::string& title, const R
   const bool known = pipeline.sources.files.front().packing != Packing::kStdin ||
                      pipeline.sources.files.front().bytes > 0;
   RunProgress progress(title, known ? static_cast<double>(pipeline.sources.total_bytes()) : 0);
-  const int threads = pipeline.threads > 0
-                          ? pipeline.threads
-                          : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  const int threads = pipeline.threads > 0 ? pipeline.threads : usable_threads().threads;
   ChunkReader reader(pipeline.sources, pipeline.text_key, pipeline.cut, from);
   OrderedPipeline<TextChunk, Done> results(
       threads, kMostForEachThread * static_cast<std::uint64_t>(threads + 1),

@@ -102,6 +102,13 @@ void install_cpu_memory() {
   mallopt(M_TRIM_THRESHOLD, -1);
 }
 
+void map_large_blocks() {
+  constexpr int kBlock = 1 << 20, kMost = 1 << 16;
+  mallopt(M_MMAP_MAX, kMost);
+  mallopt(M_MMAP_THRESHOLD, kBlock);  // said, it no longer grows with the blocks that are freed
+  mallopt(M_TRIM_THRESHOLD, kBlock);
+}
+
 std::uint64_t cpu_memory_now() {
   return now.load(std::memory_order_relaxed);
 }

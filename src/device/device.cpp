@@ -1,13 +1,13 @@
 #include "gpt/device/device.h"
 
-#include <algorithm>
 #include <fstream>
-#include <sched.h>
 #include <stdlib.h>
 #include <utility>
 
 #include <ATen/Context.h>
 #include <ATen/cpu/Utils.h>
+
+#include "gpt/base/machine_limits.h"
 
 #include "device_backend.h"
 
@@ -18,11 +18,6 @@ namespace {
 bool capability(const std::unordered_map<std::string, c10::IValue>& map, const std::string& name) {
   const auto found = map.find(name);
   return found != map.end() && found->second.isBool() && found->second.toBool();
-}
-
-int usable_cores() {
-  cpu_set_t cores;
-  return sched_getaffinity(0, sizeof cores, &cores) == 0 ? std::max(1, CPU_COUNT(&cores)) : 1;
 }
 
 std::string cpu_model_name() {
@@ -42,7 +37,9 @@ DeviceFacts device_facts(int cuda_index) {
   const auto cpu = at::cpu::get_cpu_capabilities();
   facts.cpu_bf16 = capability(cpu, "avx512_bf16") || capability(cpu, "amx_bf16");
   facts.cpu_name = cpu_model_name();
-  facts.cores = usable_cores();
+  const ThreadBound threads = usable_threads();
+  facts.cores = threads.threads;
+  facts.cores_limit = threads.name;
   add_cuda_facts(facts, cuda_index);
   return facts;
 }

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <atomic>
+#include <mutex>
 #include <sys/mman.h>
 
 #include <ATen/Context.h>
@@ -9,6 +10,7 @@
 #include <c10/cuda/CUDAFunctions.h>
 #include <c10/cuda/CUDAGuard.h>
 
+#include "gpt/base/log.h"
 #include "gpt/base/strings.h"
 
 #include "device_backend.h"
@@ -108,6 +110,26 @@ void configure_cuda_allocator(const std::string& settings) {
   c10::CachingAllocator::setAllocatorSettings(settings);
 }
 
+namespace {
+
+// False where the system lets no more be pinned (WSL2, containers, `ulimit -l`): copies to and from
+// such memory are slower, and right all the same.
+bool register_pages(void* pages, std::size_t bytes) {
+  const cudaError_t status = cudaHostRegister(pages, bytes, cudaHostRegisterDefault);
+  if (status == cudaSuccess) return true;
+  cudaGetLastError();  // else the next launch's check would find it
+  static std::once_flag warned;
+  std::call_once(warned, [&] {
+    log_warning(concat("optimizer_offload: ", human_bytes(bytes),
+                       " of the host's memory cannot be pinned (", cudaGetErrorString(status),
+                       "); it stays pageable, and transfers are slower; `ulimit -l`, a container's "
+                       "--ulimit memlock=-1 or memory= in WSL's .wslconfig may raise the limit"));
+  });
+  return false;
+}
+
+}  // namespace
+
 // PyTorch's own pinned memory comes in powers of two, which would waste up to half of it here.
 at::Tensor pinned_zeros(at::IntArrayRef sizes) {
   const auto bytes = static_cast<std::size_t>(c10::multiply_integers(sizes)) * sizeof(float);
@@ -115,12 +137,10 @@ at::Tensor pinned_zeros(at::IntArrayRef sizes) {
       mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, /*fd=*/-1, 0);
   TORCH_CHECK_WITH(OutOfMemoryError, pages != MAP_FAILED, "the host has no ", bytes,
                    " bytes for optimizer_offload");
-  const cudaError_t status = cudaHostRegister(pages, bytes, cudaHostRegisterDefault);
-  if (status != cudaSuccess) munmap(pages, bytes);
-  C10_CUDA_CHECK(status);
-  const auto release = [bytes](void* registered) {
-    cudaHostUnregister(registered);
-    munmap(registered, bytes);
+  const bool pinned = register_pages(pages, bytes);
+  const auto release = [bytes, pinned](void* mapped) {
+    if (pinned) cudaHostUnregister(mapped);
+    munmap(mapped, bytes);
   };
   return at::from_blob(pages, sizes, release, at::kFloat);
 }

@@ -1,13 +1,14 @@
 #include "gpt/device/memory.h"
 
-#include <fstream>
+#include <algorithm>
+#include <limits>
 #include <malloc.h>
 #include <new>
 #include <string>
-#include <unistd.h>
 
 #include <ATen/ATen.h>
 
+#include "gpt/base/machine_limits.h"
 #include "gpt/device/cpu_memory.h"
 
 #include "device_backend.h"
@@ -25,16 +26,14 @@ void reset_peak_memory(const c10::Device& device) {
 
 std::uint64_t total_memory(const c10::Device& device) {
   if (device.is_cuda()) return cuda_total_memory(device.index());
-  return static_cast<std::uint64_t>(sysconf(_SC_PHYS_PAGES)) *
-         static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+  std::uint64_t least = std::numeric_limits<std::uint64_t>::max();
+  for (const MemoryBound& bound : memory_bounds()) least = std::min(least, bound.total);
+  return least;
 }
 
 std::uint64_t free_memory(const c10::Device& device) {
   if (device.is_cuda()) return cuda_free_memory(device.index());
-  std::ifstream info("/proc/meminfo");
-  for (std::string line; std::getline(info, line);)
-    if (line.starts_with("MemAvailable:")) return std::stoull(line.substr(13)) * 1024;
-  return total_memory(device);
+  return tightest(memory_bounds()).available;
 }
 
 void limit_memory(const c10::Device& device, std::uint64_t bytes) {

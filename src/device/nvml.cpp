@@ -89,10 +89,10 @@ struct Nvml::Functions {
     card.total = old.total, card.used = old.used, card.free = old.free;
   }
 
-  // False if the driver does not tell.
-  bool add_processes(Status (*list)(void*, unsigned*, Process*), void* device,
-                     GpuCard& card) const {
-    if (!list) return false;
+  // How many are listed; nothing if the driver does not tell.
+  std::optional<unsigned> add_processes(Status (*list)(void*, unsigned*, Process*), void* device,
+                                        GpuCard& card) const {
+    if (!list) return std::nullopt;
     std::vector<Process> found(16);
     auto listed = static_cast<unsigned>(found.size());
     Status status = list(device, &listed, found.data());
@@ -102,7 +102,7 @@ struct Nvml::Functions {
       listed = static_cast<unsigned>(found.size());
       status = list(device, &listed, found.data());
     }
-    if (status != kSuccess) return false;
+    if (status != kSuccess) return std::nullopt;
     for (unsigned i = 0; i < listed; ++i) {
       bool known = false;
       for (const GpuProcess& process : card.processes) known |= process.pid == found[i].pid;
@@ -112,7 +112,7 @@ struct Nvml::Functions {
       process.name = process_name(process.pid);
       if (found[i].bytes != kUnknownBytes) process.bytes = found[i].bytes;
     }
-    return true;
+    return listed;
   }
 };
 
@@ -191,8 +191,10 @@ std::optional<GpuCard> Nvml::read(void* device) const {
   functions_->capability(device, &card.major, &card.minor);
   functions_->read_memory(device, card);
   if (card.total == 0) return {};
-  card.lists_processes = functions_->add_processes(functions_->compute, device, card);
-  if (card.lists_processes) functions_->add_processes(functions_->graphics, device, card);
+  card.lists_processes = functions_->add_processes(functions_->compute, device, card).has_value();
+  if (card.lists_processes)
+    card.drives_display =
+        functions_->add_processes(functions_->graphics, device, card).value_or(0) > 0;
   return card;
 }
 

@@ -55,6 +55,7 @@ std::optional<DeviceReading> DeviceWatch::read_now() const {
   reading.total = card->total, reading.used = card->used;
   reading.reserved = card->reserved, reading.free = card->free;
   reading.others = card->others(own, /*running=*/true);
+  reading.drives_display = card->drives_display;
   for (const GpuProcess& process : card->processes)
     if (process.pid == own) reading.own = process.bytes;
   return reading;

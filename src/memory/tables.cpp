@@ -9,8 +9,6 @@ namespace gpt {
 namespace {
 
 constexpr std::int64_t kMebi = std::int64_t{1} << 20;
-// CUDA's own: a context with lazily loaded modules, outside the caching allocator.
-constexpr std::int64_t kCudaContext = 350 * kMebi;
 
 std::int64_t vector_bytes(const Workload& workload, std::int64_t elements,
                           std::int64_t bytes_each) {

@@ -3,6 +3,7 @@
 #include <ATen/Parallel.h>
 
 #include "gpt/base/log.h"
+#include "gpt/base/machine_limits.h"
 #include "gpt/base/strings.h"
 #include "gpt/base/thread.h"
 #include "gpt/base/version.h"
@@ -10,6 +11,7 @@
 #include "gpt/device/compute.h"
 #include "gpt/device/cpu_memory.h"
 #include "gpt/device/device.h"
+#include "gpt/device/gpu_presence.h"
 
 namespace gpt {
 
@@ -23,6 +25,11 @@ void start_computing_threads(int count) {
   at::parallel_for(0, count, /*grain_size=*/1, [](std::int64_t, std::int64_t) {});
 }
 
+// The driver's library and the bus are asked only where CUDA finds no card.
+std::string unusable_gpu(const DeviceFacts& facts) {
+  return why_gpu_is_unusable(facts.cuda_devices == 0 ? gpu_presence() : GpuPresence{}, facts);
+}
+
 Compute set_up_machine(std::string& device, std::string& dtype, const AutoInt& threads,
                        bool deterministic) {
   install_cpu_memory();
@@ -32,7 +39,8 @@ Compute set_up_machine(std::string& device, std::string& dtype, const AutoInt& t
                                     {.cuda_devices = facts.cuda_devices,
                                      .built_with_cuda = facts.built_with_cuda,
                                      .cuda_bf16 = facts.cuda_bf16(),
-                                     .cpu_bf16 = facts.cpu_bf16});
+                                     .cpu_bf16 = facts.cpu_bf16,
+                                     .unusable_gpu = device == "cpu" ? "" : unusable_gpu(facts)});
   for (const std::string& warning : resolved.warnings) log_warning(warning);
   device = resolved.device;
   dtype = resolved.dtype;
@@ -42,7 +50,12 @@ Compute set_up_machine(std::string& device, std::string& dtype, const AutoInt& t
   use_device(compute.device);
   log_info(concat("gpttrain ", version(), ": ", device, " (",
                   compute.device.is_cuda() ? facts.cuda_name : facts.cpu_name, "), ", dtype, ", ",
-                  at::get_num_threads(), " thread(s)"));
+                  at::get_num_threads(), " thread(s)",
+                  threads.value || facts.cores_limit.empty() ? "" : ", by ",
+                  threads.value ? "" : facts.cores_limit));
+  const std::vector<MemoryBound> bounds = memory_bounds();
+  if (const MemoryBound& least = tightest(bounds); !least.name.empty())
+    log_info("memory of the machine: " + memory_text(least));
   return compute;
 }
 

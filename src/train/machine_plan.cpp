@@ -11,8 +11,12 @@
 #include "gpt/dataprep/dataset_meta.h"
 #include "gpt/device/device.h"
 #include "gpt/device/gpu_table.h"
+#include "gpt/device/host_memory.h"
 #include "gpt/device/memory.h"
+#include "gpt/device/watch.h"
+#include "gpt/memory/card_budget.h"
 #include "gpt/memory/plan_text.h"
+#include "gpt/memory/step_table.h"
 
 namespace gpt {
 
@@ -26,15 +30,43 @@ DeviceRates rates_of(const std::string& name) {
   return rates;
 }
 
-// `otherwise`: the bytes that there are without memory_limit, by the name of `source`.
+// What there is for a plan, in bytes.
+struct Budget {
+  std::uint64_t total = 0;
+  std::uint64_t limit = 0;            // without memory_limit
+  std::optional<std::uint64_t> most;  // beyond: the process is killed, whatever memory_limit says
+  std::string source;                 // of limit
+  bool held = false;                  // without memory_limit, too, tensors get no more
+};
+
 MachinePlan machine_plan(const Workload& workload, const TrainConfig& config,
-                         const DeviceRates& rates, std::uint64_t total, std::uint64_t otherwise,
-                         const char* source) {
-  const auto asked = parse_memory_limit(config.memory.memory_limit)->of(total);
+                         const DeviceRates& rates, const Budget& budget) {
+  auto asked = parse_memory_limit(config.memory.memory_limit)->of(budget.total);
+  const bool beyond = asked && budget.most && *asked > *budget.most;
+  if (beyond) asked = budget.most;
   Constraints constraints = constraints_of(config);
-  constraints.limit = static_cast<std::int64_t>(asked.value_or(otherwise));
+  constraints.limit = static_cast<std::int64_t>(asked.value_or(budget.limit));
   const Planner planner(workload, constraints, rates);
-  return {planner, asked ? "memory_limit" : source, planner.ranked()};
+  // CUDA's context is outside of what the allocator can hold to a limit.
+  const auto context = static_cast<std::uint64_t>(workload.cuda ? kCudaContext : 0);
+  const std::uint64_t most = asked.value_or(budget.most.value_or(budget.held ? budget.limit : 0));
+  return {.planner = planner,
+          .limit_source = beyond  ? "memory_limit, cut to what is left"
+                          : asked ? "memory_limit"
+                                  : budget.source,
+          .ranked = planner.ranked(),
+          .most_tensors = most - std::min(most, context)};
+}
+
+Budget card_of(const c10::Device& device) {
+  const CardMemory card{
+      .total = total_memory(device), .free = free_memory(device), .cached = memory_use(device).now};
+  const CardBudget budget = card_budget(card, DeviceWatch(device).read());
+  return {.total = card.total,
+          .limit = budget.limit,
+          .most = {},
+          .source = budget.source,
+          .held = budget.kept > 0};
 }
 
 }  // namespace
@@ -48,12 +80,14 @@ MachinePlan plan_for(const TrainConfig& config, const Compute& compute) {
     workload.workspace = library_workspace(facts.cuda_capability);
     rates = rates_of(facts.cuda_name);
   }
-  // A machine that gives its last page to tensors swaps or kills.
-  const std::uint64_t host = free_memory(c10::kCPU) / 10 * 8;
-  workload.host_memory = static_cast<std::int64_t>(host);
-  return machine_plan(workload, config, rates, total_memory(compute.device),
-                      cuda ? free_memory(compute.device) : host,
-                      cuda ? "free now" : "four fifths of what is available");
+  const HostMemory host = host_memory();
+  workload.host_memory = static_cast<std::int64_t>(host.plan);
+  if (cuda) return machine_plan(workload, config, rates, card_of(compute.device));
+  return machine_plan(workload, config, rates,
+                      {.total = total_memory(compute.device),
+                       .limit = host.plan,
+                       .most = host.most,
+                       .source = host.source});
 }
 
 MachinePlan plan_run(const TrainConfig& config, const TrainConfig* saved, const Compute& compute) {
@@ -80,7 +114,8 @@ MachinePlan plan_for_gpu(TrainConfig config, const std::string& gpu) {
   Workload workload = workload_of(config, /*cuda=*/true, /*threads=*/1);
   workload.workspace = library_workspace(facts.capability);
   const auto total = static_cast<std::uint64_t>(facts.gib * (std::uint64_t{1} << 30));
-  return machine_plan(workload, config, rates, total, total, "all of the card");
+  return machine_plan(workload, config, rates,
+                      {.total = total, .limit = total, .most = {}, .source = "all of the card"});
 }
 
 void settle_vocabulary(TrainConfig& config) {

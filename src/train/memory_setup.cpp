@@ -9,6 +9,7 @@
 #include "gpt/base/log.h"
 #include "gpt/base/strings.h"
 #include "gpt/config/memory_limit.h"
+#include "gpt/device/cpu_memory.h"
 #include "gpt/device/device.h"
 #include "gpt/device/memory.h"
 #include "gpt/memory/plan_text.h"
@@ -17,14 +18,21 @@
 
 namespace gpt {
 
-void set_up_allocator(const MemoryConfig& memory, const Settings& asked) {
-  std::string words = memory.allocator;
+std::string allocator_words(const std::string& asked, const SystemRoot& root) {
+  std::string words = asked;
   if (words == "auto") {
-    if (std::getenv("PYTORCH_ALLOC_CONF") || std::getenv("PYTORCH_CUDA_ALLOC_CONF")) return;
-    words = "expandable_segments";
+    if (std::getenv("PYTORCH_ALLOC_CONF") || std::getenv("PYTORCH_CUDA_ALLOC_CONF")) return "";
+    // Windows' driver refuses to map memory of many cards (pytorch issue 192330).
+    words = in_wsl(root) ? "native" : "expandable_segments";
   }
   if (words == "expandable_segments") words += ":True";
   if (words == "native") words = "expandable_segments:False";
+  return words;
+}
+
+void set_up_allocator(const MemoryConfig& memory, const Settings& asked) {
+  const std::string words = allocator_words(memory.allocator);
+  if (words.empty()) return;
   try {
     configure_cuda_allocator(words);
   } catch (const c10::Error& error) {
@@ -41,11 +49,20 @@ void check_evaluation_device(const MemoryConfig& memory, const Settings& asked) 
                             ": there are ", there, " GPUs here that this build can use"));
 }
 
+namespace {
+
+// The heap that keeps every block, which is faster, may grow to twice what the tensors take.
+bool heap_may_be_short(const Estimate& plan) {
+  constexpr std::uint64_t kScratch = std::uint64_t{512} << 20;
+  return 2 * static_cast<std::uint64_t>(plan.needs()) + kScratch > free_memory(c10::kCPU);
+}
+
+}  // namespace
+
 MachinePlan set_up_memory(TrainConfig& config, const std::optional<CheckpointInfo>& checkpoint,
                           const Compute& compute) {
   std::optional<TrainConfig> saved;
   if (checkpoint) saved = saved_config(*checkpoint);
-  const bool limited = config.memory.memory_limit != "auto";
   MachinePlan planned = plan_run(config, saved ? &*saved : nullptr, compute);
   const bool all = config.memory.optimizer_offload == offload_name(Offload::kWeights);
   const std::string recompute = config.memory.recompute;
@@ -58,13 +75,9 @@ MachinePlan set_up_memory(TrainConfig& config, const std::optional<CheckpointInf
     log_warning(
         "optimizer_offload=all: only the fused engine of a GPU with a 16-bit dtype computes "
         "with copies of the weights; on is used instead");
-  const Estimate& best = *planned.ranked.best;
-  // CUDA's context is outside of what the allocator can hold to a limit.
+  if (compute.device.is_cpu() && heap_may_be_short(*planned.ranked.best)) map_large_blocks();
   // Without a limit, too: a refusal is to say how much was missing.
-  limit_memory(
-      compute.device,
-      limited ? static_cast<std::uint64_t>(planned.limit() - best.train.live[MemoryKind::kContext])
-              : 0);
+  limit_memory(compute.device, planned.most_tensors);
   return planned;
 }
 

@@ -1,5 +1,7 @@
 #include "gpt/train/throughput.h"
 
+#include <algorithm>
+
 namespace gpt {
 
 void Throughput::end_step() {
@@ -14,7 +16,9 @@ void Throughput::end_step() {
 Throughput::Reading Throughput::read() {
   constexpr std::int64_t kSettling = 5;  // nanoGPT: let the loop settle a bit
   if (steps_ > kSettling && last_ > 0) {
-    const double mfu = flops_per_token_ * tokens_ / last_ / peak_;
+    const double reached = flops_per_token_ * tokens_ / last_;
+    peak_ = std::max(peak_, reached);
+    const double mfu = reached / peak_;
     mfu_ = mfu_ == 0 ? mfu : 0.9 * mfu_ + 0.1 * mfu;
   }
   const double tokens = tokens_ * static_cast<double>(steps_since_reading_);

@@ -29,15 +29,15 @@ DoctorFacts healthy() {
   facts.device.cuda_devices = 1;
   facts.device.built_with_cuda = true;
   facts.device.cuda_capability = 86;
-  facts.driver = "580.95.05";
-  facts.driver_cuda = 13000;
-  facts.nvidia_on_bus = 1;
-  GpuCard& card = facts.cards.emplace_back();
+  facts.gpu.driver = "580.95.05";
+  facts.gpu.driver_cuda = 13000;
+  facts.gpu.on_bus = 1;
+  GpuCard& card = facts.gpu.cards.emplace_back();
   card.name = "RTX 3060";
   card.major = 8, card.minor = 6;
   card.total = 12 * kGiB, card.free = 12 * kGiB;
   facts.cpu_features = {"avx2"};
-  facts.ram = 32 * kGiB, facts.ram_available = 30 * kGiB;
+  facts.memory = {{"", 32 * kGiB, 30 * kGiB}};
   facts.disks = {{"out_dir", "out", 100 * kGiB, true}};
   return facts;
 }
@@ -78,35 +78,44 @@ TEST(DoctorVerdict, WhyThereIsNoGpu) {
   DoctorFacts facts = healthy();
   facts.device.cuda_devices = 0;
   EXPECT_TRUE(has(only(facts).what, "CUDA does not start on it"));
-  facts.environment = {{"CUDA_VISIBLE_DEVICES", ""}};
+  facts.gpu.visible = "";
   EXPECT_EQ(only(facts).next, "unset CUDA_VISIBLE_DEVICES");
-  facts.environment.clear();
-  facts.cards.clear();
+  facts.gpu.visible.reset();
+  facts.gpu.cards.clear();
   EXPECT_TRUE(has(only(facts).what, "reports no card"));
-  facts.driver.clear();
-  facts.driver_cuda = 0;
-  facts.no_driver = "not there";
+  facts.gpu.driver.clear();
+  facts.gpu.driver_cuda = 0;
+  facts.gpu.no_driver = "not there";
   EXPECT_TRUE(has(only(facts).next, "install NVIDIA's driver"));
-  facts.nvidia_on_bus = 0;
+  facts.gpu.on_bus = 0;
   EXPECT_EQ(only(facts).level, Finding::kNote);
   EXPECT_EQ(only(facts).next, "");
+}
+
+// Where a config asks for that card, the run cannot work.
+TEST(DoctorVerdict, ACardThatIsAskedForAndCannotBeUsedIsAProblem) {
+  DoctorFacts facts = healthy();
+  facts.device.cuda_devices = 0;
+  EXPECT_EQ(only(facts).level, Finding::kWarning);
+  facts.refused_gpu = true;
+  EXPECT_EQ(only(facts).level, Finding::kProblem);
 }
 
 TEST(DoctorVerdict, ACpuOnlyBuildMattersWhereThereIsACard) {
   DoctorFacts facts = healthy();
   facts.device = {};
   EXPECT_EQ(only(facts).level, Finding::kWarning);
-  EXPECT_TRUE(has(only(facts).next, "CUDA 13 toolkit"));
-  facts.cards.clear();
-  facts.nvidia_on_bus = 0;
+  EXPECT_TRUE(has(only(facts).next, "GPTTRAIN_CUDA=ON"));
+  facts.gpu.cards.clear();
+  facts.gpu.on_bus = 0;
   EXPECT_EQ(only(facts).level, Finding::kNote);
 }
 
 TEST(DoctorVerdict, VersionsThatDoNotFit) {
   DoctorFacts facts = healthy();
-  facts.driver_cuda = 12080;
+  facts.gpu.driver_cuda = 12080;
   EXPECT_TRUE(has(only(facts).what, "runs CUDA up to 12.8, this program needs 13.0"));
-  facts.driver_cuda = 13010;
+  facts.gpu.driver_cuda = 13010;
   EXPECT_TRUE(verdict(facts, kOwnPid).empty());
   facts.libraries.cudnn = "9.1.0";
   EXPECT_TRUE(has(only(facts).what, "cuDNN 9.1.0 is loaded"));
@@ -164,15 +173,15 @@ TEST(Doctor, NamesTheDataThatARunWouldMiss) {
 
 TEST(DoctorVerdict, OldCardsAndBusyOnes) {
   DoctorFacts facts = healthy();
-  facts.cards[0].major = 7, facts.cards[0].minor = 5;
+  facts.gpu.cards[0].major = 7, facts.gpu.cards[0].minor = 5;
   EXPECT_TRUE(verdict(facts, kOwnPid).empty());
-  facts.cards[0].minor = 0;
+  facts.gpu.cards[0].minor = 0;
   EXPECT_TRUE(has(only(facts).what, "capability 7.0, and CUDA 13 begins at 7.5"));
   EXPECT_TRUE(has(only(facts).next, "--device=cpu"));
   facts = healthy();
-  facts.cards[0].processes = {{kOwnPid, "gpttrain", kGiB}};
+  facts.gpu.cards[0].processes = {{kOwnPid, "gpttrain", kGiB}};
   EXPECT_TRUE(verdict(facts, kOwnPid).empty());
-  facts.cards[0].processes.push_back({5, "python", 512 * kMiB});
+  facts.gpu.cards[0].processes.push_back({5, "python", 512 * kMiB});
   EXPECT_EQ(only(facts).what,
             "1 other process(es) hold 512.00 MiB of the RTX 3060 (5 python 512.00 MiB)");
 }
@@ -194,8 +203,11 @@ TEST(DoctorVerdict, ThePlan) {
 
 TEST(DoctorVerdict, MemoryDiskAndProcessor) {
   DoctorFacts facts = healthy();
-  facts.ram_limit = 512 * kMiB;  // of a container
-  EXPECT_TRUE(has(only(facts).what, "only 512.00 MiB of memory"));
+  facts.memory.push_back(
+      {"the limit of 800.00 MiB of the control group /x", 800 * kMiB, 512 * kMiB});
+  EXPECT_EQ(only(facts).what,
+            "memory is short: only 512.00 MiB available, by the limit of 800.00 MiB of the control "
+            "group /x");
   facts = healthy();
   facts.disks[0].free = kMiB;
   EXPECT_TRUE(has(only(facts).what, "1.00 MiB are free for out_dir"));
@@ -222,7 +234,7 @@ TEST(DoctorVerdict, TheGravestComesFirst) {
 
 TEST(DoctorReport, UnknownAndUnlimitedAreNull) {
   DoctorFacts facts = healthy();
-  facts.cards[0].processes = {{5, "", std::nullopt}};
+  facts.gpu.cards[0].processes = {{5, "", std::nullopt}};
   facts.environment = {{"OMP_NUM_THREADS", "\xff"}};
   const auto json = to_json(facts, verdict(facts, kOwnPid));
   EXPECT_TRUE(json.at("limits").at("memlock").is_null());
@@ -293,6 +305,49 @@ TEST(Doctor, AsksTheDriver) {
   EXPECT_TRUE(has(finished.out, "NVIDIA GeForce RTX 3060, compute capability 8.6, bf16"));
   EXPECT_TRUE(has(finished.out, "2.50 GiB used, 318.00 MiB reserved")) << finished.out;
   EXPECT_TRUE(has(finished.out, "warning: 2 other process(es) hold 512.00 MiB")) << finished.out;
+}
+
+// The stand-in for the driver has a card, on which no CUDA starts.
+TEST(Program, NeverTakesTheCpuSilently) {
+  if (device_facts().cuda_devices > 0) GTEST_SKIP() << "there is a card that works";
+  const TempDir dir;
+  testing::prepare_tiny(dir);
+  ASSERT_EQ(run(dir, testing::tiny_training({"--out_dir=out", "--max_iters=1"})).code, 0);
+  const testing::Environment driver("LD_LIBRARY_PATH",
+                                    fs::path(GPT_FAKE_NVML).parent_path().string());
+  const std::vector<std::string> tiny{"--n_layer=1",    "--n_head=1",      "--n_embd=16",
+                                      "--block_size=8", "--vocab_size=65", "--timed_iters=1"};
+  const auto with = [&](std::vector<std::string> arguments, const std::string& device) {
+    arguments.push_back("--device=" + device);
+    return run(dir, arguments);
+  };
+  std::vector<std::string> bench{"bench"};
+  bench.insert(bench.end(), tiny.begin(), tiny.end());
+  const std::vector<std::vector<std::string>> commands{
+      testing::tiny_training({"--out_dir=new", "--max_iters=1"}),
+      {"sample", "--out_dir=out", "--num_samples=1", "--max_new_tokens=2", "--start=the"},
+      {"eval", "--out_dir=out", "data/tiny/val.bin"},
+      {"plan", "--n_layer=1", "--n_head=1", "--n_embd=16"},
+      bench};
+  const std::string why = device_facts().built_with_cuda ? "CUDA does not start on it"
+                                                         : "this build is for the CPU only";
+  for (const auto& command : commands) {
+    SCOPED_TRACE(command[0]);
+    const Finished refused = with(command, "cuda");
+    EXPECT_EQ(refused.code, 2) << refused.err;
+    EXPECT_TRUE(has(refused.err, why)) << refused.err;
+    EXPECT_TRUE(has(refused.err, "set --device=cpu")) << refused.err;
+    const Finished warned = with(command, "auto");
+    EXPECT_EQ(warned.code, 0) << warned.err;
+    EXPECT_TRUE(has(warned.err, "warning: device=auto: ")) << warned.err;
+    const Finished asked = with(command, "cpu");
+    EXPECT_EQ(asked.code, 0) << asked.err;
+    EXPECT_FALSE(has(asked.err, why)) << asked.err;
+  }
+  const Finished doctor = run(dir, {"doctor", "--n_layer=1", "--n_head=1", "--n_embd=16"});
+  EXPECT_EQ(doctor.code, 1) << doctor.out;
+  EXPECT_TRUE(has(doctor.out, "problem: ")) << doctor.out;
+  EXPECT_TRUE(has(doctor.out, why)) << doctor.out;
 }
 
 // The hint of every out-of-memory error is a command that is there.

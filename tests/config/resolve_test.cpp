@@ -44,6 +44,23 @@ TEST(Resolve, TheImpossibleFallsBackAndSaysWhatWasAsked) {
          "dtype=bfloat16: this CPU has no bfloat16 products, they are slow");
 }
 
+// A card is never silently left alone.
+TEST(Resolve, AGpuThatIsThereAndCannotBeUsedIsAnErrorWhereItWasAskedFor) {
+  const Hardware unusable{.built_with_cuda = true, .unusable_gpu = "no driver; install one"};
+  for (const char* device : {"cuda", "cuda:1"}) {
+    EXPECT_THROW(resolve(device, "auto", unusable), UnusableGpu);
+    EXPECT_EQ(error_text([&] { resolve(device, "auto", unusable); }),
+              std::string("device=") + device +
+                  ": no driver; install one; to use the CPU instead, set --device=cpu");
+  }
+  expect(resolve("auto", "auto", unusable), "cpu", "float32",
+         "device=auto: no driver; install one; the CPU is used");
+  expect(resolve("cpu", "auto", unusable), "cpu", "float32", "");
+  Hardware old = kOldGpu;  // CUDA starts on it, and has no kernels for it
+  old.unusable_gpu = "compute capability 7.0";
+  EXPECT_THROW(resolve("cuda", "auto", old), UnusableGpu);
+}
+
 TEST(Resolve, AGpuThatIsNotThereIsAnError) {
   EXPECT_EQ(error_text([] { resolve("cuda:2", "auto", kH200); }),
             "device=cuda:2: this machine has 2 GPU(s), cuda:0 to cuda:1");

@@ -46,6 +46,8 @@ TEST_F(NvmlTest, ReadsTheDriverAndACard) {
   EXPECT_EQ(card->processes[0].pid, own_);
   EXPECT_FALSE(card->processes[0].name.empty());
   EXPECT_EQ(card->processes[2].name, "");
+  EXPECT_TRUE(card->drives_display);
+  EXPECT_FALSE(fake("alone")->card(0)->drives_display);
   EXPECT_FALSE(nvml->card(1));
   EXPECT_FALSE(nvml->card("00000000:02:00.0"));
 }

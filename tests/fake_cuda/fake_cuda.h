@@ -9,6 +9,7 @@
 //   FAKE_CUDA_CARDS       capabilities of the cards: "86,86"
 //   FAKE_CUDA_MIB         memory of each
 //   FAKE_CUDA_REFUSE_MIB  no more is given of a card, although it says that more is free
+//   FAKE_CUDA_PIN_MIB     no larger piece of the host's memory can be pinned afterwards
 //   FAKE_CUDA_REPORT      file for what was counted, a line each: number and name
 //   FAKE_CUDA_TRACE       a stack for each thing whose name contains this
 #pragma once
@@ -39,6 +40,7 @@ struct State {
   std::vector<int> capabilities{90, 86};
   std::size_t card_bytes = kCardBytes;
   std::size_t refused_beyond = std::numeric_limits<std::size_t>::max();
+  std::size_t pinned_at_most = std::numeric_limits<std::size_t>::max();  // by cudaHostRegister
   bool capturing = false;                    // every stream, besides those that really are
   std::set<int> contexts;                    // cards that have one
   std::size_t others_bytes = 0;              // that other processes hold of each card

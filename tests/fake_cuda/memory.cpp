@@ -171,6 +171,7 @@ cudaError_t cudaFreeHost(void* pointer) {
 cudaError_t cudaHostRegister(void* pointer, std::size_t bytes, unsigned) {
   const Lock lock(mutex());
   open_context(current_card());
+  if (bytes > state().pinned_at_most) return noted(cudaErrorNotSupported);
   pinned[static_cast<char*>(pointer)] = bytes;
   return cudaSuccess;
 }

@@ -115,6 +115,10 @@ INSTANTIATE_TEST_SUITE_P(
                       Case{"graphs", "86", {"--compile_mode=reduce-overhead"}},
                       Case{"early", "86", {"--compile_mode=reduce-overhead", "--eval_interval=1"}},
                       Case{"eager", "86", {"--compile=False"}},
+                      Case{"eager_dropout", "86", {"--compile=False", "--dropout=0.1"}},
+                      Case{"eager_dropout_blocks",
+                           "86",
+                           {"--compile=False", "--dropout=0.1", "--recompute=block"}},
                       Case{"eager_blocks", "86", {"--compile=False", "--recompute=block"}},
                       Case{"dropout", "86", {"--dropout=0.1"}},
                       Case{"float16", "75", {"--dtype=float16"}},
@@ -166,6 +170,33 @@ TEST_F(FakeCudaProgram, AResumedRunGoesOnOnTheCard) {
   expect_clean(seen);
   EXPECT_FALSE(seen.says("iter 3:")) << seen.text();
   EXPECT_TRUE(seen.says("done after step 6")) << seen.text();
+}
+
+// As in WSL2 and in containers.
+TEST_F(FakeCudaProgram, WhatCannotBePinnedStaysPageable) {
+  const Environment none("FAKE_CUDA_PIN_MIB", "0");
+  const Seen seen = watched(dir_, training(3, {"--optimizer_offload=all"}));
+  expect_clean(seen);
+  EXPECT_TRUE(seen.says("of the host's memory cannot be pinned")) << seen.text();
+  EXPECT_TRUE(seen.says("done after step 3")) << seen.text();
+  EXPECT_GT(seen.count("pageable copy"), 0) << seen.text();
+}
+
+// Its memory is what is free and what the context holds already, less the display's share.
+TEST_F(FakeCudaProgram, ACardThatDrivesADisplayKeepsSome) {
+  const auto planned = [&] {
+    const Seen seen = watched(dir_, {"plan", "--json", "--device=cuda", "--dtype=bfloat16",
+                                     "--n_layer=2", "--n_head=2", "--n_embd=64"});
+    EXPECT_EQ(seen.done.code, 0) << seen.text();
+    return nlohmann::json::parse(seen.done.out, nullptr, /*allow_exceptions=*/false);
+  };
+  const auto alone = planned();
+  EXPECT_EQ(alone.at("limit_is"), "free now");
+  EXPECT_EQ(alone.at("limit_bytes"), std::int64_t{4} << 30) << "the context counts once";
+  const Environment driver("LD_LIBRARY_PATH", fs::path(GPT_FAKE_NVML).parent_path().string());
+  const auto shared = planned();
+  EXPECT_EQ(shared.at("limit_is"), "free now, less what the display may need");
+  EXPECT_EQ(shared.at("limit_bytes"), (std::int64_t{4} << 30) - (std::int64_t{256} << 20));
 }
 
 TEST_F(FakeCudaProgram, SamplesAndEvaluates) {

@@ -13,7 +13,9 @@ namespace gpt {
 struct MemoryConfig {
   CONFIG(MemoryConfig);
   FIELD(std::string, memory_limit,
-        "Most memory the run may take of its device. auto: what is free when it starts.",
+        "Most memory the run may take of its device. auto: what is free when it starts; of a card "
+        "that drives a display at least 256 MiB or 3 % are left, and on the CPU the limits of "
+        "containers and batch systems count.",
         memory_size()) = "auto";
   FIELD(std::string, recompute,
         "What backward computes again instead of keeping, each with those before it: GELU's "
@@ -32,7 +34,9 @@ struct MemoryConfig {
         one_of("auto", "off", "setup", "eval")) = "auto";
   FIELD(std::string, allocator,
         "How memory of a GPU is cached: native, expandable_segments, or LibTorch's own words such "
-        "as max_split_size_mb:128. auto: expandable_segments, unless PYTORCH_ALLOC_CONF is set.",
+        "as max_split_size_mb:128. auto: expandable_segments, native in WSL2; nothing is changed "
+        "where "
+        "PYTORCH_ALLOC_CONF is set.",
         allocator_setting()) = "auto";
   END_CONFIG;
 };

@@ -30,15 +30,14 @@ struct OpenConfig {
       "gpt2, or a vocabulary file or folder, or a dataset's folder. Empty: the run's own, GPT-2's "
       "where it names none.",
       anything()) = "";
-  FIELD(std::string, device, "Where to compute; without a GPU the CPU is used.",
-        device_name()) = "cuda";
+  FIELD(std::string, device, "Where to compute, as in train.", device_name()) = "cuda";
   FIELD(std::string, dtype, "Compute type. auto: as in train.",
         one_of("auto", "float32", "bfloat16", "float16")) = "auto";
   FIELD(std::string, memory_limit,
         "Most memory to take of the device; what does not fit is done in smaller pieces. auto: all "
         "that is there.",
         memory_size()) = "auto";
-  FIELD(AutoInt, threads, "CPU threads. auto: one per core.", auto_or_between(1, 1024)) = {};
+  FIELD(AutoInt, threads, "CPU threads. auto: as in train.", auto_or_between(1, 1024)) = {};
   END_CONFIG;
 };
 

@@ -13,8 +13,11 @@ struct SystemConfig {
   CONFIG(SystemConfig);
   FIELD(std::string, backend, "Collectives for several processes; unused in a single process.",
         one_of("nccl", "gloo")) = "nccl";
-  FIELD(std::string, device, "Where to compute; without a GPU the CPU is used.",
-        device_name()) = "cuda";
+  FIELD(
+      std::string, device,
+      "Where to compute. cuda: a machine without an NVIDIA card uses its CPU; a card that is there "
+      "and cannot be used is an error. auto: the CPU in that case, too.",
+      device_name()) = "cuda";
   FIELD(std::string, dtype,
         "Compute type. auto: bfloat16 on a GPU that has it, else float16; float32 on the CPU.",
         one_of("auto", "float32", "bfloat16", "float16")) = "auto";
@@ -31,7 +34,11 @@ struct SystemConfig {
   FIELD(bool, profile,
         "Write out_dir/trace.json, a Chrome trace of a few iterations early in the run.",
         anything()) = false;
-  FIELD(AutoInt, threads, "CPU threads. auto: one per core.", auto_or_between(1, 1024)) = {};
+  FIELD(
+      AutoInt, threads,
+      "CPU threads. auto: one for each core that the process may use, at most the CPU quota of its "
+      "control groups, OMP_NUM_THREADS and SLURM_CPUS_PER_TASK.",
+      auto_or_between(1, 1024)) = {};
   END_CONFIG;
 };
 

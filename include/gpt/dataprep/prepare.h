@@ -25,7 +25,7 @@ struct PrepareRequest {
   std::string document = "auto";  // file, line or jsonl
   std::string text_key = "text";  // of jsonl and parquet
   std::string eot = "auto";       // none, append or prepend
-  int threads = 0;                // 0: one per core
+  int threads = 0;                // 0: one for each core that may be used
   bool force = false;             // replace the dataset in out_dir
   bool restart = false;           // ... and what an interrupted preparation left
   double save_seconds = 5;        // between the states that an interrupted run can be resumed from

@@ -19,6 +19,12 @@ constexpr std::uint64_t cpu_block_bytes(std::uint64_t bytes) {
 // free; once is enough.
 void install_cpu_memory();
 
+// From now on large blocks leave no gaps: each is mapped for itself, and goes back to the system
+// when it is freed. Slower, as the kernel clears its pages each time; but the heap of a run whose
+// tensors differ in size grows to half as much again as they take (eager engine, 300 MiB of
+// tensors: the process took 879 MiB, and takes 355).
+void map_large_blocks();
+
 // Bytes of the tensors that live now, and the most since the start or the last reset.
 std::uint64_t cpu_memory_now();
 std::uint64_t cpu_memory_peak();

@@ -15,7 +15,8 @@ struct DeviceFacts {
   std::string cuda_name;    // of the first device
   bool cpu_bf16 = false;    // AVX-512 bf16 or AMX: matmuls run natively
   std::string cpu_name;
-  int cores = 1;  // that this process may run on
+  int cores = 1;            // that this process may use
+  std::string cores_limit;  // whose limit that is, as in gpt/base/machine_limits.h
 
   bool cuda_bf16() const { return cuda_capability >= 80; }
 };

@@ -21,11 +21,12 @@ struct MemoryUse {
 MemoryUse memory_use(const c10::Device& device);
 void reset_peak_memory(const c10::Device& device);
 
-// All that the device has: physical memory of the machine or of the card, in bytes.
+// All that the device has, in bytes: of the card, or the machine's memory as far as control groups
+// and `ulimit -v` let this process have it.
 std::uint64_t total_memory(const c10::Device& device);
 
-// What this process could still get: of the card, or what the kernel calls available of the
-// machine (MemAvailable), in bytes.
+// What this process could still get, in bytes: of the card, or the least of what the kernel calls
+// available of the machine (MemAvailable) and of what control groups and `ulimit -v` leave.
 std::uint64_t free_memory(const c10::Device& device);
 
 // From now on tensors may take `bytes` and no more; 0: no limit. What they hold already counts.
@@ -36,7 +37,7 @@ void limit_memory(const c10::Device& device, std::uint64_t bytes);
 void configure_cuda_allocator(const std::string& settings);
 
 // Float32 zeros in the host's memory, pinned so that copies to and from a GPU overlap with its
-// compute. A GPU's host memory is not counted.
+// compute; with a warning where the system does not let it be. A GPU's host memory is not counted.
 at::Tensor host_zeros(at::IntArrayRef sizes, const c10::Device& device);
 
 // Gives back what is cached and not in use.

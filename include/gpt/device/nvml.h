@@ -24,6 +24,7 @@ struct GpuCard {
   std::uint64_t total = 0, used = 0, reserved = 0, free = 0;
   bool lists_processes = true;  // false: the driver does not tell
   std::vector<GpuProcess> processes;
+  bool drives_display = false;  // some of them draw
 
   // Bytes of processes other than `own_pid`; nothing if that cannot be told: one of unknown size,
   // or, where `running`, this one is not in the list, because its pid is another to the driver.

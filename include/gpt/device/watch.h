@@ -18,6 +18,7 @@ namespace gpt {
 struct DeviceReading {
   std::uint64_t total = 0, used = 0, reserved = 0, free = 0;
   std::optional<std::uint64_t> own, others;
+  bool drives_display = false;  // of a card: programs draw with it
 };
 
 class DeviceWatch {

@@ -8,6 +8,10 @@
 
 namespace gpt {
 
+// Bytes of CUDA's own on a card: a context with lazily loaded modules, outside the caching
+// allocator.
+inline constexpr std::int64_t kCudaContext = std::int64_t{350} << 20;
+
 // From the first forward to the update; at least one phase. Counts what the device's allocator
 // counts, rounding included.
 Phases step_phases(const Workload& workload, const Plan& plan);

@@ -14,6 +14,9 @@ struct MachinePlan {
   Planner planner;
   std::string limit_source;  // "memory_limit", "free now", ...
   RankedPlans ranked;
+  // What tensors are held to, in bytes: memory_limit, or what the process would be killed for, or
+  // what a display needs; 0: nothing.
+  std::uint64_t most_tensors = 0;
 
   std::int64_t limit() const { return planner.constraints().limit; }  // bytes
   // Of tensors, in bytes; there must be a best plan.

@@ -3,7 +3,9 @@
 
 #include <memory>
 #include <optional>
+#include <string>
 
+#include "gpt/base/system_root.h"
 #include "gpt/checkpoint/store.h"
 #include "gpt/config/settings.h"
 #include "gpt/config/train_config.h"
@@ -12,6 +14,9 @@
 #include "gpt/train/machine_plan.h"
 
 namespace gpt {
+
+// allocator=... in LibTorch's words; "" where PYTORCH_ALLOC_CONF says it.
+std::string allocator_words(const std::string& asked, const SystemRoot& root = {});
 
 // allocator=...; before anything touches a GPU. InputError if LibTorch does not know the words.
 void set_up_allocator(const MemoryConfig& memory, const Settings& asked);

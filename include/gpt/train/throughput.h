@@ -8,7 +8,9 @@ namespace gpt {
 
 class Throughput {
  public:
-  // flops_per_token: forward and backward; peak: the device's FLOP/s.
+  // flops_per_token: forward and backward; peak: the device's FLOP/s as far as known. A step that
+  // beats it raises it: a GEMM can be measured on a busy machine, and half of attention's scores,
+  // which the FLOPs count, are never computed.
   Throughput(double flops_per_token, double tokens_per_iteration, double peak)
       : flops_per_token_(flops_per_token), tokens_(tokens_per_iteration), peak_(peak) {}
 

@@ -17,5 +17,13 @@ TEST(PeakRate, CpuPeakIsMeasuredWithEveryTypeAndLibrary) {
     EXPECT_GT(measured_peak(c10::Device(c10::kCPU), type).flops, 1e8) << type;
 }
 
+TEST(PeakRate, IsRaisedByARunThatBeatsIt) {
+  const PeakRate peak{100, "measured product"};
+  EXPECT_EQ(raised(peak, 99).flops, 100);
+  EXPECT_EQ(raised(peak, 99).source, "measured product");
+  EXPECT_EQ(raised(peak, 105).flops, 105);
+  EXPECT_EQ(raised(peak, 105).source, "this run, above a measured product");
+}
+
 }  // namespace
 }  // namespace gpt

@@ -16,6 +16,9 @@ struct PeakRate {
   std::string source;
 };
 PeakRate peak_rate(const c10::Device& device, c10::ScalarType type);
+// The same, or what a run has reached where that is more: what it has done the device can do.
+PeakRate raised(const PeakRate& peak, double reached);
+
 // Measured always, by the fastest of the matmuls here: on a CPU LibTorch's, oneDNN's and the native
 // one.
 PeakRate measured_peak(const c10::Device& device, c10::ScalarType type);
