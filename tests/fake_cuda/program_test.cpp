@@ -130,7 +130,7 @@ INSTANTIATE_TEST_SUITE_P(
 // card that has to wait for the host is idle. (Offloaded weights are waited for, by intention.)
 TEST_F(FakeCudaProgram, AStepNeverStopsTheCard) {
   for (const char* kind : {"--compile=True", "--compile=False", "--compile_mode=reduce-overhead",
-                           "--optimizer_offload=on"}) {
+                           "--optimizer_offload=on", "--dropout=0.1"}) {
     SCOPED_TRACE(kind);
     const Words rarely{"--eval_interval=1000", "--log_interval=1000", "--overwrite=True", kind};
     const Seen few = watched(dir_, training(10, rarely)),
