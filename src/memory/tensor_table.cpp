@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "gpt/kernels/ops/attention.h"
+#include "gpt/kernels/ops/lm_head.h"
+
 #include "tables.h"
 
 namespace gpt {
@@ -54,35 +57,49 @@ std::int64_t mlp_again(const Widths& of, Recompute level) {
   return block_kept(of, Recompute::kNone) - block_kept(of, Recompute::kBlock);
 }
 
-// The scores of every pair of tokens.
-std::int64_t scores(const Workload& workload) {
-  return workload.heads * workload.block * workload.type_bytes;
+// Tokens of the sequences whose scores exist at once, and the scores of every pair of them.
+std::int64_t scored_tokens(const Workload& workload, std::int64_t sequences) {
+  return workload.block * std::min(sequences, plain_attention_group(workload.heads, workload.block,
+                                                                    workload.type_bytes));
+}
+std::int64_t scores(const Workload& workload, std::int64_t sequences) {
+  return workload.heads * workload.block * workload.type_bytes * scored_tokens(workload, sequences);
 }
 
-// Weights, their gradients, those of the scores, and q or k side by side; or what CUDA's kernels
-// add up in float32.
-std::int64_t attention_work(const Workload& workload, const Widths& of) {
-  if (workload.writes_out_scores()) return 3 * scores(workload) + of.low;
-  return workload.cuda ? of.real + 2 * of.heads : 0;
+// Weights, the gradients of the scores, and q or k side by side; or what CUDA's kernels add up in
+// float32.
+std::int64_t attention_work(const Workload& workload, const Widths& of, std::int64_t sequences) {
+  if (workload.writes_out_scores())
+    return 2 * scores(workload, sequences) + of.low * scored_tokens(workload, sequences);
+  return workload.cuda ? (of.real + 2 * of.heads) * sequences * workload.block : 0;
+}
+
+// The rows of zeros with which the copy of the head's weight, and its gradient, are padded.
+std::int64_t head_padding(const Workload& workload) {
+  return (padded_vocabulary(workload.vocab) - workload.vocab) * workload.width;
 }
 
 MemoryBreakdown always(const Workload& workload, const Plan& plan) {
   MemoryBreakdown live = persistent_memory(workload, plan);
   live[MemoryKind::kGradients] = like_parameters(workload, 4);
-  if (workload.type_bytes != 4)
-    live[MemoryKind::kCopies] = like_parameters(workload, workload.type_bytes);
+  if (workload.type_bytes != 4) {
+    live[MemoryKind::kGradients] += 4 * head_padding(workload);
+    live[MemoryKind::kCopies] = like_parameters(workload, workload.type_bytes) +
+                                workload.type_bytes * head_padding(workload);
+  }
   live[MemoryKind::kWorkspace] = library_bytes(workload);
   // Their input; and cuBLAS has a workspace for each stream, so for the one that records.
   if (workload.graphs)
-    live[MemoryKind::kGraphs] =
-        workload.workspace + 2 * block_bytes(workload, 8 * plan.micro_batch * workload.block);
+    live[MemoryKind::kGraphs] = workload.cublas_workspace() +
+                                2 * block_bytes(workload, 8 * plan.micro_batch * workload.block);
   return live;
 }
 
 std::int64_t head_bytes(const Workload& workload, const Plan& plan, std::int64_t tokens,
                         bool gradient) {
   const std::int64_t chunk = std::min(plan.head_chunk, tokens);
-  return chunk * (workload.vocab + (gradient ? workload.width : 0)) * workload.type_bytes;
+  return chunk * (padded_vocabulary(workload.vocab) + (gradient ? workload.width : 0)) *
+         workload.type_bytes;
 }
 
 }  // namespace
@@ -111,7 +128,7 @@ Phases tensor_step(const Workload& workload, const Plan& plan) {
   attention[MemoryKind::kActivations] =
       ((workload.layers - 1) * kept + attention_kept(of)) * tokens;
   attention[MemoryKind::kWorkspace] +=
-      (of.real + 4 * of.low + attention_work(workload, of)) * tokens;
+      (of.real + 4 * of.low) * tokens + attention_work(workload, of, plan.micro_batch);
   return {{"LM head", head},
           {"backward of the last block's MLP", mlp},
           {"backward of the last block's attention", attention}};
@@ -145,10 +162,15 @@ Phases tensor_evaluation(const Workload& workload, const Plan& plan) {
   // attention.
   const std::int64_t norm = 2 * of.real + 2 * of.low + of.statistics;
   const std::int64_t mlp = of.real + 8 * of.low + of.statistics;
-  const std::int64_t attention =
-      of.real + 3 * of.low + (workload.plain_attention ? 2 * scores(workload) : of.low + of.heads);
+  std::int64_t attention = (of.real + 4 * of.low + of.heads) * tokens;
+  if (workload.plain_attention) {
+    // q and k side by side, of the sequences at hand; the result is there from the first group on.
+    const std::int64_t scored = scored_tokens(workload, plan.eval_batch);
+    attention = (of.real + (scored < tokens ? 4 : 3) * of.low) * tokens + 2 * of.low * scored +
+                scores(workload, plan.eval_batch);
+  }
   MemoryBreakdown block = live, head = live;
-  block[MemoryKind::kWorkspace] += std::max({norm, mlp, attention}) * tokens;
+  block[MemoryKind::kWorkspace] += std::max(std::max(norm, mlp) * tokens, attention);
   head[MemoryKind::kWorkspace] += of.low * tokens;
   head[MemoryKind::kHead] = head_bytes(workload, plan, tokens, /*gradient=*/false);
   return {{"evaluation: block", block}, {"evaluation: LM head", head}};

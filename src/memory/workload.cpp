@@ -1,5 +1,6 @@
 #include "gpt/memory/workload.h"
 
+#include "gpt/device/gpu_table.h"
 #include "gpt/kernels/ops/attention.h"
 
 namespace gpt {
@@ -18,6 +19,10 @@ bool evaluates_elsewhere(const TrainConfig& config, bool cuda) {
 }
 
 }  // namespace
+
+std::int64_t Workload::cublas_workspace() const {
+  return deterministic ? deterministic_workspace() : workspace;
+}
 
 std::int64_t Workload::block_matrices() const {
   std::int64_t sum = 0;
@@ -38,7 +43,7 @@ std::int64_t Workload::parameters() const {
   return (vocab + block) * width + layers * block_parameters() + (bias ? 2 : 1) * width;
 }
 
-Workload workload_of(const TrainConfig& config, bool cuda, std::int64_t threads) {
+Workload workload_of(const TrainConfig& config, bool cuda, std::int64_t threads, int capability) {
   Workload workload;
   workload.layers = config.model.n_layer;
   workload.heads = config.model.n_head;
@@ -57,11 +62,13 @@ Workload workload_of(const TrainConfig& config, bool cuda, std::int64_t threads)
   workload.plain_attention =
       config.model.attention == "plain" ||
       (cuda && workload.engine == EngineKind::kTensor &&
-       !has_fused_attention(workload.width / workload.heads,
+       attention_candidates(workload.block, workload.width / workload.heads,
                             workload.type_bytes == 4 ? c10::kFloat : c10::kHalf,
-                            config.system.deterministic));
-  workload.graphs = cuda && workload.engine == EngineKind::kTensor && !workload.dropout &&
+                            config.system.deterministic, capability)
+           .empty());
+  workload.graphs = cuda && workload.engine == EngineKind::kTensor &&
                     config.system.compile_mode == "reduce-overhead";
+  workload.deterministic = config.system.deterministic;
   workload.threads = threads;
   return workload;
 }

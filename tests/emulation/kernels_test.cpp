@@ -1,9 +1,12 @@
 // Each kernel's source, played by the CPU thread for thread, against its ATen reference.
+#include "gpt/kernels/ops/causal_softmax.h"
 #include "gpt/kernels/ops/column_sum.h"
 #include "gpt/kernels/ops/cross_entropy.h"
 #include "gpt/kernels/ops/dropout.h"
 #include "gpt/kernels/ops/embedding.h"
 #include "gpt/kernels/ops/gelu.h"
+#include "gpt/kernels/ops/layer_norm.h"
+#include "gpt/kernels/ops/lm_head.h"
 
 #include "emulated.h"
 
@@ -57,6 +60,92 @@ TEST(Emulation, CrossEntropyEqualsThePlainOne) {
   emulation::set_shared_memory(99 << 10);
 }
 
+// Rows of any vocabulary begin where packs may be read; what stands in the padding is nobody's.
+TEST(Emulation, PaddingIsNoWordOfTheVocabulary) {
+  for (const std::size_t shared : {std::size_t{99} << 10, std::size_t{600}}) {
+    emulation::set_shared_memory(shared);
+    for (const at::ScalarType type : kTypes) {
+      for (const auto& [vocab, stride] : {std::pair{1, 64}, {63, 64}, {65, 128}, {5001, 5056}}) {
+        const at::Tensor logits = (at::randn({3, stride}, at::kDouble) * 4).to(type);
+        logits.narrow(1, vocab, stride - vocab).fill_(NAN);
+        const at::Tensor target = at::randint(vocab, {3}, at::kLong);
+        target[1].fill_(-1);
+        const at::ScalarType real = type == at::kDouble ? at::kDouble : at::kFloat;
+        const auto run = [&, vocab = vocab] {
+          const at::Tensor work = logits.clone(), loss = at::empty({3}, real);
+          cross_entropy_({.logits_NV = work,
+                          .target_N = target,
+                          .loss_N = loss,
+                          .scale = 0.25,
+                          .vocab = vocab});
+          return std::vector{loss, work};
+        };
+        const auto actual = emulate(run), expected = run();
+        EXPECT_TRUE(near(actual[0], expected[0], type == at::kDouble ? 1e-13 : 3e-6)) << type;
+        EXPECT_TRUE(near(actual[1], expected[1], rounding(type) / 4)) << type << " " << vocab;
+        EXPECT_EQ(actual[1].narrow(1, vocab, stride - vocab).count_nonzero().item<int>(), 0);
+      }
+    }
+  }
+  emulation::set_shared_memory(99 << 10);
+}
+
+// The padding adds zeros to the matmuls' sums: the bits are those of a weight and a gradient
+// without it, where cross-entropy reads the logits' rows in the same packs; else its sums differ in
+// order.
+TEST(Emulation, APaddedHeadIsTheUnpaddedOne) {
+  constexpr int kTokens = 11, kVocab = 65, kRows = 128, kWidth = 24;
+  for (const at::ScalarType type : {at::kBFloat16, at::kHalf}) {
+    const at::Tensor x = at::randn({kTokens, kWidth}).to(type);
+    const at::Tensor weight = at::zeros({kRows, kWidth}, type);
+    weight.narrow(0, 0, kVocab).copy_(at::randn({kVocab, kWidth}));
+    const at::Tensor target = at::randint(kVocab, {kTokens}, at::kLong);
+    const auto run = [&](std::int64_t rows, std::int64_t gradient_rows, std::int64_t stride) {
+      const at::Tensor loss = at::empty({kTokens}), dx = at::empty_like(x),
+                       dweight = at::ones({gradient_rows, kWidth});
+      lm_head_pass({.x_NC = x,
+                    .weight_VC = weight.narrow(0, 0, rows),
+                    .target_N = target,
+                    .token_N = loss,
+                    .dx_NC = dx,
+                    .dweight_VC = dweight,
+                    .chunk = 4,
+                    .scale = 0.1,
+                    .vocab = kVocab,
+                    .stride = stride});
+      return std::vector{loss, dx, dweight};
+    };
+    const auto expected = emulate([&] { return run(kVocab, kVocab, kRows); });
+    const auto unpadded = emulate([&] { return run(kVocab, kVocab, 0); });
+    for (std::size_t i = 0; i < expected.size(); ++i)
+      EXPECT_TRUE(near(expected[i], unpadded[i], i == 1 ? rounding(type) / 4 : 1e-3)) << i;
+    for (const std::int64_t gradient_rows : {kRows, kVocab}) {
+      const auto actual = emulate([&] { return run(kRows, gradient_rows, 0); });
+      EXPECT_TRUE(at::equal(actual[0], expected[0])) << type;
+      EXPECT_TRUE(at::equal(actual[1], expected[1])) << type;
+      EXPECT_TRUE(at::equal(actual[2].narrow(0, 0, kVocab), expected[2])) << type;
+      const at::Tensor rest = actual[2].narrow(0, kVocab, gradient_rows - kVocab);
+      EXPECT_TRUE(at::equal(rest, at::ones_like(rest))) << type;
+    }
+  }
+}
+
+// The row is read twice then; the launch's own check must not find the question's error.
+TEST(Emulation, ARefusalOfSharedMemoryIsNoErrorOfTheLaunch) {
+  const at::Tensor logits = at::randn({4, 1000}), target = at::randint(1000, {4}, at::kLong);
+  const auto run = [&] {
+    const at::Tensor work = logits.clone(), loss = at::empty({4});
+    cross_entropy_({.logits_NV = work, .target_N = target, .loss_N = loss});
+    return std::vector{loss, work};
+  };
+  const auto expected = emulate(run);
+  emulation::refuse_attributes(true);
+  const auto actual = emulate(run);
+  emulation::refuse_attributes(false);
+  EXPECT_TRUE(at::equal(actual[0], expected[0]));
+  EXPECT_TRUE(at::equal(actual[1], expected[1]));
+}
+
 TEST(Emulation, CrossEntropyWithoutGradientLeavesTheSameLoss) {
   const at::Tensor logits = at::randn({4, 1000}),
                    target = at::tensor({0, 999, 2000, -1}, at::kLong);
@@ -70,6 +159,32 @@ TEST(Emulation, CrossEntropyWithoutGradientLeavesTheSameLoss) {
   EXPECT_TRUE(at::equal(loss, emulate([&] { return run(true); })[0]));
   EXPECT_EQ(loss[2].item<double>(), 77);  // a target out of range is NaN
   EXPECT_EQ(loss[3].item<double>(), 0);
+}
+
+TEST(Emulation, CausalSoftmaxEqualsTheReference) {
+  for (const at::ScalarType type : kTypes) {
+    for (const std::int64_t tokens : {1, 3, 4, 36, 70, 132}) {
+      for (const double p : {0.0, 0.3}) {
+        const at::Tensor scores = (at::randn({2, 3, tokens, tokens}, at::kDouble) * 4).to(type);
+        const at::Tensor up = at::randn({2, 3, tokens, tokens}, at::kDouble).to(type);
+        const RowDropout dropout{.p = p,
+                                 .sequence_B = at::tensor({4, 9}, at::kLong),
+                                 .place = {.seed = 3, .step = 1, .layer = 2}};
+        const auto run = [&] {
+          const at::Tensor weights = scores.clone(), again = scores.clone(), down = up.clone();
+          causal_softmax_({.scores_BHTT = weights, .scale = 0.35, .dropout = dropout});
+          causal_softmax_(
+              {.scores_BHTT = again, .gradient_BHTT = down, .scale = 0.35, .dropout = dropout});
+          return std::vector{weights, again, down};
+        };
+        const auto actual = emulate(run), expected = run();
+        EXPECT_TRUE(at::equal(actual[0], actual[1])) << type << " " << tokens;
+        EXPECT_TRUE(near(actual[0], expected[0], rounding(type))) << type << " " << tokens;
+        EXPECT_TRUE(near(actual[2], expected[2], rounding(type))) << type << " " << tokens;
+        EXPECT_TRUE(at::equal(actual[0] == 0, expected[0] == 0)) << type << " " << tokens;
+      }
+    }
+  }
 }
 
 TEST(Emulation, GeluAndItsGradientEqualTheReference) {
@@ -88,6 +203,49 @@ TEST(Emulation, GeluAndItsGradientEqualTheReference) {
         EXPECT_TRUE(near(actual[1], expected[1], rounding(type))) << type << " " << count;
       }
     }
+  }
+}
+
+// `sizes` of a larger tensor, from its second element on: no pack of several may be read there.
+at::Tensor at_odd_address(at::IntArrayRef sizes, at::ScalarType type) {
+  const std::int64_t count = c10::multiply_integers(sizes);
+  return at::randn({count + 1}, at::kDouble).to(type).narrow(0, 1, count).view(sizes);
+}
+
+TEST(Emulation, KernelsReadFromAnyAddress) {
+  for (const at::ScalarType type : kTypes) {
+    const at::ScalarType real = type == at::kDouble ? at::kDouble : at::kFloat;
+    const at::Tensor x = at_odd_address({6, 64}, type), up = at_odd_address({6, 64}, type);
+    const at::Tensor stream = at_odd_address({6, 64}, real), weight = at_odd_address({64}, real);
+    const at::Tensor logits = at_odd_address({6, 64}, type);
+    const at::Tensor target = at::randint(64, {6}, at::kLong);
+    const auto odd_copy = [](const at::Tensor& of) {
+      return at_odd_address(of.sizes(), of.scalar_type()).copy_(of);
+    };
+    const auto run = [&] {
+      const at::Tensor dgelu = odd_copy(up), sums = at::zeros({64}, real),
+                       loss = at::empty({6}, real);
+      gelu_backward_(x, dgelu, false);
+      add_column_sums_(x, sums);
+      const NormOutput norm = add_layer_norm(
+          {.x_NC = stream, .branch_NC = x, .weight_C = weight, .bias_C = weight, .type = type});
+      const at::Tensor dx = odd_copy(stream), dweight = at::zeros({64}, real);
+      layer_norm_backward_({.dy_NC = up,
+                            .x_NC = stream,
+                            .mean_N = norm.mean_N,
+                            .rstd_N = norm.rstd_N,
+                            .weight_C = weight,
+                            .dx_NC = dx,
+                            .dweight_C = dweight});
+      const at::Tensor dlogits = odd_copy(logits);
+      cross_entropy_({.logits_NV = dlogits, .target_N = target, .loss_N = loss});
+      const at::Tensor embedded = embed(target.remainder(6).view({2, 3}), stream, stream, {});
+      return std::vector{gelu(x, true), dgelu, sums,    norm.sum_NC, norm.y_NC, dx,
+                         dweight,       loss,  dlogits, embedded};
+    };
+    const auto actual = emulate(run), expected = run();
+    for (std::size_t i = 0; i < expected.size(); ++i)
+      EXPECT_TRUE(near(actual[i], expected[i], 4 * rounding(type))) << type << " " << i;
   }
 }
 

@@ -3,6 +3,7 @@
 #include <set>
 
 #include <ATen/ATen.h>
+#include <cuda_runtime_api.h>
 #include <gtest/gtest.h>
 
 #include "gpt/device/memory.h"
@@ -58,6 +59,16 @@ TEST(CudaMatmul, ASuggestionThatDoesNotRunIsNotChosen) {
   state().milliseconds = {-1, -1, 4};
   ASSERT_TRUE(multiply(plain_product()));
   EXPECT_EQ(state().calls.back().algorithm, 2u);
+  EXPECT_EQ(cudaGetLastError(), cudaSuccess) << "the next launch would be blamed for it";
+}
+
+TEST(CudaMatmul, WhereNoSuggestionRunsNothingIsLeftOfIt) {
+  const MatmulArgs product = plain_product();
+  state().milliseconds = {-1};  // not tried, as there is no other
+  for (int call = 0; call < 2; ++call) {
+    EXPECT_FALSE(multiply(product));
+    EXPECT_EQ(cudaGetLastError(), cudaSuccess);
+  }
 }
 
 TEST(CudaMatmul, WithoutSuggestionsItIsAskedOnceAndNothingDone) {
@@ -152,6 +163,21 @@ TEST(CudaMatmul, TheHeadsGradientIsTriedOnSomeOfTheWords) {
   EXPECT_EQ(trial.a_rows, trial.columns);
   EXPECT_EQ(trial.a_stride, static_cast<std::uint64_t>(kWords));
   EXPECT_EQ(trial.stride, 768u);
+}
+
+// The gradient of 50257 words from logits whose rows are padded to 50304.
+TEST(CudaMatmul, RowsMayLieApart) {
+  MatmulArgs product = weight_gradient(50304);
+  product.a = product.a.narrow(1, 0, 50257);
+  product.out = matrix(50257, 768, at::kFloat);
+  ASSERT_TRUE(multiply(product));
+  EXPECT_EQ(state().calls.back().a_rows, 50257u);
+  EXPECT_EQ(state().calls.back().a_stride, 50304u);
+  const int questions = state().questions;
+  product.a = matrix(256, 50257, at::kBFloat16);
+  ASSERT_TRUE(multiply(product));
+  EXPECT_EQ(state().calls.back().a_stride, 50257u);
+  EXPECT_EQ(state().questions, questions + 1) << "another stride is another shape";
 }
 
 TEST(CudaMatmul, WithoutRoomNothingIsTriedAndNothingFlushed) {

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "gpt/kernels/ops/lm_head.h"
 #include "gpt/memory/step_table.h"
 
 #include "memory/users_workload.h"
@@ -178,6 +179,23 @@ Workload gpt2(std::int64_t layers, std::int64_t heads, std::int64_t width) {
   return workload;
 }
 
+// The kernels' 32-bit indices, also where the user asks for more.
+TEST(Planner, AChunksLogitsAreFewerThan2To31) {
+  Workload workload = gpt2(12, 12, 768);
+  for (const std::int64_t vocab : {50304, 50257, 65}) {
+    workload.vocab = vocab;
+    for (const auto& chunk : {std::optional<std::int64_t>(), std::optional<std::int64_t>(1 << 20)})
+      for (const std::int64_t gib : {12, 80, 10'000}) {
+        const RankedPlans chosen =
+            Planner(workload, {.head_chunk = chunk, .limit = gib * kGibi}, gpu_rates("h100"))
+                .ranked();
+        for (const auto& plan : {chosen.best, chosen.runner_up, chosen.with_more})
+          EXPECT_TRUE(!plan || plan->plan.head_chunk * padded_vocabulary(vocab) < 1LL << 31) << gib;
+        EXPECT_LT(chosen.fastest.plan.head_chunk * padded_vocabulary(vocab), 1LL << 31) << gib;
+      }
+  }
+}
+
 TEST(Planner, TheLargeModelsFitACardOf12GB) {
   for (const Workload& workload : {gpt2(36, 20, 1280), gpt2(48, 25, 1600)}) {
     const RankedPlans chosen =
@@ -261,7 +279,7 @@ TEST(Planner, RecordedStepsKeepTheirMemoryDuringEvaluations) {
   EXPECT_GT(chosen.best->plan.eval_batch, 1);
 }
 
-TEST(Planner, OnlyAGpusFusedEngineWithoutDropoutRecords) {
+TEST(Planner, OnlyAGpusFusedEngineRecords) {
   TrainConfig config;
   config.system.dtype = "bfloat16";
   config.model.dropout = 0;
@@ -270,6 +288,8 @@ TEST(Planner, OnlyAGpusFusedEngineWithoutDropoutRecords) {
   EXPECT_TRUE(workload_of(config, /*cuda=*/true, 1).graphs);
   EXPECT_FALSE(workload_of(config, /*cuda=*/false, 1).graphs);
   config.model.dropout = 0.1;
+  EXPECT_TRUE(workload_of(config, /*cuda=*/true, 1).graphs);
+  config.system.compile = false;
   EXPECT_FALSE(workload_of(config, /*cuda=*/true, 1).graphs);
 }
 
@@ -287,6 +307,31 @@ TEST(Planner, ScoresAreCountedWhereNoKernelFits) {
   EXPECT_TRUE(workload_of(config, /*cuda=*/true, 1).plain_attention);
   config.system.compile = false;  // the modules' kernels pad
   EXPECT_FALSE(workload_of(config, /*cuda=*/true, 1).plain_attention);
+}
+
+// FlashAttention, the only one that gives the same bits every time, is not on cards before Ampere.
+TEST(Planner, ADeterministicRunOnTuringCountsScores) {
+  TrainConfig config;
+  config.system.dtype = "float16";
+  EXPECT_FALSE(workload_of(config, /*cuda=*/true, 1, 75).plain_attention);
+  config.system.deterministic = true;
+  EXPECT_TRUE(workload_of(config, /*cuda=*/true, 1, 75).plain_attention);
+  EXPECT_FALSE(workload_of(config, /*cuda=*/true, 1, 80).plain_attention);
+  EXPECT_FALSE(workload_of(config, /*cuda=*/false, 1, 75).plain_attention);
+}
+
+// CUBLAS_WORKSPACE_CONFIG=:4096:8 makes cuBLAS's workspace the same everywhere; cuBLASLt's is ours.
+TEST(Planner, ADeterministicRunHasCublasWorkspaceOfAnySize) {
+  Workload workload = users_workload();
+  workload.engine = EngineKind::kTensor;
+  workload.type_bytes = 2;
+  workload.plain_attention = true;
+  workload.workspace = std::int64_t{8} << 20;
+  const std::int64_t before = library_bytes(workload);
+  workload.deterministic = true;
+  EXPECT_EQ(library_bytes(workload) - before, std::int64_t{24} << 20);
+  workload.plain_attention = workload.dropout = false;
+  EXPECT_EQ(library_bytes(workload), std::int64_t{8} << 20) << "no matmul is cuBLAS's";
 }
 
 TEST(Planner, AnotherCardIsElsewhereToo) {

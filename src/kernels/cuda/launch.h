@@ -12,10 +12,12 @@ namespace gpt {
 enum class Float { kFloat32, kFloat64, kBFloat16, kFloat16 };
 
 struct CrossEntropyLaunch {
-  void* logits;  // (rows, vocab), overwritten by the gradient if `gradient`
+  // (rows, stride), overwritten by the gradient if `gradient`: columns from `vocab` on are padding,
+  // which is not read and has no gradient.
+  void* logits;
   const std::int64_t* target;
   void* loss;  // Real
-  std::int64_t rows, vocab, ignore_index;
+  std::int64_t rows, vocab, stride, ignore_index;
   double scale;
   bool gradient;
   Float type;
@@ -31,6 +33,17 @@ struct DropoutLaunch {
   Float type;
 };
 int launch_dropout(const DropoutLaunch& args, void* stream);
+
+// Row r is of token r % tokens: of its columns those up to that token count, the rest become 0.
+struct CausalSoftmaxLaunch {
+  void* scores;    // (rows, tokens), overwritten by dropout(softmax(scale * scores))
+  void* gradient;  // of that, overwritten by that of the scores; or null
+  std::int64_t rows, tokens;
+  double scale;
+  DropoutRows dropout;
+  Float type;
+};
+int launch_causal_softmax(const CausalSoftmaxLaunch& args, void* stream);
 
 // sum = x + dropout(branch); y = LayerNorm(sum). Without a branch, sum is x and is not written.
 struct AddLayerNormLaunch {

@@ -1,10 +1,13 @@
 #include "gpt/kernels/ops/attention.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <tuple>
 
 #include <ATen/ATen.h>
+
+#include "gpt/kernels/ops/causal_softmax.h"
 
 namespace gpt {
 
@@ -14,30 +17,65 @@ double scale_of(const at::Tensor& q_BHTD) {
   return 1.0 / std::sqrt(static_cast<double>(q_BHTD.size(3)));
 }
 
-at::Tensor plain_weights(const AttentionInput& in) {
-  const std::int64_t tokens = in.q_BHTD.size(2);
-  const at::Tensor later_TT =
-      at::ones({tokens, tokens}, in.q_BHTD.options().dtype(at::kBool)).triu(/*diagonal=*/1);
-  at::Tensor weights_BHTT = at::matmul(in.q_BHTD, in.k_BHTD.transpose(-2, -1));
-  weights_BHTT.mul_(scale_of(in.q_BHTD));
-  weights_BHTT.masked_fill_(later_TT, -std::numeric_limits<double>::infinity());
-  return weights_BHTT.softmax(-1);
+// The weights, dropout included; `gradient`, theirs, becomes that of the scores.
+at::Tensor plain_weights(const AttentionInput& in, const at::Tensor& gradient_BHTT) {
+  const at::Tensor scores_BHTT = at::matmul(in.q_BHTD, in.k_BHTD.transpose(-2, -1));
+  causal_softmax_({.scores_BHTT = scores_BHTT,
+                   .gradient_BHTT = gradient_BHTT,
+                   .scale = scale_of(in.q_BHTD),
+                   .dropout = {.p = in.p, .sequence_B = in.sequence_B, .place = in.place}});
+  return scores_BHTT;
 }
 
-at::Tensor drop(const at::Tensor& weights_BHTT, const AttentionInput& in) {
-  return keyed_dropout(weights_BHTT, in.p, in.sequence_B, in.place);
+AttentionInput some_of(const AttentionInput& in, std::int64_t first, std::int64_t count) {
+  AttentionInput some = in;
+  for (at::Tensor* tensor : {&some.q_BHTD, &some.k_BHTD, &some.v_BHTD, &some.sequence_B})
+    if (tensor->defined()) *tensor = tensor->narrow(0, first, count);
+  return some;
 }
 
-// With P = softmax(S), Y = drop(P) V: dP = drop(dY V^T), dS = P * (dP - rowsum(dP * P)).
+// Calls work(first, count) for group after group of sequences; a single group has no need of it.
+template <class Work>
+bool by_groups(const AttentionInput& in, const Work& work) {
+  const at::Tensor& q = in.q_BHTD;
+  const std::int64_t sequences = q.size(0);
+  const std::int64_t group = plain_attention_group(q.size(1), q.size(2), q.element_size());
+  if (group >= sequences) return false;
+  for (std::int64_t first = 0; first < sequences; first += group)
+    work(first, std::min(group, sequences - first));
+  return true;
+}
+
+at::Tensor plain_forward(const AttentionInput& in) {
+  at::Tensor y_BHTD;
+  const auto group = [&](std::int64_t first, std::int64_t count) {
+    if (!y_BHTD.defined()) y_BHTD = at::empty(in.v_BHTD.sizes(), in.v_BHTD.options());
+    y_BHTD.narrow(0, first, count).copy_(plain_forward(some_of(in, first, count)));
+  };
+  if (by_groups(in, group)) return y_BHTD;
+  return at::matmul(plain_weights(in, /*gradient_BHTT=*/{}), in.v_BHTD);
+}
+
+// With scores S, weights W and Y = W V: dW = dY V^T, dV = W^T dY; dS is causal_softmax_'s.
 AttentionGradient plain_backward(const AttentionInput& in, const at::Tensor& dy_BHTD) {
-  const at::Tensor p_BHTT = plain_weights(in);
+  AttentionGradient all;
+  const auto group = [&](std::int64_t first, std::int64_t count) {
+    if (!all.dq_BHTD.defined())
+      for (at::Tensor* whole : {&all.dq_BHTD, &all.dk_BHTD, &all.dv_BHTD})
+        *whole = at::empty(in.q_BHTD.sizes(), in.q_BHTD.options());
+    const AttentionGradient some =
+        plain_backward(some_of(in, first, count), dy_BHTD.narrow(0, first, count));
+    all.dq_BHTD.narrow(0, first, count).copy_(some.dq_BHTD);
+    all.dk_BHTD.narrow(0, first, count).copy_(some.dk_BHTD);
+    all.dv_BHTD.narrow(0, first, count).copy_(some.dv_BHTD);
+  };
+  if (by_groups(in, group)) return all;
+  const at::Tensor d_BHTT = at::matmul(dy_BHTD, in.v_BHTD.transpose(-2, -1));
+  const at::Tensor weights_BHTT = plain_weights(in, d_BHTT);
   AttentionGradient gradient;
-  gradient.dv_BHTD = at::matmul(drop(p_BHTT, in).transpose(-2, -1), dy_BHTD);
-  at::Tensor dp_BHTT = drop(at::matmul(dy_BHTD, in.v_BHTD.transpose(-2, -1)), in);
-  at::Tensor ds_BHTT = at::_softmax_backward_data(dp_BHTT, p_BHTT, -1, p_BHTT.scalar_type());
-  ds_BHTT.mul_(scale_of(in.q_BHTD));
-  gradient.dq_BHTD = at::matmul(ds_BHTT, in.k_BHTD);
-  gradient.dk_BHTD = at::matmul(ds_BHTT.transpose(-2, -1), in.q_BHTD);
+  gradient.dv_BHTD = at::matmul(weights_BHTT.transpose(-2, -1), dy_BHTD);
+  gradient.dq_BHTD = at::matmul(d_BHTT, in.k_BHTD);
+  gradient.dk_BHTD = at::matmul(d_BHTT.transpose(-2, -1), in.q_BHTD);
   return gradient;
 }
 
@@ -68,6 +106,12 @@ AttentionOutput efficient_forward(const AttentionInput& in) {
 }
 
 }  // namespace
+
+std::int64_t plain_attention_group(std::int64_t heads, std::int64_t tokens,
+                                   std::int64_t type_bytes) {
+  constexpr std::int64_t kBytes = std::int64_t{16} << 20;
+  return std::max<std::int64_t>(1, kBytes / (heads * tokens * tokens * type_bytes));
+}
 
 at::Tensor causal_attention(const at::Tensor& q_BHTD, const at::Tensor& k_BHTD,
                             const at::Tensor& v_BHTD) {
@@ -105,7 +149,7 @@ AttentionOutput attention_forward(AttentionKernel kernel, const AttentionInput& 
     case AttentionKernel::kPlain:
       break;
   }
-  return {at::matmul(drop(plain_weights(in), in), in.v_BHTD), {}, 0};
+  return {plain_forward(in), {}, 0};
 }
 
 AttentionGradient attention_backward(AttentionKernel kernel, const AttentionInput& in,

@@ -24,7 +24,8 @@ at::Tensor plain_causal_attention(const at::Tensor& q_BHTD, const at::Tensor& k_
 // The same without autograd: forward keeps what backward needs. The kernels are ATen's.
 
 enum class AttentionKernel {
-  kPlain,      // written out, T x T weights in memory: any type, any device, keyed dropout
+  kPlain,      // written out, T x T weights of some sequences in memory: any type, any device,
+               // keyed dropout
   kCpuFlash,   // the CPU's fused one
   kFlash,      // FlashAttention-2 (Dao 2023): half types, heads of up to 256 in multiples of 8
   kCudnn,      // cuDNN's
@@ -53,19 +54,29 @@ AttentionOutput attention_forward(AttentionKernel kernel, const AttentionInput& 
 AttentionGradient attention_backward(AttentionKernel kernel, const AttentionInput& in,
                                      const AttentionOutput& out, const at::Tensor& dy_BHTD);
 
+// Sequences whose weights the plain kernel has in memory at once, at least one: what is read again
+// soon after it was written is then found in a GPU's second-level cache, and memory does not grow
+// with the batch.
+std::int64_t plain_attention_group(std::int64_t heads, std::int64_t tokens,
+                                   std::int64_t type_bytes);
+
 struct AttentionShape {
   std::int64_t B, H, T, D;
   at::ScalarType type;
   at::Device device;
 };
 
-// Can a GPU have any kernel but the plain one for heads of D? (Dropout excludes all others.)
-bool has_fused_attention(std::int64_t D, at::ScalarType type, bool deterministic);
+// Kernels that a GPU of this compute capability (86: 8.6) may run for heads of D, without dropout;
+// none: the plain one is left. With `deterministic` the one that gives the same bits every time, on
+// cards that have it. cuDNN's only where PyTorch itself prefers it, which is where it is tested
+// most: cards of 9.0 and 10.0. The plan and the engine both ask here.
+std::vector<AttentionKernel> attention_candidates(std::int64_t T, std::int64_t D,
+                                                  at::ScalarType type, bool deterministic,
+                                                  int capability);
 
 // The fastest kernel for a shape: on CUDA the candidates are timed once, forward and backward, and
 // the choice is kept for the process; one that throws is none. `dropout`: the plain one, as no
-// other takes our mask. `deterministic`: the one that gives the same bits every time, so that no
-// timing decides.
+// other takes our mask. `deterministic`: no timing decides.
 AttentionKernel choose_attention(const AttentionShape& shape, bool dropout, bool deterministic);
 
 }  // namespace gpt
