@@ -39,9 +39,8 @@ ExitCode plan_command(const Arguments& arguments) {
   }
   validate(config, settings);
   settle_vocabulary(config);
-  const MachinePlan planned = asked.gpu.empty()
-                                  ? plan_for(config, set_up_machine(config.system))
-                                  : plan_for_gpu(config, asked.gpu);
+  const MachinePlan planned = asked.gpu.empty() ? plan_for(config, set_up_machine(config.system))
+                                                : plan_for_gpu(config, asked.gpu);
   if (asked.json) {
     print_text(to_json(planned).dump(2) + "\n");
   } else {

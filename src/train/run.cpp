@@ -97,9 +97,9 @@ void Run::print_facts() const {
   print_line("tokens per iteration will be: " + with_commas(tokens_per_step()));
   print_line(
       format("number of parameters: %.2fM", static_cast<double>(model.parameter_count()) / 1e6));
-  for (const Optimizer::GroupFacts& group : optimizer->groups())
-    print_line(format("num %s parameter tensors: %zu, with %s parameters", group.name.c_str(),
-                      group.tensors, with_commas(group.parameters).c_str()));
+  for (const Optimizer::GroupFacts& facts : optimizer->groups())
+    print_line(format("num %s parameter tensors: %zu, with %s parameters", facts.name.c_str(),
+                      facts.tensors, with_commas(facts.parameters).c_str()));
   print_line(format("FLOPs per token: %.3g; peak of the device: %.4g TFLOP/s (%s)",
                     model.flops_per_token(), peak.flops / 1e12, peak.source.c_str()));
 }

@@ -26,13 +26,13 @@ struct TinyRunFiles {
 struct TinyRun : TinyRunFiles, Run {
   explicit TinyRun(const TrainConfig& settled, std::optional<CheckpointInfo> from = {},
                    const Compute& where = {c10::Device(c10::kCPU), at::kFloat},
-                   ProcessGroup& group = single_process())
+                   ProcessGroup& processes = single_process())
       : TinyRunFiles(settled),
         Run({.config = settled,
              .dataset = open_dataset(settled),
              .compute = where,
              .checkpoint = std::move(from),
-             .group = group},
+             .group = processes},
             store, metrics) {
     start();
   }

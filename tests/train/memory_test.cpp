@@ -81,7 +81,7 @@ TEST_P(PredictedPeak, IsWithinThreePercentOfTheMeasured) {
   for (std::int64_t i = 0; i < run.batches.micro_batches(); ++i) run.batches.take();
   run.batches.finish_step();
   reset_cpu_memory_peak();
-  ASSERT_TRUE(estimate_loss(*run.engine, run.dataset, run.batches, 1,
+  ASSERT_TRUE(estimate_loss(*run.engine, run.dataset, run.batches, run.group, 1,
                             [](std::int64_t, std::int64_t) { return true; }));
   const std::uint64_t eval = cpu_memory_peak() - before;
   EXPECT_LT(std::abs(off(plan.eval.live.tensors(), eval)), 0.03)

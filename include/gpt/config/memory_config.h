@@ -1,6 +1,6 @@
 // How a run fits into memory. None of these keys changes a number; "auto" leaves the choice to the
-// plan (gpt/memory/planner.h). micro_batch_size and eval_batch_size are in DataConfig, head_chunk in
-// ModelConfig.
+// plan (gpt/memory/planner.h). micro_batch_size and eval_batch_size are in DataConfig, head_chunk
+// in ModelConfig.
 #pragma once
 
 #include <string>
