@@ -28,11 +28,6 @@ bool cudnn_fits(const AttentionShape& shape) {
   return shape.T > 1 && shape.D <= 128;
 }
 
-const char* name(AttentionKernel kernel) {
-  constexpr const char* kNames[] = {"plain", "CPU flash", "flash", "cuDNN", "efficient"};
-  return kNames[static_cast<std::size_t>(kernel)];
-}
-
 // As the engine has them: the q, k and v of a token side by side in a row (model/tensor_block.cpp).
 AttentionInput parts_of(const at::Tensor& qkv_BTKHD) {
   const auto part = [&](std::int64_t i) { return qkv_BTKHD.select(2, i).transpose(1, 2); };
@@ -81,11 +76,10 @@ double measure(AttentionKernel kernel, const AttentionShape& shape) {
 // Kernels that may run; all of them are tried, one alone too, since a card or a library may lack
 // it. The plain one always runs.
 std::vector<AttentionKernel> candidates(const AttentionShape& shape, bool deterministic) {
-  if (!has_fused_attention(shape.D, shape.type, deterministic)) return {};
-  if (deterministic) return {AttentionKernel::kFlash};
-  if (!half(shape.type)) return {AttentionKernel::kEfficient};
-  std::vector<AttentionKernel> kernels{AttentionKernel::kFlash, AttentionKernel::kEfficient};
-  if (cudnn_fits(shape)) kernels.push_back(AttentionKernel::kCudnn);
+  std::vector<AttentionKernel> kernels;
+  for (const AttentionKernel kernel :
+       {AttentionKernel::kFlash, AttentionKernel::kEfficient, AttentionKernel::kCudnn})
+    if (attention_fits(kernel, shape, deterministic)) kernels.push_back(kernel);
   return kernels;
 }
 
@@ -95,13 +89,13 @@ AttentionKernel fastest(const std::vector<AttentionKernel>& kernels, const Atten
   std::string times;
   for (const AttentionKernel kernel : kernels) {
     const double took = measure(kernel, shape);
-    times += std::isfinite(took) ? format("%s %.3f ms, ", name(kernel), took)
-                                 : concat(name(kernel), " does not run here, ");
+    times += std::isfinite(took) ? format("%s %.3f ms, ", attention_name(kernel), took)
+                                 : concat(attention_name(kernel), " does not run here, ");
     if (took < least) best = kernel;
     least = std::min(least, took);
   }
   log_info(concat("attention ", shape.B, " x ", shape.H, " x ", shape.T, " x ", shape.D,
-                  ", forward and backward: ", times, name(best), " runs"));
+                  ", forward and backward: ", times, attention_name(best), " runs"));
   return best;
 }
 
@@ -113,9 +107,29 @@ bool has_fused_attention(std::int64_t D, at::ScalarType type, bool deterministic
   return half(type) || !deterministic;
 }
 
+bool attention_fits(AttentionKernel kernel, const AttentionShape& shape, bool deterministic) {
+  if (kernel == AttentionKernel::kPlain) return true;
+  if (!has_fused_attention(shape.D, shape.type, deterministic)) return false;
+  switch (kernel) {
+    case AttentionKernel::kFlash:
+      return half(shape.type);
+    case AttentionKernel::kEfficient:
+      return !deterministic;
+    case AttentionKernel::kCudnn:
+      return !deterministic && half(shape.type) && cudnn_fits(shape);
+    default:
+      return false;
+  }
+}
+
 AttentionKernel choose_attention(const AttentionShape& shape, bool dropout, bool deterministic) {
   if (dropout) return AttentionKernel::kPlain;
   if (!shape.device.is_cuda()) return AttentionKernel::kCpuFlash;
+  if (const auto choices = device_choices()) {
+    for (const AttentionKernel kernel : choices->attention)
+      if (attention_fits(kernel, shape, deterministic)) return kernel;
+    return AttentionKernel::kPlain;
+  }
   const std::vector<AttentionKernel> kernels = candidates(shape, deterministic);
   if (kernels.empty()) return AttentionKernel::kPlain;
   using Key = std::array<std::int64_t, 7>;
