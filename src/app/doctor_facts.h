@@ -12,6 +12,7 @@
 #include "gpt/device/device.h"
 #include "gpt/device/library_versions.h"
 #include "gpt/device/nvml.h"
+#include "gpt/probe/report.h"
 #include "gpt/train/machine_plan.h"
 
 namespace gpt {
@@ -37,7 +38,8 @@ struct DoctorFacts {
 
   std::string system, kernel, libc;
   std::vector<std::string> cpu_features;
-  std::string products;  // whose products the CPU engine uses
+  std::string products;                  // whose products the CPU engine uses
+  std::optional<ProbeReport> cpu_probe;  // of the CPU's own kernels; nothing: it was not made
   std::uint64_t ram = 0, ram_available = 0;
   std::optional<std::uint64_t> ram_limit;  // of the control group
   std::uint64_t own = 0;                   // of this process
@@ -57,5 +59,9 @@ struct DoctorFacts {
 
 // All but what depends on the config; disks are the folders that `config` names.
 DoctorFacts machine_facts(const TrainConfig& config);
+
+// Whether the kernels for this CPU compute what LibTorch's do: by `gpttrain probe --device=cpu`, in
+// a process that an instruction which the CPU lacks may end. Nothing where it cannot be started.
+std::optional<ProbeReport> probe_cpu();
 
 }  // namespace gpt

@@ -74,7 +74,8 @@ Json to_json(const DoctorFacts& facts, const std::vector<Finding>& findings) {
                  {"features", facts.cpu_features},
                  {"bf16", facts.device.cpu_bf16},
                  {"libtorch_uses", libraries.cpu_capability},
-                 {"products", facts.products}};
+                 {"products", facts.products},
+                 {"probe", facts.cpu_probe ? to_json(*facts.cpu_probe) : Json()}};
   json["memory"] = {{"total", facts.ram},
                     {"available", facts.ram_available},
                     {"limit", or_null(facts.ram_limit)},

@@ -24,6 +24,7 @@ State* from_environment() {
   auto* made = new State;  // for good: LibTorch calls CUDA until the very end
   made->card_bytes = mebibytes("FAKE_CUDA_MIB", made->card_bytes);
   made->refused_beyond = mebibytes("FAKE_CUDA_REFUSE_MIB", made->refused_beyond);
+  if (const char* what = std::getenv("FAKE_CUDA_FAIL")) made->fails = what;
   if (const char* cards = std::getenv("FAKE_CUDA_CARDS")) {
     made->capabilities.clear();
     std::istringstream list(cards);
