@@ -135,7 +135,11 @@ std::optional<ProbeReport> known_report(const ProbeQuestion& question) {
 }
 
 void keep(const ProbeQuestion& question, const ProbeReport& report) {
-  if (!question.folder || !report.unusable.empty()) return;
+  // What there was no memory to check, another run may have the memory for.
+  const bool whole =
+      std::none_of(report.checks.begin(), report.checks.end(),
+                   [](const CheckResult& check) { return check.verdict == Verdict::kSkipped; });
+  if (!question.folder || !report.unusable.empty() || !whole) return;
   try {
     make_directories(*question.folder / "probe");
     replace_file(probe_file(*question.folder, question.key),

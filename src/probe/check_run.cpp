@@ -27,14 +27,23 @@ std::string said_by(const std::exception& error) {
   return text.substr(0, text.find('\n'));
 }
 
-// After an error that a device cannot be rid of, every call repeats it.
+// After an error that a device cannot be rid of, every call repeats it. Without memory it answers,
+// too.
 bool answers(const c10::Device& device) {
   try {
     synchronize(device);
     return at::ones({8}, device).sum().item<float>() >= 0;
-  } catch (const std::exception&) {
-    return false;
+  } catch (const std::exception& error) {
+    return is_out_of_memory(error);
   }
+}
+
+// Was it for want of memory? Not if segments are refused although there is enough.
+bool lacks_memory(const CheckResult& result, const std::exception& error,
+                  const c10::Device& device) {
+  constexpr std::uint64_t kEnough = std::uint64_t{256} << 20;
+  if (!is_out_of_memory(error)) return false;
+  return result.item != kItemExpandable || free_memory(device) < kEnough;
 }
 
 }  // namespace
@@ -51,7 +60,7 @@ void CheckRun::check(CheckResult result, double limit,
     result.verdict = result.error <= limit ? Verdict::kRight : Verdict::kWrong;  // NaN is wrong
   } catch (const std::exception& error) {
     result.what = said_by(error);
-    const bool memory = is_out_of_memory(error) && result.check != kCheckAllocator;
+    const bool memory = lacks_memory(result, error, device());
     result.verdict = memory ? Verdict::kSkipped : Verdict::kRefused;
     if (memory) release_cached_memory(device());
     if (!answers(device())) {
@@ -101,7 +110,7 @@ void CheckRun::check_memory() {
   });
   const std::string item = job_.wants.expandable_segments ? kItemExpandable : kItemNative;
   check({.check = kCheckAllocator, .item = item}, 0, [&](CheckResult&) {
-    constexpr std::int64_t kElements = std::int64_t{16} << 20;
+    constexpr std::int64_t kElements = std::int64_t{4} << 20;
     const at::Tensor block = at::full({kElements}, 3.0, device());
     return (block - 3.0).abs().max().item<float>();
   });

@@ -11,7 +11,7 @@
 //   FAKE_CUDA_REFUSE_MIB  no more is given of a card, although it says that more is free
 //   FAKE_CUDA_FAIL        what goes wrong: "expandable" (segments are refused), "recording" (of
 //                         graphs), "tuned" (an algorithm that is not suggested first ends the
-//                         process), "everything" (no memory is given)
+//                         process), "everything" (each kernel leaves an error that stays)
 //   FAKE_CUDA_REPORT      file for what was counted, a line each: number and name
 //   FAKE_CUDA_TRACE       a stack for each thing whose name contains this
 #pragma once
