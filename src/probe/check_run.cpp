@@ -63,7 +63,8 @@ void CheckRun::check(CheckResult result, double limit,
     const bool memory = lacks_memory(result, error, device());
     result.verdict = memory ? Verdict::kSkipped : Verdict::kRefused;
     if (memory) release_cached_memory(device());
-    if (!answers(device())) {
+    // A recording that failed leaves LibTorch's generator in it.
+    if (result.check == kCheckGraphs || !answers(device())) {
       result.verdict = Verdict::kFailed;
       result.algorithm.reset();  // no other of its kind is tried after it
       device_answers_ = false;

@@ -157,7 +157,8 @@ double CheckRun::compare_eager(EngineComparison& comparison) {
   return worst;
 }
 
-// How many times as far off as eager's the worst of fused's gradients is.
+// How many times as far off as eager's the worst of fused's gradients is. Both errors are estimates
+// from as many elements as the gradient has: those of a small one may differ by chance.
 double CheckRun::compare_fused(const EngineComparison& comparison, CheckResult& result) {
   constexpr double kLossLimit = 1e-2;
   const EngineAnswer fused =
@@ -170,8 +171,10 @@ double CheckRun::compare_fused(const EngineComparison& comparison, CheckResult& 
   }
   double worst = 0;
   for (std::size_t i = 0; i < comparison.gradients.size() && !std::isnan(worst); ++i) {
-    const double ratio = relative_error({fused.gradients[i]}, {comparison.gradients[i]}) /
-                         std::max(comparison.eager_errors[i], error_floor(job_.compute.type));
+    const double chance = 1 + 2 / std::sqrt(static_cast<double>(comparison.gradients[i].numel()));
+    const double ratio =
+        relative_error({fused.gradients[i]}, {comparison.gradients[i]}) /
+        (chance * std::max(comparison.eager_errors[i], error_floor(job_.compute.type)));
     if (ratio <= worst) continue;
     worst = ratio;
     result.what = concat("the gradient of ", model().parameters()[i].name,

@@ -80,6 +80,9 @@ std::optional<std::string> Canary::complaint(Engine& engine) const {
     if (!is_out_of_memory(error)) throw;
     log_info("no memory to compare the engine in use with plain attention");
   }
+  // Plain attention's matmuls are LibTorch's, which the fused engine may do without.
+  if (engine.kind() != EngineKind::kEager && engine.recorded_graphs() == 0)
+    release_matmul_workspace(compute_.device);
   release_cached_memory(compute_.device);
   return wrong;
 }
