@@ -38,9 +38,8 @@ ExitCode bench_command(const Arguments& arguments) {
                 ": bench times fresh weights of the shape that the keys say");
   if (config.system.profile)
     log_warning("profile=True: bench writes no trace; `gpttrain train` does");
-  set_up_allocator(config.memory, settings);
   check_evaluation_device(config.memory, settings);
-  const BenchResult result = run_bench(config, bench);
+  const BenchResult result = run_bench(config, bench, settings);
   if (bench.json)
     print_text(bench_json(result).dump(1) + "\n");
   else

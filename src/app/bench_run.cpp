@@ -16,6 +16,7 @@
 #include "gpt/metrics/jsonl.h"
 #include "gpt/train/machine.h"
 #include "gpt/train/memory_setup.h"
+#include "gpt/train/probe_setup.h"
 #include "gpt/train/run.h"
 
 #include "app/synthetic_data.h"
@@ -80,11 +81,14 @@ std::uint64_t process_peak_bytes() {
 
 }  // namespace
 
-BenchResult run_bench(TrainConfig config, const BenchConfig& bench) {
+BenchResult run_bench(TrainConfig config, const BenchConfig& bench, const Settings& asked) {
   const auto start = Clock::now();
   leave_only_steps(config);
   settle_vocabulary(config);
-  const Compute compute = set_up_machine(config.system);
+  const Compute compute = set_up_machine(config.system, [&](const Compute& where) {
+    settle_by_probe(config, where);
+    set_up_allocator(config.memory, asked);
+  });
   const MachinePlan planned = set_up_memory(config, std::nullopt, compute);
   hold_stop_signals();  // as long as there is a folder to remove
   OpenFiles files(config);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "gpt/config/bench_config.h"
+#include "gpt/config/settings.h"
 #include "gpt/config/train_config.h"
 #include "gpt/device/memory.h"
 #include "gpt/kernels/gemm/peak_rate.h"
@@ -28,7 +29,8 @@ struct BenchResult {
   std::uint64_t process_peak = 0;  // bytes of resident pages
 };
 
-// `config` is checked; its device, type and plan are resolved here. Error if nothing fits.
-BenchResult run_bench(TrainConfig config, const BenchConfig& bench);
+// `config` is checked, and `asked` says where its values come from; its device, type and plan are
+// resolved here. Error if nothing fits.
+BenchResult run_bench(TrainConfig config, const BenchConfig& bench, const Settings& asked);
 
 }  // namespace gpt

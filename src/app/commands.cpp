@@ -10,7 +10,9 @@
 #include "gpt/base/strings.h"
 #include "gpt/base/version.h"
 #include "gpt/config/printing.h"
+#include "gpt/train/probe_setup.h"
 
+#include "app/doctor_report.h"
 #include "app/version_details.h"
 
 namespace gpt {
@@ -38,8 +40,19 @@ constexpr Command kCommands[] = {
     {"plan", plan_command, "what a run will take of memory: gpttrain plan CONFIG [--gpu=rtx3060]"},
     {"bench", bench_command, "where a step's time goes: gpttrain bench [CONFIG] [--json]"},
     {"doctor", doctor_command, "what is here, and what is in the way: gpttrain doctor [CONFIG]"},
+    {"probe", probe_command, ""},
     {"keys", keys_command, ""},
 };
+
+// What is wrong with a device that nothing can compute on, doctor says.
+ExitCode run(const Command& command, const Arguments& arguments) {
+  try {
+    return command.run(arguments);
+  } catch (const ProbeError&) {
+    print_doctor_report();
+    throw;
+  }
+}
 
 // A bare first argument that is neither a command nor a config file is most likely a mistyped
 // command.
@@ -93,11 +106,11 @@ ExitCode run_program(const Arguments& arguments) {
   }
   if (!chosen) {
     ignore_broken_pipes();
-    return train_command(arguments);
+    return run(kCommands[0], arguments);
   }
   if (chosen->saves) ignore_broken_pipes();
   if (!chosen->saves) release_stop_signals();
-  const ExitCode code = chosen->run(Arguments(arguments.begin() + 1, arguments.end()));
+  const ExitCode code = run(*chosen, Arguments(arguments.begin() + 1, arguments.end()));
   // What these print is all that they are for.
   return !chosen->saves && code == kExitDone && stdout_failed() ? kExitFailure : code;
 }

@@ -32,6 +32,8 @@ ExitCode checkpoint_command(const Arguments& arguments);
 ExitCode plan_command(const Arguments& arguments);
 ExitCode bench_command(const Arguments& arguments);
 ExitCode doctor_command(const Arguments& arguments);
+// What the others run in a process of its own, before they use a GPU.
+ExitCode probe_command(const Arguments& arguments);
 // The README's table of keys; scripts/update_readme and a test use it.
 ExitCode keys_command(const Arguments& arguments);
 

@@ -7,11 +7,29 @@
 #include "gpt/device/host_memory.h"
 #include "gpt/device/memory.h"
 #include "gpt/device/memory_failure.h"
+#include "gpt/train/machine.h"
+#include "gpt/train/probe_setup.h"
 
 namespace gpt {
 
 void expect_memory_limit(const std::string& memory_limit) {
   if (memory_limit != "auto") install_cpu_memory();
+}
+
+Compute set_up_device(OpenConfig& open, const OpenModel& model) {
+  return set_up_machine(open, [&](const Compute& where) {
+    TrainConfig config;  // the decoder is plain operators, as the eager engine is
+    config.model = model.config;
+    config.model.vocab_size.value = vocabulary_of(model);
+    config.model.dropout = 0;
+    config.data.block_size = model.block_size;
+    config.data.batch_size = config.data.gradient_accumulation_steps = 1;
+    config.memory.memory_limit = open.memory_limit;
+    config.memory.allocator = "native";
+    config.system.compile = false;
+    config.system.dtype = open.dtype;
+    settle_by_probe(config, where);
+  });
 }
 
 std::unique_ptr<Decoder> set_up_decoder(OpenModel& model, const Compute& compute,

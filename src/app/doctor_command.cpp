@@ -65,6 +65,12 @@ void plan_config(TrainConfig& config, DoctorFacts& facts) {
 
 }  // namespace
 
+void print_doctor_report() {
+  DoctorFacts facts = machine_facts(TrainConfig());
+  facts.cpu_probe = probe_cpu();
+  print_text(doctor_text(facts, verdict(facts, static_cast<unsigned>(getpid()))));
+}
+
 ExitCode doctor_command(const Arguments& arguments) {
   Arguments rest = arguments;
   const bool json = std::erase(rest, "--json") > 0;
@@ -77,6 +83,7 @@ ExitCode doctor_command(const Arguments& arguments) {
   }
   // Before the plan: what it takes itself is none of the machine's.
   DoctorFacts facts = machine_facts(config);
+  facts.cpu_probe = probe_cpu();
   facts.asked_config = asked.asked_config;
   facts.config_error = asked.config_error;
   plan_config(config, facts);

@@ -13,6 +13,7 @@
 #include "gpt/device/device.h"
 #include "gpt/device/gpu_presence.h"
 #include "gpt/device/library_versions.h"
+#include "gpt/probe/report.h"
 #include "gpt/train/machine_plan.h"
 
 namespace gpt {
@@ -34,7 +35,8 @@ struct DoctorFacts {
 
   std::string system, kernel, libc;
   std::vector<std::string> cpu_features;
-  std::string gemm_backend;         // whose GEMM the CPU engine uses
+  std::string gemm_backend;              // whose GEMM the CPU engine uses
+  std::optional<ProbeReport> cpu_probe;  // of the CPU's own kernels; nothing: it was not made
   std::vector<MemoryBound> memory;  // the machine's first, then those of groups and `ulimit -v`
   std::uint64_t own = 0;            // of this process
   std::vector<DiskFacts> disks;
@@ -54,5 +56,9 @@ struct DoctorFacts {
 
 // All but what depends on the config; disks are the folders that `config` names.
 DoctorFacts machine_facts(const TrainConfig& config);
+
+// Whether the kernels for this CPU compute what LibTorch's do: by `gpttrain probe --device=cpu`, in
+// a process that an instruction which the CPU lacks may end. Nothing where it cannot be started.
+std::optional<ProbeReport> probe_cpu();
 
 }  // namespace gpt

@@ -76,7 +76,8 @@ Json to_json(const DoctorFacts& facts, const std::vector<Finding>& findings) {
                  {"features", facts.cpu_features},
                  {"bf16", facts.device.cpu_bf16},
                  {"libtorch_uses", libraries.cpu_capability},
-                 {"gemm_backend", facts.gemm_backend}};
+                 {"gemm_backend", facts.gemm_backend},
+                 {"probe", facts.cpu_probe ? to_json(*facts.cpu_probe) : Json()}};
   Json bounds = Json::array();
   for (std::size_t i = 1; i < facts.memory.size(); ++i)
     bounds.push_back({{"name", facts.memory[i].name},

@@ -19,4 +19,7 @@ nlohmann::ordered_json to_json(const DoctorFacts& facts, const std::vector<Findi
 // The same as lines to read and to paste.
 std::string doctor_text(const DoctorFacts& facts, const std::vector<Finding>& findings);
 
+// That of this machine, without a config, to stdout: for runs that cannot use it.
+void print_doctor_report();
+
 }  // namespace gpt

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "gpt/base/strings.h"
 #include "gpt/base/terminal.h"
 #include "gpt/memory/plan_text.h"
@@ -69,6 +71,14 @@ std::string machine(const DoctorFacts& facts) {
   text += line("CPU features", concat(or_none(join(facts.cpu_features, " ")), " (LibTorch uses ",
                                       facts.libraries.cpu_capability, ")"));
   text += line("GEMM", facts.gemm_backend);
+  if (facts.cpu_probe) {
+    const ProbeReport& probe = *facts.cpu_probe;
+    const auto bad = std::count_if(probe.checks.begin(), probe.checks.end(),
+                                   [](const CheckResult& check) { return check.bad(); });
+    text += line("CPU kernels",
+                 concat(probe.checks.size(), " checks in ", format("%.1f s", probe.seconds), ", ",
+                        bad == 0 ? "all right" : concat(bad, " not right")));
+  }
   text += line("memory", concat(human_bytes(facts.memory.front().total), ", ",
                                 memory_text(tightest(facts.memory)), ", this process ",
                                 human_bytes(facts.own)));

@@ -97,6 +97,18 @@ void judge_cards(const DoctorFacts& facts, unsigned own_pid, Findings& findings)
   }
 }
 
+// A CPU that nobody has seen may compute wrongly with its own kernels.
+void judge_cpu_probe(const DoctorFacts& facts, Findings& findings) {
+  if (!facts.cpu_probe) return;
+  const ProbeReport& probe = *facts.cpu_probe;
+  for (const StepDown& step : probe.steps)
+    findings.push_back({Finding::kProblem, "the CPU's own kernels are not right here: " + step.why,
+                        "train with --compile=False, and report this"});
+  if (!probe.unusable.empty())
+    findings.push_back({Finding::kProblem, "the CPU computes wrongly: " + probe.unusable,
+                        "report this, and train on another machine"});
+}
+
 void judge_machine(const DoctorFacts& facts, Findings& findings) {
   const std::uint64_t available = tightest(facts.memory).available;
   if (available < kGiB)
@@ -151,6 +163,7 @@ std::vector<Finding> verdict(const DoctorFacts& facts, unsigned own_pid) {
     findings.push_back(std::move(finding));
   }
   judge_cards(facts, own_pid, findings);
+  judge_cpu_probe(facts, findings);
   judge_machine(facts, findings);
   std::stable_sort(findings.begin(), findings.end(),
                    [](const Finding& a, const Finding& b) { return a.level < b.level; });

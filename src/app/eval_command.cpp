@@ -15,7 +15,6 @@
 #include "gpt/eval/hellaswag.h"
 #include "gpt/eval/lambada.h"
 #include "gpt/eval/perplexity.h"
-#include "gpt/train/machine.h"
 
 #include "app/commands.h"
 #include "app/decoder_setup.h"
@@ -266,7 +265,7 @@ ExitCode eval_command(const Arguments& arguments) {
       throw InputError(input + ": no such file; expected a text, a .bin or a .jsonl");
   expect_memory_limit(config.open.memory_limit);
   OpenModel model = open_model(config.open);
-  const Compute compute = set_up_machine(config.open);
+  const Compute compute = set_up_device(config.open, model);
   const auto decoder = set_up_decoder(model, compute, config.open.memory_limit);
   const Scorer scorer = model_scorer(*decoder, config.head_chunk.or_else(0));
   const Job job = settled_job(config, settings, *decoder, scorer, model);

@@ -8,7 +8,6 @@
 #include "gpt/config/command_line.h"
 #include "gpt/config/printing.h"
 #include "gpt/sampling/generate.h"
-#include "gpt/train/machine.h"
 
 #include "app/commands.h"
 #include "app/decoder_setup.h"
@@ -107,7 +106,7 @@ ExitCode sample_command(const Arguments& arguments) {
   if (prompt.empty()) throw InputError("start: the text is empty; expected at least one character");
   const GenerateOptions options = generate_options(config, *tokenizer, settings.origin("stop"));
 
-  const Compute compute = set_up_machine(config.open);
+  const Compute compute = set_up_device(config.open, model);
   const auto decoder = set_up_decoder(model, compute, config.open.memory_limit);
   write_samples(config, model, *decoder, *tokenizer, start, prompt, options);
   return kExitDone;

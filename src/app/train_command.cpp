@@ -11,6 +11,7 @@
 #include "gpt/config/validate.h"
 #include "gpt/memory/plan_text.h"
 #include "gpt/train/chrome_trace.h"
+#include "gpt/train/probe_setup.h"
 #include "gpt/train/resolve_run.h"
 #include "gpt/train/run.h"
 #include "gpt/train/run_folder.h"
@@ -68,6 +69,7 @@ ExitCode train(const TrainConfig& asked, const Settings& settings, const StopSig
   folder.begin(files, run.config_json);
   run.start();
   record_changes(resolved.changes, folder.metrics());
+  record_steps(resolved.steps, folder.metrics());
   run.report.expect_peaks(planned.train_peak(), planned.eval_peak());
   std::optional<ChromeTrace> trace;
   if (run.config.system.profile)

@@ -8,7 +8,7 @@
 namespace gpt {
 
 std::string version_details() {
-  return concat("gpttrain ", version(), *GPT_COMMIT ? " (commit " GPT_COMMIT ")" : "",
+  return concat("gpttrain ", version(), commit().empty() ? "" : " (commit " + commit() + ")",
                 "\nLibTorch ", TORCH_VERSION, "\ncompiler g++ ", __VERSION__,
                 ", build " GPT_BUILD_TYPE "\nback ends: cpu",
                 *GPT_CUDA_FOR ? ", cuda (" GPT_CUDA_FOR ")" : "");

@@ -6,4 +6,8 @@ std::string version() {
   return GPT_VERSION;
 }
 
+std::string commit() {
+  return GPT_COMMIT;
+}
+
 }  // namespace gpt

@@ -78,6 +78,7 @@ Manifest from_json(const Json& json) {
                        file.at("crc32c").get<std::uint32_t>()});
   m.config_json = json.at("config").dump(2);
   json.at("vocabulary").get_to(m.vocabulary_json);
+  if (json.contains("choices")) m.choices_json = json.at("choices").dump();
   json.at("pending_offsets").get_to(m.pending_offsets);
   m.generator_state = from_hex(json.at("generator_state").get<std::string>());
   return m;
@@ -105,6 +106,7 @@ std::string to_json(const Manifest& m) {
   json["config"] =
       m.config_json.empty() ? Json::object() : parse_ordered_json(m.config_json, "config");
   json["vocabulary"] = m.vocabulary_json;
+  if (!m.choices_json.empty()) json["choices"] = parse_ordered_json(m.choices_json, "choices");
   json["pending_offsets"] = m.pending_offsets;
   json["generator_state"] = to_hex(m.generator_state);
   std::string body = json.dump(2, ' ', false, Json::error_handler_t::replace);

@@ -9,12 +9,11 @@
 #include <thread>
 #include <unistd.h>
 
+#include "gpt/base/child_process.h"
 #include "gpt/base/error.h"
 #include "gpt/base/input_file.h"
 #include "gpt/base/programs.h"
 #include "gpt/base/strings.h"
-
-#include "child_process.h"
 
 namespace gpt {
 

@@ -22,6 +22,7 @@ std::uint64_t cuda_free_memory(int index);
 void limit_cuda_memory(int index, std::uint64_t bytes);
 at::Tensor pinned_zeros(at::IntArrayRef sizes);
 void release_cached_cuda_memory();
+void release_cuda_matmul_workspace();
 std::int64_t cuda_allocation_retries(int index);
 bool cuda_fits_without_flush(int index, std::uint64_t bytes);
 // Of the last refusal on any card.

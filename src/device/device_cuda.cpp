@@ -157,6 +157,10 @@ void release_cached_cuda_memory() {
   allocator::emptyCache();
 }
 
+void release_cuda_matmul_workspace() {
+  at::cuda::clearCublasWorkspaces();
+}
+
 std::int64_t cuda_allocation_retries(int index) {
   return allocator::getDeviceStats(allocator_index(index)).num_alloc_retries;
 }

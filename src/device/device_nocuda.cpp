@@ -46,6 +46,9 @@ at::Tensor pinned_zeros(at::IntArrayRef) {
 void release_cached_cuda_memory() {
   TORCH_CHECK(false, "this gpttrain was built without CUDA");
 }
+void release_cuda_matmul_workspace() {
+  TORCH_CHECK(false, "this gpttrain was built without CUDA");
+}
 std::int64_t cuda_allocation_retries(int) {
   TORCH_CHECK(false, "this gpttrain was built without CUDA");
 }

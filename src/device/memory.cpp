@@ -51,6 +51,10 @@ void release_cached_memory(const c10::Device& device) {
     malloc_trim(0);
 }
 
+void release_matmul_workspace(const c10::Device& device) {
+  if (device.is_cuda()) release_cuda_matmul_workspace();
+}
+
 std::int64_t allocation_retries(const c10::Device& device) {
   return device.is_cuda() ? cuda_allocation_retries(device.index()) : 0;
 }

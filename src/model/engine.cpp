@@ -1,6 +1,8 @@
 #include "gpt/model/engine_kind.h"
 #include "gpt/model/engines.h"
 
+#include "replaceable_engine.h"
+
 namespace gpt {
 
 Plan plan_of(const ModelConfig& model, const MemoryConfig& memory, std::int64_t vocab_size) {
@@ -17,7 +19,8 @@ std::unique_ptr<Engine> make_engine(const TrainConfig& config, const Gpt& model,
     case EngineKind::kCpu:
       return make_cpu_engine(config, model, compute);
     case EngineKind::kTensor:
-      return make_tensor_engine(config, model, compute);
+      return std::make_unique<ReplaceableEngine>(make_tensor_engine(config, model, compute), config,
+                                                 model, compute);
   }
   return nullptr;
 }

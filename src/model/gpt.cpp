@@ -106,6 +106,24 @@ void Gpt::to(at::ScalarType type) {
   for (Parameter& parameter : parameters_) parameter.tensor.set_data(parameter.tensor.to(type));
 }
 
+Gpt Gpt::with_plain_attention() const {
+  ModelConfig plain = config_;
+  plain.attention = "plain";
+  TensorMap tensors;
+  for (const Parameter& parameter : parameters_) tensors.emplace(parameter.name, parameter.tensor);
+  return Gpt(plain, table_, tensors);
+}
+
+Gpt Gpt::copied(at::ScalarType type) const {
+  TensorMap tensors;
+  for (const Parameter& parameter : parameters_)
+    tensors.emplace(parameter.name, parameter.tensor.detach()
+                                        .to(type, /*non_blocking=*/false,
+                                            /*copy=*/true)
+                                        .set_requires_grad(true));
+  return Gpt(config_, table_, tensors);
+}
+
 std::int64_t Gpt::parameter_count() const {
   std::int64_t count = -wpe_TC_.numel();
   for (const Parameter& parameter : parameters_) count += parameter.tensor.numel();

@@ -31,7 +31,7 @@ std::string unusable_gpu(const DeviceFacts& facts) {
 }
 
 Compute set_up_machine(std::string& device, std::string& dtype, const AutoInt& threads,
-                       bool deterministic) {
+                       bool deterministic, const BeforeContext& before_context) {
   install_cpu_memory();
   const bool indexed = device.starts_with("cuda:");
   const DeviceFacts facts = device_facts(indexed ? std::stoi(device.substr(5)) : 0);
@@ -47,6 +47,7 @@ Compute set_up_machine(std::string& device, std::string& dtype, const AutoInt& t
   start_computing_threads(static_cast<int>(threads.or_else(facts.cores)));
   set_arithmetic(deterministic);
   const Compute compute{c10::Device(device), scalar_type(dtype)};
+  if (before_context) before_context(compute);
   use_device(compute.device);
   log_info(concat("gpttrain ", version(), ": ", device, " (",
                   compute.device.is_cuda() ? facts.cuda_name : facts.cpu_name, "), ", dtype, ", ",
@@ -61,12 +62,14 @@ Compute set_up_machine(std::string& device, std::string& dtype, const AutoInt& t
 
 }  // namespace
 
-Compute set_up_machine(SystemConfig& system) {
-  return set_up_machine(system.device, system.dtype, system.threads, system.deterministic);
+Compute set_up_machine(SystemConfig& system, const BeforeContext& before_context) {
+  return set_up_machine(system.device, system.dtype, system.threads, system.deterministic,
+                        before_context);
 }
 
-Compute set_up_machine(OpenConfig& open) {
-  return set_up_machine(open.device, open.dtype, open.threads, /*deterministic=*/false);
+Compute set_up_machine(OpenConfig& open, const BeforeContext& before_context) {
+  return set_up_machine(open.device, open.dtype, open.threads, /*deterministic=*/false,
+                        before_context);
 }
 
 }  // namespace gpt

@@ -7,6 +7,7 @@
 #include "gpt/base/log.h"
 #include "gpt/base/strings.h"
 #include "gpt/device/memory.h"
+#include "gpt/probe/report.h"
 #include "gpt/train/trainer.h"
 
 namespace gpt {
@@ -126,10 +127,13 @@ void Report::evaluating(std::int64_t done, std::int64_t total) {
     progress_->update(done_, format("evaluating %ld/%ld", done, total));
 }
 
-void Report::evaluation(std::int64_t step, const SplitLosses& losses, bool best) {
+void Report::evaluated(std::int64_t step) {
   // Gradients, which the prediction counts, are there from this process's first step on, and graphs
   // from the third one.
   if (steps_ >= 3) compare_peak(step, "evaluation", expected_eval_);
+}
+
+void Report::evaluation(std::int64_t step, const SplitLosses& losses, bool best) {
   print_line(format("step %ld: train loss %.4f, val loss %.4f", step, losses.train, losses.val));
   metrics_.write("eval", {{"iter", step},
                           {"train/loss", losses.train},
@@ -141,6 +145,16 @@ void Report::replanned(std::int64_t step, const std::string& what) {
   log_warning(what);
   expected_train_ = expected_eval_ = 0;  // they were the other plan's
   metrics_.write("replanned", {{"iter", step}, {"reason", what}});
+}
+
+void Report::stepped_down(std::int64_t step, const StepDown& what) {
+  log_warning(concat("step ", step, ": ", what.text()));
+  expected_train_ = expected_eval_ = 0;  // another kernel takes another amount of memory
+  metrics_.write("probe", {{"iter", step},
+                           {"ladder", what.ladder},
+                           {"from", what.from},
+                           {"to", what.to},
+                           {"why", what.why}});
 }
 
 void Report::saved(std::int64_t step, const std::string& reason, std::int64_t failures) {

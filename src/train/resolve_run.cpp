@@ -8,6 +8,7 @@
 #include "gpt/interop/pretrained.h"
 #include "gpt/train/machine.h"
 #include "gpt/train/memory_setup.h"
+#include "gpt/train/probe_setup.h"
 
 namespace gpt {
 
@@ -44,10 +45,15 @@ std::unique_ptr<WeightSource> open_source(TrainConfig& config, const Settings& a
 }
 
 // Device, type and allocator, with what the user should know of them before a long run.
-Compute start_machine(TrainConfig& config, const Settings& asked) {
-  set_up_allocator(config.memory, asked);
+Compute start_machine(TrainConfig& config, const Settings& asked, const std::string& choices,
+                      std::vector<StepDown>& steps, ConfigHistory& history) {
   check_evaluation_device(config.memory, asked);
-  const Compute compute = set_up_machine(config.system);
+  const Compute compute = set_up_machine(config.system, [&](const Compute& where) {
+    history.note("this machine");
+    steps = settle_by_probe(config, where, choices);
+    history.note("the probe");
+    set_up_allocator(config.memory, asked);
+  });
   if (const std::string holders = other_holders(compute.device); !holders.empty())
     log_warning(holders + "; the run must do with the rest");
   return compute;
@@ -67,8 +73,10 @@ ResolvedRun resolve_run(const TrainConfig& asked, const Settings& settings,
   Dataset dataset = open_dataset(config);
   config.model.vocab_size.value = dataset.vocab_size;
   history.note("the dataset");
-  const Compute compute = start_machine(config, settings);
-  history.note("this machine");
+  std::vector<StepDown> steps;
+  const Compute compute = start_machine(
+      config, settings, start.checkpoint ? start.checkpoint->manifest.choices_json : std::string(),
+      steps, history);
   // Before memory_limit holds, which does not count what the measurement takes.
   const PeakRate peak = peak_rate(compute.device, compute.type);
   MachinePlan planned = set_up_memory(config, start.checkpoint, compute);
@@ -80,7 +88,8 @@ ResolvedRun resolve_run(const TrainConfig& asked, const Settings& settings,
           .dataset = std::move(dataset),
           .compute = compute,
           .peak = peak,
-          .planned = std::move(planned)};
+          .planned = std::move(planned),
+          .steps = std::move(steps)};
 }
 
 std::string changes_text(const std::vector<ConfigChange>& changes) {

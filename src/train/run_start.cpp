@@ -21,7 +21,7 @@ std::string first_difference(TrainConfig asked, TrainConfig saved) {
       "micro_batch_size", "eval_batch_size", "head_chunk",        "init_from",   "pretrained_dir",
       "overwrite",        "threads",         "vocab_size",        "device",      "dtype",
       "memory_limit",     "recompute",       "optimizer_offload", "eval_device", "empty_cache",
-      "allocator",        "profile",         "verify_data"};
+      "allocator",        "profile",         "verify_data",       "compile",     "compile_mode"};
   // A run that began with weights from elsewhere had its shape from them.
   static const std::set<std::string> kShape{"n_layer", "n_head", "n_embd",
                                             "bias",    "gelu",   "block_size"};

@@ -11,6 +11,9 @@
 #include "gpt/base/strings.h"
 #include "gpt/checkpoint/run_state.h"
 #include "gpt/device/memory.h"
+#include "gpt/kernels/device_choices.h"
+#include "gpt/probe/ladder.h"
+#include "gpt/train/canary.h"
 
 #include "generator_snapshot.h"
 
@@ -28,6 +31,9 @@ Trainer::Trainer(Parts parts, const Manifest& start)
       eval_plan_(plan_) {
   plan_.micro_batch = parts_.batches.micro_batch();
   eval_plan_.micro_batch = parts_.batches.evaluation_batch();
+  if (parts_.compute.device.is_cuda())
+    canary = [of = Canary(parts_.config, parts_.model, parts_.compute, parts_.dataset)](
+                 Engine& engine) { return of.complaint(engine); };
   reads_late = parts_.compute.device.is_cuda() && parts_.compute.type != at::kHalf;
 }
 
@@ -131,7 +137,44 @@ bool Trainer::evaluate(const StopSignals& signals) {
     return false;
   }
   empty_cache();
+  parts_.report.evaluated(state_.step);
+  ask_canary();
   judge(*losses);
+  return true;
+}
+
+// Before the weights are saved: what is saved with them is what the run continues with.
+void Trainer::ask_canary() {
+  if (!canary) return;
+  while (true) {
+    const std::optional<std::string> wrong = canary(parts_.engine);
+    if (!parts_.group.any(wrong.has_value())) return;
+    const auto now = device_choices();
+    DeviceChoices choices = now ? *now : DeviceChoices();
+    const std::string why = wrong.value_or("another process found it wrong");
+    const auto step = step_down(choices, why);
+    if (!step) {
+      log_warning(why + "; nothing is left to step down to");
+      return;
+    }
+    set_device_choices(choices);
+    parts_.report.stepped_down(state_.step, *step);
+  }
+}
+
+bool Trainer::excused(std::int64_t step, const StepResult& result) {
+  if (step <= excused_to_) return true;  // it was queued before the step down
+  const auto now = device_choices();
+  if (parts_.compute.type != at::kBFloat16 || !now || now->attention.empty() ||
+      now->attention.front() != AttentionKernel::kCudnn)
+    return false;
+  DeviceChoices choices = *now;
+  const auto down = step_down(
+      choices, format("iter %ld: loss %g, gradient norm %g: not finite, the update was skipped",
+                      step, result.mean_loss, result.gradient_norm));
+  set_device_choices(choices);
+  parts_.report.stepped_down(step, *down);
+  excused_to_ = newest_queued_;
   return true;
 }
 
@@ -165,6 +208,7 @@ QueuedStep Trainer::take_step() {
   } catch (const Error& error) {
     give_up(error);
   }
+  newest_queued_ = state_.step;
   parts_.batches.finish_step();
   if (const auto less = oom_retry_.under_pressure(plan_)) {
     set_plan(*less);
@@ -214,6 +258,7 @@ void Trainer::guard_against_divergence(std::int64_t step, const StepResult& resu
     log_info(format("iter %ld: float16 overflow, loss scale is now %g", step, scaler.scale));
     return;
   }
+  if (excused(step, result)) return;
   ++state_.bad_steps;
   log_warning(format("iter %ld: loss %g, gradient norm %g: not finite, the update was skipped",
                      step, result.mean_loss, result.gradient_norm));
@@ -236,6 +281,7 @@ bool Trainer::save(const std::string& reason) {
   manifest.pending_offsets = parts_.batches.pending();
   manifest.config_json = parts_.config_json;
   manifest.vocabulary_json = parts_.dataset.vocabulary_json;
+  if (const auto choices = device_choices()) manifest.choices_json = to_json(*choices);
   // The older checkpoints are untouched and memory holds everything: the run is worth more than a
   // checkpoint that fails. Without memory for the host's copies, what is cached is released once.
   retry_.begin();

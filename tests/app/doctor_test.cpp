@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "gpt/config/settings.h"
+#include "gpt/probe/ask.h"
 
 #include "app/doctor_report.h"
 #include "support/child.h"
@@ -268,6 +269,51 @@ TEST(Doctor, ReportsThisMachineAsJson) {
   const auto plan = nlohmann::json::parse(planned.out);
   EXPECT_TRUE(plan.at("plan").at("fits").get<bool>());
   EXPECT_EQ(plan.at("config").at("n_layer"), 2);
+}
+
+// The kernels for this CPU, by a process of its own.
+TEST(Doctor, ProbesTheCpu) {
+  const TempDir dir;
+  const auto json = nlohmann::json::parse(run(dir, {"doctor", "--json"}).out);
+  const auto& probe = json.at("cpu").at("probe");
+  EXPECT_GT(probe.at("checks").size(), 15u);
+  for (const auto& check : probe.at("checks")) EXPECT_EQ(check.at("verdict"), "right") << check;
+  EXPECT_TRUE(std::regex_search(run(dir, {"doctor"}).out,
+                                std::regex("CPU kernels +\\d+ checks in [0-9.]+ s, all right\n")));
+}
+
+TEST(DoctorVerdict, KernelsThatComputeWronglyAreAProblem) {
+  DoctorFacts facts = healthy();
+  facts.cpu_probe =
+      settle({{.check = kCheckKernel, .item = "row gelu", .verdict = Verdict::kWrong}},
+             {.expandable_segments = false});
+  const Finding finding = only(facts);
+  EXPECT_EQ(finding.level, Finding::kProblem);
+  EXPECT_TRUE(has(finding.what, "kernel row gelu: wrong")) << finding.what;
+  EXPECT_TRUE(has(finding.next, "--compile=False"));
+  EXPECT_TRUE(has(doctor_text(facts, verdict(facts, kOwnPid)), "1 checks in 0.0 s, 1 not right"));
+  facts.cpu_probe =
+      settle({{.check = kCheckEngine, .item = kItemEager, .verdict = Verdict::kFailed}}, {});
+  EXPECT_EQ(only(facts).level, Finding::kProblem);
+}
+
+// The hidden command: lines of JSON, and an exit code.
+TEST(Probe, IsHiddenAndSpeaksJson) {
+  const TempDir dir;
+  EXPECT_FALSE(has(run(dir, {"--help"}).out, "  probe"));
+  const std::vector<std::string> small{"probe",          "--device=cpu",   "--n_layer=1",
+                                       "--n_head=2",     "--n_embd=32",    "--block_size=16",
+                                       "--batch_size=2", "--vocab_size=65"};
+  const Finished finished = run(dir, small);
+  EXPECT_EQ(finished.code, 0) << finished.err;
+  EXPECT_TRUE(has(finished.out, "{\"begins\":{\"check\":\"engine\",\"item\":\"fused\""))
+      << finished.out;
+  EXPECT_TRUE(finished.out.ends_with("{\"done\":true}\n")) << finished.out;
+  auto without = small;
+  without.push_back(
+      "--earlier=" +
+      findings_text({{.check = kCheckEngine, .item = kItemEager, .verdict = Verdict::kFailed}}));
+  EXPECT_EQ(run(dir, without).code, 1);
 }
 
 // The native GEMM is for vectors that this setting rules out.

@@ -10,6 +10,9 @@
 //   FAKE_CUDA_MIB         memory of each
 //   FAKE_CUDA_REFUSE_MIB  no more is given of a card, although it says that more is free
 //   FAKE_CUDA_PIN_MIB     no larger piece of the host's memory can be pinned afterwards
+//   FAKE_CUDA_FAIL        what goes wrong: "expandable" (segments are refused), "recording" (of
+//                         graphs), "tuned" (an algorithm that is not suggested first ends the
+//                         process), "everything" (each kernel leaves an error that stays)
 //   FAKE_CUDA_REPORT      file for what was counted, a line each: number and name
 //   FAKE_CUDA_TRACE       a stack for each thing whose name contains this
 #pragma once
@@ -18,6 +21,7 @@
 #include <cstdint>
 #include <limits>
 #include <set>
+#include <string>
 #include <vector>
 
 namespace gpt::fake {
@@ -48,6 +52,7 @@ struct State {
   std::vector<Call> calls;
   int questions = 0;  // for suggestions
   std::size_t preferred_workspace = 0;
+  std::string fails;             // see FAKE_CUDA_FAIL
   std::uint32_t reductions = 0;  // that the last suggestions could use
 };
 State& state();

@@ -180,6 +180,50 @@ TEST(CudaMatmul, RowsMayLieApart) {
   EXPECT_EQ(state().questions, questions + 1) << "another stride is another shape";
 }
 
+// With choices nothing is measured, and what they name runs.
+TEST(CudaMatmul, ChoicesDecide) {
+  const MatmulArgs product = plain_product();
+  const std::string shape = shape_of(product).text();
+  const auto runs = [&](const DeviceChoices& choices) {
+    set_device_choices(choices);
+    state().calls.clear();
+    const bool ran = multiply(product);
+    EXPECT_EQ(state().calls.size(), ran ? 1u : 0u) << "nothing is tried";
+    return ran ? static_cast<int>(state().calls.back().algorithm) : -1;
+  };
+  EXPECT_EQ(runs({.gemm = {{shape, GemmAlgorithm{2}}}}), 2);
+  EXPECT_EQ(runs({}), 0) << "the first, for a shape that nobody has checked";
+  EXPECT_EQ(runs({.gemm = {{shape, std::nullopt}}}), -1);
+  EXPECT_EQ(runs({.gemm_level = GemmLevel::kAten, .gemm = {{shape, GemmAlgorithm{2}}}}), -1);
+  EXPECT_EQ(runs({.gemm = {{shape, GemmAlgorithm{1}}}}), 1);
+  set_device_choices(std::nullopt);
+  ASSERT_TRUE(multiply(product));
+  EXPECT_EQ(state().calls.back().algorithm, 1u) << "the fastest, as without choices";
+}
+
+TEST(CudaMatmul, EachAlgorithmCanBeCalled) {
+  state().milliseconds = {4, -1, 3};
+  const MatmulArgs product = plain_product();
+  EXPECT_EQ(matmul_algorithms(product),
+            (std::vector{GemmAlgorithm{0}, GemmAlgorithm{1}, GemmAlgorithm{2}}));
+  EXPECT_TRUE(multiply_by(product, {2}));
+  EXPECT_EQ(state().calls.back().algorithm, 2u);
+  EXPECT_FALSE(multiply_by(product, {1}));
+}
+
+TEST(CudaMatmul, ShapesThatWereAskedForAreKnownAndMadeAgain) {
+  ASSERT_TRUE(multiply(plain_product()));
+  ASSERT_TRUE(multiply(plain_product()));
+  ASSERT_TRUE(multiply(weight_gradient(512)));
+  const auto seen = matmuls_seen();
+  ASSERT_EQ(seen.size(), 2u);
+  for (MatmulShape shape : seen) {
+    shape.align_a = 32;
+    shape.align_b = 2;
+    EXPECT_EQ(shape_of(random_product(shape, at::Device(at::kCUDA, 0))), shape) << shape.text();
+  }
+}
+
 TEST(CudaMatmul, WithoutRoomNothingIsTriedAndNothingFlushed) {
   const at::Device card(at::kCUDA, 0);
   const MatmulArgs product = weight_gradient(50304);

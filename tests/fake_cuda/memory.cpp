@@ -207,6 +207,7 @@ CUresult cuMemCreate(CUmemGenericAllocationHandle* handle, std::size_t bytes,
   const int card = properties->location.id;
   if (properties->requestedHandleTypes == CU_MEM_HANDLE_TYPE_FABRIC)
     return CUDA_ERROR_NOT_SUPPORTED;
+  if (state().fails == "expandable") return CUDA_ERROR_INVALID_VALUE;
   if (!take(card, bytes)) return CUDA_ERROR_OUT_OF_MEMORY;
   *handle = reinterpret_cast<CUmemGenericAllocationHandle>(
       new Physical{.card = card, .file = file_of(bytes), .bytes = bytes});

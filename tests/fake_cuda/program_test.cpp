@@ -44,15 +44,19 @@ struct Seen {
 struct Cards {
   std::string capabilities = "86";
   std::string refuse_mib = {};
+  std::string fails = {};
 };
 
 Seen watched(const TempDir& dir, const Words& arguments, const Cards& cards = {}) {
   const std::string report = dir / "report";
   fs::remove(report);
   const Environment preload("LD_PRELOAD", GPT_FAKE_CUDA),
-      capabilities("FAKE_CUDA_CARDS", cards.capabilities), to("FAKE_CUDA_REPORT", report);
+      capabilities("FAKE_CUDA_CARDS", cards.capabilities), to("FAKE_CUDA_REPORT", report),
+      cache("GPTTRAIN_CACHE", dir / "cache");
   std::optional<Environment> refuse;
   if (!cards.refuse_mib.empty()) refuse.emplace("FAKE_CUDA_REFUSE_MIB", cards.refuse_mib);
+  std::optional<Environment> fails;
+  if (!cards.fails.empty()) fails.emplace("FAKE_CUDA_FAIL", cards.fails);
   Seen seen{testing::run(dir, arguments), {}};
   std::istringstream lines(fs::exists(report) ? read_file(report) : "");
   long times = 0;
@@ -208,6 +212,70 @@ TEST_F(FakeCudaProgram, SamplesAndEvaluates) {
   expect_clean(watched(
       dir_, Words{"sample", "--start=the", "--num_samples=2", "--max_new_tokens=8"} + model));
   expect_clean(watched(dir_, Words{"eval", "data/tiny/val.bin"} + model));
+}
+
+// The metrics of the run in `out`, and its config.
+std::string written(const TempDir& dir, const char* file) {
+  return read_file(dir / "out" / file);
+}
+
+TEST_F(FakeCudaProgram, ACardIsProbedOnceAndKnownFromThenOn) {
+  const Seen first = watched(dir_, training(2));
+  expect_clean(first);
+  EXPECT_TRUE(first.says("probe of NVIDIA GeForce RTX 3060: ")) << first.text();
+  EXPECT_FALSE(first.says("known from")) << first.text();
+  const Seen second = watched(dir_, training(2, {"--overwrite=True"}));
+  expect_clean(second);
+  EXPECT_TRUE(second.says("known from")) << second.text();
+  EXPECT_EQ(second.count("product of cuBLASLt"), first.count("product of cuBLASLt"));
+  // The algorithm that the stand-in says is the fastest, for all products, in file and manifest.
+  EXPECT_TRUE(second.says("algorithms of")) << second.text();
+  const std::string manifest = read_file(dir_ / "out" / "step_00000003" / "manifest.json");
+  EXPECT_NE(manifest.find("\"gemm_level\": \"tuned\""), std::string::npos) << manifest;
+}
+
+TEST_F(FakeCudaProgram, AResumedRunTakesItsChoicesFromTheCheckpoint) {
+  expect_clean(watched(dir_, training(3)));
+  fs::remove_all(dir_ / "cache");
+  const Seen seen = watched(dir_, training(6, {"--init_from=resume"}));
+  expect_clean(seen);
+  EXPECT_FALSE(seen.says("probe of")) << seen.text();
+}
+
+TEST_F(FakeCudaProgram, ExpandableSegmentsStepDownToNative) {
+  const Seen seen = watched(dir_, training(2), {.fails = "expandable"});
+  expect_clean(seen);
+  EXPECT_TRUE(seen.says("warning: probe: allocator: native instead of expandable segments"))
+      << seen.text();
+  EXPECT_NE(written(dir_, "config.json").find("\"allocator\": \"native\""), std::string::npos);
+  EXPECT_NE(written(dir_, "metrics.jsonl").find("\"probe\""), std::string::npos);
+}
+
+TEST_F(FakeCudaProgram, GraphsStepDownToLaunches) {
+  const Seen seen =
+      watched(dir_, training(6, {"--compile_mode=reduce-overhead"}), {.fails = "recording"});
+  expect_clean(seen);
+  EXPECT_TRUE(seen.says("warning: probe: graphs: launches instead of graphs")) << seen.text();
+  EXPECT_EQ(seen.count("graph"), 0);
+  EXPECT_NE(written(dir_, "config.json").find("\"compile_mode\": \"default\""), std::string::npos);
+}
+
+// It ends the process that tries it: not the one that trains.
+TEST_F(FakeCudaProgram, AnAlgorithmThatKillsItsProcessStepsDownToTheFirst) {
+  const Seen seen = watched(dir_, training(3), {.fails = "tuned"});
+  expect_clean(seen);
+  EXPECT_TRUE(
+      seen.says("warning: probe: matrix products: the first suggestion instead of the "
+                "tuned algorithm"))
+      << seen.text();
+  EXPECT_TRUE(seen.says("its process: ended by signal 6")) << seen.text();
+}
+
+TEST_F(FakeCudaProgram, ACardOnWhichNothingRunsEndsTheRunWithDoctorsReport) {
+  const Seen seen = watched(dir_, training(2), {.fails = "everything"});
+  EXPECT_EQ(seen.done.code, 1) << seen.text();
+  EXPECT_TRUE(seen.says("nothing can be computed on NVIDIA GeForce RTX 3060")) << seen.text();
+  EXPECT_TRUE(seen.says("verdict")) << seen.text();
 }
 
 TEST_F(FakeCudaProgram, Benches) {

@@ -33,6 +33,7 @@ cudaError_t copied(void* to, const void* from, std::size_t bytes, cudaMemcpyKind
 cudaError_t launched(dim3 grid, dim3 block, std::size_t shared, cudaStream_t stream) {
   constexpr unsigned kMost = 65535, kThreads = 1024;
   count("kernel");
+  if (state().fails == "everything") return noted(cudaErrorIllegalAddress);
   const unsigned threads = block.x * block.y * block.z;
   if (grid.x * grid.y * grid.z == 0 || grid.y > kMost || grid.z > kMost || threads == 0 ||
       threads > kThreads) {

@@ -25,6 +25,7 @@ State* from_environment() {
   made->card_bytes = mebibytes("FAKE_CUDA_MIB", made->card_bytes);
   made->refused_beyond = mebibytes("FAKE_CUDA_REFUSE_MIB", made->refused_beyond);
   made->pinned_at_most = mebibytes("FAKE_CUDA_PIN_MIB", made->pinned_at_most);
+  if (const char* what = std::getenv("FAKE_CUDA_FAIL")) made->fails = what;
   if (const char* cards = std::getenv("FAKE_CUDA_CARDS")) {
     made->capabilities.clear();
     std::istringstream list(cards);

@@ -187,6 +187,7 @@ cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
     complain("a graph is recorded from the default stream");
     return noted(cudaErrorStreamCaptureUnsupported);
   }
+  if (state().fails == "recording") return noted(cudaErrorStreamCaptureUnsupported);
   count("recording");
   recorded = stream;
   broken = false;

@@ -17,7 +17,7 @@ LAYERS = {
     "dataprep": 2, "eval": 2, "data": 2, "device": 2, "parallel": 2,
     "kernels": 3,
     "model": 4, "optim": 4,
-    "checkpoint": 5, "interop": 5, "memory": 5, "sampling": 5,
+    "checkpoint": 5, "interop": 5, "memory": 5, "probe": 5, "sampling": 5,
     "train": 6,
     "app": 7,
 }

@@ -36,6 +36,7 @@ struct Manifest {
 
   std::string config_json;      // the resolved config
   std::string vocabulary_json;  // the dataset's meta.json, or ""
+  std::string choices_json;     // what the device was used for (device_choices.h); "" on the CPU
   std::string program_version;
   std::vector<FileRecord> files;
 };

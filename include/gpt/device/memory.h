@@ -43,6 +43,10 @@ at::Tensor host_zeros(at::IntArrayRef sizes, const c10::Device& device);
 // Gives back what is cached and not in use.
 void release_cached_memory(const c10::Device& device);
 
+// Gives back what LibTorch's matmul library holds to work in, until it is used again. Not while a
+// recorded graph may use it.
+void release_matmul_workspace(const c10::Device& device);
+
 // How often the caching allocator had to empty its cache to satisfy a request: 0 if the plan fits,
 // always 0 on the CPU.
 std::int64_t allocation_retries(const c10::Device& device);

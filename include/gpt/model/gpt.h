@@ -61,6 +61,11 @@ class Gpt {
   // 6 N + 12 L H Q T.
   double flops_per_token() const;
 
+  // The same weights, by the written-out attention.
+  Gpt with_plain_attention() const;
+  // A copy of the weights in another type.
+  Gpt copied(at::ScalarType type) const;
+
   // Draws the weights as the first constructor does.
   void draw(at::Generator& generator) const;
 

@@ -16,6 +16,7 @@
 
 namespace gpt {
 
+struct StepDown;
 struct StepResult;
 
 class Report {
@@ -31,9 +32,13 @@ class Report {
   void start_evaluation();
   void step(std::int64_t step, const StepResult& result);
   void evaluating(std::int64_t done, std::int64_t total);
+  // The evaluation is over, and its peak of memory is known.
+  void evaluated(std::int64_t step);
   void evaluation(std::int64_t step, const SplitLosses& losses, bool best);
   // Memory ran out or nearly so; the run continues with a smaller plan.
   void replanned(std::int64_t step, const std::string& what);
+  // What the device computes with took a step down a ladder; the run continues.
+  void stepped_down(std::int64_t step, const StepDown& what);
   // After `failures` attempts in a row that failed.
   void saved(std::int64_t step, const std::string& reason, std::int64_t failures = 0);
   // `again`: the run continues and will try once more.

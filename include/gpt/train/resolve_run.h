@@ -12,6 +12,7 @@
 #include "gpt/device/compute.h"
 #include "gpt/interop/weight_source.h"
 #include "gpt/kernels/gemm/peak_rate.h"
+#include "gpt/probe/report.h"
 #include "gpt/train/dataset.h"
 #include "gpt/train/machine_plan.h"
 #include "gpt/train/run_start.h"
@@ -32,7 +33,8 @@ struct ResolvedRun {
   Dataset dataset;
   Compute compute;
   PeakRate peak;
-  MachinePlan planned;  // with a best plan
+  MachinePlan planned;          // with a best plan
+  std::vector<StepDown> steps;  // that the probe of the device led to
 };
 
 // `asked` and `settings`: the config as the command line and the config files gave it, checked by

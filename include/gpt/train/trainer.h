@@ -60,6 +60,11 @@ class Trainer {
   // Called before each save. An IoError is a failed save, any other Error ends the run.
   std::function<void()> before_save;
 
+  // Called after each evaluation with the engine in use: what is wrong with its losses, if
+  // anything; then what it computes with steps down until nothing is (probe/ladder.h). By default a
+  // Canary on CUDA.
+  std::function<std::optional<std::string>(Engine& engine)> canary;
+
   // run() reads what a step did only when the next one is queued, so that the device never waits
   // for the host; a step's line and a stop for divergence come one step later, the numbers are the
   // same. By default on CUDA, but not with a loss scale, which the next step needs.
@@ -87,6 +92,9 @@ class Trainer {
   // state_.
   void report_step();
   void guard_against_divergence(std::int64_t step, const StepResult& result);
+  void ask_canary();
+  // cuDNN's attention is in use and may be why a step was not finite.
+  bool excused(std::int64_t step, const StepResult& result);
 
   Parts parts_;
   // Step, losses and counters as they will be saved. best_val_loss is that of weights that were
@@ -98,6 +106,7 @@ class Trainer {
   OomRetry oom_retry_;
   Plan plan_, eval_plan_;
   std::optional<QueuedStep> queued_;
+  std::int64_t newest_queued_ = -1, excused_to_ = -1;  // steps
 };
 
 }  // namespace gpt

@@ -1,12 +1,14 @@
 #include <ATen/cuda/CUDAContext.h>
 #include <c10/cuda/CUDAGuard.h>
 
+#include "gpt/kernels/device_choices.h"
+
 #include "backend.h"
 
 namespace gpt {
 
 bool has_kernels(const at::Tensor& tensor) {
-  return tensor.is_cuda();
+  return tensor.is_cuda() && own_kernels_allowed();
 }
 
 void run_kernel(const at::Tensor& tensor, c10::function_ref<int(void* stream)> launch) {

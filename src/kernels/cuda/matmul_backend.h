@@ -3,22 +3,15 @@
 
 #include <ATen/core/Tensor.h>
 
-namespace gpt {
+#include "gpt/kernels/ops/matmul_algorithms.h"
 
-// out = op(a) op(b) + bias, or out += op(a) op(b); all row-major, rows of neighbours that may lie
-// apart.
-struct MatmulArgs {
-  at::Tensor a, b;
-  bool transpose_a = false, transpose_b = false;
-  at::Tensor out;
-  at::Tensor bias = {};  // one per column of out, or undefined
-  bool accumulate = false;
-};
+namespace gpt {
 
 // Is this device and type cuBLASLt's? Asked before `out` is made.
 bool multiplies(const at::Tensor& factor);
 
-// False if cuBLASLt has no kernel for it; then nothing was done.
+// By the algorithm that device_choices() names; without choices, by the fastest of its suggestions.
+// False if cuBLASLt has no kernel for it, or is not to be used; then nothing was done.
 bool multiply(const MatmulArgs& args);
 
 }  // namespace gpt

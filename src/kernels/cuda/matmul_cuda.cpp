@@ -91,11 +91,6 @@ std::uint32_t alignment(const void* pointer) {
              : static_cast<std::uint32_t>(std::min<std::uintptr_t>(256, address & -address));
 }
 
-// A single row has a stride of its own only by chance.
-std::int64_t row_stride(const at::Tensor& matrix) {
-  return matrix.size(0) == 1 ? matrix.size(1) : matrix.stride(0);
-}
-
 Layout layout_of(const at::Tensor& matrix) {
   cublasLtMatrixLayout_t layout = nullptr;
   const auto rows = static_cast<std::uint64_t>(matrix.size(1)),
@@ -111,6 +106,7 @@ struct Plan {
   Layout a, b, out;
   std::optional<cublasLtMatmulAlgo_t> algorithm;
   bool tuned = false;
+  std::int64_t version = 0;  // of the choices that it was made by
 
   bool complete() const { return description && a && b && out; }
 };
@@ -226,9 +222,36 @@ std::optional<MatmulArgs> trial_of(const MatmulArgs& args) {
   return trial;
 }
 
+GemmAlgorithm words_of(const cublasLtMatmulAlgo_t& algorithm) {
+  GemmAlgorithm words{};
+  static_assert(sizeof words == sizeof algorithm.data);
+  std::copy(std::begin(algorithm.data), std::end(algorithm.data), words.begin());
+  return words;
+}
+
+cublasLtMatmulAlgo_t algorithm_of(const GemmAlgorithm& words) {
+  cublasLtMatmulAlgo_t algorithm{};
+  std::copy(words.begin(), words.end(), std::begin(algorithm.data));
+  return algorithm;
+}
+
+// What has been proved right on this card, without a measurement: the same in every run.
+void adopt(const DeviceChoices& choices, const Library& library, Plan& plan,
+           const MatmulArgs& args) {
+  plan.tuned = true;
+  if (choices.gemm_level == GemmLevel::kAten) return;
+  if (const auto found = choices.gemm.find(shape_of(args).text()); found != choices.gemm.end()) {
+    if (found->second) plan.algorithm = algorithm_of(*found->second);
+    return;
+  }
+  const auto algorithms = candidates(library, plan, args);
+  if (!algorithms.empty()) plan.algorithm = algorithms.front();
+}
+
 // The fastest of the library's suggestions; its first one where trying is not possible: inside a
 // graph capture, where results must not depend on timings, or without memory for a result to spoil.
 void choose(const Library& library, Plan& plan, const MatmulArgs& args) {
+  if (const auto choices = device_choices()) return adopt(*choices, library, plan, args);
   const auto algorithms = candidates(library, plan, args);
   plan.tuned = !capturing();  // without a suggestion, too: it will not have one the next time
   if (algorithms.empty()) return;
@@ -245,6 +268,21 @@ void choose(const Library& library, Plan& plan, const MatmulArgs& args) {
     if (took < best) plan.algorithm = algorithm;
     best = std::min(best, took);
   }
+}
+
+std::mutex& seen_mutex() {
+  static std::mutex one;
+  return one;
+}
+
+std::vector<MatmulShape>& seen() {
+  static std::vector<MatmulShape> all;
+  return all;
+}
+
+void note_seen(const MatmulShape& shape) {
+  const std::scoped_lock lock(seen_mutex());
+  if (std::find(seen().begin(), seen().end(), shape) == seen().end()) seen().push_back(shape);
 }
 
 using Key = std::array<std::int64_t, 17>;
@@ -275,6 +313,32 @@ bool multiplies(const at::Tensor& factor) {
          (factor.scalar_type() == at::kBFloat16 || factor.scalar_type() == at::kHalf);
 }
 
+std::vector<MatmulShape> matmuls_seen() {
+  const std::scoped_lock lock(seen_mutex());
+  return seen();
+}
+
+std::vector<GemmAlgorithm> matmul_algorithms(const MatmulArgs& args) {
+  const c10::cuda::CUDAGuard guard(args.a.device());
+  const Library* const shared = library(args.a.device().index());
+  const Plan plan = make_plan(args);
+  std::vector<GemmAlgorithm> words;
+  if (!shared || !plan.complete() || !set_bias(plan, args)) return words;
+  for (const cublasLtMatmulAlgo_t& algorithm : candidates(*shared, plan, args))
+    words.push_back(words_of(algorithm));
+  return words;
+}
+
+bool multiply_by(const MatmulArgs& args, const GemmAlgorithm& algorithm) {
+  const c10::cuda::CUDAGuard guard(args.a.device());
+  const Library* const shared = library(args.a.device().index());
+  const Plan plan = make_plan(args);
+  if (!shared || !plan.complete() || !set_bias(plan, args)) return false;
+  if (run(*shared, plan, args, algorithm_of(algorithm))) return true;
+  cudaGetLastError();  // else the next launch would be blamed for it
+  return false;
+}
+
 bool multiply(const MatmulArgs& args) {
   if (args.a.numel() == 0 || args.b.numel() == 0) return false;
   const auto row_major = [](const at::Tensor& matrix) {
@@ -292,7 +356,15 @@ bool multiply(const MatmulArgs& args) {
   if (!shared) return false;
   const auto [found, fresh] = plans.try_emplace(key_of(args));
   Plan& plan = found->second;
-  if (fresh) plan = make_plan(args);
+  if (fresh) {
+    plan = make_plan(args);
+    note_seen(shape_of(args));
+  }
+  if (const std::int64_t now = device_choices_version(); plan.version != now) {
+    plan.version = now;
+    plan.tuned = false;
+    plan.algorithm.reset();
+  }
   if (!plan.complete() || !set_bias(plan, args)) return false;
   if (!plan.tuned) choose(*shared, plan, args);
   return plan.algorithm && run(*shared, plan, args, *plan.algorithm);

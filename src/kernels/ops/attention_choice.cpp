@@ -24,8 +24,18 @@ bool half(at::ScalarType type) {
   return type == at::kBFloat16 || type == at::kHalf;
 }
 
-bool cudnn_fits(std::int64_t T, std::int64_t D, int capability) {
-  return T > 1 && D <= 128 && (capability == 90 || capability == 100);
+bool cudnn_fits(std::int64_t T, std::int64_t D) {
+  return T > 1 && D <= 128;
+}
+
+// Where PyTorch itself takes cuDNN's, and so tests it most.
+bool cudnn_is_preferred(int capability) {
+  return capability == 90 || capability == 100;
+}
+
+// Heads that need no padding.
+bool is_fused_shape(std::int64_t D, at::ScalarType type) {
+  return D % 8 == 0 && D <= 256 && type != at::kDouble;
 }
 
 // ATen's FlashAttention: not before Ampere, nor the backward of some wide heads on cards with the
@@ -33,11 +43,6 @@ bool cudnn_fits(std::int64_t T, std::int64_t D, int capability) {
 bool flash_fits(std::int64_t D, int capability) {
   const bool small = capability == 86 || capability == 89 || capability / 10 == 12;
   return capability >= 80 && !(small && D > 192 && D <= 224);
-}
-
-const char* name(AttentionKernel kernel) {
-  constexpr const char* kNames[] = {"plain", "CPU flash", "flash", "cuDNN", "efficient"};
-  return kNames[static_cast<std::size_t>(kernel)];
 }
 
 // As the engine has them: the q, k and v of a token side by side in a row (model/tensor_block.cpp).
@@ -94,13 +99,13 @@ AttentionKernel fastest(const std::vector<AttentionKernel>& kernels, const Atten
   std::string times;
   for (const AttentionKernel kernel : kernels) {
     const double took = measure(kernel, shape);
-    times += std::isfinite(took) ? format("%s %.3f ms, ", name(kernel), took)
-                                 : concat(name(kernel), " does not run here, ");
+    times += std::isfinite(took) ? format("%s %.3f ms, ", attention_name(kernel), took)
+                                 : concat(attention_name(kernel), " does not run here, ");
     if (took < least) best = kernel;
     least = std::min(least, took);
   }
   log_info(concat("attention ", shape.B, " x ", shape.H, " x ", shape.T, " x ", shape.D,
-                  ", forward and backward: ", times, name(best), " runs"));
+                  ", forward and backward: ", times, attention_name(best), " runs"));
   return best;
 }
 
@@ -111,17 +116,38 @@ std::vector<AttentionKernel> attention_candidates(std::int64_t T, std::int64_t D
                                                   at::ScalarType type, bool deterministic,
                                                   int capability) {
   std::vector<AttentionKernel> kernels;
-  if (D % 8 != 0 || D > 256 || type == at::kDouble) return kernels;
+  if (!is_fused_shape(D, type)) return kernels;
   if (half(type) && flash_fits(D, capability)) kernels.push_back(AttentionKernel::kFlash);
   if (deterministic) return kernels;
   kernels.push_back(AttentionKernel::kEfficient);
-  if (half(type) && cudnn_fits(T, D, capability)) kernels.push_back(AttentionKernel::kCudnn);
+  if (half(type) && cudnn_fits(T, D) && cudnn_is_preferred(capability))
+    kernels.push_back(AttentionKernel::kCudnn);
   return kernels;
+}
+
+bool attention_fits(AttentionKernel kernel, const AttentionShape& shape, bool deterministic) {
+  if (kernel == AttentionKernel::kPlain) return true;
+  if (!is_fused_shape(shape.D, shape.type)) return false;
+  switch (kernel) {
+    case AttentionKernel::kFlash:
+      return half(shape.type) && flash_fits(shape.D, compute_capability(shape.device));
+    case AttentionKernel::kEfficient:
+      return !deterministic;
+    case AttentionKernel::kCudnn:
+      return !deterministic && half(shape.type) && cudnn_fits(shape.T, shape.D);
+    default:
+      return false;
+  }
 }
 
 AttentionKernel choose_attention(const AttentionShape& shape, bool dropout, bool deterministic) {
   if (dropout) return AttentionKernel::kPlain;
   if (!shape.device.is_cuda()) return AttentionKernel::kCpuFlash;
+  if (const auto choices = device_choices()) {
+    for (const AttentionKernel kernel : choices->attention)
+      if (attention_fits(kernel, shape, deterministic)) return kernel;
+    return AttentionKernel::kPlain;
+  }
   using Key = std::array<std::int64_t, 7>;
   static std::mutex mutex;
   static std::map<Key, AttentionKernel> chosen;

@@ -6,6 +6,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "gpt/kernels/device_choices.h"
 #include "gpt/kernels/ops/dropout.h"
 
 namespace gpt {
@@ -22,15 +23,6 @@ at::Tensor plain_causal_attention(const at::Tensor& q_BHTD, const at::Tensor& k_
                                   const DropoutPlace& place = {});
 
 // The same without autograd: forward keeps what backward needs. The kernels are ATen's.
-
-enum class AttentionKernel {
-  kPlain,      // written out, T x T weights of some sequences in memory: any type, any device,
-               // keyed dropout
-  kCpuFlash,   // the CPU's fused one
-  kFlash,      // FlashAttention-2 (Dao 2023): half types, heads of up to 256 in multiples of 8
-  kCudnn,      // cuDNN's
-  kEfficient,  // CUTLASS's, also float32
-};
 
 struct AttentionInput {
   at::Tensor q_BHTD, k_BHTD, v_BHTD;  // last stride 1
@@ -74,9 +66,14 @@ std::vector<AttentionKernel> attention_candidates(std::int64_t T, std::int64_t D
                                                   at::ScalarType type, bool deterministic,
                                                   int capability);
 
-// The fastest kernel for a shape: on CUDA the candidates are timed once, forward and backward, and
-// the choice is kept for the process; one that throws is none. `dropout`: the plain one, as no
-// other takes our mask. `deterministic`: no timing decides.
+// May `kernel` run for a shape on CUDA, as far as shape, type and card tell? cuDNN's on any card: a
+// probe that proved it right and faster may choose it where PyTorch would not.
+bool attention_fits(AttentionKernel kernel, const AttentionShape& shape, bool deterministic);
+
+// The kernel for a shape. On CUDA the first of device_choices() that fits it; where there are none,
+// the candidates are timed once, forward and backward, and the choice is kept for the process; one
+// that throws is none. `dropout`: the plain one, as no other takes our mask. `deterministic`: the
+// one that gives the same bits every time, so that no timing decides.
 AttentionKernel choose_attention(const AttentionShape& shape, bool dropout, bool deterministic);
 
 }  // namespace gpt

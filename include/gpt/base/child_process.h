@@ -13,7 +13,7 @@ class ChildProcess {
   // `input` as its standard input. In a process group of its own: Ctrl-C at the terminal is for us,
   // who still want its output. IoError.
   ChildProcess(const std::vector<std::string>& arguments, int input);
-  ~ChildProcess();  // ends it if it still runs
+  ~ChildProcess();  // ends it if it still runs, and waits
   ChildProcess(const ChildProcess&) = delete;
   ChildProcess& operator=(const ChildProcess&) = delete;
 
@@ -21,9 +21,15 @@ class ChildProcess {
 
   // Waits for its end. "" if it ended well, else the first line that it said, or how it ended.
   std::string finish();
+  // Waits for its end: how it ended, "" if it ended well; and the last line that it said.
+  std::string wait();
+  std::string last_words() const;
+  // Ends it at once and waits a few seconds for that: one that a driver holds on to ends when it
+  // can.
+  void stop();
 
  private:
-  std::string complaint() const;
+  std::string said() const;
 
   pid_t pid_ = -1;  // -1: finished
   int output_ = -1;

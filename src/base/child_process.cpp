@@ -1,4 +1,4 @@
-#include "child_process.h"
+#include "gpt/base/child_process.h"
 
 #include <cerrno>
 #include <csignal>
@@ -71,23 +71,49 @@ ChildProcess::~ChildProcess() {
   if (errors_ >= 0) close(errors_);
 }
 
-std::string ChildProcess::finish() {
+std::string ChildProcess::wait() {
   int status = 0;
   while (waitpid(pid_, &status, 0) < 0 && errno == EINTR) continue;
   pid_ = -1;
   if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return "";
-  const std::string said = complaint();
-  if (!said.empty()) return said;
   return WIFSIGNALED(status) ? concat("ended by signal ", WTERMSIG(status))
                              : concat("exit code ", WEXITSTATUS(status));
 }
 
-std::string ChildProcess::complaint() const {
-  char text[512];
-  const ssize_t length = pread(errors_, text, sizeof text, 0);
-  std::string_view said(text, length > 0 ? static_cast<std::size_t>(length) : 0);
-  while (said.starts_with('\n')) said.remove_prefix(1);  // gzip begins with an empty line
-  return terminal_safe(said.substr(0, said.find('\n')));
+std::string ChildProcess::finish() {
+  const std::string how = wait();
+  if (how.empty()) return "";
+  std::string complaint = said();
+  complaint.erase(0, complaint.find_first_not_of('\n'));  // gzip begins with an empty line
+  complaint = terminal_safe(complaint.substr(0, complaint.find('\n')));
+  return complaint.empty() ? how : complaint;
+}
+
+std::string ChildProcess::last_words() const {
+  std::string all = said();
+  while (all.ends_with('\n')) all.pop_back();
+  return terminal_safe(all.substr(all.rfind('\n') + 1));
+}
+
+void ChildProcess::stop() {
+  constexpr int kPatience = 500;  // times 10 ms
+  if (pid_ <= 0) return;
+  kill(pid_, SIGKILL);
+  for (int i = 0; i < kPatience && waitpid(pid_, nullptr, WNOHANG) == 0; ++i) usleep(10000);
+  pid_ = -1;
+}
+
+// The first and the last of it, if it said much.
+std::string ChildProcess::said() const {
+  constexpr std::size_t kMost = 4096;
+  std::string text(kMost, '\0');
+  const off_t end = lseek(errors_, 0, SEEK_END);
+  const ssize_t length = pread(errors_, text.data(), kMost, 0);
+  text.resize(length > 0 ? static_cast<std::size_t>(length) : 0);
+  if (end <= static_cast<off_t>(kMost)) return text;
+  std::string last(kMost, '\0');
+  const ssize_t more = pread(errors_, last.data(), kMost, end - static_cast<off_t>(kMost));
+  return text + last.substr(0, more > 0 ? static_cast<std::size_t>(more) : 0);
 }
 
 }  // namespace gpt

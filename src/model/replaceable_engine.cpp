@@ -1,0 +1,46 @@
+#include "replaceable_engine.h"
+
+#include <utility>
+
+#include "gpt/kernels/device_choices.h"
+#include "gpt/model/engines.h"
+
+namespace gpt {
+
+ReplaceableEngine::ReplaceableEngine(std::unique_ptr<Engine> fused, const TrainConfig& config,
+                                     const Gpt& model, const Compute& compute)
+    : engine_(std::move(fused)),
+      config_(config),
+      model_(model),
+      compute_(compute),
+      plan_(plan_of(config.model, config.memory, model.vocab_size())),
+      version_(device_choices_version()) {}
+
+void ReplaceableEngine::follow_choices() {
+  const std::int64_t now = device_choices_version();
+  if (now == std::exchange(version_, now)) return;
+  const auto choices = device_choices();
+  if (choices && !choices->fused && engine_->kind() != EngineKind::kEager) {
+    engine_.reset();  // its memory first
+    engine_ = make_eager_engine(config_, model_, compute_);
+  }
+  engine_->replan(plan_);
+}
+
+at::Tensor ReplaceableEngine::accumulate(const at::Tensor& x_BT, const at::Tensor& y_BT,
+                                         const LossScale& scale, const DropoutState& dropout) {
+  follow_choices();
+  return engine_->accumulate(x_BT, y_BT, scale, dropout);
+}
+
+at::Tensor ReplaceableEngine::token_losses(const at::Tensor& x_BT, const at::Tensor& y_BT) {
+  follow_choices();
+  return engine_->token_losses(x_BT, y_BT);
+}
+
+void ReplaceableEngine::replan(const Plan& plan) {
+  plan_ = plan;
+  engine_->replan(plan);
+}
+
+}  // namespace gpt

@@ -1,0 +1,52 @@
+// What there is to check of a device.
+#include "gpt/kernels/ops/attention.h"
+#include "gpt/model/engines.h"
+#include "gpt/probe/checks.h"
+
+namespace gpt {
+
+namespace {
+
+std::vector<at::Tensor> attend(AttentionKernel kernel, const AttentionInput& in,
+                               const at::Tensor& dy_BHTD) {
+  const AttentionOutput out = attention_forward(kernel, in);
+  const AttentionGradient gradient = attention_backward(kernel, in, out, dy_BHTD);
+  return {out.y_BHTD, gradient.dq_BHTD, gradient.dk_BHTD, gradient.dv_BHTD};
+}
+
+std::vector<AttentionKernel> attention_candidates(const ProbeJob& job) {
+  if (job.compute.device.is_cpu()) return {AttentionKernel::kCpuFlash};
+  const TrainConfig& config = job.config;
+  if (config.model.attention == "plain") return {};
+  const std::int64_t H = config.model.n_head;
+  const AttentionShape shape{config.data.micro_batch_size.or_else(config.data.batch_size),
+                             H,
+                             config.data.block_size,
+                             config.model.n_embd / H,
+                             job.compute.type,
+                             job.compute.device};
+  std::vector<AttentionKernel> kernels;
+  for (const AttentionKernel kernel :
+       {AttentionKernel::kCudnn, AttentionKernel::kFlash, AttentionKernel::kEfficient})
+    if (attention_fits(kernel, shape, config.system.deterministic)) kernels.push_back(kernel);
+  return kernels;
+}
+
+}  // namespace
+
+ProbeSubjects probe_subjects(const ProbeJob& job) {
+  const bool cpu = job.compute.device.is_cpu();
+  ProbeSubjects subjects{.kernels = {},
+                         .attention = attention_candidates(job),
+                         .attend = attend,
+                         .products = matmuls_seen,
+                         .algorithms = matmul_algorithms,
+                         .multiply = multiply_by,
+                         .fused = cpu ? make_cpu_engine : make_tensor_engine,
+                         .eager = make_eager_engine};
+  subjects.kernels = cpu ? cpu_kernel_checks() : tensor_kernel_checks(job);
+  if (cpu && job.compute.type == at::kHalf) subjects.fused = nullptr;
+  return subjects;
+}
+
+}  // namespace gpt
