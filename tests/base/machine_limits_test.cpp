@@ -102,7 +102,7 @@ TEST(MachineLimits, ThreadsAreTheLeastOfAllThatIsSaid) {
   const Environment slurm("SLURM_CPUS_PER_TASK", "1");
   EXPECT_EQ(usable_threads(system.root).name, "SLURM_CPUS_PER_TASK");
   for (const char* nonsense : {"", "many", "0", "-3", "999999"}) {
-    const Environment omp("OMP_NUM_THREADS", nonsense), none("SLURM_CPUS_PER_TASK");
+    const Environment omp("OMP_NUM_THREADS", nonsense), none("SLURM_CPUS_PER_TASK", std::nullopt);
     EXPECT_EQ(usable_threads(system.root).threads, all) << nonsense;
   }
 }
