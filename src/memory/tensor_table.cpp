@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "gpt/kernels/ops/lm_head.h"
+
 #include "tables.h"
 
 namespace gpt {
@@ -66,11 +68,19 @@ std::int64_t attention_work(const Workload& workload, const Widths& of) {
   return workload.cuda ? of.real + 2 * of.heads : 0;
 }
 
+// The rows of zeros with which the copy of the head's weight, and its gradient, are padded.
+std::int64_t head_padding(const Workload& workload) {
+  return (padded_vocabulary(workload.vocab) - workload.vocab) * workload.width;
+}
+
 MemoryBreakdown always(const Workload& workload, const Plan& plan) {
   MemoryBreakdown live = persistent_memory(workload, plan);
   live[MemoryKind::kGradients] = like_parameters(workload, 4);
-  if (workload.type_bytes != 4)
-    live[MemoryKind::kCopies] = like_parameters(workload, workload.type_bytes);
+  if (workload.type_bytes != 4) {
+    live[MemoryKind::kGradients] += 4 * head_padding(workload);
+    live[MemoryKind::kCopies] = like_parameters(workload, workload.type_bytes) +
+                                workload.type_bytes * head_padding(workload);
+  }
   live[MemoryKind::kWorkspace] = library_bytes(workload);
   // Their input; and cuBLAS has a workspace for each stream, so for the one that records.
   if (workload.graphs)
@@ -82,7 +92,8 @@ MemoryBreakdown always(const Workload& workload, const Plan& plan) {
 std::int64_t head_bytes(const Workload& workload, const Plan& plan, std::int64_t tokens,
                         bool gradient) {
   const std::int64_t chunk = std::min(plan.head_chunk, tokens);
-  return chunk * (workload.vocab + (gradient ? workload.width : 0)) * workload.type_bytes;
+  return chunk * (padded_vocabulary(workload.vocab) + (gradient ? workload.width : 0)) *
+         workload.type_bytes;
 }
 
 }  // namespace

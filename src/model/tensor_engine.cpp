@@ -75,13 +75,15 @@ at::Tensor TensorEngine::head(const at::Tensor& y_NC, const at::Tensor& target_B
   at::Tensor token_N =
       at::empty({target_BT.numel()}, y_NC.options().dtype(weights_.wte.master.scalar_type()));
   lm_head_pass({.x_NC = y_NC,
-                .weight_VC = weights_.wte.copy,
+                .weight_VC = weights_.head_copy(),
                 .target_N = target_BT.flatten(),
                 .token_N = token_N,
                 .dx_NC = dy_NC,
-                .dweight_VC = weights_.wte.gradient,
+                .dweight_VC = weights_.head_gradient(),
                 .chunk = plan_.head_chunk,
-                .scale = scale});
+                .scale = scale,
+                .vocab = weights_.wte.master.size(0),
+                .stride = padded_vocabulary(weights_.wte.master.size(0))});
   return token_N;
 }
 

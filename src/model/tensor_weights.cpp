@@ -5,6 +5,8 @@
 
 #include <ATen/ATen.h>
 
+#include "gpt/kernels/ops/lm_head.h"
+
 namespace gpt {
 
 namespace {
@@ -44,8 +46,26 @@ TensorWeights::TensorWeights(const Gpt& model, at::ScalarType type, bool from_ho
   for (std::size_t i = 0; i < all_.size(); ++i) all_[i]->master = parameters_[i].tensor.detach();
 }
 
+std::int64_t TensorWeights::head_rows() const {
+  const std::int64_t vocab = wte.master.size(0);
+  return wte.master.scalar_type() == type_ ? vocab : padded_vocabulary(vocab);
+}
+
+at::Tensor TensorWeights::head_gradient() const {
+  if (slices_.empty() || !wte.gradient.is_same(slices_.front())) return wte.gradient;
+  const std::int64_t rows = head_rows(), width = wte.master.size(1);
+  return flat_.narrow(0, 0, rows * width).view({rows, width});
+}
+
 void TensorWeights::refresh_copies() {
   if (!stale_) return;
+  if (!head_copy_.defined()) {
+    const auto options = wte.master.options().dtype(type_);
+    head_copy_ = wte.master.scalar_type() == type_
+                     ? wte.master
+                     : at::zeros({head_rows(), wte.master.size(1)}, options);
+    wte.copy = head_copy_.narrow(0, 0, wte.master.size(0));
+  }
   std::vector<at::Tensor> copies, masters;
   for (std::size_t i = 0; i < all_.size(); ++i) {
     TensorWeight* weight = all_[i];
@@ -88,13 +108,16 @@ void TensorWeights::copy_from_host() {
 void TensorWeights::take_gradients() {
   if (!flat_.defined()) {
     std::int64_t elements = 0;
-    for (const TensorWeight* weight : all_) elements += padded(weight->master.numel());
-    flat_ = at::empty({elements}, wte.master.options());
+    const auto room = [this](const TensorWeight* weight) {
+      return padded(weight == &wte ? head_rows() * wte.master.size(1) : weight->master.numel());
+    };
+    for (const TensorWeight* weight : all_) elements += room(weight);
+    flat_ = at::zeros({elements}, wte.master.options());
     elements = 0;
     for (const TensorWeight* weight : all_) {
       slices_.push_back(
           flat_.narrow(0, elements, weight->master.numel()).view(weight->master.sizes()));
-      elements += padded(weight->master.numel());
+      elements += room(weight);
     }
   }
   const bool fresh = std::none_of(parameters_.begin(), parameters_.end(),
@@ -102,8 +125,10 @@ void TensorWeights::take_gradients() {
   if (fresh) flat_.zero_();
   for (std::size_t i = 0; i < all_.size(); ++i) {
     at::Tensor& gradient = parameters_[i].tensor.mutable_grad();
-    if (!gradient.defined()) gradient = fresh ? slices_[i] : slices_[i].zero_();
+    const bool ours = !gradient.defined();
+    if (ours) gradient = slices_[i];
     all_[i]->gradient = gradient;
+    if (ours && !fresh) (i == 0 ? head_gradient() : gradient).zero_();
   }
 }
 
@@ -122,6 +147,7 @@ std::vector<at::Tensor> TensorWeights::gradient_buffers() const {
 
 void TensorWeights::release() {
   for (TensorWeight* weight : all_) weight->copy = weight->gradient = at::Tensor();
+  head_copy_ = at::Tensor();
   slices_.clear();
   flat_ = at::Tensor();
   stale_ = true;

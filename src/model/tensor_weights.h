@@ -37,6 +37,13 @@ class TensorWeights {
   TensorWeights(const Gpt& model, at::ScalarType type, bool from_host);
 
   TensorWeight wte, wpe;
+
+  // wte's copy as the head multiplies with it: of half types padded with rows of zeros, so that a
+  // vocabulary of any size is aligned.
+  at::Tensor head_copy() const { return head_copy_; }
+  // Its gradient with as many rows, where they are this object's memory; else wte's.
+  at::Tensor head_gradient() const;
+
   std::vector<TensorBlockWeights> h;
   TensorNorm ln_f;
 
@@ -56,6 +63,7 @@ class TensorWeights {
   void release();
 
  private:
+  std::int64_t head_rows() const;
   bool through_buffer(std::size_t i) const;
   void copy_from_host();
 
@@ -65,6 +73,7 @@ class TensorWeights {
   at::ScalarType type_;
   bool from_host_;
   bool stale_ = true;
+  at::Tensor head_copy_;
   at::Tensor flat_;                 // all gradients, end to end
   std::vector<at::Tensor> slices_;  // of flat_, one per parameter
 };

@@ -43,12 +43,14 @@ void multiply_as(const MatmulArgs& product) {
   Out* out = product.out.mutable_data_ptr<Out>();
   const std::int64_t rows = product.out.size(0), columns = product.out.size(1);
   const std::int64_t inner = product.a.size(product.transpose_a ? 0 : 1);
-  const std::int64_t a_row = product.transpose_a ? 1 : inner, a_k = product.transpose_a ? rows : 1;
-  const std::int64_t b_column = product.transpose_b ? inner : 1,
-                     b_k = product.transpose_b ? 1 : columns;
+  const std::int64_t a_stride = product.a.stride(0), b_stride = product.b.stride(0);
+  const std::int64_t a_row = product.transpose_a ? 1 : a_stride,
+                     a_k = product.transpose_a ? a_stride : 1;
+  const std::int64_t b_column = product.transpose_b ? b_stride : 1,
+                     b_k = product.transpose_b ? 1 : b_stride;
   for (std::int64_t row = 0; row < rows; ++row)
     for (std::int64_t column = 0; column < columns; ++column) {
-      Out& result = out[row * columns + column];
+      Out& result = out[row * product.out.stride(0) + column];
       float sum = product.accumulate ? static_cast<float>(result) : 0;
       if (product.bias.defined())
         sum += static_cast<float>(product.bias.const_data_ptr<In>()[column]);

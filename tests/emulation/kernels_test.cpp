@@ -4,6 +4,7 @@
 #include "gpt/kernels/ops/dropout.h"
 #include "gpt/kernels/ops/embedding.h"
 #include "gpt/kernels/ops/gelu.h"
+#include "gpt/kernels/ops/lm_head.h"
 
 #include "emulated.h"
 
@@ -55,6 +56,76 @@ TEST(Emulation, CrossEntropyEqualsThePlainOne) {
     }
   }
   emulation::set_shared_memory(99 << 10);
+}
+
+// Rows of any vocabulary begin where packs may be read; what stands in the padding is nobody's.
+TEST(Emulation, PaddingIsNoWordOfTheVocabulary) {
+  for (const std::size_t shared : {std::size_t{99} << 10, std::size_t{600}}) {
+    emulation::set_shared_memory(shared);
+    for (const at::ScalarType type : kTypes) {
+      for (const auto& [vocab, stride] : {std::pair{1, 64}, {63, 64}, {65, 128}, {5001, 5056}}) {
+        const at::Tensor logits = (at::randn({3, stride}, at::kDouble) * 4).to(type);
+        logits.narrow(1, vocab, stride - vocab).fill_(NAN);
+        const at::Tensor target = at::randint(vocab, {3}, at::kLong);
+        target[1].fill_(-1);
+        const at::ScalarType real = type == at::kDouble ? at::kDouble : at::kFloat;
+        const auto run = [&, vocab = vocab] {
+          const at::Tensor work = logits.clone(), loss = at::empty({3}, real);
+          cross_entropy_({.logits_NV = work,
+                          .target_N = target,
+                          .loss_N = loss,
+                          .scale = 0.25,
+                          .vocab = vocab});
+          return std::vector{loss, work};
+        };
+        const auto actual = emulate(run), expected = run();
+        EXPECT_TRUE(near(actual[0], expected[0], type == at::kDouble ? 1e-13 : 3e-6)) << type;
+        EXPECT_TRUE(near(actual[1], expected[1], rounding(type) / 4)) << type << " " << vocab;
+        EXPECT_EQ(actual[1].narrow(1, vocab, stride - vocab).count_nonzero().item<int>(), 0);
+      }
+    }
+  }
+  emulation::set_shared_memory(99 << 10);
+}
+
+// The padding adds zeros to the matmuls' sums: the bits are those of a weight and a gradient
+// without it, where cross-entropy reads the logits' rows in the same packs; else its sums differ in
+// order.
+TEST(Emulation, APaddedHeadIsTheUnpaddedOne) {
+  constexpr int kTokens = 11, kVocab = 65, kRows = 128, kWidth = 24;
+  for (const at::ScalarType type : {at::kBFloat16, at::kHalf}) {
+    const at::Tensor x = at::randn({kTokens, kWidth}).to(type);
+    const at::Tensor weight = at::zeros({kRows, kWidth}, type);
+    weight.narrow(0, 0, kVocab).copy_(at::randn({kVocab, kWidth}));
+    const at::Tensor target = at::randint(kVocab, {kTokens}, at::kLong);
+    const auto run = [&](std::int64_t rows, std::int64_t gradient_rows, std::int64_t stride) {
+      const at::Tensor loss = at::empty({kTokens}), dx = at::empty_like(x),
+                       dweight = at::ones({gradient_rows, kWidth});
+      lm_head_pass({.x_NC = x,
+                    .weight_VC = weight.narrow(0, 0, rows),
+                    .target_N = target,
+                    .token_N = loss,
+                    .dx_NC = dx,
+                    .dweight_VC = dweight,
+                    .chunk = 4,
+                    .scale = 0.1,
+                    .vocab = kVocab,
+                    .stride = stride});
+      return std::vector{loss, dx, dweight};
+    };
+    const auto expected = emulate([&] { return run(kVocab, kVocab, kRows); });
+    const auto unpadded = emulate([&] { return run(kVocab, kVocab, 0); });
+    for (std::size_t i = 0; i < expected.size(); ++i)
+      EXPECT_TRUE(near(expected[i], unpadded[i], i == 1 ? rounding(type) / 4 : 1e-3)) << i;
+    for (const std::int64_t gradient_rows : {kRows, kVocab}) {
+      const auto actual = emulate([&] { return run(kRows, gradient_rows, 0); });
+      EXPECT_TRUE(at::equal(actual[0], expected[0])) << type;
+      EXPECT_TRUE(at::equal(actual[1], expected[1])) << type;
+      EXPECT_TRUE(at::equal(actual[2].narrow(0, 0, kVocab), expected[2])) << type;
+      const at::Tensor rest = actual[2].narrow(0, kVocab, gradient_rows - kVocab);
+      EXPECT_TRUE(at::equal(rest, at::ones_like(rest))) << type;
+    }
+  }
 }
 
 TEST(Emulation, CrossEntropyWithoutGradientLeavesTheSameLoss) {

@@ -154,6 +154,21 @@ TEST(CudaMatmul, TheHeadsGradientIsTriedOnSomeOfTheWords) {
   EXPECT_EQ(trial.stride, 768u);
 }
 
+// The gradient of 50257 words from logits whose rows are padded to 50304.
+TEST(CudaMatmul, RowsMayLieApart) {
+  MatmulArgs product = weight_gradient(50304);
+  product.a = product.a.narrow(1, 0, 50257);
+  product.out = matrix(50257, 768, at::kFloat);
+  ASSERT_TRUE(multiply(product));
+  EXPECT_EQ(state().calls.back().a_rows, 50257u);
+  EXPECT_EQ(state().calls.back().a_stride, 50304u);
+  const int questions = state().questions;
+  product.a = matrix(256, 50257, at::kBFloat16);
+  ASSERT_TRUE(multiply(product));
+  EXPECT_EQ(state().calls.back().a_stride, 50257u);
+  EXPECT_EQ(state().questions, questions + 1) << "another stride is another shape";
+}
+
 TEST(CudaMatmul, WithoutRoomNothingIsTriedAndNothingFlushed) {
   const at::Device card(at::kCUDA, 0);
   const MatmulArgs product = weight_gradient(50304);

@@ -58,10 +58,6 @@ __device__ void update_pack(const ParameterPiece& piece, std::int64_t i, float f
   store(piece.exp_avg_sq + i, v);
 }
 
-__device__ bool aligned(const void* pointer) {
-  return reinterpret_cast<std::uintptr_t>(pointer) % sizeof(Pack<float, 4>) == 0;
-}
-
 __global__ void __launch_bounds__(kThreads) adamw_pieces(AdamWLaunch args) {
   if (*args.skip != 0.0f) return;
   const ParameterPiece piece = args.pieces[blockIdx.x];
@@ -71,8 +67,8 @@ __global__ void __launch_bounds__(kThreads) adamw_pieces(AdamWLaunch args) {
   if (threadIdx.x == 0) shared = rates_of(args, piece);
   __syncthreads();
   const Rates rates = shared;  // or each store to the piece could have changed it
-  const bool wide = aligned(piece.parameter) && aligned(piece.exp_avg) &&
-                    aligned(piece.exp_avg_sq) && aligned(piece.gradient);
+  const bool wide = aligned<float, 4>(piece.parameter) && aligned<float, 4>(piece.exp_avg) &&
+                    aligned<float, 4>(piece.exp_avg_sq) && aligned<float, 4>(piece.gradient);
   const std::int64_t packed = wide ? piece.count / 4 * 4 : 0;
   for (std::int64_t i = threadIdx.x * 4; i < packed; i += kThreads * 4)
     update_pack<4>(piece, i, factor, rates);

@@ -1,7 +1,8 @@
 // One block per row: each logit is read from device memory once and written once. The row waits in
 // shared memory between the two passes, online maximum and sum, then the gradient; 50304 bf16
 // logits are 98 KiB, which is what a block may have on every card from sm_80 on. A row that does
-// not fit (sm_75: 64 KiB) is read twice.
+// not fit (sm_75: 64 KiB) is read twice. Rows may be padded, so that those of any vocabulary begin
+// at addresses from which matmuls and this kernel can read 16 bytes at once.
 #include "kernel_math.h"
 #include "online_softmax.h"
 
@@ -46,20 +47,30 @@ __device__ SoftmaxStatsOf<R> include_pack(SoftmaxStatsOf<R> stats, const Pack<T,
   return {max, sum};
 }
 
+// Of columns i .. i + N - 1. Padding is the logit of a probability of 0.
+template <int N, class T>
+__device__ Pack<T, N> load_logits(const T* row, std::int64_t i, std::int64_t vocab) {
+  Pack<T, N> pack = load<N>(row + i);
+  if (i + N > vocab)
+    for (int k = 0; k < N; ++k)
+      if (i + k >= vocab) pack.value[k] = static_cast<T>(-INFINITY);
+  return pack;
+}
+
 // kCached: the row waits in shared memory, which a load must know to be a fast one.
 template <class T, int N, bool kCached>
 __global__ void __launch_bounds__(kThreads) cross_entropy_rows(CrossEntropyLaunch args) {
   using R = Real<T>;
   GPT_SHARED(T, cache);
   const std::int64_t vocab = args.vocab;
-  T* row = static_cast<T*>(args.logits) + blockIdx.x * vocab;
+  T* row = static_cast<T*>(args.logits) + blockIdx.x * args.stride;
   const std::int64_t column = args.target[blockIdx.x];
   const bool ignored = column == args.ignore_index;
   const bool valid = column >= 0 && column < vocab;
 
   SoftmaxStatsOf<R> mine{static_cast<R>(-INFINITY), R(0)};
   for (std::int64_t i = threadIdx.x * N; i < vocab; i += kThreads * N) {
-    const Pack<T, N> pack = load<N>(row + i);
+    const Pack<T, N> pack = load_logits<N>(row, i, vocab);
     if (kCached) store(cache + i, pack);
     mine = include_pack(mine, pack);
   }
@@ -72,11 +83,14 @@ __global__ void __launch_bounds__(kThreads) cross_entropy_rows(CrossEntropyLaunc
   __syncthreads();  // all have read the target's logit
   const R factor = ignored ? R(0) : static_cast<R>(args.scale) / all.sum;
   for (std::int64_t i = threadIdx.x * N; i < vocab; i += kThreads * N) {
-    Pack<T, N> pack = kCached ? load<N>(cache + i) : load<N>(row + i);
+    Pack<T, N> pack = kCached ? load<N>(cache + i) : load_logits<N>(row, i, vocab);
     for (int k = 0; k < N; ++k)
       pack.value[k] = static_cast<T>(factor * exponential(static_cast<R>(pack.value[k]) - all.max));
     store(row + i, pack);
   }
+  const std::int64_t written = (vocab + N - 1) / N * N;
+  for (std::int64_t i = written + threadIdx.x; i < args.stride; i += kThreads)
+    row[i] = static_cast<T>(0.0f);
   if (valid && !ignored && column / N % kThreads == threadIdx.x)  // the thread that stored it
     row[column] =
         static_cast<T>(factor * exponential(target - all.max) - static_cast<R>(args.scale));
@@ -97,7 +111,7 @@ bool fits_shared_memory(const Kernel& kernel, const CrossEntropyLaunch& args, st
 
 template <class T, int N>
 int launch(const CrossEntropyLaunch& args, cudaStream_t stream) {
-  const std::size_t bytes = static_cast<std::size_t>(args.vocab) * sizeof(T);
+  const std::size_t bytes = static_cast<std::size_t>((args.vocab + N - 1) / N * N) * sizeof(T);
   const bool cached = fits_shared_memory<T>(cross_entropy_rows<T, N, true>, args, bytes);
   const auto kernel = cached ? cross_entropy_rows<T, N, true> : cross_entropy_rows<T, N, false>;
   GPT_LAUNCH(kernel, dim3(static_cast<unsigned>(args.rows)), dim3(kThreads), cached ? bytes : 0,
@@ -112,8 +126,8 @@ int launch_cross_entropy(const CrossEntropyLaunch& args, void* stream) {
   return for_type(args.type, [&](auto* null) {
     using T = GPT_POINTEE(null);
     constexpr int kWide = 16 / sizeof(T);
-    const auto wide = args.vocab % kWide == 0 ? launch<T, kWide> : launch<T, 1>;
-    return wide(args, static_cast<cudaStream_t>(stream));
+    const bool wide = args.stride % kWide == 0 && aligned<T, kWide>(args.logits);
+    return (wide ? launch<T, kWide> : launch<T, 1>)(args, static_cast<cudaStream_t>(stream));
   });
 }
 

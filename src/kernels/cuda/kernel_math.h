@@ -41,6 +41,12 @@ __device__ inline void store(T* to, const Pack<T, N>& pack) {
   *reinterpret_cast<Pack<T, N>*>(to) = pack;
 }
 
+// May packs be read from here? Null: nothing is.
+template <class T, int N>
+GPT_HOST_DEVICE inline bool aligned(const void* pointer) {
+  return reinterpret_cast<std::uintptr_t>(pointer) % sizeof(Pack<T, N>) == 0;
+}
+
 // The same sum in every lane, and the same bits: xor partners add the same two numbers.
 template <class T>
 __device__ inline T warp_sum(T value) {

@@ -12,10 +12,12 @@ namespace gpt {
 enum class Float { kFloat32, kFloat64, kBFloat16, kFloat16 };
 
 struct CrossEntropyLaunch {
-  void* logits;  // (rows, vocab), overwritten by the gradient if `gradient`
+  // (rows, stride), overwritten by the gradient if `gradient`: columns from `vocab` on are padding,
+  // which is not read and has no gradient.
+  void* logits;
   const std::int64_t* target;
   void* loss;  // Real
-  std::int64_t rows, vocab, ignore_index;
+  std::int64_t rows, vocab, stride, ignore_index;
   double scale;
   bool gradient;
   Float type;

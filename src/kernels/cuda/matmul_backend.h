@@ -5,7 +5,8 @@
 
 namespace gpt {
 
-// out = op(a) op(b) + bias, or out += op(a) op(b); all row-major and contiguous.
+// out = op(a) op(b) + bias, or out += op(a) op(b); all row-major, rows of neighbours that may lie
+// apart.
 struct MatmulArgs {
   at::Tensor a, b;
   bool transpose_a = false, transpose_b = false;

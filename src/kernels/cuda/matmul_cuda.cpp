@@ -90,12 +90,17 @@ std::uint32_t alignment(const void* pointer) {
              : static_cast<std::uint32_t>(std::min<std::uintptr_t>(256, address & -address));
 }
 
+// A single row has a stride of its own only by chance.
+std::int64_t row_stride(const at::Tensor& matrix) {
+  return matrix.size(0) == 1 ? matrix.size(1) : matrix.stride(0);
+}
+
 Layout layout_of(const at::Tensor& matrix) {
   cublasLtMatrixLayout_t layout = nullptr;
   const auto rows = static_cast<std::uint64_t>(matrix.size(1)),
              columns = static_cast<std::uint64_t>(matrix.size(0));
   const bool made = cublasLtMatrixLayoutCreate(&layout, data_type(matrix), rows, columns,
-                                               matrix.stride(0)) == CUBLAS_STATUS_SUCCESS;
+                                               row_stride(matrix)) == CUBLAS_STATUS_SUCCESS;
   return Layout(made ? layout : nullptr);
 }
 
@@ -237,12 +242,15 @@ void choose(const Library& library, Plan& plan, const MatmulArgs& args) {
   }
 }
 
-using Key = std::array<std::int64_t, 14>;
+using Key = std::array<std::int64_t, 17>;
 Key key_of(const MatmulArgs& p) {
   return {p.a.size(0),
           p.a.size(1),
           p.b.size(0),
           p.b.size(1),
+          row_stride(p.a),
+          row_stride(p.b),
+          row_stride(p.out),
           p.transpose_a,
           p.transpose_b,
           data_type(p.a),
@@ -264,9 +272,13 @@ bool multiplies(const at::Tensor& factor) {
 
 bool multiply(const MatmulArgs& args) {
   if (args.a.numel() == 0 || args.b.numel() == 0) return false;
-  TORCH_CHECK(args.a.is_contiguous() && args.b.is_contiguous() && args.out.is_contiguous() &&
+  const auto row_major = [](const at::Tensor& matrix) {
+    return matrix.is_contiguous() ||
+           (matrix.stride(1) == 1 && row_stride(matrix) >= matrix.size(1));
+  };
+  TORCH_CHECK(row_major(args.a) && row_major(args.b) && row_major(args.out) &&
                   args.a.scalar_type() == args.b.scalar_type(),
-              "multiply: contiguous matrices of one type are needed");
+              "multiply: row-major matrices of one type are needed");
   static std::mutex mutex;
   static std::map<Key, Plan> plans;
   const std::scoped_lock lock(mutex);

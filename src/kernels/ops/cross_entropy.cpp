@@ -6,8 +6,12 @@ namespace gpt {
 
 namespace {
 
+std::int64_t vocabulary(const CrossEntropyArgs& args) {
+  return args.vocab > 0 ? args.vocab : args.logits_NV.size(1);
+}
+
 void require_targets_in_range(const CrossEntropyArgs& args) {
-  const std::int64_t vocab = args.logits_NV.size(1);
+  const std::int64_t vocab = vocabulary(args);
   const at::Tensor wrong =
       at::logical_and(args.target_N.ne(args.ignore_index),
                       at::logical_or(args.target_N.lt(0), args.target_N.ge(vocab)));
@@ -26,7 +30,8 @@ void run(const CrossEntropyArgs& args) {
                                  .target = args.target_N.const_data_ptr<std::int64_t>(),
                                  .loss = args.loss_N.mutable_data_ptr(),
                                  .rows = args.logits_NV.size(0),
-                                 .vocab = args.logits_NV.size(1),
+                                 .vocab = vocabulary(args),
+                                 .stride = args.logits_NV.size(1),
                                  .ignore_index = args.ignore_index,
                                  .scale = args.scale,
                                  .gradient = args.gradient,
@@ -46,8 +51,10 @@ void cross_entropy_(const CrossEntropyArgs& args) {
 void plain_cross_entropy_(const CrossEntropyArgs& args) {
   const bool half =
       args.logits_NV.scalar_type() == at::kBFloat16 || args.logits_NV.scalar_type() == at::kHalf;
+  const std::int64_t vocab = vocabulary(args), padding = args.logits_NV.size(1) - vocab;
+  const at::Tensor logits_NV = args.logits_NV.narrow(1, 0, vocab);
   // Everything below happens in one buffer of N x V; half types need a float32 one in addition.
-  at::Tensor p_NV = half ? args.logits_NV.to(at::kFloat) : args.logits_NV;
+  at::Tensor p_NV = half ? logits_NV.to(at::kFloat) : logits_NV;
   const at::Tensor ignored_N1 = args.target_N.eq(args.ignore_index).unsqueeze(1);
   const at::Tensor column_N1 = args.target_N.unsqueeze(1).masked_fill(ignored_N1, 0);
 
@@ -61,7 +68,8 @@ void plain_cross_entropy_(const CrossEntropyArgs& args) {
   const at::Tensor scale_N1 = at::full_like(sum_N1, args.scale).masked_fill(ignored_N1, 0);
   p_NV.mul_(scale_N1 / sum_N1);
   p_NV.scatter_add_(1, column_N1, scale_N1.neg());
-  if (half) args.logits_NV.copy_(p_NV);
+  if (half) logits_NV.copy_(p_NV);
+  if (padding > 0) args.logits_NV.narrow(1, vocab, padding).zero_();
 }
 
 }  // namespace gpt

@@ -71,24 +71,27 @@ struct LmHead : torch::autograd::Function<LmHead> {
 
 void lm_head_pass(const LmHeadPass& pass) {
   const std::int64_t tokens = pass.x_NC.size(0);
-  const std::int64_t chunk = pass.chunk > 0 ? std::min(pass.chunk, tokens) : tokens;
   const at::Tensor& weight_VC = pass.weight_VC;
+  const std::int64_t chunk = pass.chunk > 0 ? std::min(pass.chunk, tokens) : tokens;
+  const std::int64_t rows = weight_VC.size(0), stride = std::max(pass.stride, rows);
   const bool gradient = pass.dx_NC.defined();
-  const at::Tensor buffer = at::empty({chunk, weight_VC.size(0)}, weight_VC.options());
+  const at::Tensor buffer = at::empty({chunk, stride}, weight_VC.options());
   for (std::int64_t first = 0; first < tokens; first += chunk) {
     const std::int64_t count = std::min(chunk, tokens - first);
     const at::Tensor x_nC = pass.x_NC.narrow(0, first, count).to(weight_VC.scalar_type());
-    const at::Tensor logits_nV = buffer.narrow(0, 0, count);
+    const at::Tensor padded_nV = buffer.narrow(0, 0, count);
+    const at::Tensor logits_nV = padded_nV.narrow(1, 0, rows);
     linear_out(x_nC, weight_VC, logits_nV);
-    cross_entropy_({.logits_NV = logits_nV,
+    cross_entropy_({.logits_NV = padded_nV,
                     .target_N = pass.target_N.narrow(0, first, count),
                     .loss_N = pass.token_N.narrow(0, first, count),
                     .scale = pass.scale,
                     .ignore_index = pass.ignore_index,
-                    .gradient = gradient});
+                    .gradient = gradient,
+                    .vocab = pass.vocab > 0 ? pass.vocab : rows});
     if (!gradient) continue;
     pass.dx_NC.narrow(0, first, count).copy_(linear_input_gradient(logits_nV, weight_VC));
-    add_weight_gradient_(logits_nV, x_nC, pass.dweight_VC);
+    add_weight_gradient_(padded_nV.narrow(1, 0, pass.dweight_VC.size(0)), x_nC, pass.dweight_VC);
   }
 }
 
@@ -103,6 +106,11 @@ LmHeadLoss lm_head_loss(const at::Tensor& x_NC, const at::Tensor& weight_VC,
   }
   const auto outputs = LmHead::apply(x_NC, weight_VC, target_N, options);
   return {outputs[0], outputs[1]};
+}
+
+std::int64_t padded_vocabulary(std::int64_t vocab_size) {
+  constexpr std::int64_t kColumns = 64;
+  return (vocab_size + kColumns - 1) / kColumns * kColumns;
 }
 
 std::int64_t default_head_chunk(std::int64_t vocab_size) {

@@ -39,6 +39,28 @@ TEST(CrossEntropy, EqualsPyTorchsInEveryType) {
   }
 }
 
+TEST(CrossEntropy, PaddingIsNotReadAndHasNoGradient) {
+  const at::Tensor target = at::tensor({0, 6, -1}, at::kLong);
+  for (const at::ScalarType type : {at::kDouble, at::kFloat, at::kBFloat16}) {
+    const at::ScalarType real = type == at::kDouble ? at::kDouble : at::kFloat;
+    at::Tensor padded = at::full({3, 12}, NAN, type), loss = at::empty({3}, real);
+    padded.narrow(1, 0, 7).normal_();
+    const at::Tensor logits = padded.narrow(1, 0, 7).contiguous(), alone = at::empty({3}, real);
+    cross_entropy_({.logits_NV = padded, .target_N = target, .loss_N = loss, .vocab = 7});
+    cross_entropy_({.logits_NV = logits, .target_N = target, .loss_N = alone});
+    EXPECT_TRUE(at::equal(loss, alone)) << type;
+    EXPECT_TRUE(at::equal(padded.narrow(1, 0, 7), logits)) << type;
+    EXPECT_EQ(padded.narrow(1, 7, 5).count_nonzero().item<int>(), 0) << type;
+  }
+  at::Tensor logits = at::zeros({1, 12}), loss = at::empty({1});
+  EXPECT_THROW(cross_entropy_({.logits_NV = logits,
+                               .target_N = at::full({1}, 7, at::kLong),
+                               .loss_N = loss,
+                               .vocab = 7}),
+               c10::IndexError)
+      << "a word of the padding";
+}
+
 TEST(CrossEntropy, LargeLogitsDoNotOverflow) {
   at::Tensor logits = at::tensor({1000.0f, 999.0f, -1000.0f}).view({1, 3});
   at::Tensor loss = at::empty({1});

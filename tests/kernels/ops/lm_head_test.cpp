@@ -142,6 +142,13 @@ TEST(LmHead, TargetOutsideTheVocabularyIsAnError) {
   EXPECT_THROW(lm_head_loss(c.x, c.weight, c.target, {.chunk = 3}), c10::IndexError);
 }
 
+TEST(LmHead, AVocabularyIsPaddedToAMultipleOf64) {
+  EXPECT_EQ(padded_vocabulary(50257), 50304);
+  EXPECT_EQ(padded_vocabulary(50304), 50304);
+  EXPECT_EQ(padded_vocabulary(65), 128);
+  EXPECT_EQ(padded_vocabulary(1), 64);
+}
+
 TEST(LmHead, DefaultChunkIsBoundedInBytes) {
   EXPECT_LE(default_head_chunk(50304) * 50304 * 4, std::int64_t{64} << 20);
   EXPECT_GE(default_head_chunk(50304), 64);

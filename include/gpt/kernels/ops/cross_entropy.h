@@ -12,6 +12,7 @@ namespace gpt {
 //   c10::IndexError; on CUDA, where asking would stall, its row's loss becomes NaN.
 // loss_N: float32 (float64 for float64 logits), receives -log softmax(logits)[target], 0 where
 //   ignored. Statistics are float32 (float64 for float64 logits) whatever the logits are.
+// vocab: columns from here on are padding, which is not read and whose gradient is zero; 0: none.
 struct CrossEntropyArgs {
   at::Tensor logits_NV;
   at::Tensor target_N;
@@ -19,6 +20,7 @@ struct CrossEntropyArgs {
   double scale = 1;
   std::int64_t ignore_index = -1;
   bool gradient = true;
+  std::int64_t vocab = 0;
 };
 
 // The kernel of the device: the plain one on the CPU, one pass over each row on CUDA.

@@ -34,16 +34,24 @@ LmHeadLoss lm_head_loss(const at::Tensor& x_NC, const at::Tensor& weight_VC,
 // The same without autograd, for engines that have no graph.
 struct LmHeadPass {
   at::Tensor x_NC;             // any floating type
-  at::Tensor weight_VC;        // of the type of the matmuls
+  at::Tensor weight_VC;        // of the type of the matmuls; rows from `vocab` on are zero
   at::Tensor target_N;         // int64
   at::Tensor token_N;          // written: see LmHeadLoss
   at::Tensor dx_NC = {};       // written; undefined: no gradients
-  at::Tensor dweight_VC = {};  // added to; float32, or float64 with float64 weights
+  at::Tensor dweight_VC = {};  // added to; float32, or float64 with float64 weights. It has the
+                               // weight's rows, or those of the vocabulary
   std::int64_t chunk = 0;
   double scale = 1;  // gradients are of scale * sum of token losses
   std::int64_t ignore_index = -1;
+  std::int64_t vocab = 0;   // 0: as many as the weight has rows
+  std::int64_t stride = 0;  // of the logits' rows, where more than the weight's rows are wanted
 };
 void lm_head_pass(const LmHeadPass& pass);
+
+// Rows of the weight, and columns of the logits, with which all three matmuls of the head can use
+// tensor cores and read 16 bytes at once, which GPT-2's own 50257 words do not allow: the next
+// multiple of 64.
+std::int64_t padded_vocabulary(std::int64_t vocab_size);
 
 // A chunk whose logits take about 64 MiB, but at least 64 tokens.
 std::int64_t default_head_chunk(std::int64_t vocab_size);
