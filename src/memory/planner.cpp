@@ -38,8 +38,10 @@ std::int64_t cpu_head_chunk(const Workload& workload) {
 
 std::vector<std::int64_t> head_chunks(const Workload& workload, const Constraints& constraints,
                                       std::int64_t tokens) {
-  if (constraints.head_chunk) return {std::min(*constraints.head_chunk, tokens)};
-  const std::int64_t most = workload.cuda ? tokens : std::min(tokens, cpu_head_chunk(workload));
+  const std::int64_t gpu_most = limited_head_chunk(tokens, tokens, workload.vocab);
+  if (constraints.head_chunk)
+    return {std::min({*constraints.head_chunk, tokens, workload.cuda ? gpu_most : tokens})};
+  const std::int64_t most = workload.cuda ? gpu_most : std::min(tokens, cpu_head_chunk(workload));
   constexpr std::int64_t kLeast = 64;
   std::vector<std::int64_t> chunks{most};
   for (std::int64_t chunk = kLeast; chunk < most; chunk *= 2) chunks.push_back(chunk);

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "gpt/kernels/ops/lm_head.h"
 #include "gpt/memory/step_table.h"
 
 #include "memory/users_workload.h"
@@ -176,6 +177,23 @@ Workload gpt2(std::int64_t layers, std::int64_t heads, std::int64_t width) {
   workload.engine = EngineKind::kTensor;
   workload.accumulation = 8;
   return workload;
+}
+
+// The kernels' 32-bit indices, also where the user asks for more.
+TEST(Planner, AChunksLogitsAreFewerThan2To31) {
+  Workload workload = gpt2(12, 12, 768);
+  for (const std::int64_t vocab : {50304, 50257, 65}) {
+    workload.vocab = vocab;
+    for (const auto& chunk : {std::optional<std::int64_t>(), std::optional<std::int64_t>(1 << 20)})
+      for (const std::int64_t gib : {12, 80, 10'000}) {
+        const RankedPlans chosen =
+            Planner(workload, {.head_chunk = chunk, .limit = gib * kGibi}, gpu_rates("h100"))
+                .ranked();
+        for (const auto& plan : {chosen.best, chosen.runner_up, chosen.with_more})
+          EXPECT_TRUE(!plan || plan->plan.head_chunk * padded_vocabulary(vocab) < 1LL << 31) << gib;
+        EXPECT_LT(chosen.fastest.plan.head_chunk * padded_vocabulary(vocab), 1LL << 31) << gib;
+      }
+  }
 }
 
 TEST(Planner, TheLargeModelsFitACardOf12GB) {

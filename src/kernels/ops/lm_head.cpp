@@ -72,7 +72,7 @@ struct LmHead : torch::autograd::Function<LmHead> {
 void lm_head_pass(const LmHeadPass& pass) {
   const std::int64_t tokens = pass.x_NC.size(0);
   const at::Tensor& weight_VC = pass.weight_VC;
-  const std::int64_t chunk = pass.chunk > 0 ? std::min(pass.chunk, tokens) : tokens;
+  const std::int64_t chunk = limited_head_chunk(pass.chunk, tokens, weight_VC.size(0));
   const std::int64_t rows = weight_VC.size(0), stride = std::max(pass.stride, rows);
   const bool gradient = pass.dx_NC.defined();
   const at::Tensor buffer = at::empty({chunk, stride}, weight_VC.options());
@@ -113,6 +113,17 @@ std::int64_t padded_vocabulary(std::int64_t vocab_size) {
   return (vocab_size + kColumns - 1) / kColumns * kColumns;
 }
 
+std::int64_t limited_head_chunk(std::int64_t chunk, std::int64_t tokens, std::int64_t vocab_size) {
+  constexpr std::int64_t kElements = (std::int64_t{1} << 31) - 1, kUnit = 64;
+  const std::int64_t wanted = chunk > 0 ? std::min(chunk, tokens) : tokens;
+  const std::int64_t fitting = std::max<std::int64_t>(1, kElements / padded_vocabulary(vocab_size));
+  if (wanted <= fitting) return wanted;
+  const std::int64_t most = fitting < kUnit ? fitting : fitting / kUnit * kUnit;
+  const std::int64_t pieces = (tokens + most - 1) / most;
+  const std::int64_t even = (tokens + pieces - 1) / pieces;
+  return std::min(most, (even + kUnit - 1) / kUnit * kUnit);
+}
+
 std::int64_t default_head_chunk(std::int64_t vocab_size) {
   constexpr std::int64_t kBytes = std::int64_t{64} << 20;
   return std::max<std::int64_t>(64, kBytes / (4 * vocab_size));
@@ -123,6 +134,7 @@ TokenScores score_tokens(const at::Tensor& x_NC, const at::Tensor& weight_VC,
   const at::NoGradGuard no_grad;
   const std::int64_t tokens = x_NC.size(0);
   if (chunk <= 0) chunk = default_head_chunk(weight_VC.size(0));
+  chunk = limited_head_chunk(chunk, std::max<std::int64_t>(tokens, 1), weight_VC.size(0));
   const at::ScalarType real = x_NC.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
   std::vector<at::Tensor> loss, likeliest;
   for (std::int64_t first = 0; first < tokens; first += chunk) {

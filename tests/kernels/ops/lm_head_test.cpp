@@ -149,6 +149,23 @@ TEST(LmHead, AVocabularyIsPaddedToAMultipleOf64) {
   EXPECT_EQ(padded_vocabulary(1), 64);
 }
 
+TEST(LmHead, AChunksLogitsAreFewerThan2To31) {
+  EXPECT_EQ(limited_head_chunk(0, 1000, 50304), 1000);
+  EXPECT_EQ(limited_head_chunk(300, 1000, 50304), 300);
+  EXPECT_EQ(limited_head_chunk(42'690, 100'000, 50304), 42'690);  // * 50304 = 2^31 - 205,888
+  for (const std::int64_t vocab : {std::int64_t{65}, std::int64_t{50257}, std::int64_t{50304},
+                                   std::int64_t{3} << 26, std::int64_t{1} << 40}) {
+    for (const std::int64_t tokens : {1, 63, 42'691, 175'104, 524'288, 4'000'000}) {
+      const std::int64_t chunk = limited_head_chunk(0, tokens, vocab);
+      ASSERT_GE(chunk, 1);
+      EXPECT_TRUE(chunk == 1 || chunk * padded_vocabulary(vocab) < std::int64_t{1} << 31) << chunk;
+      const std::int64_t pieces = (tokens + chunk - 1) / chunk;
+      const bool even = tokens - (pieces - 1) * chunk > chunk / 2;
+      EXPECT_TRUE(even || chunk <= 10'000) << "a small last one";
+    }
+  }
+}
+
 TEST(LmHead, DefaultChunkIsBoundedInBytes) {
   EXPECT_LE(default_head_chunk(50304) * 50304 * 4, std::int64_t{64} << 20);
   EXPECT_GE(default_head_chunk(50304), 64);

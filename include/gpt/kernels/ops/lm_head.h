@@ -53,6 +53,11 @@ void lm_head_pass(const LmHeadPass& pass);
 // multiple of 64.
 std::int64_t padded_vocabulary(std::int64_t vocab_size);
 
+// The chunk that is computed where `chunk` is asked for (0: all tokens): no more than keeps the
+// logits below 2^31 elements, beyond which ATen's and the libraries' kernels are little travelled
+// and their 32-bit indices overflow. Then in pieces of nearly one size.
+std::int64_t limited_head_chunk(std::int64_t chunk, std::int64_t tokens, std::int64_t vocab_size);
+
 // A chunk whose logits take about 64 MiB, but at least 64 tokens.
 std::int64_t default_head_chunk(std::int64_t vocab_size);
 
