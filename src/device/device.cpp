@@ -51,6 +51,14 @@ std::string driver_name(const c10::Device& gpu) {
   return cuda_device_name(gpu.index());
 }
 
+int compute_capability(const c10::Device& gpu) {
+  return cuda_capability(gpu.index());
+}
+
+void forget_error(const c10::Device& device) {
+  if (device.is_cuda()) forget_cuda_error();
+}
+
 void use_device(const c10::Device& device) {
   if (device.is_cuda()) use_cuda_device(device.index());
 }

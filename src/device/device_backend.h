@@ -9,6 +9,8 @@ namespace gpt {
 
 void add_cuda_facts(DeviceFacts& facts, int index);
 void use_cuda_device(int index);
+int cuda_capability(int index);
+void forget_cuda_error();
 void synchronize_cuda(int index);
 MemoryUse cuda_memory_use(int index);
 std::string cuda_device_name(int index);

@@ -46,9 +46,17 @@ void add_cuda_facts(DeviceFacts& facts, int index) {
   facts.built_with_cuda = true;
   facts.cuda_devices = c10::cuda::device_count();  // 0, not an error, without a driver
   if (index >= facts.cuda_devices) return;
+  facts.cuda_capability = cuda_capability(index);
+  facts.cuda_name = cuda_device_name(index);
+}
+
+int cuda_capability(int index) {
   const cudaDeviceProp* device = at::cuda::getDeviceProperties(device_index(index));
-  facts.cuda_capability = 10 * device->major + device->minor;
-  facts.cuda_name = device->name;
+  return 10 * device->major + device->minor;
+}
+
+void forget_cuda_error() {
+  static_cast<void>(cudaGetLastError());
 }
 
 void use_cuda_device(int index) {

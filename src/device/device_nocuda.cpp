@@ -11,6 +11,10 @@ void configure_cuda_allocator(const std::string&) {}
 void use_cuda_device(int) {
   TORCH_CHECK(false, "this gpttrain was built without CUDA");
 }
+int cuda_capability(int) {
+  TORCH_CHECK(false, "this gpttrain was built without CUDA");
+}
+void forget_cuda_error() {}
 void synchronize_cuda(int) {
   TORCH_CHECK(false, "this gpttrain was built without CUDA");
 }

@@ -7,6 +7,7 @@
 
 #include "gpt/base/log.h"
 #include "gpt/base/profile_range.h"
+#include "gpt/device/device.h"
 #include "gpt/device/memory.h"
 
 namespace gpt {
@@ -43,6 +44,7 @@ void EngineGraphs::record(Entry& entry, const at::Tensor& x_BT, const Run& run) 
     log_warning(
         std::string("compile_mode=reduce-overhead: the work was not recorded as a graph (") +
         error.what_without_backtrace() + "); it runs kernel by kernel");
+    forget_error(x_BT.device());
     entry = {};
     entry.failed = true;
     release_cached_memory(x_BT.device());

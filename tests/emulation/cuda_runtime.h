@@ -40,6 +40,8 @@ enum class Order { kForward, kBackward };
 void set_order(Order order);
 // What a device says of itself; tests make it small to reach the other branches.
 void set_shared_memory(std::size_t bytes);
+// Every cudaFuncSetAttribute fails, and leaves its error for cudaGetLastError.
+void refuse_attributes(bool refuse);
 
 struct Counts {
   std::int64_t launches = 0, threads = 0;
@@ -89,17 +91,16 @@ inline double rsqrt(double x) {
   return 1.0 / std::sqrt(x);
 }
 
-inline cudaError_t cudaGetLastError() {
-  return cudaSuccess;
-}
+cudaError_t cudaGetLastError();
 inline cudaError_t cudaGetDevice(int* device) {
   *device = 0;
   return cudaSuccess;
 }
 cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int device);
+cudaError_t emulated_attribute();
 template <class Kernel>
 cudaError_t cudaFuncSetAttribute(Kernel, cudaFuncAttribute, int) {
-  return cudaSuccess;
+  return emulated_attribute();
 }
 
 // src/kernels/cuda/launch_kernel.h takes this in place of <<<>>>.

@@ -49,7 +49,8 @@ struct Device {
   std::vector<Thread> threads;
   std::size_t count = 0, current = 0;
   const std::function<void()>* body = nullptr;
-  bool misaligned = false;
+  bool misaligned = false, refuse_attributes = false;
+  cudaError_t last_error = cudaSuccess;
 };
 Device device;
 
@@ -150,6 +151,9 @@ void set_order(Order order) {
 void set_shared_memory(std::size_t bytes) {
   device.shared_limit = bytes;
 }
+void refuse_attributes(bool refuse) {
+  device.refuse_attributes = refuse;
+}
 const Counts& counts() {
   return device.counts;
 }
@@ -198,6 +202,15 @@ void exchange(void* value, std::size_t size, unsigned from) {
 }
 
 }  // namespace gpt::emulation
+
+cudaError_t cudaGetLastError() {
+  return std::exchange(gpt::emulation::device.last_error, cudaSuccess);
+}
+
+cudaError_t emulated_attribute() {
+  if (!gpt::emulation::device.refuse_attributes) return cudaSuccess;
+  return gpt::emulation::device.last_error = cudaErrorInvalidValue;
+}
 
 cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int) {
   const bool shared = attribute == cudaDevAttrMaxSharedMemoryPerBlockOptin;

@@ -128,6 +128,22 @@ TEST(Emulation, APaddedHeadIsTheUnpaddedOne) {
   }
 }
 
+// The row is read twice then; the launch's own check must not find the question's error.
+TEST(Emulation, ARefusalOfSharedMemoryIsNoErrorOfTheLaunch) {
+  const at::Tensor logits = at::randn({4, 1000}), target = at::randint(1000, {4}, at::kLong);
+  const auto run = [&] {
+    const at::Tensor work = logits.clone(), loss = at::empty({4});
+    cross_entropy_({.logits_NV = work, .target_N = target, .loss_N = loss});
+    return std::vector{loss, work};
+  };
+  const auto expected = emulate(run);
+  emulation::refuse_attributes(true);
+  const auto actual = emulate(run);
+  emulation::refuse_attributes(false);
+  EXPECT_TRUE(at::equal(actual[0], expected[0]));
+  EXPECT_TRUE(at::equal(actual[1], expected[1]));
+}
+
 TEST(Emulation, CrossEntropyWithoutGradientLeavesTheSameLoss) {
   const at::Tensor logits = at::randn({4, 1000}),
                    target = at::tensor({0, 999, 2000, -1}, at::kLong);

@@ -76,8 +76,9 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t, const void
                            .a_stride = of(b, CUBLASLT_MATRIX_LAYOUT_LD),
                            .workspace = workspace,
                            .workspace_bytes = bytes});
-  return state().milliseconds[algorithm->data[0]] < 0 ? CUBLAS_STATUS_NOT_SUPPORTED
-                                                      : CUBLAS_STATUS_SUCCESS;
+  if (state().milliseconds[algorithm->data[0]] >= 0) return CUBLAS_STATUS_SUCCESS;
+  gpt::fake::noted(cudaErrorInvalidConfiguration);  // of the launch within
+  return CUBLAS_STATUS_NOT_SUPPORTED;
 }
 
 }  // extern "C"

@@ -10,6 +10,7 @@
 
 #include "device/device_backend.h"
 #include "fake_cuda.h"
+#include "parts.h"
 
 namespace gpt {
 namespace {
@@ -50,6 +51,15 @@ TEST(CudaDeviceMemory, RoomIsWhatComesWithoutAFlush) {
   fake::state().others_bytes = fake::kCardBytes - fake::kContextBytes - 300 * kMebi;
   EXPECT_FALSE(cuda_fits_without_flush(0, 220 * kMebi));
   EXPECT_EQ(allocation_retries(kCard), 0);
+}
+
+TEST(CudaDeviceMemory, AHandledErrorIsForgotten) {
+  fake::noted(cudaErrorInvalidValue);
+  EXPECT_NE(cudaPeekAtLastError(), cudaSuccess);
+  forget_error(c10::kCPU);
+  EXPECT_NE(cudaPeekAtLastError(), cudaSuccess) << "there is none of the CPU's";
+  forget_error(kCard);
+  EXPECT_EQ(cudaPeekAtLastError(), cudaSuccess);
 }
 
 // To enter a card opens a context on it.

@@ -3,6 +3,7 @@
 #include <set>
 
 #include <ATen/ATen.h>
+#include <cuda_runtime_api.h>
 #include <gtest/gtest.h>
 
 #include "gpt/device/memory.h"
@@ -58,6 +59,16 @@ TEST(CudaMatmul, ASuggestionThatDoesNotRunIsNotChosen) {
   state().milliseconds = {-1, -1, 4};
   ASSERT_TRUE(multiply(plain_product()));
   EXPECT_EQ(state().calls.back().algorithm, 2u);
+  EXPECT_EQ(cudaGetLastError(), cudaSuccess) << "the next launch would be blamed for it";
+}
+
+TEST(CudaMatmul, WhereNoSuggestionRunsNothingIsLeftOfIt) {
+  const MatmulArgs product = plain_product();
+  state().milliseconds = {-1};  // not tried, as there is no other
+  for (int call = 0; call < 2; ++call) {
+    EXPECT_FALSE(multiply(product));
+    EXPECT_EQ(cudaGetLastError(), cudaSuccess);
+  }
 }
 
 TEST(CudaMatmul, WithoutSuggestionsItIsAskedOnceAndNothingDone) {

@@ -32,6 +32,13 @@ void use_device(const c10::Device& device);
 // Waits for everything queued on `device`; nothing to do on the CPU.
 void synchronize(const c10::Device& device);
 
+// Of a GPU; 86: 8.6.
+int compute_capability(const c10::Device& gpu);
+
+// Forgets the error of a call on a GPU that failed, where that has been dealt with: CUDA keeps it,
+// and the check after the next launch would take it for that launch's own.
+void forget_error(const c10::Device& device);
+
 // Process-wide arithmetic switches: TF32 as nanoGPT sets it, deterministic kernels on request.
 // Call before the first CUDA allocation.
 void set_arithmetic(bool deterministic);

@@ -96,23 +96,28 @@ __global__ void __launch_bounds__(kThreads) cross_entropy_rows(CrossEntropyLaunc
         static_cast<T>(factor * exponential(target - all.max) - static_cast<R>(args.scale));
 }
 
-// A single pass over the row has no use for the shared memory.
-template <class T, class Kernel>
-bool fits_shared_memory(const Kernel& kernel, const CrossEntropyLaunch& args, std::size_t bytes) {
+// Is this shared memory the kernel's? If not, there is another kernel, and no error.
+template <class Kernel>
+bool reserve_shared_memory(const Kernel& kernel, std::size_t bytes, std::size_t fixed) {
   int device = 0, most = 0;
-  if (!args.gradient || cudaGetDevice(&device) != cudaSuccess ||
-      cudaDeviceGetAttribute(&most, cudaDevAttrMaxSharedMemoryPerBlockOptin, device) != cudaSuccess)
-    return false;
-  const std::size_t fixed = kThreads / 32 * sizeof(SoftmaxStatsOf<Real<T>>);
-  return bytes + fixed <= static_cast<std::size_t>(most) &&
-         cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                              static_cast<int>(bytes)) == cudaSuccess;
+  const bool known =
+      cudaGetDevice(&device) == cudaSuccess &&
+      cudaDeviceGetAttribute(&most, cudaDevAttrMaxSharedMemoryPerBlockOptin, device) == cudaSuccess;
+  if (known && bytes + fixed > static_cast<std::size_t>(most)) return false;
+  if (known && cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                    static_cast<int>(bytes)) == cudaSuccess)
+    return true;
+  static_cast<void>(cudaGetLastError());  // or the check of the launch would find it
+  return false;
 }
 
 template <class T, int N>
 int launch(const CrossEntropyLaunch& args, cudaStream_t stream) {
   const std::size_t bytes = static_cast<std::size_t>((args.vocab + N - 1) / N * N) * sizeof(T);
-  const bool cached = fits_shared_memory<T>(cross_entropy_rows<T, N, true>, args, bytes);
+  constexpr std::size_t kFixed = kThreads / 32 * sizeof(SoftmaxStatsOf<Real<T>>);
+  // A single pass over the row has no use for the shared memory.
+  const bool cached =
+      args.gradient && reserve_shared_memory(cross_entropy_rows<T, N, true>, bytes, kFixed);
   const auto kernel = cached ? cross_entropy_rows<T, N, true> : cross_entropy_rows<T, N, false>;
   GPT_LAUNCH(kernel, dim3(static_cast<unsigned>(args.rows)), dim3(kThreads), cached ? bytes : 0,
              stream, args);

@@ -16,6 +16,7 @@
 #include <c10/cuda/CUDAGraphsC10Utils.h>
 #include <c10/cuda/CUDAGuard.h>
 
+#include "gpt/device/device.h"
 #include "gpt/device/gpu_table.h"
 #include "gpt/device/memory.h"
 
@@ -175,14 +176,18 @@ std::vector<cublasLtMatmulAlgo_t> candidates(const Library& library, const Plan&
   return algorithms;
 }
 
+// False where the algorithm does not run, which leaves no error to those who launch next.
 bool run(const Library& library, const Plan& plan, const MatmulArgs& args,
          const cublasLtMatmulAlgo_t& algorithm) {
   const float one = 1.0f, beta = args.accumulate ? 1.0f : 0.0f;
-  return cublasLtMatmul(library.handle, plan.description.get(), &one, args.b.const_data_ptr(),
-                        plan.b.get(), args.a.const_data_ptr(), plan.a.get(), &beta,
-                        args.out.const_data_ptr(), plan.out.get(), args.out.mutable_data_ptr(),
-                        plan.out.get(), &algorithm, library.workspace.mutable_data_ptr(),
-                        library.bytes(), at::cuda::getCurrentCUDAStream()) == CUBLAS_STATUS_SUCCESS;
+  const bool done =
+      cublasLtMatmul(library.handle, plan.description.get(), &one, args.b.const_data_ptr(),
+                     plan.b.get(), args.a.const_data_ptr(), plan.a.get(), &beta,
+                     args.out.const_data_ptr(), plan.out.get(), args.out.mutable_data_ptr(),
+                     plan.out.get(), &algorithm, library.workspace.mutable_data_ptr(),
+                     library.bytes(), at::cuda::getCurrentCUDAStream()) == CUBLAS_STATUS_SUCCESS;
+  if (!done) forget_error(args.out.device());
+  return done;
 }
 
 // Milliseconds; infinite if it does not run.
