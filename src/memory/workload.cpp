@@ -38,7 +38,7 @@ std::int64_t Workload::parameters() const {
   return (vocab + block) * width + layers * block_parameters() + (bias ? 2 : 1) * width;
 }
 
-Workload workload_of(const TrainConfig& config, bool cuda, std::int64_t threads) {
+Workload workload_of(const TrainConfig& config, bool cuda, std::int64_t threads, int capability) {
   Workload workload;
   workload.layers = config.model.n_layer;
   workload.heads = config.model.n_head;
@@ -57,9 +57,10 @@ Workload workload_of(const TrainConfig& config, bool cuda, std::int64_t threads)
   workload.plain_attention =
       config.model.attention == "plain" ||
       (cuda && workload.engine == EngineKind::kTensor &&
-       !has_fused_attention(workload.width / workload.heads,
+       attention_candidates(workload.block, workload.width / workload.heads,
                             workload.type_bytes == 4 ? c10::kFloat : c10::kHalf,
-                            config.system.deterministic));
+                            config.system.deterministic, capability)
+           .empty());
   workload.graphs = cuda && workload.engine == EngineKind::kTensor && !workload.dropout &&
                     config.system.compile_mode == "reduce-overhead";
   workload.threads = threads;

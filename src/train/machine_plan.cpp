@@ -41,10 +41,10 @@ MachinePlan machine_plan(const Workload& workload, const TrainConfig& config,
 
 MachinePlan plan_for(const TrainConfig& config, const Compute& compute) {
   const bool cuda = compute.device.is_cuda();
-  Workload workload = workload_of(config, cuda, at::get_num_threads());
+  const DeviceFacts facts = cuda ? device_facts(compute.device.index()) : DeviceFacts{};
+  Workload workload = workload_of(config, cuda, at::get_num_threads(), facts.cuda_capability);
   DeviceRates rates = cpu_rates(at::get_num_threads());
   if (cuda) {
-    const DeviceFacts facts = device_facts(compute.device.index());
     workload.workspace = library_workspace(facts.cuda_capability);
     rates = rates_of(facts.cuda_name);
   }
@@ -77,7 +77,7 @@ MachinePlan plan_for_gpu(TrainConfig config, const std::string& gpu) {
   const GpuFacts& facts = *find_gpu(gpu);
   settle_vocabulary(config);
   if (config.system.dtype == "auto") config.system.dtype = facts.bf16() ? "bfloat16" : "float16";
-  Workload workload = workload_of(config, /*cuda=*/true, /*threads=*/1);
+  Workload workload = workload_of(config, /*cuda=*/true, /*threads=*/1, facts.capability);
   workload.workspace = library_workspace(facts.capability);
   const auto total = static_cast<std::uint64_t>(facts.gib * (std::uint64_t{1} << 30));
   return machine_plan(workload, config, rates, total, total, "all of the card");

@@ -307,6 +307,17 @@ TEST(Planner, ScoresAreCountedWhereNoKernelFits) {
   EXPECT_FALSE(workload_of(config, /*cuda=*/true, 1).plain_attention);
 }
 
+// FlashAttention, the only one that gives the same bits every time, is not on cards before Ampere.
+TEST(Planner, ADeterministicRunOnTuringCountsScores) {
+  TrainConfig config;
+  config.system.dtype = "float16";
+  EXPECT_FALSE(workload_of(config, /*cuda=*/true, 1, 75).plain_attention);
+  config.system.deterministic = true;
+  EXPECT_TRUE(workload_of(config, /*cuda=*/true, 1, 75).plain_attention);
+  EXPECT_FALSE(workload_of(config, /*cuda=*/true, 1, 80).plain_attention);
+  EXPECT_FALSE(workload_of(config, /*cuda=*/false, 1, 75).plain_attention);
+}
+
 TEST(Planner, AnotherCardIsElsewhereToo) {
   TrainConfig config;
   config.system.dtype = "bfloat16";

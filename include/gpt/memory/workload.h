@@ -46,7 +46,9 @@ struct Workload {
   }
 };
 
-// vocab_size and dtype must be settled ("bfloat16", not "auto"); `cuda`: the device is a GPU.
-Workload workload_of(const TrainConfig& config, bool cuda, std::int64_t threads);
+// vocab_size and dtype must be settled ("bfloat16", not "auto"); `cuda`: the device is a GPU, of
+// this compute capability (86: 8.6).
+Workload workload_of(const TrainConfig& config, bool cuda, std::int64_t threads,
+                     int capability = 80);
 
 }  // namespace gpt

@@ -24,8 +24,15 @@ bool half(at::ScalarType type) {
   return type == at::kBFloat16 || type == at::kHalf;
 }
 
-bool cudnn_fits(const AttentionShape& shape) {
-  return shape.T > 1 && shape.D <= 128;
+bool cudnn_fits(std::int64_t T, std::int64_t D, int capability) {
+  return T > 1 && D <= 128 && (capability == 90 || capability == 100);
+}
+
+// ATen's FlashAttention: not before Ampere, nor the backward of some wide heads on cards with the
+// smaller shared memory (sdp_utils.cpp, "gt192").
+bool flash_fits(std::int64_t D, int capability) {
+  const bool small = capability == 86 || capability == 89 || capability / 10 == 12;
+  return capability >= 80 && !(small && D > 192 && D <= 224);
 }
 
 const char* name(AttentionKernel kernel) {
@@ -73,22 +80,14 @@ double measure(AttentionKernel kernel, const AttentionShape& shape) {
     }
   } catch (const std::exception& error) {  // no such kernel for this shape, card or library
     if (is_out_of_memory(error)) throw;
+    forget_error(shape.device);  // or the next launch would be blamed for it
     return std::numeric_limits<double>::infinity();
   }
   return best;
 }
 
-// Kernels that may run; all of them are tried, one alone too, since a card or a library may lack
-// it. The plain one always runs.
-std::vector<AttentionKernel> candidates(const AttentionShape& shape, bool deterministic) {
-  if (!has_fused_attention(shape.D, shape.type, deterministic)) return {};
-  if (deterministic) return {AttentionKernel::kFlash};
-  if (!half(shape.type)) return {AttentionKernel::kEfficient};
-  std::vector<AttentionKernel> kernels{AttentionKernel::kFlash, AttentionKernel::kEfficient};
-  if (cudnn_fits(shape)) kernels.push_back(AttentionKernel::kCudnn);
-  return kernels;
-}
-
+// All candidates are tried, one alone too, since a card or a library may lack it. The plain one
+// always runs.
 AttentionKernel fastest(const std::vector<AttentionKernel>& kernels, const AttentionShape& shape) {
   AttentionKernel best = AttentionKernel::kPlain;
   double least = std::numeric_limits<double>::infinity();
@@ -108,16 +107,21 @@ AttentionKernel fastest(const std::vector<AttentionKernel>& kernels, const Atten
 }  // namespace
 
 // Head sizes without padding; of float32, no kernel that gives the same bits every time.
-bool has_fused_attention(std::int64_t D, at::ScalarType type, bool deterministic) {
-  if (D % 8 != 0 || D > 256 || type == at::kDouble) return false;
-  return half(type) || !deterministic;
+std::vector<AttentionKernel> attention_candidates(std::int64_t T, std::int64_t D,
+                                                  at::ScalarType type, bool deterministic,
+                                                  int capability) {
+  std::vector<AttentionKernel> kernels;
+  if (D % 8 != 0 || D > 256 || type == at::kDouble) return kernels;
+  if (half(type) && flash_fits(D, capability)) kernels.push_back(AttentionKernel::kFlash);
+  if (deterministic) return kernels;
+  kernels.push_back(AttentionKernel::kEfficient);
+  if (half(type) && cudnn_fits(T, D, capability)) kernels.push_back(AttentionKernel::kCudnn);
+  return kernels;
 }
 
 AttentionKernel choose_attention(const AttentionShape& shape, bool dropout, bool deterministic) {
   if (dropout) return AttentionKernel::kPlain;
   if (!shape.device.is_cuda()) return AttentionKernel::kCpuFlash;
-  const std::vector<AttentionKernel> kernels = candidates(shape, deterministic);
-  if (kernels.empty()) return AttentionKernel::kPlain;
   using Key = std::array<std::int64_t, 7>;
   static std::mutex mutex;
   static std::map<Key, AttentionKernel> chosen;
@@ -131,7 +135,9 @@ AttentionKernel choose_attention(const AttentionShape& shape, bool dropout, bool
                 deterministic};
   const auto found = chosen.find(key);
   if (found != chosen.end()) return found->second;
-  return chosen[key] = fastest(kernels, shape);
+  const std::vector<AttentionKernel> kernels = attention_candidates(
+      shape.T, shape.D, shape.type, deterministic, compute_capability(shape.device));
+  return chosen[key] = kernels.empty() ? AttentionKernel::kPlain : fastest(kernels, shape);
 }
 
 }  // namespace gpt

@@ -23,6 +23,38 @@ Gradients run(const Attention& attention, const at::Tensor& q, const at::Tensor&
   return {y, a.grad(), b.grad(), c.grad()};
 }
 
+TEST(Attention, CandidatesAreThoseOfTheCard) {
+  using enum AttentionKernel;
+  using Kernels = std::vector<AttentionKernel>;
+  struct Card {
+    int capability;
+    Kernels any, deterministic;
+  };
+  for (const Card& card : {Card{75, {kEfficient}, {}},
+                           {80, {kFlash, kEfficient}, {kFlash}},
+                           {86, {kFlash, kEfficient}, {kFlash}},
+                           {89, {kFlash, kEfficient}, {kFlash}},
+                           {90, {kFlash, kEfficient, kCudnn}, {kFlash}},
+                           {100, {kFlash, kEfficient, kCudnn}, {kFlash}},
+                           {103, {kFlash, kEfficient}, {kFlash}},
+                           {120, {kFlash, kEfficient}, {kFlash}}}) {
+    const auto of = [&](std::int64_t T, std::int64_t D, at::ScalarType type, bool deterministic) {
+      return attention_candidates(T, D, type, deterministic, card.capability);
+    };
+    EXPECT_EQ(of(1024, 64, at::kBFloat16, false), card.any) << card.capability;
+    EXPECT_EQ(of(1024, 64, at::kHalf, true), card.deterministic) << card.capability;
+    EXPECT_EQ(of(1024, 64, at::kFloat, false), Kernels{kEfficient}) << card.capability;
+    for (const std::int64_t width : {20, 264})
+      EXPECT_EQ(of(1024, width, at::kBFloat16, false), Kernels{}) << card.capability;
+    EXPECT_EQ(of(1024, 64, at::kFloat, true), Kernels{}) << card.capability;
+    EXPECT_EQ(of(1024, 64, at::kDouble, false), Kernels{}) << card.capability;
+    const bool small = card.capability == 86 || card.capability == 89 || card.capability == 120;
+    EXPECT_EQ(of(1024, 208, at::kBFloat16, true), small ? Kernels{} : card.deterministic);
+  }
+  for (const auto& [T, D] : {std::pair{1, 64}, {1024, 136}})
+    EXPECT_EQ(attention_candidates(T, D, at::kHalf, false, 90), (Kernels{kFlash, kEfficient}));
+}
+
 TEST(Attention, FusedEqualsWrittenOut) {
   for (const auto& [type, tolerance] : {std::pair{at::kDouble, 1e-12}, {at::kFloat, 2e-6}}) {
     for (const std::int64_t tokens : {1, 2, 17, 64}) {

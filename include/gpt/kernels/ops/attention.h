@@ -59,13 +59,17 @@ struct AttentionShape {
   at::Device device;
 };
 
-// Can a GPU have any kernel but the plain one for heads of D? (Dropout excludes all others.)
-bool has_fused_attention(std::int64_t D, at::ScalarType type, bool deterministic);
+// Kernels that a GPU of this compute capability (86: 8.6) may run for heads of D, without dropout;
+// none: the plain one is left. With `deterministic` the one that gives the same bits every time, on
+// cards that have it. cuDNN's only where PyTorch itself prefers it, which is where it is tested
+// most: cards of 9.0 and 10.0. The plan and the engine both ask here.
+std::vector<AttentionKernel> attention_candidates(std::int64_t T, std::int64_t D,
+                                                  at::ScalarType type, bool deterministic,
+                                                  int capability);
 
 // The fastest kernel for a shape: on CUDA the candidates are timed once, forward and backward, and
 // the choice is kept for the process; one that throws is none. `dropout`: the plain one, as no
-// other takes our mask. `deterministic`: the one that gives the same bits every time, so that no
-// timing decides.
+// other takes our mask. `deterministic`: no timing decides.
 AttentionKernel choose_attention(const AttentionShape& shape, bool dropout, bool deterministic);
 
 }  // namespace gpt
