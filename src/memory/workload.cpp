@@ -61,7 +61,7 @@ Workload workload_of(const TrainConfig& config, bool cuda, std::int64_t threads,
                             workload.type_bytes == 4 ? c10::kFloat : c10::kHalf,
                             config.system.deterministic, capability)
            .empty());
-  workload.graphs = cuda && workload.engine == EngineKind::kTensor && !workload.dropout &&
+  workload.graphs = cuda && workload.engine == EngineKind::kTensor &&
                     config.system.compile_mode == "reduce-overhead";
   workload.threads = threads;
   return workload;

@@ -31,7 +31,11 @@ RowDropout TensorPass::row_dropout(std::int64_t layer, int site) const {
   return {.p = dropout.p,
           .sequence_B = sequence_B,
           .tokens = T,
-          .place = {.seed = dropout.seed, .step = dropout.step, .layer = layer, .site = site}};
+          .place = {.seed = dropout.seed,
+                    .step = dropout.step,
+                    .layer = layer,
+                    .site = site,
+                    .step_1 = step_1}};
 }
 
 at::Tensor tensor_linear(const at::Tensor& x_NI, const TensorLinear& weights) {

@@ -22,7 +22,8 @@ struct TensorPass {
   at::ScalarType type;  // of the matmuls
   AttentionKernel attention;
   DropoutState dropout;
-  at::Tensor sequence_B;  // dropout's, on the device
+  at::Tensor sequence_B;   // dropout's, on the device
+  at::Tensor step_1 = {};  // of a graph that is being recorded; see DropoutPlace
 
   RowDropout row_dropout(std::int64_t layer, int site) const;
 };

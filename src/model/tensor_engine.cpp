@@ -135,11 +135,19 @@ at::Tensor TensorEngine::accumulate(const at::Tensor& x_BT, const at::Tensor& y_
   weights_.take_gradients();
   weights_.refresh_copies();
   const TensorPass pass = make_pass(x_BT, dropout);
-  // A recorded dropout mask would come again in every step.
-  if (!graphs_wanted_ || pass.sequence_B.defined() || !weights_.owns_gradients())
+  if (!graphs_wanted_ || !weights_.owns_gradients())
     return plain_accumulate(pass, x_BT, y_BT, scale);
-  return graphs_.run(x_BT, y_BT, scale, [=, this](const at::Tensor& x, const at::Tensor& y) {
-    return plain_accumulate(pass, x, y, scale);
+  const bool drops = pass.sequence_B.defined();
+  const LaunchConstants constants{.scale = scale,
+                                  .p = drops ? dropout.p : 0,
+                                  .seed = drops ? dropout.seed : 0,
+                                  .step_high = drops ? dropout.step >> 32 : 0};
+  const GraphInput input{.x_BT = x_BT, .y_BT = y_BT, .sequence_B = pass.sequence_B};
+  return graphs_.run(input, dropout.step, constants, [=, this](const GraphInput& in) {
+    TensorPass own = pass;
+    own.sequence_B = in.sequence_B;
+    own.step_1 = in.step_1;
+    return plain_accumulate(own, in.x_BT, in.y_BT, scale);
   });
 }
 

@@ -37,9 +37,10 @@ struct Trained {
   std::size_t graphs = 0;
 };
 
-Trained train(const char* mode) {
+Trained train(const char* mode, double dropout = 0) {
   EngineCase c;
   c.model.n_layer = 1;
+  c.model.dropout = dropout;
   TrainConfig config = testing::config_of(c);
   config.system.compile_mode = mode;
   auto g = testing::generator(1);
@@ -50,7 +51,12 @@ Trained train(const char* mode) {
     if (step % 2 == 0)
       for (const Parameter& p : model.parameters()) p.tensor.mutable_grad() = at::Tensor();
     const at::Tensor x = at::randint(23, {2, 7}, g, at::kLong);
-    trained.all.push_back(engine->accumulate(x, x.flip(1), {}, {}));
+    const DropoutState state{.on = dropout > 0,
+                             .p = dropout,
+                             .seed = 7,
+                             .step = step / 2,
+                             .sequence_B = at::arange(2) + step % 2 * 2};
+    trained.all.push_back(engine->accumulate(x, x.flip(1), {}, state));
     for (const Parameter& p : model.parameters()) trained.all.push_back(p.tensor.grad().clone());
     if (step % 2 == 1) engine->weights_changed();
   }
@@ -72,6 +78,17 @@ TEST(Emulation, ReplayedGraphsSeeNewTokensAndOldGradients) {
   EXPECT_EQ(plain.graphs, 0u);
   const Trained replayed = train("reduce-overhead");
   EXPECT_EQ(testing::graph_replays, 4);
+  EXPECT_EQ(replayed.graphs, 1u);
+  expect_equal(replayed, plain);
+}
+
+// Nor does a mask come again: what is recorded reads the step and the sequences' numbers.
+TEST(Emulation, ReplayedGraphsDrawTheDropoutOfTheirStep) {
+  const Emulated emulated;
+  const Trained plain = train("default", 0.25);
+  const int before = testing::graph_replays;
+  const Trained replayed = train("reduce-overhead", 0.25);
+  EXPECT_EQ(testing::graph_replays, before + 4);
   EXPECT_EQ(replayed.graphs, 1u);
   expect_equal(replayed, plain);
 }
@@ -100,9 +117,9 @@ struct Recorder {
     config.system.compile_mode = "reduce-overhead";
     engine = make_tensor_engine(config, model, {c.device, c.type});
   }
-  void accumulate(std::int64_t sequences, double gradient) {
+  void accumulate(std::int64_t sequences, double gradient, const DropoutState& dropout = {}) {
     const at::Tensor x = at::randint(23, {sequences, 7}, g, at::kLong);
-    engine->accumulate(x, x, {.per_token = 1, .gradient = gradient}, {});
+    engine->accumulate(x, x, {.per_token = 1, .gradient = gradient}, dropout);
   }
 };
 
@@ -161,6 +178,28 @@ TEST(Emulation, ANewLossScaleForgetsWhatWasRecorded) {
   EXPECT_EQ(run.engine->recorded_graphs(), 0u);
   three_steps(2);
   EXPECT_EQ(run.engine->recorded_graphs(), 1u);
+}
+
+// What is no number in memory: the probability, the seed, and the steps' upper half.
+TEST(Emulation, ANewDropoutForgetsWhatWasRecorded) {
+  const Emulated emulated;
+  const DropoutState before{
+      .on = true, .p = 0.1, .seed = 1, .step = 5, .sequence_B = at::arange(2)};
+  DropoutState seed = before, p = before, step = before, off = before;
+  seed.seed = 2;
+  p.p = 0.2;
+  step.step += std::int64_t{1} << 32;
+  off.on = false;
+  for (const DropoutState& other : {seed, p, step, off}) {
+    Recorder run;
+    for (int at = 0; at < 3; ++at) {
+      run.accumulate(2, 1, before);
+      run.engine->weights_changed();
+    }
+    EXPECT_EQ(run.engine->recorded_graphs(), 1u);
+    run.accumulate(2, 1, other);
+    EXPECT_EQ(run.engine->recorded_graphs(), 0u);
+  }
 }
 
 }  // namespace

@@ -111,23 +111,26 @@ TEST_P(FakeCudaTraining, GoesAsPlanned) {
 
 INSTANTIATE_TEST_SUITE_P(
     Kinds, FakeCudaTraining,
-    ::testing::Values(Case{"fused", "86", {}}, Case{"hopper", "90", {}},
-                      Case{"graphs", "86", {"--compile_mode=reduce-overhead"}},
-                      Case{"early", "86", {"--compile_mode=reduce-overhead", "--eval_interval=1"}},
-                      Case{"eager", "86", {"--compile=False"}},
-                      Case{"eager_blocks", "86", {"--compile=False", "--recompute=block"}},
-                      Case{"dropout", "86", {"--dropout=0.1"}},
-                      Case{"float16", "75", {"--dtype=float16"}},
-                      Case{"float32", "86", {"--dtype=float32"}},
-                      Case{"recompute", "86", {"--recompute=block", "--micro_batch_size=4"}},
-                      Case{"offload", "86", {"--optimizer_offload=all"}}),
+    ::testing::Values(
+        Case{"fused", "86", {}}, Case{"hopper", "90", {}},
+        Case{"graphs", "86", {"--compile_mode=reduce-overhead"}},
+        Case{"early", "86", {"--compile_mode=reduce-overhead", "--eval_interval=1"}},
+        Case{"eager", "86", {"--compile=False"}},
+        Case{"eager_blocks", "86", {"--compile=False", "--recompute=block"}},
+        Case{"dropout", "86", {"--dropout=0.1"}},
+        Case{"dropout_graphs", "86", {"--dropout=0.1", "--compile_mode=reduce-overhead"}},
+        Case{"deterministic", "75", {"--dtype=float16", "--deterministic=True"}},
+        Case{"odd_vocabulary", "86", {"--vocab_size=257"}},
+        Case{"float16", "75", {"--dtype=float16"}}, Case{"float32", "86", {"--dtype=float32"}},
+        Case{"recompute", "86", {"--recompute=block", "--micro_batch_size=4"}},
+        Case{"offload", "86", {"--optimizer_offload=all"}}),
     [](const auto& of) { return std::string(of.param.name); });
 
 // Between one step and the next the host waits for the numbers of the step before, by an event: a
 // card that has to wait for the host is idle. (Offloaded weights are waited for, by intention.)
 TEST_F(FakeCudaProgram, AStepNeverStopsTheCard) {
   for (const char* kind : {"--compile=True", "--compile=False", "--compile_mode=reduce-overhead",
-                           "--optimizer_offload=on"}) {
+                           "--optimizer_offload=on", "--dropout=0.1"}) {
     SCOPED_TRACE(kind);
     const Words rarely{"--eval_interval=1000", "--log_interval=1000", "--overwrite=True", kind};
     const Seen few = watched(dir_, training(10, rarely)),

@@ -279,7 +279,7 @@ TEST(Planner, RecordedStepsKeepTheirMemoryDuringEvaluations) {
   EXPECT_GT(chosen.best->plan.eval_batch, 1);
 }
 
-TEST(Planner, OnlyAGpusFusedEngineWithoutDropoutRecords) {
+TEST(Planner, OnlyAGpusFusedEngineRecords) {
   TrainConfig config;
   config.system.dtype = "bfloat16";
   config.model.dropout = 0;
@@ -288,6 +288,8 @@ TEST(Planner, OnlyAGpusFusedEngineWithoutDropoutRecords) {
   EXPECT_TRUE(workload_of(config, /*cuda=*/true, 1).graphs);
   EXPECT_FALSE(workload_of(config, /*cuda=*/false, 1).graphs);
   config.model.dropout = 0.1;
+  EXPECT_TRUE(workload_of(config, /*cuda=*/true, 1).graphs);
+  config.system.compile = false;
   EXPECT_FALSE(workload_of(config, /*cuda=*/true, 1).graphs);
 }
 

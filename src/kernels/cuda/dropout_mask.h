@@ -14,15 +14,19 @@ struct DropoutStream {
   std::uint32_t threshold = 0;  // an element is dropped if its word is below
   std::uint32_t step = 0;       // third counter word
   double scale = 1;             // 1/(1-p)
+  // Where set, the step is read here: a recorded launch is of the step in which it is replayed.
+  const std::int64_t* step_in_memory = nullptr;
 };
 
 // The four words that decide elements 4*quad .. 4*quad+3 of a sequence. quad < 2^32, so a sequence
 // may have 2^34 elements; sequence < 2^32.
 GPT_HOST_DEVICE inline PhiloxBlock dropout_words(const DropoutStream& stream, std::uint64_t quad,
                                                  std::uint32_t sequence) {
-  return philox({{static_cast<std::uint32_t>(quad), static_cast<std::uint32_t>(quad >> 32),
-                  stream.step, sequence}},
-                stream.key0, stream.key1);
+  const std::uint32_t step =
+      stream.step_in_memory ? static_cast<std::uint32_t>(*stream.step_in_memory) : stream.step;
+  return philox(
+      {{static_cast<std::uint32_t>(quad), static_cast<std::uint32_t>(quad >> 32), step, sequence}},
+      stream.key0, stream.key1);
 }
 
 // Dropout of a (rows, width) activation inside another kernel. Row n is token n % rows_per_sequence

@@ -30,7 +30,9 @@ DropoutStream stream_of(double p, const DropoutPlace& place) {
       .key1 = static_cast<std::uint32_t>(key >> 32),
       .threshold = static_cast<std::uint32_t>(std::min(std::ceil(p * 4294967296.0), 4294967295.0)),
       .step = static_cast<std::uint32_t>(place.step),
-      .scale = 1.0 / (1.0 - p)};
+      .scale = 1.0 / (1.0 - p),
+      .step_in_memory =
+          place.step_1.defined() ? place.step_1.const_data_ptr<std::int64_t>() : nullptr};
 }
 
 template <class T>
@@ -110,6 +112,7 @@ at::Tensor keyed_dropout(const at::Tensor& x, double p, const at::Tensor& sequen
   if (p == 0) return x;
   TORCH_CHECK(sequence_B.dim() == 1 && sequence_B.size(0) == x.size(0),
               "keyed_dropout: one sequence index per row of x is needed");
+  if (place.step_1.defined()) return drop(x, sequence_B, stream_of(p, place));
   return KeyedDropout::apply(x, p, sequence_B, place.seed, place.step, place.layer,
                              static_cast<std::int64_t>(place.site));
 }

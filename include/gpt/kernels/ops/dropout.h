@@ -14,6 +14,9 @@ struct DropoutPlace {
   std::int64_t step = 0;   // optimizer step
   std::int64_t layer = 0;  // 0-based; -1 for the embedding
   int site = 0;            // 0 attention weights, 1 attention output, 2 MLP output, 3 embedding
+  // (1), int64, where the activations are, or undefined. Kernels read the lower 32 bits of the step
+  // from it, so that a recorded launch is of the step in which it is replayed. Without autograd.
+  at::Tensor step_1 = {};
 };
 
 // x: (B, ...) float32, float64, bfloat16 or float16; sequence_B: int64 on the CPU or on x's
