@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "gpt/kernels/ops/attention.h"
 #include "gpt/kernels/ops/lm_head.h"
 
 #include "tables.h"
@@ -56,16 +57,21 @@ std::int64_t mlp_again(const Widths& of, Recompute level) {
   return block_kept(of, Recompute::kNone) - block_kept(of, Recompute::kBlock);
 }
 
-// The scores of every pair of tokens.
-std::int64_t scores(const Workload& workload) {
-  return workload.heads * workload.block * workload.type_bytes;
+// Tokens of the sequences whose scores exist at once, and the scores of every pair of them.
+std::int64_t scored_tokens(const Workload& workload, std::int64_t sequences) {
+  return workload.block * std::min(sequences, plain_attention_group(workload.heads, workload.block,
+                                                                    workload.type_bytes));
+}
+std::int64_t scores(const Workload& workload, std::int64_t sequences) {
+  return workload.heads * workload.block * workload.type_bytes * scored_tokens(workload, sequences);
 }
 
 // Weights, their gradients, those of the scores, and q or k side by side; or what CUDA's kernels
 // add up in float32.
-std::int64_t attention_work(const Workload& workload, const Widths& of) {
-  if (workload.writes_out_scores()) return 3 * scores(workload) + of.low;
-  return workload.cuda ? of.real + 2 * of.heads : 0;
+std::int64_t attention_work(const Workload& workload, const Widths& of, std::int64_t sequences) {
+  if (workload.writes_out_scores())
+    return 3 * scores(workload, sequences) + of.low * scored_tokens(workload, sequences);
+  return workload.cuda ? (of.real + 2 * of.heads) * sequences * workload.block : 0;
 }
 
 // The rows of zeros with which the copy of the head's weight, and its gradient, are padded.
@@ -122,7 +128,7 @@ Phases tensor_step(const Workload& workload, const Plan& plan) {
   attention[MemoryKind::kActivations] =
       ((workload.layers - 1) * kept + attention_kept(of)) * tokens;
   attention[MemoryKind::kWorkspace] +=
-      (of.real + 4 * of.low + attention_work(workload, of)) * tokens;
+      (of.real + 4 * of.low) * tokens + attention_work(workload, of, plan.micro_batch);
   return {{"LM head", head},
           {"backward of the last block's MLP", mlp},
           {"backward of the last block's attention", attention}};
@@ -156,10 +162,15 @@ Phases tensor_evaluation(const Workload& workload, const Plan& plan) {
   // attention.
   const std::int64_t norm = 2 * of.real + 2 * of.low + of.statistics;
   const std::int64_t mlp = of.real + 8 * of.low + of.statistics;
-  const std::int64_t attention =
-      of.real + 3 * of.low + (workload.plain_attention ? 2 * scores(workload) : of.low + of.heads);
+  std::int64_t attention = (of.real + 4 * of.low + of.heads) * tokens;
+  if (workload.plain_attention) {
+    // The result is there from the first group on.
+    const bool groups = scored_tokens(workload, plan.eval_batch) < tokens;
+    attention =
+        (of.real + (groups ? 4 : 3) * of.low) * tokens + 2 * scores(workload, plan.eval_batch);
+  }
   MemoryBreakdown block = live, head = live;
-  block[MemoryKind::kWorkspace] += std::max({norm, mlp, attention}) * tokens;
+  block[MemoryKind::kWorkspace] += std::max(std::max(norm, mlp) * tokens, attention);
   head[MemoryKind::kWorkspace] += of.low * tokens;
   head[MemoryKind::kHead] = head_bytes(workload, plan, tokens, /*gradient=*/false);
   return {{"evaluation: block", block}, {"evaluation: LM head", head}};

@@ -42,6 +42,7 @@ INSTANTIATE_TEST_SUITE_P(
                       TableCase{"padded head", 1, 2, 16, 64, 2, 1025, 32, at::kHalf, false, 0},
                       TableCase{"padded logits", 1, 2, 32, 16, 4, 513, 128, at::kFloat, false, 0},
                       TableCase{"plain attention", 2, 4, 32, 128, 2, 50, 32, at::kFloat, true, 0},
+                      TableCase{"groups", 1, 4, 16, 1024, 3, 50, 64, at::kFloat, true, 0},
                       TableCase{"dropout", 2, 4, 32, 128, 2, 50, 32, at::kBFloat16, false, 0.2}));
 
 }  // namespace

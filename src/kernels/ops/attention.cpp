@@ -1,5 +1,6 @@
 #include "gpt/kernels/ops/attention.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <tuple>
@@ -28,8 +29,49 @@ at::Tensor drop(const at::Tensor& weights_BHTT, const AttentionInput& in) {
   return keyed_dropout(weights_BHTT, in.p, in.sequence_B, in.place);
 }
 
+AttentionInput some_of(const AttentionInput& in, std::int64_t first, std::int64_t count) {
+  AttentionInput some = in;
+  for (at::Tensor* tensor : {&some.q_BHTD, &some.k_BHTD, &some.v_BHTD, &some.sequence_B})
+    if (tensor->defined()) *tensor = tensor->narrow(0, first, count);
+  return some;
+}
+
+// Calls work(first, count) for group after group of sequences; a single group has no need of it.
+template <class Work>
+bool by_groups(const AttentionInput& in, const Work& work) {
+  const at::Tensor& q = in.q_BHTD;
+  const std::int64_t sequences = q.size(0);
+  const std::int64_t group = plain_attention_group(q.size(1), q.size(2), q.element_size());
+  if (group >= sequences) return false;
+  for (std::int64_t first = 0; first < sequences; first += group)
+    work(first, std::min(group, sequences - first));
+  return true;
+}
+
+at::Tensor plain_forward(const AttentionInput& in) {
+  at::Tensor y_BHTD;
+  const auto group = [&](std::int64_t first, std::int64_t count) {
+    if (!y_BHTD.defined()) y_BHTD = at::empty(in.v_BHTD.sizes(), in.v_BHTD.options());
+    y_BHTD.narrow(0, first, count).copy_(plain_forward(some_of(in, first, count)));
+  };
+  if (by_groups(in, group)) return y_BHTD;
+  return at::matmul(drop(plain_weights(in), in), in.v_BHTD);
+}
+
 // With P = softmax(S), Y = drop(P) V: dP = drop(dY V^T), dS = P * (dP - rowsum(dP * P)).
 AttentionGradient plain_backward(const AttentionInput& in, const at::Tensor& dy_BHTD) {
+  AttentionGradient all;
+  const auto group = [&](std::int64_t first, std::int64_t count) {
+    if (!all.dq_BHTD.defined())
+      for (at::Tensor* whole : {&all.dq_BHTD, &all.dk_BHTD, &all.dv_BHTD})
+        *whole = at::empty(in.q_BHTD.sizes(), in.q_BHTD.options());
+    const AttentionGradient some =
+        plain_backward(some_of(in, first, count), dy_BHTD.narrow(0, first, count));
+    all.dq_BHTD.narrow(0, first, count).copy_(some.dq_BHTD);
+    all.dk_BHTD.narrow(0, first, count).copy_(some.dk_BHTD);
+    all.dv_BHTD.narrow(0, first, count).copy_(some.dv_BHTD);
+  };
+  if (by_groups(in, group)) return all;
   const at::Tensor p_BHTT = plain_weights(in);
   AttentionGradient gradient;
   gradient.dv_BHTD = at::matmul(drop(p_BHTT, in).transpose(-2, -1), dy_BHTD);
@@ -69,6 +111,12 @@ AttentionOutput efficient_forward(const AttentionInput& in) {
 
 }  // namespace
 
+std::int64_t plain_attention_group(std::int64_t heads, std::int64_t tokens,
+                                   std::int64_t type_bytes) {
+  constexpr std::int64_t kBytes = std::int64_t{16} << 20;
+  return std::max<std::int64_t>(1, kBytes / (heads * tokens * tokens * type_bytes));
+}
+
 at::Tensor causal_attention(const at::Tensor& q_BHTD, const at::Tensor& k_BHTD,
                             const at::Tensor& v_BHTD) {
   return at::scaled_dot_product_attention(q_BHTD, k_BHTD, v_BHTD, /*attn_mask=*/{},
@@ -105,7 +153,7 @@ AttentionOutput attention_forward(AttentionKernel kernel, const AttentionInput& 
     case AttentionKernel::kPlain:
       break;
   }
-  return {at::matmul(drop(plain_weights(in), in), in.v_BHTD), {}, 0};
+  return {plain_forward(in), {}, 0};
 }
 
 AttentionGradient attention_backward(AttentionKernel kernel, const AttentionInput& in,

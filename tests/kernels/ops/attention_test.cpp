@@ -55,6 +55,33 @@ TEST(Attention, CandidatesAreThoseOfTheCard) {
     EXPECT_EQ(attention_candidates(T, D, at::kHalf, false, 90), (Kernels{kFlash, kEfficient}));
 }
 
+// 2 of the 5 sequences at a time; each has the mask that it has in any other batch.
+TEST(Attention, GroupsOfSequencesChangeNothing) {
+  constexpr std::int64_t kB = 5, kH = 8, kT = 512, kD = 8;
+  ASSERT_EQ(plain_attention_group(kH, kT, 4), 2);
+  ASSERT_EQ(plain_attention_group(12, 8192, 4), 1) << "one at least";
+  const auto make = [&] { return at::randn({kB, kH, kT, kD}); };
+  const at::Tensor q = make(), k = make(), v = make(), up = make();
+  for (const double p : {0.0, 0.3}) {
+    const AttentionInput in{.q_BHTD = q,
+                            .k_BHTD = k,
+                            .v_BHTD = v,
+                            .p = p,
+                            .sequence_B = at::tensor({9, 3, 4, 0, 7}, at::kLong),
+                            .place = {.seed = 5, .step = 2, .layer = 1}};
+    const Gradients expected =
+        run([&](auto& a, auto& b,
+                auto& c) { return plain_causal_attention(a, b, c, in.p, in.sequence_B, in.place); },
+            q, k, v, up);
+    const AttentionOutput out = attention_forward(AttentionKernel::kPlain, in);
+    const AttentionGradient gradient = attention_backward(AttentionKernel::kPlain, in, out, up);
+    EXPECT_TRUE(near(out.y_BHTD, expected.y, 2e-6)) << p;
+    EXPECT_TRUE(near(gradient.dq_BHTD, expected.q, 2e-6)) << p;
+    EXPECT_TRUE(near(gradient.dk_BHTD, expected.k, 2e-6)) << p;
+    EXPECT_TRUE(near(gradient.dv_BHTD, expected.v, 2e-6)) << p;
+  }
+}
+
 TEST(Attention, FusedEqualsWrittenOut) {
   for (const auto& [type, tolerance] : {std::pair{at::kDouble, 1e-12}, {at::kFloat, 2e-6}}) {
     for (const std::int64_t tokens : {1, 2, 17, 64}) {

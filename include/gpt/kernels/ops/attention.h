@@ -24,7 +24,8 @@ at::Tensor plain_causal_attention(const at::Tensor& q_BHTD, const at::Tensor& k_
 // The same without autograd: forward keeps what backward needs. The kernels are ATen's.
 
 enum class AttentionKernel {
-  kPlain,      // written out, T x T weights in memory: any type, any device, keyed dropout
+  kPlain,      // written out, T x T weights of some sequences in memory: any type, any device,
+               // keyed dropout
   kCpuFlash,   // the CPU's fused one
   kFlash,      // FlashAttention-2 (Dao 2023): half types, heads of up to 256 in multiples of 8
   kCudnn,      // cuDNN's
@@ -52,6 +53,12 @@ struct AttentionGradient {
 AttentionOutput attention_forward(AttentionKernel kernel, const AttentionInput& in);
 AttentionGradient attention_backward(AttentionKernel kernel, const AttentionInput& in,
                                      const AttentionOutput& out, const at::Tensor& dy_BHTD);
+
+// Sequences whose weights the plain kernel has in memory at once, at least one: what is read again
+// soon after it was written is then found in a GPU's second-level cache, and memory does not grow
+// with the batch.
+std::int64_t plain_attention_group(std::int64_t heads, std::int64_t tokens,
+                                   std::int64_t type_bytes);
 
 struct AttentionShape {
   std::int64_t B, H, T, D;
