@@ -4,6 +4,7 @@
 #include "gpt/kernels/ops/dropout.h"
 #include "gpt/kernels/ops/embedding.h"
 #include "gpt/kernels/ops/gelu.h"
+#include "gpt/kernels/ops/layer_norm.h"
 #include "gpt/kernels/ops/lm_head.h"
 
 #include "emulated.h"
@@ -175,6 +176,49 @@ TEST(Emulation, GeluAndItsGradientEqualTheReference) {
         EXPECT_TRUE(near(actual[1], expected[1], rounding(type))) << type << " " << count;
       }
     }
+  }
+}
+
+// `sizes` of a larger tensor, from its second element on: no pack of several may be read there.
+at::Tensor at_odd_address(at::IntArrayRef sizes, at::ScalarType type) {
+  const std::int64_t count = c10::multiply_integers(sizes);
+  return at::randn({count + 1}, at::kDouble).to(type).narrow(0, 1, count).view(sizes);
+}
+
+TEST(Emulation, KernelsReadFromAnyAddress) {
+  for (const at::ScalarType type : kTypes) {
+    const at::ScalarType real = type == at::kDouble ? at::kDouble : at::kFloat;
+    const at::Tensor x = at_odd_address({6, 64}, type), up = at_odd_address({6, 64}, type);
+    const at::Tensor stream = at_odd_address({6, 64}, real), weight = at_odd_address({64}, real);
+    const at::Tensor logits = at_odd_address({6, 64}, type);
+    const at::Tensor target = at::randint(64, {6}, at::kLong);
+    const auto odd_copy = [](const at::Tensor& of) {
+      return at_odd_address(of.sizes(), of.scalar_type()).copy_(of);
+    };
+    const auto run = [&] {
+      const at::Tensor dgelu = odd_copy(up), sums = at::zeros({64}, real),
+                       loss = at::empty({6}, real);
+      gelu_backward_(x, dgelu, false);
+      add_column_sums_(x, sums);
+      const NormOutput norm = add_layer_norm(
+          {.x_NC = stream, .branch_NC = x, .weight_C = weight, .bias_C = weight, .type = type});
+      const at::Tensor dx = odd_copy(stream), dweight = at::zeros({64}, real);
+      layer_norm_backward_({.dy_NC = up,
+                            .x_NC = stream,
+                            .mean_N = norm.mean_N,
+                            .rstd_N = norm.rstd_N,
+                            .weight_C = weight,
+                            .dx_NC = dx,
+                            .dweight_C = dweight});
+      const at::Tensor dlogits = odd_copy(logits);
+      cross_entropy_({.logits_NV = dlogits, .target_N = target, .loss_N = loss});
+      const at::Tensor embedded = embed(target.remainder(6).view({2, 3}), stream, stream, {});
+      return std::vector{gelu(x, true), dgelu, sums,    norm.sum_NC, norm.y_NC, dx,
+                         dweight,       loss,  dlogits, embedded};
+    };
+    const auto actual = emulate(run), expected = run();
+    for (std::size_t i = 0; i < expected.size(); ++i)
+      EXPECT_TRUE(near(actual[i], expected[i], 4 * rounding(type))) << type << " " << i;
   }
 }
 

@@ -67,8 +67,8 @@ __global__ void __launch_bounds__(kThreads) adamw_pieces(AdamWLaunch args) {
   if (threadIdx.x == 0) shared = rates_of(args, piece);
   __syncthreads();
   const Rates rates = shared;  // or each store to the piece could have changed it
-  const bool wide = aligned<float, 4>(piece.parameter) && aligned<float, 4>(piece.exp_avg) &&
-                    aligned<float, 4>(piece.exp_avg_sq) && aligned<float, 4>(piece.gradient);
+  const bool wide =
+      aligned<float, 4>(piece.parameter, piece.exp_avg, piece.exp_avg_sq, piece.gradient);
   const std::int64_t packed = wide ? piece.count / 4 * 4 : 0;
   for (std::int64_t i = threadIdx.x * 4; i < packed; i += kThreads * 4)
     update_pack<4>(piece, i, factor, rates);

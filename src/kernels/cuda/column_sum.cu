@@ -84,7 +84,7 @@ int launch_rows(const AddRowsLaunch& args, cudaStream_t stream) {
 
 template <class T>
 int launch_chunks(const ColumnSumsLaunch& args, cudaStream_t stream) {
-  const bool wide = args.columns % 4 == 0;
+  const bool wide = args.columns % 4 == 0 && aligned<T, 4>(args.in);
   const std::int64_t per_block = kColumns * (wide ? 4 : 1);
   const auto kernel = wide ? sum_chunks<T, 4> : sum_chunks<T, 1>;
   const dim3 grid(static_cast<unsigned>((args.columns + per_block - 1) / per_block),

@@ -41,7 +41,7 @@ template <class T>
 int launch(const DropoutLaunch& args, cudaStream_t stream) {
   const std::int64_t quads = args.rows * ((args.size + 3) / 4);
   if (quads == 0) return cudaSuccess;
-  const bool whole = args.size % 4 == 0 && aligned<T, 4>(args.in) && aligned<T, 4>(args.out);
+  const bool whole = args.size % 4 == 0 && aligned<T, 4>(args.in, args.out);
   const auto kernel = whole ? drop_quads<T, true> : drop_quads<T, false>;
   GPT_LAUNCH(kernel, dim3(blocks_for(quads, kThreads, 65535)), dim3(kThreads), 0, stream,
              static_cast<const T*>(args.in), static_cast<T*>(args.out), args.sequence, args.rows,

@@ -81,7 +81,8 @@ int launch_embedding(const EmbeddingLaunch& args, void* stream) {
   if (args.rows == 0) return cudaSuccess;
   return for_real_type(args.type, [&](auto* null) {
     using R = GPT_POINTEE(null);
-    const auto kernel = args.width % 4 == 0 ? embed_rows<R, 4> : embed_rows<R, 1>;
+    const bool wide = args.width % 4 == 0 && aligned<R, 4>(args.wte, args.wpe, args.out);
+    const auto kernel = wide ? embed_rows<R, 4> : embed_rows<R, 1>;
     GPT_LAUNCH(kernel, dim3(static_cast<unsigned>(args.rows)), dim3(kThreads), 0,
                static_cast<cudaStream_t>(stream), args);
     return static_cast<int>(cudaGetLastError());

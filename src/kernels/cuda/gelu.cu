@@ -1,4 +1,4 @@
-// 16 bytes a thread and turn: read once, write once.
+// 16 bytes a thread and turn, where they may be read at once: read once, write once.
 #include "gelu_math.h"
 #include "kernel_math.h"
 
@@ -18,11 +18,10 @@ __device__ T gelu_of(T x, T up) {
 
 template <bool kTanh, bool kBackward, class T>
 __global__ void __launch_bounds__(kThreads)
-    gelu_packs(const T* in, const T* up, T* out, std::int64_t count) {
+    gelu_packs(const T* in, const T* up, T* out, std::int64_t count, std::int64_t whole) {
   constexpr int kWide = 16 / sizeof(T);
   const std::int64_t me = blockIdx.x * static_cast<std::int64_t>(kThreads) + threadIdx.x;
   const std::int64_t step = static_cast<std::int64_t>(gridDim.x) * kThreads;
-  const std::int64_t whole = count / kWide;
   for (std::int64_t i = me; i < whole; i += step) {
     const Pack<T, kWide> x = load<kWide>(in + i * kWide);
     Pack<T, kWide> result{};
@@ -40,10 +39,12 @@ int launch(const GeluLaunch& args, cudaStream_t stream) {
   const auto kernel = args.up
                           ? (args.tanh ? gelu_packs<true, true, T> : gelu_packs<false, true, T>)
                           : (args.tanh ? gelu_packs<true, false, T> : gelu_packs<false, false, T>);
+  constexpr int kWide = 16 / sizeof(T);
+  const std::int64_t whole = aligned<T, kWide>(args.in, args.up, args.out) ? args.count / kWide : 0;
   // Two turns a thread at least where there is enough to do.
-  const unsigned blocks = blocks_for(args.count, kThreads * 2 * (16 / sizeof(T)), 65535);
+  const unsigned blocks = blocks_for(args.count, kThreads * 2 * kWide, 65535);
   GPT_LAUNCH(kernel, dim3(blocks), dim3(kThreads), 0, stream, static_cast<const T*>(args.in),
-             static_cast<const T*>(args.up), static_cast<T*>(args.out), args.count);
+             static_cast<const T*>(args.up), static_cast<T*>(args.out), args.count, whole);
   return cudaGetLastError();
 }
 

@@ -46,6 +46,10 @@ template <class T, int N>
 GPT_HOST_DEVICE inline bool aligned(const void* pointer) {
   return reinterpret_cast<std::uintptr_t>(pointer) % sizeof(Pack<T, N>) == 0;
 }
+template <class T, int N, class... Pointers>
+GPT_HOST_DEVICE inline bool aligned(const void* pointer, Pointers... more) {
+  return aligned<T, N>(pointer) && aligned<T, N>(more...);
+}
 
 // The same sum in every lane, and the same bits: xor partners add the same two numbers.
 template <class T>

@@ -154,7 +154,8 @@ int launch_forward(const AddLayerNormLaunch& args, cudaStream_t stream) {
   const bool cached = kWarps * row <= kShared;
   const std::size_t shared = cached ? kWarps * row : 0;
   const auto blocks = static_cast<unsigned>((args.rows + kWarps - 1) / kWarps);
-  const bool wide = args.width % 4 == 0;
+  const bool wide = args.width % 4 == 0 && aligned<T, 4>(args.branch, args.y) &&
+                    aligned<Real<T>, 4>(args.x, args.weight, args.bias, args.sum);
   const auto kernel = cached ? (wide ? add_norm_rows<T, 4, true> : add_norm_rows<T, 1, true>)
                              : (wide ? add_norm_rows<T, 4, false> : add_norm_rows<T, 1, false>);
   GPT_LAUNCH(kernel, dim3(blocks), dim3(32, kWarps), shared, stream, args);
@@ -167,7 +168,8 @@ int launch_backward(const LayerNormBackwardLaunch& args, cudaStream_t stream) {
   const bool cached = sums <= kShared;
   const std::size_t fitting = cached ? kShared / sums : 1;
   const auto warps = static_cast<unsigned>(fitting < kWarps ? fitting : kWarps);
-  const bool wide = args.width % 4 == 0;
+  const bool wide = args.width % 4 == 0 && aligned<T, 4>(args.dy, args.dbranch) &&
+                    aligned<Real<T>, 4>(args.x, args.weight, args.dx, args.partial);
   const auto kernel =
       cached ? (wide ? norm_backward_rows<T, 4, true> : norm_backward_rows<T, 1, true>)
              : (wide ? norm_backward_rows<T, 4, false> : norm_backward_rows<T, 1, false>);
