@@ -40,6 +40,29 @@ class GpuCrossEntropy : public testing::Gpu {
   }
 };
 
+TEST_F(GpuCrossEntropy, PaddingIsNotReadAndHasNoGradient) {
+  auto g = testing::generator(4);
+  for (const at::ScalarType type : {at::kFloat, at::kBFloat16, at::kHalf}) {
+    for (const auto& [vocab, stride] : {std::pair{65, 128}, {50257, 50304}}) {
+      at::Tensor logits = at::randn({9, stride}, g).to(type);
+      const at::Tensor words = logits.narrow(1, 0, vocab).contiguous();
+      logits.narrow(1, vocab, stride - vocab).fill_(NAN);
+      const at::Tensor target = at::randint(vocab, {9}, g, at::kLong);
+      const at::Tensor on_gpu = logits.to(cuda_),
+                       loss = at::empty({9}, at::TensorOptions().device(cuda_));
+      cross_entropy_({.logits_NV = on_gpu,
+                      .target_N = target.to(cuda_),
+                      .loss_N = loss,
+                      .scale = 0.25,
+                      .vocab = vocab});
+      const Outcome expected = plain(words, target);
+      EXPECT_TRUE(near(loss.cpu(), expected.loss_N, 2e-6)) << type << " " << vocab;
+      EXPECT_TRUE(near(on_gpu.cpu().narrow(1, 0, vocab), expected.logits_NV, 1e-3)) << type;
+      EXPECT_EQ(on_gpu.narrow(1, vocab, stride - vocab).count_nonzero().item<int>(), 0) << type;
+    }
+  }
+}
+
 // Half types: both sides round the same float32 gradient, which may fall on two neighbours, so a
 // unit in the last place of the largest element (at most `scale`) lies between them.
 TEST_F(GpuCrossEntropy, EqualsThePlainOneInEveryTypeAndSize) {

@@ -121,6 +121,33 @@ TEST(TensorEngine, GradientsStartAtZeroWhereThereAreNone) {
   EXPECT_TRUE(testing::near(gradient(0), wte * 2, 1e-6));
 }
 
+// What ranks add up, and a norm is taken of: padding must not show in it, at first use or later.
+TEST(TensorEngine, BetweenGradientsTheirBufferIsZero) {
+  for (const at::ScalarType type : {at::kFloat, at::kBFloat16}) {
+    EngineCase c;
+    auto g = testing::generator(1);
+    Gpt model(c.model, c.vocabulary, 9, g);
+    const auto engine = make_tensor_engine(config_of(c), model, {c.device, type});
+    const auto& parameters = model.parameters();
+    const at::Tensor x = at::randint(23, {3, 7}, g, at::kLong);
+    parameters[3].tensor.mutable_grad() = at::zeros_like(parameters[3].tensor);  // not ours
+    engine->accumulate(x, x, {}, {});
+    EXPECT_EQ(engine->gradient_buffers().size(), parameters.size());
+    for (const std::size_t dropped : {3, 0}) {
+      parameters[dropped].tensor.mutable_grad() = at::Tensor();
+      engine->accumulate(x, x, {}, {});
+      const auto buffers = engine->gradient_buffers();
+      ASSERT_EQ(buffers.size(), 1u);
+      std::int64_t nonzero = 0;
+      for (const Parameter& p : parameters)
+        nonzero += p.tensor.grad().count_nonzero().item<std::int64_t>();
+      EXPECT_GT(nonzero, 0);
+      EXPECT_EQ(buffers.front().count_nonzero().item<std::int64_t>(), nonzero) << type;
+      EXPECT_EQ(buffers.front().numel() % 64, 0);
+    }
+  }
+}
+
 // Copies of the weights follow them only when the engine is told.
 TEST(TensorEngine, WeightCopiesFollowTheOptimizer) {
   EngineCase c;
