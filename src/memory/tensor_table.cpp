@@ -66,11 +66,11 @@ std::int64_t scores(const Workload& workload, std::int64_t sequences) {
   return workload.heads * workload.block * workload.type_bytes * scored_tokens(workload, sequences);
 }
 
-// Weights, their gradients, those of the scores, and q or k side by side; or what CUDA's kernels
-// add up in float32.
+// Weights, the gradients of the scores, and q or k side by side; or what CUDA's kernels add up in
+// float32.
 std::int64_t attention_work(const Workload& workload, const Widths& of, std::int64_t sequences) {
   if (workload.writes_out_scores())
-    return 3 * scores(workload, sequences) + of.low * scored_tokens(workload, sequences);
+    return 2 * scores(workload, sequences) + of.low * scored_tokens(workload, sequences);
   return workload.cuda ? (of.real + 2 * of.heads) * sequences * workload.block : 0;
 }
 
@@ -164,10 +164,10 @@ Phases tensor_evaluation(const Workload& workload, const Plan& plan) {
   const std::int64_t mlp = of.real + 8 * of.low + of.statistics;
   std::int64_t attention = (of.real + 4 * of.low + of.heads) * tokens;
   if (workload.plain_attention) {
-    // The result is there from the first group on.
-    const bool groups = scored_tokens(workload, plan.eval_batch) < tokens;
-    attention =
-        (of.real + (groups ? 4 : 3) * of.low) * tokens + 2 * scores(workload, plan.eval_batch);
+    // q and k side by side, of the sequences at hand; the result is there from the first group on.
+    const std::int64_t scored = scored_tokens(workload, plan.eval_batch);
+    attention = (of.real + (scored < tokens ? 4 : 3) * of.low) * tokens + 2 * of.low * scored +
+                scores(workload, plan.eval_batch);
   }
   MemoryBreakdown block = live, head = live;
   block[MemoryKind::kWorkspace] += std::max(std::max(norm, mlp) * tokens, attention);

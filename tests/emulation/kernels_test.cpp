@@ -1,4 +1,5 @@
 // Each kernel's source, played by the CPU thread for thread, against its ATen reference.
+#include "gpt/kernels/ops/causal_softmax.h"
 #include "gpt/kernels/ops/column_sum.h"
 #include "gpt/kernels/ops/cross_entropy.h"
 #include "gpt/kernels/ops/dropout.h"
@@ -158,6 +159,32 @@ TEST(Emulation, CrossEntropyWithoutGradientLeavesTheSameLoss) {
   EXPECT_TRUE(at::equal(loss, emulate([&] { return run(true); })[0]));
   EXPECT_EQ(loss[2].item<double>(), 77);  // a target out of range is NaN
   EXPECT_EQ(loss[3].item<double>(), 0);
+}
+
+TEST(Emulation, CausalSoftmaxEqualsTheReference) {
+  for (const at::ScalarType type : kTypes) {
+    for (const std::int64_t tokens : {1, 3, 4, 36, 70, 132}) {
+      for (const double p : {0.0, 0.3}) {
+        const at::Tensor scores = (at::randn({2, 3, tokens, tokens}, at::kDouble) * 4).to(type);
+        const at::Tensor up = at::randn({2, 3, tokens, tokens}, at::kDouble).to(type);
+        const RowDropout dropout{.p = p,
+                                 .sequence_B = at::tensor({4, 9}, at::kLong),
+                                 .place = {.seed = 3, .step = 1, .layer = 2}};
+        const auto run = [&] {
+          const at::Tensor weights = scores.clone(), again = scores.clone(), down = up.clone();
+          causal_softmax_({.scores_BHTT = weights, .scale = 0.35, .dropout = dropout});
+          causal_softmax_(
+              {.scores_BHTT = again, .gradient_BHTT = down, .scale = 0.35, .dropout = dropout});
+          return std::vector{weights, again, down};
+        };
+        const auto actual = emulate(run), expected = run();
+        EXPECT_TRUE(at::equal(actual[0], actual[1])) << type << " " << tokens;
+        EXPECT_TRUE(near(actual[0], expected[0], rounding(type))) << type << " " << tokens;
+        EXPECT_TRUE(near(actual[2], expected[2], rounding(type))) << type << " " << tokens;
+        EXPECT_TRUE(at::equal(actual[0] == 0, expected[0] == 0)) << type << " " << tokens;
+      }
+    }
+  }
 }
 
 TEST(Emulation, GeluAndItsGradientEqualTheReference) {

@@ -34,6 +34,17 @@ struct DropoutLaunch {
 };
 int launch_dropout(const DropoutLaunch& args, void* stream);
 
+// Row r is of token r % tokens: of its columns those up to that token count, the rest become 0.
+struct CausalSoftmaxLaunch {
+  void* scores;    // (rows, tokens), overwritten by dropout(softmax(scale * scores))
+  void* gradient;  // of that, overwritten by that of the scores; or null
+  std::int64_t rows, tokens;
+  double scale;
+  DropoutRows dropout;
+  Float type;
+};
+int launch_causal_softmax(const CausalSoftmaxLaunch& args, void* stream);
+
 // sum = x + dropout(branch); y = LayerNorm(sum). Without a branch, sum is x and is not written.
 struct AddLayerNormLaunch {
   const void *x, *branch;       // (rows, width): Real; type, or null

@@ -7,6 +7,8 @@
 
 #include <ATen/ATen.h>
 
+#include "gpt/kernels/ops/causal_softmax.h"
+
 namespace gpt {
 
 namespace {
@@ -15,18 +17,14 @@ double scale_of(const at::Tensor& q_BHTD) {
   return 1.0 / std::sqrt(static_cast<double>(q_BHTD.size(3)));
 }
 
-at::Tensor plain_weights(const AttentionInput& in) {
-  const std::int64_t tokens = in.q_BHTD.size(2);
-  const at::Tensor later_TT =
-      at::ones({tokens, tokens}, in.q_BHTD.options().dtype(at::kBool)).triu(/*diagonal=*/1);
-  at::Tensor weights_BHTT = at::matmul(in.q_BHTD, in.k_BHTD.transpose(-2, -1));
-  weights_BHTT.mul_(scale_of(in.q_BHTD));
-  weights_BHTT.masked_fill_(later_TT, -std::numeric_limits<double>::infinity());
-  return weights_BHTT.softmax(-1);
-}
-
-at::Tensor drop(const at::Tensor& weights_BHTT, const AttentionInput& in) {
-  return keyed_dropout(weights_BHTT, in.p, in.sequence_B, in.place);
+// The weights, dropout included; `gradient`, theirs, becomes that of the scores.
+at::Tensor plain_weights(const AttentionInput& in, const at::Tensor& gradient_BHTT) {
+  const at::Tensor scores_BHTT = at::matmul(in.q_BHTD, in.k_BHTD.transpose(-2, -1));
+  causal_softmax_({.scores_BHTT = scores_BHTT,
+                   .gradient_BHTT = gradient_BHTT,
+                   .scale = scale_of(in.q_BHTD),
+                   .dropout = {.p = in.p, .sequence_B = in.sequence_B, .place = in.place}});
+  return scores_BHTT;
 }
 
 AttentionInput some_of(const AttentionInput& in, std::int64_t first, std::int64_t count) {
@@ -55,10 +53,10 @@ at::Tensor plain_forward(const AttentionInput& in) {
     y_BHTD.narrow(0, first, count).copy_(plain_forward(some_of(in, first, count)));
   };
   if (by_groups(in, group)) return y_BHTD;
-  return at::matmul(drop(plain_weights(in), in), in.v_BHTD);
+  return at::matmul(plain_weights(in, /*gradient_BHTT=*/{}), in.v_BHTD);
 }
 
-// With P = softmax(S), Y = drop(P) V: dP = drop(dY V^T), dS = P * (dP - rowsum(dP * P)).
+// With scores S, weights W and Y = W V: dW = dY V^T, dV = W^T dY; dS is causal_softmax_'s.
 AttentionGradient plain_backward(const AttentionInput& in, const at::Tensor& dy_BHTD) {
   AttentionGradient all;
   const auto group = [&](std::int64_t first, std::int64_t count) {
@@ -72,14 +70,12 @@ AttentionGradient plain_backward(const AttentionInput& in, const at::Tensor& dy_
     all.dv_BHTD.narrow(0, first, count).copy_(some.dv_BHTD);
   };
   if (by_groups(in, group)) return all;
-  const at::Tensor p_BHTT = plain_weights(in);
+  const at::Tensor d_BHTT = at::matmul(dy_BHTD, in.v_BHTD.transpose(-2, -1));
+  const at::Tensor weights_BHTT = plain_weights(in, d_BHTT);
   AttentionGradient gradient;
-  gradient.dv_BHTD = at::matmul(drop(p_BHTT, in).transpose(-2, -1), dy_BHTD);
-  at::Tensor dp_BHTT = drop(at::matmul(dy_BHTD, in.v_BHTD.transpose(-2, -1)), in);
-  at::Tensor ds_BHTT = at::_softmax_backward_data(dp_BHTT, p_BHTT, -1, p_BHTT.scalar_type());
-  ds_BHTT.mul_(scale_of(in.q_BHTD));
-  gradient.dq_BHTD = at::matmul(ds_BHTT, in.k_BHTD);
-  gradient.dk_BHTD = at::matmul(ds_BHTT.transpose(-2, -1), in.q_BHTD);
+  gradient.dv_BHTD = at::matmul(weights_BHTT.transpose(-2, -1), dy_BHTD);
+  gradient.dq_BHTD = at::matmul(d_BHTT, in.k_BHTD);
+  gradient.dk_BHTD = at::matmul(d_BHTT.transpose(-2, -1), in.q_BHTD);
   return gradient;
 }
 
