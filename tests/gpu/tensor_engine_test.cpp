@@ -102,10 +102,10 @@ TEST_F(GpuTensorEngine, RecomputationChangesNoBit) {
 
 // Recorded in the third call of a shape, after two steps at the earliest; two shapes take turns, as
 // with a last piece that is smaller, and work in the same memory. The replays must see new tokens,
-// zeroed gradients and changed weights.
+// zeroed gradients and changed weights, and draw the dropout of their step.
 TEST_F(GpuTensorEngine, ReplayedGraphsDoWhatTheLaunchesDid) {
   const EngineCase c = wide_case();
-  const auto train = [&](const char* mode) {
+  const auto train = [&](const char* mode, double dropout) {
     TrainConfig config = config_of(c);
     config.system.compile_mode = mode;
     auto g = testing::generator(1);
@@ -118,7 +118,12 @@ TEST_F(GpuTensorEngine, ReplayedGraphsDoWhatTheLaunchesDid) {
       if (step % 2 == 0)
         for (const Parameter& p : model.parameters()) p.tensor.mutable_grad() = at::Tensor();
       const at::Tensor x = at::randint(1000, {step % 2 == 0 ? 3 : 2, 128}, g, at::kLong).to(cuda_);
-      all.push_back(engine->accumulate(x, x.flip(1), {.per_token = 1.0 / 640}, {}).cpu());
+      const DropoutState state{.on = dropout > 0,
+                               .p = dropout,
+                               .seed = 7,
+                               .step = step / 2,
+                               .sequence_B = at::arange(x.size(0)) + 3 * (step % 2)};
+      all.push_back(engine->accumulate(x, x.flip(1), {.per_token = 1.0 / 640}, state).cpu());
       for (const Parameter& p : model.parameters()) all.push_back(p.tensor.grad().cpu());
       const at::NoGradGuard no_grad;
       for (const Parameter& p : model.parameters()) at::Tensor(p.tensor).sub_(p.tensor.grad());
@@ -128,9 +133,11 @@ TEST_F(GpuTensorEngine, ReplayedGraphsDoWhatTheLaunchesDid) {
         << "or launches were compared with launches";
     return all;
   };
-  const auto plain = train("default"), replayed = train("reduce-overhead");
-  for (std::size_t i = 0; i < plain.size(); ++i)
-    EXPECT_LT(testing::relative_distance(replayed[i], plain[i]), 3e-2) << i;
+  for (const double dropout : {0.0, 0.2}) {
+    const auto plain = train("default", dropout), replayed = train("reduce-overhead", dropout);
+    for (std::size_t i = 0; i < plain.size(); ++i)
+      EXPECT_LT(testing::relative_distance(replayed[i], plain[i]), 3e-2) << i << " " << dropout;
+  }
 }
 
 // A model whose micro-batches, not its weights, take the memory.
