@@ -72,4 +72,8 @@ std::int64_t library_workspace(int capability) {
   return std::int64_t{capability >= 90 ? 32 : 8} << 20;
 }
 
+std::int64_t deterministic_workspace() {
+  return std::int64_t{8 * 4} << 20;
+}
+
 }  // namespace gpt

@@ -84,7 +84,7 @@ std::int64_t library_bytes(const Workload& workload) {
   const bool half = workload.type_bytes != 4;
   std::int64_t aten = !half || workload.writes_out_scores() ? 1 : 0;
   if (workload.engine == EngineKind::kEager) aten = 2;
-  return (aten + (half ? 1 : 0)) * workload.workspace;
+  return aten * workload.cublas_workspace() + (half ? workload.workspace : 0);
 }
 
 std::int64_t batch_bytes(const Workload& workload, std::int64_t sequences, std::int64_t pieces) {

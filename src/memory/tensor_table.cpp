@@ -90,8 +90,8 @@ MemoryBreakdown always(const Workload& workload, const Plan& plan) {
   live[MemoryKind::kWorkspace] = library_bytes(workload);
   // Their input; and cuBLAS has a workspace for each stream, so for the one that records.
   if (workload.graphs)
-    live[MemoryKind::kGraphs] =
-        workload.workspace + 2 * block_bytes(workload, 8 * plan.micro_batch * workload.block);
+    live[MemoryKind::kGraphs] = workload.cublas_workspace() +
+                                2 * block_bytes(workload, 8 * plan.micro_batch * workload.block);
   return live;
 }
 

@@ -1,5 +1,6 @@
 #include "gpt/memory/workload.h"
 
+#include "gpt/device/gpu_table.h"
 #include "gpt/kernels/ops/attention.h"
 
 namespace gpt {
@@ -18,6 +19,10 @@ bool evaluates_elsewhere(const TrainConfig& config, bool cuda) {
 }
 
 }  // namespace
+
+std::int64_t Workload::cublas_workspace() const {
+  return deterministic ? deterministic_workspace() : workspace;
+}
 
 std::int64_t Workload::block_matrices() const {
   std::int64_t sum = 0;
@@ -63,6 +68,7 @@ Workload workload_of(const TrainConfig& config, bool cuda, std::int64_t threads,
            .empty());
   workload.graphs = cuda && workload.engine == EngineKind::kTensor &&
                     config.system.compile_mode == "reduce-overhead";
+  workload.deterministic = config.system.deterministic;
   workload.threads = threads;
   return workload;
 }

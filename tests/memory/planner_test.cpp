@@ -320,6 +320,20 @@ TEST(Planner, ADeterministicRunOnTuringCountsScores) {
   EXPECT_FALSE(workload_of(config, /*cuda=*/false, 1, 75).plain_attention);
 }
 
+// CUBLAS_WORKSPACE_CONFIG=:4096:8 makes cuBLAS's workspace the same everywhere; cuBLASLt's is ours.
+TEST(Planner, ADeterministicRunHasCublasWorkspaceOfAnySize) {
+  Workload workload = users_workload();
+  workload.engine = EngineKind::kTensor;
+  workload.type_bytes = 2;
+  workload.plain_attention = true;
+  workload.workspace = std::int64_t{8} << 20;
+  const std::int64_t before = library_bytes(workload);
+  workload.deterministic = true;
+  EXPECT_EQ(library_bytes(workload) - before, std::int64_t{24} << 20);
+  workload.plain_attention = workload.dropout = false;
+  EXPECT_EQ(library_bytes(workload), std::int64_t{8} << 20) << "no matmul is cuBLAS's";
+}
+
 TEST(Planner, AnotherCardIsElsewhereToo) {
   TrainConfig config;
   config.system.dtype = "bfloat16";

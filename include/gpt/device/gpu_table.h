@@ -33,4 +33,7 @@ double table_peak(const std::string& gpu_name);
 // on others. LibTorch gives that to cuBLAS (8.1), kernels/cuda/matmul_cuda.cpp to cuBLASLt.
 std::int64_t library_workspace(int capability);
 
+// What cuBLAS holds in a deterministic run (set_arithmetic), whatever the card: 8 buffers of 4 MiB.
+std::int64_t deterministic_workspace();
+
 }  // namespace gpt

@@ -25,9 +25,12 @@ struct Workload {
   std::int64_t threads = 1;
   // What each of a GPU's libraries of matmuls holds; smaller on cards before Hopper.
   std::int64_t workspace = std::int64_t{32} << 20;
+  bool deterministic = false;  // cuBLAS then holds the same on every card
   // Bytes that a GPU's offloading may take of the host's memory.
   std::int64_t host_memory = std::numeric_limits<std::int64_t>::max();
 
+  // cuBLAS's, which ATen's matmuls use.
+  std::int64_t cublas_workspace() const;
   // Training writes the scores out for dropout as well.
   bool writes_out_scores() const { return plain_attention || dropout; }
   std::int64_t effective() const { return batch * accumulation; }
