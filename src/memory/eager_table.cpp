@@ -127,16 +127,21 @@ Phase attention_phase(const Sizes& z, MemoryBreakdown live) {
   return {"forward of the last attention", live};
 }
 
-// Its backward on a GPU, when the MLP's are gone: the gradient of softmax's output and input, and
-// one more (as LibTorch's allocator counts), instead of the product's factor where it is another
-// than softmax's output; the stream's, and those of q, k and v.
+// Its backward on a GPU, when the MLP and attention's output are gone: the gradient of softmax's
+// output and input, and one more (as LibTorch's allocator counts), instead of the product's factor
+// where it is another than softmax's output; the stream's. Gradients of the MLP's weights and of
+// c_proj's are there instead of their copies. A block that ran again has the stream's twice.
 Phase attention_backward_phase(const Sizes& z, MemoryBreakdown live) {
   add_blocks(z, z.workload.layers - 1, live);
-  live[MemoryKind::kActivations] -= (9 * z.s * z.C + 4 * z.C) * z.tokens;
+  live[MemoryKind::kActivations] -= (10 * z.s * z.C + 4 * z.C) * z.tokens;
   live[MemoryKind::kHead] = embedding_bytes(z.workload);
+  const std::int64_t weights = 9 * z.C * z.C;
+  if (z.mixed()) live[MemoryKind::kCopies] -= z.s * weights;
+  if (z.workload.pieces(z.plan) == 1)
+    live[MemoryKind::kGradients] = like_final_norm(z.workload, 4) + 4 * weights;
   const std::int64_t factor = z.mixed() || z.workload.dropout ? z.s : 0;
-  live[MemoryKind::kWorkspace] += (8 * z.C + 3 * z.s * z.C + z.H * z.T * (12 - factor)) * z.tokens;
-  if (!keeps_blocks(z)) live[MemoryKind::kWorkspace] += again_workspace(z);
+  live[MemoryKind::kWorkspace] += (4 * z.C + z.H * z.T * (12 - factor)) * z.tokens;
+  if (!keeps_blocks(z)) live[MemoryKind::kWorkspace] += again_workspace(z) + 4 * z.C * z.tokens;
   return {"backward of the last attention", live};
 }
 

@@ -17,7 +17,6 @@
 #include "gpt/base/files.h"
 #include "gpt/base/json.h"
 #include "gpt/base/log.h"
-#include "gpt/base/small_file.h"
 #include "gpt/base/strings.h"
 
 namespace gpt {

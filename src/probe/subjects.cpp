@@ -1,4 +1,5 @@
 // What there is to check of a device.
+#include "gpt/device/device.h"
 #include "gpt/kernels/ops/attention.h"
 #include "gpt/model/engines.h"
 #include "gpt/probe/checks.h"
@@ -14,6 +15,7 @@ std::vector<at::Tensor> attend(AttentionKernel kernel, const AttentionInput& in,
   return {out.y_BHTD, gradient.dq_BHTD, gradient.dk_BHTD, gradient.dv_BHTD};
 }
 
+// Those of the card, and cuDNN's, which may be right and faster where PyTorch does not take it.
 std::vector<AttentionKernel> attention_candidates(const ProbeJob& job) {
   if (job.compute.device.is_cpu()) return {AttentionKernel::kCpuFlash};
   const TrainConfig& config = job.config;
@@ -25,10 +27,12 @@ std::vector<AttentionKernel> attention_candidates(const ProbeJob& job) {
                              config.model.n_embd / H,
                              job.compute.type,
                              job.compute.device};
-  std::vector<AttentionKernel> kernels;
-  for (const AttentionKernel kernel :
-       {AttentionKernel::kCudnn, AttentionKernel::kFlash, AttentionKernel::kEfficient})
-    if (attention_fits(kernel, shape, config.system.deterministic)) kernels.push_back(kernel);
+  const bool deterministic = config.system.deterministic;
+  std::vector<AttentionKernel> kernels = gpt::attention_candidates(
+      shape.T, shape.D, shape.type, deterministic, compute_capability(shape.device));
+  std::erase(kernels, AttentionKernel::kCudnn);
+  if (attention_fits(AttentionKernel::kCudnn, shape, deterministic))
+    kernels.insert(kernels.begin(), AttentionKernel::kCudnn);
   return kernels;
 }
 

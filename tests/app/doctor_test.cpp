@@ -370,7 +370,7 @@ TEST(Program, NeverTakesTheCpuSilently) {
   std::vector<std::string> bench{"bench"};
   bench.insert(bench.end(), tiny.begin(), tiny.end());
   const std::vector<std::vector<std::string>> commands{
-      testing::tiny_training({"--out_dir=new", "--max_iters=1"}),
+      testing::tiny_training({"--out_dir=new", "--max_iters=1", "--overwrite=True"}),
       {"sample", "--out_dir=out", "--num_samples=1", "--max_new_tokens=2", "--start=the"},
       {"eval", "--out_dir=out", "data/tiny/val.bin"},
       {"plan", "--n_layer=1", "--n_head=1", "--n_embd=16"},

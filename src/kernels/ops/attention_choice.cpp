@@ -130,7 +130,7 @@ bool attention_fits(AttentionKernel kernel, const AttentionShape& shape, bool de
   if (!is_fused_shape(shape.D, shape.type)) return false;
   switch (kernel) {
     case AttentionKernel::kFlash:
-      return half(shape.type) && flash_fits(shape.D, compute_capability(shape.device));
+      return half(shape.type);
     case AttentionKernel::kEfficient:
       return !deterministic;
     case AttentionKernel::kCudnn:

@@ -66,8 +66,8 @@ std::vector<AttentionKernel> attention_candidates(std::int64_t T, std::int64_t D
                                                   at::ScalarType type, bool deterministic,
                                                   int capability);
 
-// May `kernel` run for a shape on CUDA, as far as shape, type and card tell? cuDNN's on any card: a
-// probe that proved it right and faster may choose it where PyTorch would not.
+// May `kernel` run for a shape on CUDA, as far as shape and type tell? A probe tries it on the card
+// that is there, and may choose cuDNN's where PyTorch would not.
 bool attention_fits(AttentionKernel kernel, const AttentionShape& shape, bool deterministic);
 
 // The kernel for a shape. On CUDA the first of device_choices() that fits it; where there are none,
