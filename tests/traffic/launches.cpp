@@ -138,6 +138,21 @@ int launch_column_sums(const ColumnSumsLaunch& in, void*) {
                  .written = in.chunks * in.columns * real_bytes(in.type)});
 }
 
+int launch_gelu_backward_sums(const GeluSumsLaunch& in, void*) {
+  const std::int64_t all = in.rows * in.columns * bytes_of(in.type);
+  return record("GELU backward + column sums", text({in.rows, in.columns}),
+                {.launches = 1,
+                 .read = 2 * all,
+                 .written = all + in.chunks * in.columns * real_bytes(in.type)});
+}
+
+int launch_join_sums(const JoinSumsLaunch& in, void*) {
+  const std::int64_t all = 3 * in.rows * in.width * bytes_of(in.type);
+  const std::int64_t sums = in.partial ? 3 * in.chunks * in.width * real_bytes(in.type) : 0;
+  return record("join + column sums", text({in.rows, 3 * in.width}),
+                {.launches = 1, .read = all, .written = all + sums});
+}
+
 int launch_add_rows(const AddRowsLaunch& in, void*) {
   const std::int64_t row = in.columns * real_bytes(in.type);
   return record("add rows", text({in.rows, in.columns}),
