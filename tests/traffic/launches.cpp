@@ -74,19 +74,6 @@ void run_kernel(const at::Tensor&, c10::function_ref<int(void* stream)> launch) 
   launch(nullptr);
 }
 
-Float float_type(at::ScalarType type) {
-  switch (type) {
-    case at::kDouble:
-      return Float::kFloat64;
-    case at::kBFloat16:
-      return Float::kBFloat16;
-    case at::kHalf:
-      return Float::kFloat16;
-    default:
-      return Float::kFloat32;
-  }
-}
-
 int launch_cross_entropy(const CrossEntropyLaunch& in, void*) {
   const std::int64_t size = bytes_of(in.type);
   return record(
