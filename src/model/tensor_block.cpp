@@ -43,9 +43,10 @@ at::Tensor tensor_linear(const at::Tensor& x_NI, const TensorLinear& weights) {
 }
 
 at::Tensor tensor_linear_backward(const at::Tensor& x_NI, const at::Tensor& dy_NO,
-                                  const TensorLinear& weights) {
+                                  const TensorLinear& weights, BiasGradient bias) {
   add_weight_gradient_(dy_NO, x_NI, weights.weight.gradient);
-  if (weights.bias.master.defined()) add_column_sums_(dy_NO, weights.bias.gradient);
+  if (bias == BiasGradient::kHere && weights.bias.master.defined())
+    add_column_sums_(dy_NO, weights.bias.gradient);
   return linear_input_gradient(dy_NO, weights.weight.copy);
 }
 
@@ -150,22 +151,24 @@ at::Tensor TensorBlock::mlp_backward(TensorBlockState& state, at::Tensor dbranch
   const at::Tensor dfc_NK = tensor_linear_backward(state.gelu_NK, dbranch_NC, weights_.c_mlp_proj);
   dbranch_NC.reset();
   state.gelu_NK = at::Tensor();
-  gelu_backward_(state.fc_NK, dfc_NK, pass_.tanh);
+  if (weights_.c_fc.bias.master.defined())
+    gelu_bias_backward_(state.fc_NK, dfc_NK, pass_.tanh, weights_.c_fc.bias.gradient);
+  else
+    gelu_backward_(state.fc_NK, dfc_NK, pass_.tanh);
   state.fc_NK = at::Tensor();
-  const at::Tensor dy_NC = tensor_linear_backward(state.ln_2.y_NC, dfc_NK, weights_.c_fc);
+  const at::Tensor dy_NC =
+      tensor_linear_backward(state.ln_2.y_NC, dfc_NK, weights_.c_fc, BiasGradient::kAdded);
   state.ln_2.y_NC = at::Tensor();
   return dy_NC;
 }
 
-// (B*T, 3C). The kernels lay out their three results as by_token wants them, so that joining them
-// is one pass.
+// (B*T, 3C), and the gradient of c_attn's bias, its sums.
 at::Tensor TensorBlock::qkv_gradient(const TensorBlockState& state, const at::Tensor& dy_NC) const {
   const std::int64_t D = pass_.C / pass_.heads;
   const at::Tensor dy_BHTD = dy_NC.view({pass_.B, pass_.T, pass_.heads, D}).transpose(1, 2);
   const AttentionGradient gradient = gpt::attention_backward(
       pass_.attention, attention_input(state.qkv_NK), state.attention, dy_BHTD);
-  return at::cat(
-      {by_token(gradient.dq_BHTD), by_token(gradient.dk_BHTD), by_token(gradient.dv_BHTD)}, 1);
+  return join_attention_gradient(gradient, weights_.c_attn.bias.gradient);
 }
 
 at::Tensor TensorBlock::attention_backward(TensorBlockState& state, at::Tensor dbranch_NC) const {
@@ -177,7 +180,7 @@ at::Tensor TensorBlock::attention_backward(TensorBlockState& state, at::Tensor d
   dy_NC.reset();
   state.attention = {};
   state.qkv_NK.reset();
-  return tensor_linear_backward(state.ln_1.y_NC, dqkv_NK, weights_.c_attn);
+  return tensor_linear_backward(state.ln_1.y_NC, dqkv_NK, weights_.c_attn, BiasGradient::kAdded);
 }
 
 at::Tensor TensorBlock::backward(TensorBlockState& state, const at::Tensor& dx_NC,

@@ -81,9 +81,12 @@ class TensorBlock {
   std::int64_t layer_;
 };
 
-// y = x W^T + b from the copies, and the gradients of it: returns dx, adds those of W and b.
+// y = x W^T + b from the copies, and the gradients of it: returns dx, adds that of W and, unless
+// whoever made dy has added it, that of b.
+enum class BiasGradient { kHere, kAdded };
 at::Tensor tensor_linear(const at::Tensor& x_NI, const TensorLinear& weights);
 at::Tensor tensor_linear_backward(const at::Tensor& x_NI, const at::Tensor& dy_NO,
-                                  const TensorLinear& weights);
+                                  const TensorLinear& weights,
+                                  BiasGradient bias = BiasGradient::kHere);
 
 }  // namespace gpt

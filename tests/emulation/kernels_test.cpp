@@ -1,4 +1,5 @@
 // Each kernel's source, played by the CPU thread for thread, against its ATen reference.
+#include "gpt/kernels/ops/attention.h"
 #include "gpt/kernels/ops/causal_softmax.h"
 #include "gpt/kernels/ops/column_sum.h"
 #include "gpt/kernels/ops/cross_entropy.h"
@@ -201,6 +202,60 @@ TEST(Emulation, GeluAndItsGradientEqualTheReference) {
         const auto actual = emulate(run), expected = run();
         EXPECT_TRUE(near(actual[0], expected[0], rounding(type))) << type << " " << count;
         EXPECT_TRUE(near(actual[1], expected[1], rounding(type))) << type << " " << count;
+      }
+    }
+  }
+}
+
+TEST(Emulation, GeluBackwardSumsItsColumnsInTheSamePass) {
+  for (const at::ScalarType type : kTypes) {
+    const at::ScalarType real = type == at::kDouble ? at::kDouble : at::kFloat;
+    for (const auto& [rows, columns] :
+         {std::pair{1, 1}, {3, 5}, {70, 128}, {257, 264}, {200, 33}}) {
+      const at::Tensor x = (at::randn({rows, columns}, at::kDouble) * 3).to(type);
+      const at::Tensor up = at::randn({rows, columns}, at::kDouble).to(type);
+      const auto run = [&](bool tanh) {
+        const at::Tensor work = up.clone(), sums = at::arange(columns, real);
+        gelu_bias_backward_(x, work, tanh, sums);
+        return std::vector{work, sums};
+      };
+      for (const bool tanh : {false, true}) {
+        const auto actual = emulate([&] { return run(tanh); }), expected = run(tanh);
+        EXPECT_TRUE(near(actual[0], expected[0], rounding(type))) << type << " " << columns;
+        // Of what was rounded, which is another value here and there.
+        const at::Tensor sums =
+            at::arange(columns, real) + actual[0].sum(at::IntArrayRef{0}, false, real);
+        EXPECT_TRUE(near(actual[1], sums, type == at::kDouble ? 1e-13 : 1e-5)) << type;
+      }
+    }
+  }
+}
+
+TEST(Emulation, GradientsOfAttentionAreJoinedAndSummedInOnePass) {
+  for (const at::ScalarType type : kTypes) {
+    const at::ScalarType real = type == at::kDouble ? at::kDouble : at::kFloat;
+    for (const auto& [tokens, heads, width] : {std::array{1, 1, 1}, {5, 3, 3}, {70, 2, 16}}) {
+      const auto part = [&, t = tokens, h = heads, w = width] {
+        return at::randn({2, t, h, w}, at::kDouble).to(type).transpose(1, 2);
+      };
+      const at::Tensor side = at::randn({2, tokens, 3, heads, width}, at::kDouble).to(type);
+      const auto of_side = [&](std::int64_t i) { return side.select(2, i).transpose(1, 2); };
+      for (const AttentionGradient& gradient :
+           {AttentionGradient{part(), part(), part()},
+            AttentionGradient{of_side(0), of_side(1), of_side(2)}}) {
+        const std::int64_t columns = 3 * heads * width;
+        const auto run = [&, join = join_attention_gradient] {
+          const at::Tensor sums = at::arange(columns, real);
+          return std::vector{join(gradient, sums), sums, join(gradient, {})};
+        };
+        const auto actual = emulate(run);
+        const at::Tensor sums = at::arange(columns, real);
+        const at::Tensor expected = plain_join_attention_gradient(gradient, sums);
+        EXPECT_TRUE(at::equal(actual[0], expected) && at::equal(actual[2], expected)) << type;
+        EXPECT_TRUE(near(actual[1], sums, type == at::kDouble ? 1e-13 : 1e-5)) << type;
+        // What lies side by side stays where it is.
+        const bool there = gradient.dq_BHTD.is_alias_of(side);
+        EXPECT_EQ(actual[0].is_alias_of(side), there);
       }
     }
   }

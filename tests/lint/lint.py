@@ -22,7 +22,8 @@ LAYERS = {
     "app": 7,
 }
 # Folders of tests that look into several modules.
-TESTS_OF = {"emulation": ("device", "kernels"), "fake_cuda": ("device", "kernels")}
+TESTS_OF = {"emulation": ("device", "kernels"), "fake_cuda": ("device", "kernels"),
+            "traffic": ("kernels",)}  # fmt: skip
 TORCH_FREE = {module for module, layer in LAYERS.items() if layer <= 1} | {"dataprep", "eval"}
 
 MAX_FILE_LINES = 500

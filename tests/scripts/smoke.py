@@ -91,10 +91,30 @@ def check_gpu_check(_, out):
         expect(any(name.endswith("-gpttrain.log") for name in logs.getnames()), "logs of runs")
 
 
+def check_traffic(found, _):
+    # 2 sequences of 64 tokens, C = 64: c_fc's forward product, and the two LayerNorms of a block,
+    # which read a float32 stream and a bfloat16 branch and write the same, with their statistics.
+    rows = {(row["name"], row["shape"]): row for row in found["rows"]["layer"]}
+    product = rows["GEMM NT to BFloat16 + bias", "128 x 64 x 256"]
+    expect(product["flops"] == 2 * 128 * 64 * 256, f"FLOPs of c_fc: {product}")
+    expect(product["read"] == 2 * (128 * 64 + 64 * 256 + 256), f"what c_fc reads: {product}")
+    expect(product["written"] == 2 * 128 * 256, f"what c_fc writes: {product}")
+    norms = rows["add + LayerNorm", "128 x 64"]
+    expect(norms["launches"] == 2, f"two LayerNorms: {norms}")
+    expect(norms["read"] == 2 * (128 * 64 * (4 + 2) + 2 * 64 * 4), f"what they read: {norms}")
+    expect(norms["written"] == 2 * (128 * 64 * (4 + 2) + 2 * 128 * 4), f"and write: {norms}")
+    # A token: 6 for a weight of the layer and of the head; 7 causal products of attention.
+    flops = found["facts"]["gpttrain"]["flops"]
+    expect(flops == 2 * (6 * 12 * 64 * 64 + 7 * 64 * 64) + 6 * 64 * 128, f"{flops} FLOPs a token")
+    parameters = (128 + 64 + 2) * 64 + 2 * (12 * 64 * 64 + 13 * 64)
+    adamw = next(row for row in found["rows"]["update"] if row["name"] == "AdamW")
+    expect(adamw["read"] + adamw["written"] == 28 * parameters, f"AdamW: {adamw}")
+
+
 CHECKS = {"compare": check_compare, "bounds": check_bounds, "scaling": check_scaling,
           "regression": check_regression, "memory_cost": check_memory_cost,
           "gpu_check": check_gpu_check, "prepare": check_prepare,
-          "precision": check_precision}
+          "precision": check_precision, "traffic": check_traffic}
 
 
 def main(name, program, script, *arguments):

@@ -89,6 +89,26 @@ struct ColumnSumsLaunch {
 };
 int launch_column_sums(const ColumnSumsLaunch& args, void* stream);
 
+// up *= gelu'(in), in place, and the column sums of that as launch_column_sums makes them.
+struct GeluSumsLaunch {
+  const void* in;  // (rows, columns)
+  void *up, *partial;
+  std::int64_t rows, columns, chunks;
+  bool tanh;
+  Float type;
+};
+int launch_gelu_backward_sums(const GeluSumsLaunch& args, void* stream);
+
+// A row of out is a row of each part, side by side; and, unless `partial` is null, the column sums
+// of that as launch_column_sums makes them.
+struct JoinSumsLaunch {
+  const void* parts[3];  // (rows, width) each
+  void *out, *partial;
+  std::int64_t rows, width, chunks;
+  Float type;
+};
+int launch_join_sums(const JoinSumsLaunch& args, void* stream);
+
 // out += the sum of `rows` rows, each `columns` wide and `stride` apart, in an order that depends
 // on `rows` and `columns` alone.
 struct AddRowsLaunch {

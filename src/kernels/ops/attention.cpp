@@ -56,13 +56,19 @@ at::Tensor plain_forward(const AttentionInput& in) {
   return at::matmul(plain_weights(in, /*gradient_BHTT=*/{}), in.v_BHTD);
 }
 
+// In one buffer, as join_attention_gradient would lay them.
+AttentionGradient side_by_side_like(const at::Tensor& q_BHTD) {
+  const at::IntArrayRef size = q_BHTD.sizes();
+  const at::Tensor all_BTKHD = at::empty({size[0], size[2], 3, size[1], size[3]}, q_BHTD.options());
+  const auto part = [&](std::int64_t i) { return all_BTKHD.select(2, i).transpose(1, 2); };
+  return {part(0), part(1), part(2)};
+}
+
 // With scores S, weights W and Y = W V: dW = dY V^T, dV = W^T dY; dS is causal_softmax_'s.
 AttentionGradient plain_backward(const AttentionInput& in, const at::Tensor& dy_BHTD) {
   AttentionGradient all;
   const auto group = [&](std::int64_t first, std::int64_t count) {
-    if (!all.dq_BHTD.defined())
-      for (at::Tensor* whole : {&all.dq_BHTD, &all.dk_BHTD, &all.dv_BHTD})
-        *whole = at::empty(in.q_BHTD.sizes(), in.q_BHTD.options());
+    if (!all.dq_BHTD.defined()) all = side_by_side_like(in.q_BHTD);
     const AttentionGradient some =
         plain_backward(some_of(in, first, count), dy_BHTD.narrow(0, first, count));
     all.dq_BHTD.narrow(0, first, count).copy_(some.dq_BHTD);
@@ -103,6 +109,29 @@ AttentionOutput efficient_forward(const AttentionInput& in) {
       in.q_BHTD, in.k_BHTD, in.v_BHTD, /*attn_bias=*/{}, /*compute_log_sumexp=*/true,
       /*dropout_p=*/0.0, /*is_causal=*/true);
   return {y, {logsumexp, seed, offset}, 0};
+}
+
+// The kernel that the operator of scaled_dot_product_attention calls, which alone can be told to
+// lay its results side by side. More sequences than a grid has blocks are that operator's to
+// divide.
+AttentionGradient efficient_backward(const AttentionInput& in, const AttentionOutput& out,
+                                     const at::Tensor& dy_BHTD) {
+  constexpr std::int64_t kMostSequences = 65535, kCausalFromTopLeft = 1;
+  const auto& saved = out.saved;
+  if (in.q_BHTD.size(0) > kMostSequences) {
+    auto all = at::_scaled_dot_product_efficient_attention_backward(
+        dy_BHTD, in.q_BHTD, in.k_BHTD, in.v_BHTD, /*attn_bias=*/{}, out.y_BHTD, saved[0], saved[1],
+        saved[2], /*dropout_p=*/0.0, {true, true, true, false}, /*is_causal=*/true);
+    return {std::get<0>(all), std::get<1>(all), std::get<2>(all)};
+  }
+  const auto by_token = [](const at::Tensor& x_BHTD) { return x_BHTD.transpose(1, 2); };
+  const std::int64_t tokens = in.q_BHTD.size(2);
+  const auto all = at::_efficient_attention_backward(
+      by_token(dy_BHTD), by_token(in.q_BHTD), by_token(in.k_BHTD), by_token(in.v_BHTD), /*bias=*/{},
+      by_token(out.y_BHTD), /*cu_seqlens_q=*/{}, /*cu_seqlens_k=*/{}, tokens, tokens, saved[0],
+      /*dropout_p=*/0.0, saved[1], saved[2], kCausalFromTopLeft, /*bias_requires_grad=*/false,
+      /*scale=*/{}, /*num_splits_key=*/{}, /*window_size=*/{}, /*shared_storage_dqdkdv=*/true);
+  return {by_token(std::get<0>(all)), by_token(std::get<1>(all)), by_token(std::get<2>(all))};
 }
 
 }  // namespace
@@ -168,12 +197,8 @@ AttentionGradient attention_backward(AttentionKernel kernel, const AttentionInpu
       return gradient_of(at::_scaled_dot_product_cudnn_attention_backward(
           dy_BHTD, q, k, v, out.y_BHTD, saved[0], saved[3], saved[4], /*attn_bias=*/{}, saved[1],
           saved[2], out.longest, out.longest, /*dropout_p=*/0.0, /*is_causal=*/true));
-    case AttentionKernel::kEfficient: {
-      auto all = at::_scaled_dot_product_efficient_attention_backward(
-          dy_BHTD, q, k, v, /*attn_bias=*/{}, out.y_BHTD, saved[0], saved[1], saved[2],
-          /*dropout_p=*/0.0, {true, true, true, false}, /*is_causal=*/true);
-      return {std::get<0>(all), std::get<1>(all), std::get<2>(all)};
-    }
+    case AttentionKernel::kEfficient:
+      return efficient_backward(in, out, dy_BHTD);
     case AttentionKernel::kPlain:
       break;
   }

@@ -51,16 +51,12 @@ AttentionInput parts_of(const at::Tensor& qkv_BTKHD) {
   return {.q_BHTD = part(0), .k_BHTD = part(1), .v_BHTD = part(2)};
 }
 
-// What the engine does with a kernel: its results are copied into the layout of their neighbours.
+// What the engine does with a kernel: its results are joined where it does not do so itself.
 void forward_and_backward(AttentionKernel kernel, const AttentionInput& in,
-                          const at::Tensor& dy_BHTD, const AttentionInput& into) {
+                          const at::Tensor& dy_BHTD) {
   const AttentionOutput out = attention_forward(kernel, in);
   const at::Tensor y_BTHD = out.y_BHTD.transpose(1, 2).contiguous();
-  const AttentionGradient gradient = attention_backward(kernel, in, out, dy_BHTD);
-  at::Tensor dq = into.q_BHTD, dk = into.k_BHTD, dv = into.v_BHTD;
-  dq.copy_(gradient.dq_BHTD);
-  dk.copy_(gradient.dk_BHTD);
-  dv.copy_(gradient.dv_BHTD);
+  join_attention_gradient(attention_backward(kernel, in, out, dy_BHTD), /*dbias_K=*/{});
 }
 
 // Milliseconds of forward and backward, the best of a few; infinite if the kernel refuses.
@@ -70,14 +66,13 @@ double measure(AttentionKernel kernel, const AttentionShape& shape) {
   double best = std::numeric_limits<double>::infinity();
   try {
     const at::Tensor qkv_BTKHD = at::randn({shape.B, shape.T, 3, shape.H, shape.D}, options);
-    const at::Tensor dqkv_BTKHD = at::empty_like(qkv_BTKHD);
-    const AttentionInput in = parts_of(qkv_BTKHD), into = parts_of(dqkv_BTKHD);
+    const AttentionInput in = parts_of(qkv_BTKHD);
     const at::Tensor dy_BHTD =
         at::randn({shape.B, shape.T, shape.H, shape.D}, options).transpose(1, 2);
     for (int round = 0; round <= kRounds; ++round) {
       synchronize(shape.device);
       const auto start = std::chrono::steady_clock::now();
-      forward_and_backward(kernel, in, dy_BHTD, into);
+      forward_and_backward(kernel, in, dy_BHTD);
       synchronize(shape.device);
       const std::chrono::duration<double, std::milli> took =
           std::chrono::steady_clock::now() - start;

@@ -1,24 +1,16 @@
 #include "gpt/kernels/ops/column_sum.h"
 
-#include <algorithm>
-
 #include "kernels/cuda/backend.h"
+#include "row_chunks.h"
 
 namespace gpt {
-
-namespace {
-
-// A chunk is worth its block from some rows on; 256 chunks fill a card even with few columns.
-constexpr std::int64_t kRowsPerChunk = 64, kMostChunks = 256;
-
-}  // namespace
 
 void add_column_sums_(const at::Tensor& in_NO, const at::Tensor& out_O) {
   if (!has_kernels(in_NO)) return plain_add_column_sums_(in_NO, out_O);
   const std::int64_t rows = in_NO.size(0), columns = in_NO.size(1);
   TORCH_CHECK(in_NO.is_contiguous() && out_O.scalar_type() == real_type(in_NO.scalar_type()),
               "add_column_sums_: contiguous tensors of matching types are needed");
-  const std::int64_t chunks = std::clamp<std::int64_t>(rows / kRowsPerChunk, 1, kMostChunks);
+  const std::int64_t chunks = row_chunks(rows);
   const at::Tensor partial = at::empty({chunks, columns}, out_O.options());
   run_kernel(in_NO, [&](void* stream) {
     return launch_column_sums({.in = in_NO.const_data_ptr(),

@@ -46,6 +46,13 @@ AttentionOutput attention_forward(AttentionKernel kernel, const AttentionInput& 
 AttentionGradient attention_backward(AttentionKernel kernel, const AttentionInput& in,
                                      const AttentionOutput& out, const at::Tensor& dy_BHTD);
 
+// (B*T, 3 H D): those of q, k and v of a token side by side, as the layer that made them has its
+// output; and dbias (undefined: none) += the sums over the tokens. One pass over them, and no copy
+// where the kernel laid them side by side itself.
+at::Tensor join_attention_gradient(const AttentionGradient& gradient, const at::Tensor& dbias_K);
+at::Tensor plain_join_attention_gradient(const AttentionGradient& gradient,
+                                         const at::Tensor& dbias_K);
+
 // Sequences whose weights the plain kernel has in memory at once, at least one: what is read again
 // soon after it was written is then found in a GPU's second-level cache, and memory does not grow
 // with the batch.
