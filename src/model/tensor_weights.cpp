@@ -108,16 +108,16 @@ void TensorWeights::copy_from_host() {
 void TensorWeights::take_gradients() {
   if (!flat_.defined()) {
     std::int64_t elements = 0;
-    const auto room = [this](const TensorWeight* weight) {
+    const auto slot_size = [this](const TensorWeight* weight) {
       return padded(weight == &wte ? head_rows() * wte.master.size(1) : weight->master.numel());
     };
-    for (const TensorWeight* weight : all_) elements += room(weight);
+    for (const TensorWeight* weight : all_) elements += slot_size(weight);
     flat_ = at::zeros({elements}, wte.master.options());
     elements = 0;
     for (const TensorWeight* weight : all_) {
       slices_.push_back(
           flat_.narrow(0, elements, weight->master.numel()).view(weight->master.sizes()));
-      elements += room(weight);
+      elements += slot_size(weight);
     }
   }
   const bool fresh = std::none_of(parameters_.begin(), parameters_.end(),

@@ -97,7 +97,7 @@ TEST_F(CanaryIn, StepsDownUntilAllIsWellAndSaysSo) {
   EXPECT_TRUE(device_choices()->attention.empty());
   EXPECT_FALSE(device_choices()->fused);
   EXPECT_EQ(events(config, "probe"), 3u) << metrics(config);
-  // A resumed run goes on where this one has stepped down to.
+  // A resumed run continues where this one has stepped down to.
   const auto saved = run.store.newest_good();
   ASSERT_TRUE(saved);
   EXPECT_EQ(parse_device_choices(saved->manifest.choices_json, "x"), *device_choices());
