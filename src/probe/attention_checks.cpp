@@ -1,6 +1,7 @@
 // Each candidate for attention, forward and backward, against plain attention in float32.
 #include <algorithm>
 #include <optional>
+#include <utility>
 
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
@@ -101,16 +102,7 @@ void CheckRun::time_attention(const AttentionInput& in, const at::Tensor& dy_BHT
     right.push_back(result);
     works.push_back([&, kernel] { subjects_.attend(*kernel, in, dy_BHTD); });
   }
-  if (works.size() < 2 || !timed()) return;
-  check({.check = kCheckTiming, .item = "attention"}, 0, [&](CheckResult&) {
-    warm_clocks(device(), kWarmSeconds);
-    const std::vector<double> times = interleaved_times(works, device());
-    for (std::size_t i = 0; i < right.size(); ++i) {
-      right[i].milliseconds = times[i];
-      note(right[i]);
-    }
-    return 0;
-  });
+  time_right({.check = kCheckTiming, .item = "attention"}, kWarmSeconds, std::move(right), works);
 }
 
 }  // namespace gpt

@@ -74,6 +74,20 @@ void CheckRun::check(CheckResult result, double limit,
   note(std::move(result));
 }
 
+void CheckRun::time_right(CheckResult timing, double warm_seconds, std::vector<CheckResult> right,
+                          const std::vector<std::function<void()>>& works) {
+  if (works.size() < 2 || !timed()) return;
+  check(std::move(timing), 0, [&](CheckResult&) {
+    if (warm_seconds > 0) warm_clocks(device(), warm_seconds);
+    const std::vector<double> times = interleaved_times(works, device());
+    for (std::size_t i = 0; i < right.size(); ++i) {
+      right[i].milliseconds = times[i];
+      note(right[i]);
+    }
+    return 0;
+  });
+}
+
 void CheckRun::note(CheckResult result) {
   listener_.result(result);
   record(results_, std::move(result));

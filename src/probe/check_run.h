@@ -52,6 +52,9 @@ class CheckRun {
   // One finding: `work` returns the error, which may be at most `limit`, and may say more in the
   // result. Nothing of it is thrown on.
   void check(CheckResult result, double limit, const std::function<double(CheckResult&)>& work);
+  // Adds to each of `right` how long its work takes, measured in turns; warms the clocks first.
+  void time_right(CheckResult timing, double warm_seconds, std::vector<CheckResult> right,
+                  const std::vector<std::function<void()>>& works);
   void note(CheckResult result);  // also in place of an earlier one of the same
   // Is there a finding against it already?
   bool bad(const std::string& check, const std::string& item) const;

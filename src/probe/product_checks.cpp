@@ -1,4 +1,6 @@
 // Each algorithm that may compute a product of the engine, against at::mm.
+#include <utility>
+
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 
@@ -60,15 +62,9 @@ void CheckRun::check_product(const MatmulShape& shape) {
     right.push_back(*done);
     works.push_back([&, i] { subjects_.multiply(args, algorithms[i]); });
   }
-  if (works.size() < 2 || !timed()) return;
-  check({.check = kCheckTiming, .item = "products", .shape = shape.text()}, 0, [&](CheckResult&) {
-    const std::vector<double> times = interleaved_times(works, device());
-    for (std::size_t i = 0; i < right.size(); ++i) {
-      right[i].milliseconds = times[i];
-      note(right[i]);
-    }
-    return 0;
-  });
+  // The clocks are warm already.
+  time_right({.check = kCheckTiming, .item = "products", .shape = shape.text()}, 0,
+             std::move(right), works);
 }
 
 }  // namespace gpt
