@@ -46,6 +46,16 @@ if(GPT_HAVE_CUDA)
     -Wl,--no-as-needed,${GPTTRAIN_TORCH}/lib/libtorch_cuda.so,--as-needed
     torch::c10_cuda torch::cudart torch::cublasLt)
 endif()
+
+# c10d's back ends are in the wheel's libraries; their headers include those of gloo (libgloo-dev) and
+# NCCL (the wheel beside Torch's).
+find_path(GPT_GLOO_INCLUDE gloo/algorithm.h REQUIRED)
+add_library(gpt_gloo INTERFACE)
+target_include_directories(gpt_gloo SYSTEM INTERFACE ${GPT_GLOO_INCLUDE})
+if(GPT_HAVE_CUDA)
+  add_library(gpt_nccl INTERFACE)
+  target_include_directories(gpt_nccl SYSTEM INTERFACE ${_site_packages}/nvidia/nccl/include)
+endif()
 message(STATUS "gpttrain: LibTorch ${GPT_TORCH_VERSION} in ${GPTTRAIN_TORCH}")
 
 # One precompiled ATen header for all Torch modules: 15 s once, 5 s saved in each file after it. No more

@@ -29,6 +29,9 @@ struct Command {
 constexpr Command kCommands[] = {
     {"train", train_command, "train a model: gpttrain [train] CONFIG... [--key=value...]",
      /*saves=*/true},
+    {"launch", launch_command,
+     "train with several processes of this machine: gpttrain launch --nproc=N CONFIG...",
+     /*saves=*/true},
     {"prepare", prepare_command, "turn text into a dataset: gpttrain prepare --out=DIR TEXT...",
      /*saves=*/true},
     {"sample", sample_command, "let a trained model write: gpttrain sample --out_dir=DIR"},

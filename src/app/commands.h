@@ -8,6 +8,7 @@
 
 #include "gpt/base/error.h"
 #include "gpt/config/command_line.h"
+#include "gpt/config/train_config.h"
 
 namespace gpt {
 
@@ -23,6 +24,9 @@ std::optional<CommandLine> read_options(const Arguments& arguments,
                                         const std::string& usage, bool inputs_allowed);
 
 ExitCode train_command(const Arguments& arguments);
+ExitCode launch_command(const Arguments& arguments);
+// InputError if a step has fewer sequences than there are processes.
+void require_enough_sequences(const DataConfig& data, int processes);
 ExitCode prepare_command(const Arguments& arguments);
 ExitCode sample_command(const Arguments& arguments);
 ExitCode eval_command(const Arguments& arguments);

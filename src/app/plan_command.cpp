@@ -5,7 +5,9 @@
 #include "gpt/config/command_line.h"
 #include "gpt/config/printing.h"
 #include "gpt/config/validate.h"
+#include "gpt/memory/communication.h"
 #include "gpt/memory/plan_text.h"
+#include "gpt/parallel/process_group.h"
 #include "gpt/train/machine.h"
 #include "gpt/train/machine_plan.h"
 
@@ -18,11 +20,22 @@ namespace {
 
 constexpr const char* kPlanUsage =
     "Usage: gpttrain plan [CONFIG.py|CONFIG.json...] [--key=value...]\n"
-    "                     [--gpu=NAME] [--json]\n"
+    "                     [--gpu=NAME] [--world_size=N --link=NAME] [--json]\n"
     "How a run will fit into memory, without starting it. --gpu=rtx3060 plans for a\n"
     "card that need not be here; without it, for this machine. --memory_limit=11.69GiB\n"
     "caps either. Keys fixed by hand stay as they are. Exit code 1 if nothing fits.\n"
     "Besides the keys of train:\n\n";
+
+// The last of so many processes, which has the most to do, on a machine of its own.
+class Planned : public ProcessGroup {
+ public:
+  explicit Planned(std::int64_t size) : size_(static_cast<int>(size)) {}
+  int rank() const override { return size_ - 1; }
+  int size() const override { return size_; }
+
+ private:
+  int size_;
+};
 
 }  // namespace
 
@@ -39,12 +52,20 @@ ExitCode plan_command(const Arguments& arguments) {
   }
   validate(config, settings);
   settle_vocabulary(config);
-  const MachinePlan planned = asked.gpu.empty() ? plan_for(config, set_up_machine(config.system))
-                                                : plan_for_gpu(config, asked.gpu);
+  const Link link = find_link(asked.link);
+  require_enough_sequences(config.data, static_cast<int>(asked.world_size));
+  const MachinePlan planned =
+      asked.gpu.empty() ? plan_for(config, set_up_machine(config.system), Planned(asked.world_size))
+                        : plan_for_gpu(config, asked.gpu, asked.world_size);
+  const Workload& workload = planned.planner.workload();
   if (asked.json) {
-    print_text(to_json(planned).dump(2) + "\n");
+    auto json = to_json(planned);
+    if (workload.processes > 1) json["exchange_seconds"] = exchange_seconds(workload, link);
+    print_text(json.dump(2) + "\n");
   } else {
     print_text(plan_text(planned.planner, planned.ranked));
+    if (planned.ranked.best && workload.processes > 1)
+      print_text(exchange_text(workload, *planned.ranked.best, link));
     const std::string nearest = planned.ranked.best ? "" : nearest_that_fits(planned.planner);
     if (!nearest.empty()) print_line("this fits: " + nearest);
   }

@@ -1,5 +1,5 @@
 #include <algorithm>
-#include <cstdlib>
+#include <chrono>
 #include <limits>
 #include <utility>
 #include <vector>
@@ -10,6 +10,8 @@
 #include "gpt/config/printing.h"
 #include "gpt/config/validate.h"
 #include "gpt/memory/plan_text.h"
+#include "gpt/parallel/join.h"
+#include "gpt/train/agreement.h"
 #include "gpt/train/chrome_trace.h"
 #include "gpt/train/probe_setup.h"
 #include "gpt/train/resolve_run.h"
@@ -22,14 +24,6 @@
 namespace gpt {
 
 namespace {
-
-void refuse_several_processes() {
-  const char* world = std::getenv("WORLD_SIZE");
-  if (world && std::strtoll(world, nullptr, 10) > 1)
-    throw InputError(concat("WORLD_SIZE=", world,
-                            ": this version trains in one process only; "
-                            "start it without a launcher"));
-}
 
 // max_iters is the last iteration; it may be the largest number there is.
 std::int64_t iterations_left(std::int64_t max_iters, std::int64_t step) {
@@ -48,13 +42,32 @@ void record_changes(const std::vector<ConfigChange>& changes, MetricsSink& metri
   metrics.write("config", entries);
 }
 
-// Everything between a checked config and a finished run.
-ExitCode train(const TrainConfig& asked, const Settings& settings, const StopSignals& signals) {
-  RunFolder folder(asked.io.out_dir);
-  CheckpointStore store(asked.io.out_dir, asked.io.keep_checkpoints);
+// What the first process of a run does in its folder before the others look at it.
+void tidy(const IoConfig& io, const std::string& data_dir, CheckpointStore& store) {
   store.clean_leftovers();
-  if (asked.io.init_from == "resume") import_nanogpt(asked.io.out_dir, asked.data.data_dir);
-  ResolvedRun resolved = resolve_run(asked, settings, store);
+  if (io.init_from == "resume" || io.init_from == "auto") import_nanogpt(io.out_dir, data_dir);
+}
+
+// A process besides the first one keeps a log, and nothing else.
+void open_own_log(const std::string& out_dir, int rank) {
+  make_directories(out_dir);
+  open_log_file(fs::path(out_dir) / concat("rank_", rank, ".log"));
+}
+
+// Everything between a checked config and a finished run.
+ExitCode train(const TrainConfig& asked, const Settings& settings, const StopSignals& signals,
+               ProcessGroup& group) {
+  NoMetrics no_metrics;
+  std::optional<RunFolder> folder;
+  CheckpointStore store(asked.io.out_dir, asked.io.keep_checkpoints);
+  if (group.is_first()) {
+    folder.emplace(asked.io.out_dir);
+    tidy(asked.io, asked.data.data_dir, store);
+  } else {
+    open_own_log(asked.io.out_dir, group.rank());
+  }
+  MetricsSink& metrics = folder ? folder->metrics() : static_cast<MetricsSink&>(no_metrics);
+  ResolvedRun resolved = resolve_run(asked, settings, store, group);
   const MachinePlan& planned = resolved.planned;
   print_line(plan_line(planned.planner, *planned.ranked.best));
   Run run({.config = resolved.config,
@@ -62,22 +75,64 @@ ExitCode train(const TrainConfig& asked, const Settings& settings, const StopSig
            .compute = resolved.compute,
            .peak = resolved.peak,
            .checkpoint = resolved.start.checkpoint,
-           .source = std::move(resolved.source)},
-          store, folder.metrics());
+           .source = std::move(resolved.source),
+           .group = group},
+          store, metrics);
   run.print_facts();
   const RunFiles files(store, asked.io.out_dir, resolved.start.replaced);
-  folder.begin(files, run.config_json);
+  if (folder) folder->begin(files, run.config_json);
   run.start();
-  record_changes(resolved.changes, folder.metrics());
-  record_steps(resolved.steps, folder.metrics());
-  run.report.expect_peaks(planned.train_peak(), planned.eval_peak());
+  record_changes(resolved.changes, metrics);
+  record_steps(resolved.steps, metrics);
+  // The plan is for the processes that have the most to do.
+  const auto has_most = [&](std::int64_t count) {
+    return group.partition(count).size() == (count + group.size() - 1) / group.size();
+  };
+  if (has_most(run.batches.effective_batch()) && has_most(run.config.data.batch_size))
+    run.report.expect_peaks(planned.train_peak(), planned.eval_peak());
   std::optional<ChromeTrace> trace;
-  if (run.config.system.profile)
+  if (run.config.system.profile && group.is_first())
     trace.emplace(fs::path(run.config.io.out_dir) / "trace.json", run.compute.device,
                   iterations_left(run.config.optimizer.max_iters, run.first_step()));
   run.trainer.oom_retry().planner = planned.planner;
-  run.trainer.before_save = [&folder] { folder.claim(); };
+  if (folder) run.trainer.before_save = [&folder] { folder->claim(); };
   return run.trainer.run(signals);
+}
+
+}  // namespace
+
+void require_enough_sequences(const DataConfig& data, int processes) {
+  const std::int64_t sequences = data.batch_size * data.gradient_accumulation_steps;
+  if (sequences < processes)
+    throw InputError(concat(processes, " processes cannot share a step of ", sequences,
+                            " sequences (batch_size * gradient_accumulation_steps); start at most ",
+                            sequences, ", or make the step larger"));
+}
+
+namespace {
+
+// One of the processes that a launcher has started.
+ExitCode train_together(const TrainConfig& asked, const Settings& settings,
+                        const StopSignals& signals, const LaunchInfo& launch) {
+  const auto group = join_processes(launch, std::chrono::seconds(asked.system.dist_timeout));
+  const std::string name = group->is_first() ? "" : group->name(group->rank());
+  speak_as(name, [&group](const std::string& text) { return group->says_first(text); });
+  log_info(concat(launch.launcher, ": ", launch.size, " processes, ", group->local_size(),
+                  " of them on this machine"));
+  try {
+    require_same_config(*group, asked);
+    require_enough_sequences(asked.data, group->size());
+    const ExitCode code = train(asked, settings, signals, *group);
+    group->barrier();  // nobody looks for those who have ended
+    speak_as(name, [](const std::string&) { return true; });
+    return code;
+  } catch (const std::exception& error) {
+    const bool lost = dynamic_cast<const LostProcess*>(&error);  // who is to blame is another one
+    if (!lost) group->report_failure(error.what());
+    const bool first = group->says_first(error.what());
+    speak_as(name, [first](const std::string&) { return first; });
+    throw;
+  }
 }
 
 }  // namespace
@@ -100,8 +155,10 @@ ExitCode train_command(const Arguments& arguments) {
     print_text(to_json(options_of(config)));
     return kExitDone;
   }
-  refuse_several_processes();
-  return train(config, settings, signals);
+  const LaunchInfo launch = launch_info();
+  if (!launch.note.empty()) log_info(launch.note);
+  return launch.size > 1 ? train_together(config, settings, signals, launch)
+                         : train(config, settings, signals, single_process());
 }
 
 }  // namespace gpt

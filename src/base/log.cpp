@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -134,13 +135,32 @@ struct Loggers {
   std::shared_ptr<FileSink> file = std::make_shared<FileSink>();
   spdlog::logger diagnostics{"gpttrain", {console, file}};
   spdlog::logger results{"stdout", spdlog::sink_ptr(file)};  // what write_stdout has written
+  // Of several processes.
+  spdlog::logger shown{"console", console}, kept{"file", spdlog::sink_ptr(file)};
 
-  Loggers() { diagnostics.set_level(console->level()); }
+  Loggers() {
+    diagnostics.set_level(console->level());
+    shown.set_level(console->level());
+    kept.set_level(spdlog::level::debug);
+  }
 };
 
 Loggers& loggers() {
   static Loggers instance;
   return instance;
+}
+
+// This process, where it is one of several.
+struct Voice {
+  std::string name;
+  std::function<bool(const std::string&)> says_first;
+};
+std::optional<Voice>& voice() {
+  static std::optional<Voice> instance;
+  return instance;
+}
+bool is_silent() {
+  return voice() && !voice()->name.empty();
 }
 
 void log_as(level_enum level, const std::string& text);
@@ -150,19 +170,33 @@ void say_news() {
   if (!news.text.empty()) log_as(news.level, news.text);
 }
 
+// A line of one of several processes.
+void log_with_voice(level_enum level, const std::string& line) {
+  loggers().kept.log(level, spdlog::string_view_t(line));
+  const bool silent = is_silent();
+  if (silent && level < spdlog::level::warn) return;
+  if (level >= spdlog::level::warn && !voice()->says_first(line)) return;
+  const std::string shown = silent ? concat("[", voice()->name, "] ", line) : line;
+  loggers().shown.log(level, spdlog::string_view_t(shown));
+}
+
 void log_as(level_enum level, const std::string& text) {
   if (!loggers().diagnostics.should_log(level)) return;
   if (loggers().console->should_log(level)) erase_progress_line();
   std::string line = text;  // a message is one line, whoever wrote it
   std::replace(line.begin(), line.end(), '\n', ' ');
   line = terminal_safe(line);
-  loggers().diagnostics.log(level, spdlog::string_view_t(line));
+  if (voice())
+    log_with_voice(level, line);
+  else
+    loggers().diagnostics.log(level, spdlog::string_view_t(line));
   say_news();
 }
 
 std::atomic<bool> output_lost = false;
 
 void write_stdout(const std::string& text) {
+  if (is_silent()) return;
   erase_progress_line();
   const bool written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size();
   if (std::fflush(stdout) == 0 && written) return;
@@ -202,6 +236,14 @@ void print_exactly(const std::string& text) {
 }
 bool stdout_failed() {
   return output_lost;
+}
+
+void speak_as(const std::string& name, std::function<bool(const std::string& text)> says_first) {
+  voice() = {name, std::move(says_first)};
+  if (is_silent()) hide_progress();
+}
+void speak_alone() {
+  voice().reset();
 }
 
 void begin_log_file() {

@@ -44,12 +44,16 @@ StopSignals::~StopSignals() {
   for (int i = 0; i < 3; ++i) sigaction(kSignals[i], &before_[i], nullptr);
 }
 
-bool StopSignals::requested() const {
-  return received != 0;
+int StopSignals::number() const {
+  return received;
 }
 
 const char* StopSignals::name() const {
-  switch (received) {
+  return stop_signal_name(received);
+}
+
+const char* stop_signal_name(int number) {
+  switch (number) {
     case SIGINT:
       return "SIGINT";
     case SIGTERM:

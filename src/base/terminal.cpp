@@ -13,6 +13,8 @@ namespace gpt {
 
 namespace {
 
+bool hidden = false;  // progress lines
+
 using Clock = std::chrono::steady_clock;
 
 bool capable(int descriptor) {
@@ -83,6 +85,10 @@ std::string without_controls(std::string_view utf8, std::string_view allowed) {
 
 }  // namespace
 
+void hide_progress() {
+  hidden = true;
+}
+
 bool stderr_is_terminal() {
   return capable(STDERR_FILENO);
 }
@@ -132,7 +138,7 @@ void ProgressLine::update(double done, std::string_view note) {
     first_done_ = done;
     start_ = now;
   }
-  if (!stderr_is_terminal() || now - drawn_ < std::chrono::milliseconds(100)) return;
+  if (hidden || !stderr_is_terminal() || now - drawn_ < std::chrono::milliseconds(100)) return;
   drawn_ = now;
   const double seconds = std::chrono::duration<double>(now - start_).count();
   const std::string line = render(done, seconds, note, terminal_width());

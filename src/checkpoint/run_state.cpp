@@ -1,6 +1,8 @@
 #include "gpt/checkpoint/run_state.h"
 
 #include <cstring>
+#include <functional>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -48,31 +50,51 @@ bool fits(const std::string& name, at::IntArrayRef shape, at::IntArrayRef target
   return shape == target;
 }
 
-void load_all(const std::filesystem::path& path, const std::vector<NamedTensor>& targets) {
-  const at::NoGradGuard no_grad;
-  const SafetensorsFile file(path);
-  for (const auto& [name, target] : targets) {
-    const TensorView* found = file.find(name);
-    if (!found)
-      throw InputError(concat(path.string(), ": tensor ", name, " is missing; expected ",
-                              targets.size(), " tensors of this model, found ",
-                              file.tensors().size()));
-    if (found->dtype != "F32" || !fits(name, found->shape, target.sizes()))
-      throw InputError(concat(path.string(), ": tensor ", name, " is ", found->dtype, " ",
-                              shape_text(found->shape), ", expected F32 ",
-                              shape_text(target.sizes().vec())));
-    // The file's bytes may be unaligned for from_blob.
-    const at::Tensor host = at::empty(target.sizes(), at::kFloat);
-    std::memcpy(host.mutable_data_ptr(), found->bytes.data(), host.nbytes());
-    check_mapped(found->bytes);
-    target.copy_(host);
-  }
-  if (file.tensors().size() == targets.size()) return;
+// A tensor that a file has to have.
+struct Wanted {
+  std::string name;
+  std::vector<std::int64_t> sizes;
+  std::function<void(const at::Tensor& host)> take;
+};
+
+at::Tensor read_tensor(const SafetensorsFile& file, const std::filesystem::path& path,
+                       const Wanted& wanted, std::size_t count) {
+  const TensorView* found = file.find(wanted.name);
+  if (!found)
+    throw InputError(concat(path.string(), ": tensor ", wanted.name, " is missing; expected ",
+                            count, " tensors of this model, found ", file.tensors().size()));
+  if (found->dtype != "F32" || !fits(wanted.name, found->shape, wanted.sizes))
+    throw InputError(concat(path.string(), ": tensor ", wanted.name, " is ", found->dtype, " ",
+                            shape_text(found->shape), ", expected F32 ", shape_text(wanted.sizes)));
+  // The file's bytes may be unaligned for from_blob.
+  const at::Tensor host = at::empty(wanted.sizes, at::kFloat);
+  std::memcpy(host.mutable_data_ptr(), found->bytes.data(), host.nbytes());
+  check_mapped(found->bytes);
+  return host;
+}
+
+void refuse_others(const SafetensorsFile& file, const std::filesystem::path& path,
+                   const std::vector<Wanted>& all) {
+  if (file.tensors().size() == all.size()) return;
   std::set<std::string> known;
-  for (const auto& target : targets) known.insert(target.name);
+  for (const Wanted& wanted : all) known.insert(wanted.name);
   for (const TensorView& tensor : file.tensors())
     if (!known.contains(tensor.name))
       throw InputError(concat(path.string(), ": tensor ", tensor.name, " is not in this model"));
+}
+
+void load_all(const std::filesystem::path& path, const std::vector<Wanted>& all,
+              ProcessGroup& group) {
+  const at::NoGradGuard no_grad;
+  std::optional<SafetensorsFile> file;
+  if (group.is_first()) file.emplace(path);
+  for (const Wanted& wanted : all) {
+    const at::Tensor host =
+        file ? read_tensor(*file, path, wanted, all.size()) : at::empty(wanted.sizes, at::kFloat);
+    group.broadcast({host});
+    wanted.take(host);
+  }
+  if (file) refuse_others(*file, path, all);
 }
 
 }  // namespace
@@ -87,13 +109,18 @@ RunTensors::RunTensors(const Gpt& model, const Optimizer& optimizer) {
 }
 
 void RunTensors::add(CheckpointPart& part, std::string name, const at::Tensor& tensor) {
+  if (!tensor.defined()) return;
   const at::Tensor host = tensor.to(at::kCPU).contiguous();  // the same tensor on the CPU
   host_.push_back(host);
   part.tensors.push_back({std::move(name), "F32", host.sizes().vec(), bytes_of(host)});
 }
 
-void load_model(const std::filesystem::path& directory, const Gpt& model) {
-  load_all(directory / kModelFile, model_tensors(model));
+void load_model(const std::filesystem::path& directory, const Gpt& model, ProcessGroup& group) {
+  std::vector<Wanted> all;
+  for (const auto& [name, tensor] : model_tensors(model))
+    all.push_back({name, tensor.sizes().vec(),
+                   [target = tensor](const at::Tensor& host) { target.copy_(host); }});
+  load_all(directory / kModelFile, all, group);
 }
 
 ParameterList load_parameters(const std::filesystem::path& directory) {
@@ -111,9 +138,16 @@ ParameterList load_parameters(const std::filesystem::path& directory) {
   return list;
 }
 
-void load_optimizer(const std::filesystem::path& directory, const Gpt& model,
-                    const Optimizer& optimizer) {
-  load_all(directory / kOptimizerFile, optimizer_tensors(model, optimizer));
+void load_optimizer(const std::filesystem::path& directory, const Gpt& model, Optimizer& optimizer,
+                    ProcessGroup& group) {
+  std::vector<Wanted> all;
+  for (std::size_t i = 0; i < model.parameters().size(); ++i)
+    for (const auto& [name, sizes] : optimizer.state_shapes(i))
+      all.push_back({model.parameters()[i].name + "." + name, sizes,
+                     [&optimizer, i, state = name](const at::Tensor& host) {
+                       optimizer.restore(i, state, host);
+                     }});
+  load_all(directory / kOptimizerFile, all, group);
 }
 
 std::uint32_t state_checksum(const Gpt& model, const Optimizer& optimizer) {

@@ -61,7 +61,7 @@ MemoryBreakdown always(const Workload& workload, const Plan& plan, std::int64_t 
   const Work usual = work_of(workload, plan, plan.micro_batch);
   const Work last = last_of(workload.effective(), plan.micro_batch);
   const Work evaluation = work_of(workload, plan, plan.eval_batch);
-  const Work last_evaluation = last_of(workload.batch, plan.eval_batch);
+  const Work last_evaluation = last_of(workload.evaluated(), plan.eval_batch);
   MemoryBreakdown live = persistent_memory(workload, plan);
   live[MemoryKind::kGradients] = block_bytes(workload, 4 * all);
   for (std::int64_t rank = 1; rank < workload.threads; ++rank)

@@ -55,11 +55,13 @@ std::string plan_words(const Workload& workload, const Plan& plan) {
 std::string plan_text(const Planner& planner, const RankedPlans& ranked) {
   const Workload& workload = planner.workload();
   const std::int64_t limit = planner.constraints().limit;
-  std::string out = format(
-      "%s, %.2f GiB: %.1fM parameters, %s, %ld x %ld tokens a step\n", planner.rates().name.c_str(),
-      mebibytes(limit) / 1024, static_cast<double>(workload.parameters()) / 1e6,
-      workload.type_bytes == 4 ? "float32" : "16-bit products",
-      static_cast<long>(workload.effective()), static_cast<long>(workload.block));
+  const std::string each = workload.processes > 1 ? " in this process" : "";
+  std::string out = format("%s, %.2f GiB: %.1fM parameters, %s, %ld x %ld tokens a step%s\n",
+                           planner.rates().name.c_str(), mebibytes(limit) / 1024,
+                           static_cast<double>(workload.parameters()) / 1e6,
+                           workload.type_bytes == 4 ? "float32" : "16-bit products",
+                           static_cast<long>(workload.effective()),
+                           static_cast<long>(workload.block), each.c_str());
   if (!ranked.best) return out + shortfall_text(planner, ranked) + "\n";
   const Estimate& best = *ranked.best;
   out += "plan: " + plan_words(workload, best.plan) + "\n" + table(best, limit);

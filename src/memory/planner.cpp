@@ -22,9 +22,11 @@ std::vector<std::int64_t> even_pieces(std::int64_t whole, std::int64_t most) {
 }
 
 std::vector<std::int64_t> micro_batches(const Workload& workload, const Constraints& constraints) {
-  if (constraints.micro_batch) return {*constraints.micro_batch};
+  if (constraints.micro_batch) return {std::min(*constraints.micro_batch, workload.effective())};
   // A CPU gains nothing from more than nanoGPT's own pieces; a GPU may join small batches.
-  return even_pieces(workload.effective(), workload.cuda ? workload.effective() : workload.batch);
+  return even_pieces(workload.effective(), workload.cuda
+                                               ? workload.effective()
+                                               : std::min(workload.batch, workload.effective()));
 }
 
 // For the eager engine more than the default only loses caches; the fused one packs the head's
@@ -52,12 +54,12 @@ std::vector<std::int64_t> head_chunks(const Workload& workload, const Constraint
 // What a step recorded stays next to it: then up to a quarter more, where there is memory.
 std::int64_t evaluation_batch(const Workload& workload, const Constraints& constraints, Plan plan,
                               std::int64_t train_needs) {
-  if (constraints.eval_batch) return *constraints.eval_batch;
+  if (constraints.eval_batch) return std::min(*constraints.eval_batch, workload.evaluated());
   const std::int64_t most =
       workload.graphs
           ? std::max(train_needs, std::min(constraints.limit, train_needs + train_needs / 4))
           : train_needs;
-  for (const std::int64_t size : even_pieces(workload.batch, workload.batch)) {
+  for (const std::int64_t size : even_pieces(workload.evaluated(), workload.evaluated())) {
     plan.eval_batch = size;
     if (peak_of(evaluation_phases(workload, plan)).live.total() <= most) return size;
   }

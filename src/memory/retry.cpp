@@ -31,16 +31,29 @@ std::string pass_text(const Plan& plan) {
                 recompute_name(plan.recompute), plan.head_chunk);
 }
 
+namespace {
+
+// Why the work could not be done, in this process or in another one; nothing if it was done.
+std::optional<std::string> failure_of(const std::function<void()>& work, ProcessGroup& group) {
+  try {
+    const auto why = out_of_memory(work);
+    if (why) group.report_out_of_memory();
+    return why;
+  } catch (const OutOfMemoryElsewhere& error) {
+    return error.what();
+  }
+}
+
+}  // namespace
+
 void MemoryRetry::run(Plan& plan, const std::function<void()>& work) const {
   for (int failures = 1;; ++failures) {
-    const auto why = out_of_memory(work);
-    if (!group.any(why.has_value())) return;
+    const auto why = failure_of(work, group);
+    if (!why) return;
     const auto less = next(plan, failures);
     if (retreat) retreat(less.value_or(plan));
     release_cached_memory(device);
-    if (!less)
-      throw_memory_error(what, device, text(plan),
-                         why.value_or("another process of this run has too little"));
+    if (group.any(!less)) throw_memory_error(what, device, text(plan), *why);
     const Plan failed = std::exchange(plan, *less);
     say(failed, plan);
   }

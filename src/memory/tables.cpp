@@ -1,6 +1,7 @@
 #include "tables.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "gpt/device/cpu_memory.h"
 
@@ -24,7 +25,8 @@ std::int64_t optimizer_bytes(const Workload& workload, const Plan& plan) {
   for_each_block_parameter(workload.bias, [&](const BlockParameter&) { ++tensors_per_block; });
   const std::int64_t tensors = 2 + workload.layers * tensors_per_block + (workload.bias ? 2 : 1);
   const std::int64_t counts = tensors * block_bytes(workload, 4);
-  const std::int64_t moments = 2 * like_parameters(workload, 4);
+  const std::int64_t share = workload.spread_optimizer ? workload.processes : 1;
+  const std::int64_t moments = 2 * like_parameters(workload, 4) / share;
   if (plan.offload == Offload::kOff) return counts + moments;
   // Two halves of a buffer for each moment, and for the weights; a CPU's host is itself.
   constexpr std::int64_t kHalf = 4 << 20;
@@ -96,7 +98,7 @@ std::int64_t batch_bytes(const Workload& workload, std::int64_t sequences, std::
 
 std::int64_t host_bytes(const Workload& workload, const Plan& plan) {
   if (plan.offload == Offload::kOff) return 0;
-  return 8 * workload.parameters() +
+  return 8 * workload.parameters() / (workload.spread_optimizer ? workload.processes : 1) +
          (plan.offload == Offload::kWeights ? weights_on_host(workload) : 0);
 }
 
@@ -129,10 +131,21 @@ Phases with_margin(const Workload& workload, Phases phases) {
   return phases;
 }
 
+// The copies in which ShardedOptimizer's weights travel: small tensors share some of 32 MiB, of
+// which three are under way.
+std::int64_t exchange_bytes(const Workload& workload) {
+  return std::min(3 * 32 * kMebi, 4 * workload.parameters());
+}
+
 }  // namespace
 
 Phases step_phases(const Workload& workload, const Plan& plan) {
-  return with_margin(workload, table_of(workload.engine).step(workload, plan));
+  Phases phases = table_of(workload.engine).step(workload, plan);
+  if (workload.spread_optimizer) {
+    phases.push_back({"exchange", phases.back().live});
+    phases.back().live[MemoryKind::kOptimizer] += exchange_bytes(workload);
+  }
+  return with_margin(workload, std::move(phases));
 }
 
 Phases evaluation_phases(const Workload& workload, const Plan& plan) {

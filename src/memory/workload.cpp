@@ -43,7 +43,8 @@ std::int64_t Workload::parameters() const {
   return (vocab + block) * width + layers * block_parameters() + (bias ? 2 : 1) * width;
 }
 
-Workload workload_of(const TrainConfig& config, bool cuda, std::int64_t threads, int capability) {
+Workload workload_of(const TrainConfig& config, bool cuda, std::int64_t threads, int capability,
+                     std::int64_t processes) {
   Workload workload;
   workload.layers = config.model.n_layer;
   workload.heads = config.model.n_head;
@@ -54,6 +55,8 @@ Workload workload_of(const TrainConfig& config, bool cuda, std::int64_t threads,
   workload.dropout = config.model.dropout > 0;
   workload.batch = config.data.batch_size;
   workload.accumulation = config.data.gradient_accumulation_steps;
+  workload.processes = processes;
+  workload.spread_optimizer = config.memory.zero > 0 && processes > 1;
   workload.type_bytes = config.system.dtype == "float32" ? 4 : 2;
   workload.cuda = cuda;
   workload.evaluates_elsewhere = evaluates_elsewhere(config, cuda);

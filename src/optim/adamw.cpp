@@ -15,41 +15,41 @@ namespace gpt {
 
 namespace {
 
-at::Tensor scalar(const at::Tensor& like, double value) {
-  return at::full({}, value, like.options().dtype(at::kFloat).requires_grad(false));
+at::Tensor scalar(const c10::Device& device, double value) {
+  return at::full({}, value, at::TensorOptions().device(device).dtype(at::kFloat));
 }
 
-// Moments next to the parameter; with a StreamedUpdate they are the host's instead. `first` is on
-// the device that computes.
+// Moments next to the parameter; with a StreamedUpdate they are the host's instead.
 void add(AdamW::Group& group, const at::Tensor& parameter, StreamedUpdate* streamed,
-         const at::Tensor& first) {
+         const c10::Device& device) {
   group.parameter.push_back(parameter);
   group.exp_avg.push_back(streamed ? streamed->add_moment(parameter) : at::zeros_like(parameter));
   group.exp_avg_sq.push_back(streamed ? streamed->add_moment(parameter)
                                       : at::zeros_like(parameter));
-  group.step.push_back(scalar(first, 0));
+  group.step.push_back(scalar(device, 0));
 }
 
 }  // namespace
 
 AdamW::AdamW(std::vector<at::Tensor> parameters, const OptimizerConfig& config, Offload offload,
-             std::int64_t buffer)
+             std::int64_t buffer, std::optional<c10::Device> computes)
     : config_(config) {
   const at::NoGradGuard no_grad;
   TORCH_CHECK(!parameters.empty(), "AdamW: no parameters");
+  const c10::Device device = computes.value_or(parameters.front().device());
   std::int64_t all = 0;
   for (const at::Tensor& parameter : parameters) all += parameter.numel();
   if (offload != Offload::kOff)
-    streamed_ = std::make_unique<StreamedUpdate>(
-        parameters.front().device(), std::min(buffer, 2 * all), offload == Offload::kWeights);
+    streamed_ = std::make_unique<StreamedUpdate>(device, std::min(buffer, 2 * all),
+                                                 offload == Offload::kWeights);
   decay_.weight_decay = config.weight_decay;
   for (std::size_t i = 0; i < parameters.size(); ++i) {
     Group& group = parameters[i].dim() >= 2 ? decay_ : no_decay_;
     place_.emplace_back(&group, group.parameter.size());
-    add(group, parameters[i], streamed_.get(), parameters.front());
+    add(group, parameters[i], streamed_.get(), device);
   }
-  one_ = scalar(parameters.front(), 1);
-  counts_ = scalar(parameters.front(), 0);
+  one_ = scalar(device, 1);
+  counts_ = scalar(device, 0);
 }
 
 AdamW::~AdamW() = default;

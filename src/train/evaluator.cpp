@@ -22,11 +22,12 @@ struct BatchLoss {
 };
 
 BatchLoss batch_loss(Engine& engine, StepBatches& batches, ProcessGroup& group) {
-  at::Tensor sum;
+  // A process has no piece where there are more processes than sequences.
+  const at::Tensor sum =
+      at::zeros({}, at::TensorOptions().device(batches.device()).dtype(at::kDouble));
   for (std::int64_t piece = 0; piece < batches.evaluation_pieces(); ++piece) {
     const Batch batch = batches.take();
-    const at::Tensor of_piece = engine.token_losses(batch.x_BT, batch.y_BT).sum(at::kDouble);
-    sum = sum.defined() ? sum.add_(of_piece) : of_piece;
+    sum.add_(engine.token_losses(batch.x_BT, batch.y_BT).sum(at::kDouble));
   }
   group.sum({sum});
   return {Readback(sum.view({1})), batches.evaluation_tokens()};

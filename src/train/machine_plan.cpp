@@ -69,18 +69,28 @@ Budget card_of(const c10::Device& device) {
           .held = budget.kept > 0};
 }
 
+// Processes that share a machine share its memory.
+HostMemory share_of(HostMemory host, int processes) {
+  if (processes == 1) return host;
+  host.plan /= static_cast<std::uint64_t>(processes);
+  if (host.most) *host.most /= static_cast<std::uint64_t>(processes);
+  host.source += concat(", shared by ", processes, " processes");
+  return host;
+}
+
 }  // namespace
 
-MachinePlan plan_for(const TrainConfig& config, const Compute& compute) {
+MachinePlan plan_for(const TrainConfig& config, const Compute& compute, const ProcessGroup& group) {
   const bool cuda = compute.device.is_cuda();
   const DeviceFacts facts = cuda ? device_facts(compute.device.index()) : DeviceFacts{};
-  Workload workload = workload_of(config, cuda, at::get_num_threads(), facts.cuda_capability);
+  Workload workload =
+      workload_of(config, cuda, at::get_num_threads(), facts.cuda_capability, group.size());
   DeviceRates rates = cpu_rates(at::get_num_threads());
   if (cuda) {
     workload.workspace = library_workspace(facts.cuda_capability);
     rates = rates_of(facts.cuda_name);
   }
-  const HostMemory host = host_memory();
+  const HostMemory host = share_of(host_memory(), group.local_size());
   workload.host_memory = static_cast<std::int64_t>(host.plan);
   if (cuda) return machine_plan(workload, config, rates, card_of(compute.device));
   return machine_plan(workload, config, rates,
@@ -90,8 +100,9 @@ MachinePlan plan_for(const TrainConfig& config, const Compute& compute) {
                        .source = host.source});
 }
 
-MachinePlan plan_run(const TrainConfig& config, const TrainConfig* saved, const Compute& compute) {
-  if (!saved) return plan_for(config, compute);
+MachinePlan plan_run(const TrainConfig& config, const TrainConfig* saved, const Compute& compute,
+                     const ProcessGroup& group) {
+  if (!saved) return plan_for(config, compute, group);
   TrainConfig same = config;
   const auto keep = [](AutoInt& wanted, const AutoInt& before) {
     if (!wanted.value) wanted = before;
@@ -102,16 +113,17 @@ MachinePlan plan_run(const TrainConfig& config, const TrainConfig* saved, const 
   if (same.memory.recompute == "auto") same.memory.recompute = saved->memory.recompute;
   if (same.memory.optimizer_offload == "auto")
     same.memory.optimizer_offload = saved->memory.optimizer_offload;
-  MachinePlan kept = plan_for(same, compute);
-  return kept.ranked.best ? kept : plan_for(config, compute);
+  MachinePlan kept = plan_for(same, compute, group);
+  return kept.ranked.best ? kept : plan_for(config, compute, group);
 }
 
-MachinePlan plan_for_gpu(TrainConfig config, const std::string& gpu) {
+MachinePlan plan_for_gpu(TrainConfig config, const std::string& gpu, std::int64_t processes) {
   const DeviceRates rates = gpu_rates(gpu);
   const GpuFacts& facts = *find_gpu(gpu);
   settle_vocabulary(config);
   if (config.system.dtype == "auto") config.system.dtype = facts.bf16() ? "bfloat16" : "float16";
-  Workload workload = workload_of(config, /*cuda=*/true, /*threads=*/1, facts.capability);
+  Workload workload =
+      workload_of(config, /*cuda=*/true, /*threads=*/1, facts.capability, processes);
   workload.workspace = library_workspace(facts.capability);
   const auto total = static_cast<std::uint64_t>(facts.gib * (std::uint64_t{1} << 30));
   return machine_plan(workload, config, rates,

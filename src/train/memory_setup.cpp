@@ -60,10 +60,10 @@ bool heap_may_be_short(const Estimate& plan) {
 }  // namespace
 
 MachinePlan set_up_memory(TrainConfig& config, const std::optional<CheckpointInfo>& checkpoint,
-                          const Compute& compute) {
+                          const Compute& compute, const ProcessGroup& group) {
   std::optional<TrainConfig> saved;
   if (checkpoint) saved = saved_config(*checkpoint);
-  MachinePlan planned = plan_run(config, saved ? &*saved : nullptr, compute);
+  MachinePlan planned = plan_run(config, saved ? &*saved : nullptr, compute, group);
   const bool all = config.memory.optimizer_offload == offload_name(Offload::kWeights);
   const std::string recompute = config.memory.recompute;
   adopt_plan(config, planned);

@@ -117,6 +117,11 @@ void Report::step(std::int64_t step, const StepResult& result) {
                                           {"memory_mib", mebibytes(memory.now)},
                                           {"peak_memory_mib", mebibytes(memory.peak)}};
   add_reading(device_, watch_.read(), line, entries);
+  if (take_waited) {
+    const double wait = 1000 * take_waited();
+    line += format(", waited %.2fms", wait);
+    entries.emplace_back("wait_ms", wait);
+  }
   print_line(line);
   progress_->update(done_, format("loss %.4f", result.last_loss));
   metrics_.write("train", entries);

@@ -6,6 +6,8 @@
 #include "gpt/base/strings.h"
 #include "gpt/device/watch.h"
 #include "gpt/interop/pretrained.h"
+#include "gpt/parallel/join.h"
+#include "gpt/train/agreement.h"
 #include "gpt/train/machine.h"
 #include "gpt/train/memory_setup.h"
 #include "gpt/train/probe_setup.h"
@@ -38,7 +40,7 @@ class ConfigHistory {
 
 // The weights that a new run begins with; nothing where they are drawn.
 std::unique_ptr<WeightSource> open_source(TrainConfig& config, const Settings& asked) {
-  if (config.io.init_from == "scratch") return nullptr;
+  if (config.io.init_from == "scratch" || config.io.init_from == "auto") return nullptr;
   auto source = open_weights(config.io.init_from, config.io.pretrained_dir);
   adopt_source(config, source->shape(), asked);
   return source;
@@ -46,14 +48,19 @@ std::unique_ptr<WeightSource> open_source(TrainConfig& config, const Settings& a
 
 // Device, type and allocator, with what the user should know of them before a long run.
 Compute start_machine(TrainConfig& config, const Settings& asked, const std::string& choices,
-                      std::vector<StepDown>& steps, ConfigHistory& history) {
+                      std::vector<StepDown>& steps, ConfigHistory& history, ProcessGroup& group) {
   check_evaluation_device(config.memory, asked);
-  const Compute compute = set_up_machine(config.system, [&](const Compute& where) {
+  const auto before_context = [&](const Compute& where) {
     history.note("this machine");
+    // One process of a machine probes its card; the others find in the cache what it found.
+    if (group.local_rank() > 0) group.barrier();
     steps = settle_by_probe(config, where, choices);
+    if (group.local_rank() == 0) group.barrier();
     history.note("the probe");
     set_up_allocator(config.memory, asked);
-  });
+  };
+  const Compute compute = set_up_machine(config.system, before_context, group);
+  if (compute.device.is_cuda() && config.system.backend == "nccl") use_nccl(group, compute.device);
   if (const std::string holders = other_holders(compute.device); !holders.empty())
     log_warning(holders + "; the run must do with the rest");
   return compute;
@@ -62,24 +69,26 @@ Compute start_machine(TrainConfig& config, const Settings& asked, const std::str
 }  // namespace
 
 ResolvedRun resolve_run(const TrainConfig& asked, const Settings& settings,
-                        const CheckpointStore& store) {
+                        const CheckpointStore& store, ProcessGroup& group) {
   TrainConfig config = asked;
   ConfigHistory history(config);
-  RunStart start = choose_start(config, store);
+  RunStart start = common_start(config, store, group);
   if (start.checkpoint) adopt_shape(config, saved_config(*start.checkpoint), settings);
   history.note("the checkpoint");
   auto source = start.checkpoint ? nullptr : open_source(config, settings);
   history.note("init_from");
   Dataset dataset = open_dataset(config);
+  require_same_data(group, dataset);
   config.model.vocab_size.value = dataset.vocab_size;
   history.note("the dataset");
   std::vector<StepDown> steps;
   const Compute compute = start_machine(
       config, settings, start.checkpoint ? start.checkpoint->manifest.choices_json : std::string(),
-      steps, history);
+      steps, history, group);
+  require_same_precision(group, config.system);
   // Before memory_limit holds, which does not count what the measurement takes.
   const PeakRate peak = peak_rate(compute.device, compute.type);
-  MachinePlan planned = set_up_memory(config, start.checkpoint, compute);
+  MachinePlan planned = set_up_memory(config, start.checkpoint, compute, group);
   history.note("the memory plan");
   return {.config = config,
           .changes = std::move(history).changes(),

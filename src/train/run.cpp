@@ -14,6 +14,7 @@
 #include "gpt/device/memory.h"
 #include "gpt/model/weight_init.h"
 #include "gpt/optim/adamw.h"
+#include "gpt/optim/sharded_optimizer.h"
 #include "gpt/train/memory_setup.h"
 #include "gpt/train/run_start.h"
 
@@ -36,20 +37,34 @@ Gpt begin_model(const RunInputs& inputs, std::int64_t vocab_size, at::Generator&
     model.draw(generator);
   if (inputs.source) load_weights(*inputs.source, model.parameters());
   model.to(inputs.compute.device, offload_level(config.memory.optimizer_offload));
+  for (const Parameter& parameter : model.parameters())
+    inputs.group.broadcast({parameter.tensor.detach()});
   return model;
+}
+
+std::unique_ptr<Optimizer> make_optimizer(const RunInputs& inputs, const Gpt& model) {
+  const TrainConfig& config = inputs.config;
+  const auto make = [&](std::vector<at::Tensor> parameters) {
+    return std::make_unique<AdamW>(std::move(parameters), config.optimizer,
+                                   offload_level(config.memory.optimizer_offload), AdamW::kBuffer,
+                                   inputs.compute.device);
+  };
+  if (config.memory.zero == 0 || inputs.group.size() == 1)
+    return make(tensors_of(model.parameters()));
+  return std::make_unique<ShardedOptimizer>(tensors_of(model.parameters()), inputs.group, make);
 }
 
 // The state of a run that begins, or that of the checkpoint, whose tensors and generator are
 // restored.
 Manifest begin_state(const RunInputs& inputs, const Dataset& dataset, const Gpt& model,
-                     const Optimizer& optimizer, GradScaler& scaler, at::Generator& generator) {
+                     Optimizer& optimizer, GradScaler& scaler, at::Generator& generator) {
   Manifest state;
   state.step = inputs.first_step;
   if (inputs.checkpoint) {
     state = inputs.checkpoint->manifest;
     state.pending_offsets = usable_offsets(*inputs.checkpoint, inputs.config, dataset);
-    load_model(inputs.checkpoint->path, model);
-    load_optimizer(inputs.checkpoint->path, model, optimizer);
+    load_model(inputs.checkpoint->path, model, inputs.group);
+    load_optimizer(inputs.checkpoint->path, model, optimizer, inputs.group);
     // nanoGPT saves neither: its resumed runs begin with the seed and a fresh scale, and so do
     // those that come from it.
     if (const std::string& bytes = state.generator_state; !bytes.empty()) {
@@ -75,18 +90,18 @@ Run::Run(RunInputs inputs, CheckpointStore& store, MetricsSink& metrics)
       checkpoint(inputs.checkpoint),
       generator(at::detail::createCPUGenerator(static_cast<std::uint64_t>(config.system.seed))),
       model(begin_model(inputs, dataset.vocab_size, generator)),
-      optimizer(std::make_unique<AdamW>(tensors_of(model.parameters()), config.optimizer,
-                                        offload_level(config.memory.optimizer_offload))),
+      optimizer(make_optimizer(inputs, model)),
       scaler(compute.type == at::kHalf),
       state_(begin_state(inputs, dataset, model, *optimizer, scaler, generator)),
       batches(config.data, dataset, generator, compute.device, group, state_.pending_offsets),
-      report(
-          config, compute.device, metrics,
-          Throughput(model.flops_per_token(), static_cast<double>(tokens_per_step()), peak.flops)),
+      report(config, compute.device, metrics,
+             Throughput(model.flops_per_token(), static_cast<double>(tokens_per_step()),
+                        peak.flops * group.size())),
       engine(set_up_engine(config, model, compute)),
       trainer({config, compute, model, *engine, *optimizer, scaler, dataset, batches, generator,
                store, report, group, config_json},
               state_) {
+  if (group.size() > 1) report.take_waited = [this] { return group.take_waited_seconds(); };
   if (config.memory.empty_cache != "off") release_cached_memory(compute.device);
 }
 

@@ -17,15 +17,34 @@ namespace {
 // The first key that differs between two configs, of those that make a run what it is; "" if none.
 std::string first_difference(TrainConfig asked, TrainConfig saved) {
   // Resolved against the machine and the dataset when the run was saved, or no part of the run.
-  static const std::set<std::string> kIgnored{
-      "micro_batch_size", "eval_batch_size", "head_chunk",        "init_from",   "pretrained_dir",
-      "overwrite",        "threads",         "vocab_size",        "device",      "dtype",
-      "memory_limit",     "recompute",       "optimizer_offload", "eval_device", "empty_cache",
-      "allocator",        "profile",         "verify_data",       "compile",     "compile_mode"};
+  static const std::set<std::string> kIgnored{"micro_batch_size",
+                                              "eval_batch_size",
+                                              "head_chunk",
+                                              "init_from",
+                                              "pretrained_dir",
+                                              "overwrite",
+                                              "threads",
+                                              "vocab_size",
+                                              "device",
+                                              "dtype",
+                                              "memory_limit",
+                                              "recompute",
+                                              "optimizer_offload",
+                                              "eval_device",
+                                              "empty_cache",
+                                              "allocator",
+                                              "profile",
+                                              "verify_data",
+                                              "compile",
+                                              "compile_mode",
+                                              "backend",
+                                              "dist_timeout",
+                                              "zero"};
   // A run that began with weights from elsewhere had its shape from them.
   static const std::set<std::string> kShape{"n_layer", "n_head", "n_embd",
                                             "bias",    "gelu",   "block_size"};
-  const bool shaped = asked.io.init_from != "scratch" && asked.io.init_from != "resume";
+  const std::string& from = asked.io.init_from;
+  const bool shaped = from != "scratch" && from != "resume" && from != "auto";
   const auto a = options_of(asked), b = options_of(saved);
   for (std::size_t i = 0; i < a.size(); ++i) {
     const bool ignored = kIgnored.contains(a[i].key) || (shaped && kShape.contains(a[i].key));
@@ -103,6 +122,8 @@ RunStart choose_start(TrainConfig config, const CheckpointStore& store) {
     return {good, {}};
   }
   if (present.empty()) return {};
+  if (config.io.init_from == "auto")
+    if (auto good = store.newest_good()) return {good, {}};
   std::string difference;
   if (auto good = store.newest_good(); good && good->manifest.reason.starts_with("signal")) {
     difference = first_difference(config, saved_config(*good));

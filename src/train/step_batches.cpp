@@ -21,6 +21,7 @@ StepBatches::StepBatches(const DataConfig& config, const Dataset& dataset, at::G
     : config_(config),
       dataset_(dataset),
       group_(group),
+      device_(device),
       sampler_(std::move(generator)),
       prefetcher_(config.block_size, device),
       effective_(config.batch_size * config.gradient_accumulation_steps),
@@ -90,6 +91,7 @@ void StepBatches::request_evaluation(const TokenFile& split, std::int64_t count)
   const IndexRange own = group_.partition(config_.batch_size);
   for (std::int64_t i = 0; i < count; ++i) {
     const at::Tensor offsets = sampler_.draw(split.size(), config_.block_size, config_.batch_size);
+    if (own.size() == 0) continue;
     prefetcher_.request(split, offsets.slice(0, own.begin, own.end), eval_micro_, own.begin);
   }
 }

@@ -54,7 +54,7 @@ QueuedStep TrainStep::update(std::int64_t step, const at::Tensor& token_loss) {
   const std::int64_t last_begin =
       std::clamp(effective - config.data.batch_size, own.begin, own.end) - own.begin;
 
-  parts_.group.sum(parts_.engine.gradient_buffers());
+  parts_.optimizer.sum_gradients(parts_.group, parts_.engine.gradient_buffers());
   const at::Tensor loss_sum = token_loss.sum(at::kDouble);
   const at::Tensor last_sum =
       token_loss.narrow(0, last_begin * block, (own.size() - last_begin) * block).sum(at::kDouble);
@@ -62,6 +62,8 @@ QueuedStep TrainStep::update(std::int64_t step, const at::Tensor& token_loss) {
 
   const double unscale = 1.0 / parts_.scaler.scale();
   const at::Tensor norm = parts_.optimizer.gradient_norm() * unscale;
+  // Decided once: processes with other numbers of threads would round it otherwise.
+  parts_.group.broadcast({norm});
   const at::Tensor skip = any_non_finite({norm, loss_sum.to(at::kFloat)});
   at::Tensor factor;
   if (config.optimizer.grad_clip > 0)

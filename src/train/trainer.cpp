@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <utility>
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include "gpt/base/log.h"
 #include "gpt/base/profile_range.h"
@@ -45,14 +47,14 @@ ExitCode Trainer::run(const StopSignals& signals) {
     return kExitDone;
   }
   for (;; ++state_.step) {
-    if (evaluation_due() && !evaluate(signals)) return stop(signals);
+    if (evaluation_due() && !evaluate(signals)) return stop();
     if (config.io.eval_only) return kExitDone;
     save_between_evaluations();
     iterate();
     if (state_.step + 1 > config.optimizer.max_iters) break;
-    if (parts_.group.any(signals.requested())) {
+    if (asked_to_stop_after_step(signals)) {
       ++state_.step;
-      return stop(signals);
+      return stop();
     }
   }
   ++state_.step;
@@ -82,13 +84,28 @@ void Trainer::iterate() {
   if (!reads_late) report_step();
 }
 
-ExitCode Trainer::stop(const StopSignals& signals) {
-  if (!parts_.config.io.eval_only && !save(concat("signal ", signals.name())))
+bool Trainer::asked_to_stop_after_step(const StopSignals& signals) {
+  try {
+    return stop_requested(signals);
+  } catch (const LostProcess& error) {
+    ++state_.step;  // the step is complete
+    give_up(error);
+  }
+}
+
+bool Trainer::stop_requested(const StopSignals& signals) {
+  stop_signal_ = static_cast<int>(parts_.group.max(signals.number()));
+  return stop_signal_ != 0;
+}
+
+ExitCode Trainer::stop() {
+  const char* signal = stop_signal_name(stop_signal_);
+  if (!parts_.config.io.eval_only && !save(concat("signal ", signal)))
     throw Error(
-        concat("stopped by ", signals.name(), " at step ", state_.step,
+        concat("stopped by ", signal, " at step ", state_.step,
                ", but no checkpoint could be written (see above); free some space and resume ",
                "from the one before"));
-  parts_.report.stopped(state_.step, signals.name());
+  parts_.report.stopped(state_.step, signal);
   return kExitStopped;
 }
 
@@ -112,7 +129,7 @@ bool Trainer::evaluate(const StopSignals& signals) {
     losses = estimate_loss(parts_.engine, parts_.dataset, parts_.batches, parts_.group,
                            io.eval_iters, [&](std::int64_t done, std::int64_t total) {
                              parts_.report.evaluating(done, total);
-                             return !parts_.group.any(signals.requested());
+                             return !stop_requested(signals);
                            });
   };
   // The engine's plan stays smaller for training, too: it is one allocator.
@@ -218,10 +235,15 @@ QueuedStep Trainer::take_step() {
   return std::move(*queued);
 }
 
-// What failed is as if it had not begun, and what it was about to train on is saved with the rest.
+// What failed is as if it had not begun, and what it was about to train on is saved with the rest:
+// by all processes where all of them give up, for want of memory; else by this one alone, if it
+// can.
 void Trainer::give_up(const Error& error) {
   const bool memory = dynamic_cast<const MemoryError*>(&error);
-  const bool worth_it = state_.step > 0 && !parts_.config.io.eval_only;
+  alone_ = !memory;
+  const bool complete = !alone_ || parts_.group.size() == 1 ||
+                        (parts_.group.is_first() && parts_.config.memory.zero == 0);
+  const bool worth_it = complete && state_.step > 0 && !parts_.config.io.eval_only;
   if (!worth_it || !save(memory ? "out of memory" : "error") || memory) throw;
   throw Error(concat(error.what(), "; the run is saved as it was before step ", state_.step,
                      ": put that right, and --init_from=resume continues from there"),
@@ -282,35 +304,77 @@ bool Trainer::save(const std::string& reason) {
   manifest.config_json = parts_.config_json;
   manifest.vocabulary_json = parts_.dataset.vocabulary_json;
   if (const auto choices = device_choices()) manifest.choices_json = to_json(*choices);
-  // The older checkpoints are untouched and memory holds everything: the run is worth more than a
-  // checkpoint that fails. Without memory for the host's copies, what is cached is released once.
   retry_.begin();
+  align_weights();
   for (const bool last_try : {false, true}) {
-    try {
-      if (before_save) before_save();
-      const at::Tensor generator = parts_.generator.get_state();
-      manifest.generator_state.assign(static_cast<const char*>(generator.const_data_ptr()),
-                                      generator.nbytes());
-      const RunTensors tensors(parts_.model, parts_.optimizer);
-      if (parts_.group.is_first()) parts_.store.save(manifest, tensors.parts());
+    std::string why;
+    const Saved here = write_checkpoint(manifest, why);
+    const auto worst = static_cast<Saved>(group().max(static_cast<std::int64_t>(here)));
+    if (worst == Saved::kYes) {
       state_.best_val_loss = manifest.best_val_loss;
       parts_.report.saved(state_.step, reason, retry_.failures());
       retry_.succeeded();
       return true;
-    } catch (const std::exception& error) {
-      const bool memory = is_out_of_memory(error);
-      if (!memory && !dynamic_cast<const IoError*>(&error)) throw;
-      if (!memory || last_try) {
-        retry_.failed(state_.step);
-        const bool again = reason == "evaluation" || reason == "interval" || reason == "retry";
-        parts_.report.save_failed(state_.step, memory ? "out of memory" : error.what(), again);
-        return false;
-      }
     }
+    if (worst == Saved::kNo || last_try) {
+      retry_.failed(state_.step);
+      const bool again = reason == "evaluation" || reason == "interval" || reason == "retry";
+      if (group().is_first()) parts_.report.save_failed(state_.step, why, again);
+      return false;
+    }
+    // Without memory for the host's copies, what is cached is released once.
     parts_.engine.release_memory();
     release_cached_memory(parts_.compute.device);
   }
   return false;
+}
+
+// The older checkpoints are untouched and memory holds everything: the run is worth more than a
+// checkpoint that fails.
+Trainer::Saved Trainer::write_checkpoint(Manifest& manifest, std::string& why) {
+  try {
+    if (before_save && group().is_first()) before_save();
+    const at::Tensor generator = parts_.generator.get_state();
+    manifest.generator_state.assign(static_cast<const char*>(generator.const_data_ptr()),
+                                    generator.nbytes());
+    const RunTensors tensors(parts_.model, parts_.optimizer);
+    if (group().is_first()) parts_.store.save(manifest, tensors.parts());
+    return Saved::kYes;
+  } catch (const std::exception& error) {
+    const bool memory = is_out_of_memory(error);
+    if (!memory && !dynamic_cast<const IoError*>(&error)) throw;
+    why = memory ? "out of memory" : error.what();
+    return memory ? Saved::kOutOfMemory : Saved::kNo;
+  }
+}
+
+ProcessGroup& Trainer::group() {
+  return alone_ ? single_process() : parts_.group;
+}
+
+// All processes have the same weights, bit for bit, unless their processors round differently; then
+// they are made so again.
+void Trainer::align_weights() {
+  if (group().size() == 1) return;
+  const at::NoGradGuard no_grad;
+  std::int64_t sum = 0;
+  for (const Parameter& parameter : parts_.model.parameters())
+    sum += parameter.tensor.detach().view(at::kInt).sum(at::kLong).item<std::int64_t>();
+  const std::int64_t here = sum & std::numeric_limits<std::int64_t>::max();
+  log_debug(concat("step ", state_.step, ": the bits of the weights add up to ", here));
+  const std::int64_t most = group().max(here);
+  const bool same = most == here;
+  if (!group().any(!same)) return;
+  log_warning(
+      "the processes' weights differ in their last bits, as on machines whose processors "
+      "round differently; all continue with those of the first process");
+  for (const Parameter& parameter : parts_.model.parameters())
+    group().broadcast({parameter.tensor.detach()});
+  if (parts_.config.memory.zero == 0)
+    for (std::size_t i = 0; i < parts_.model.parameters().size(); ++i)
+      for (const auto& [name, tensor] : parts_.optimizer.state_tensors(i))
+        group().broadcast({tensor});
+  parts_.engine.weights_changed();
 }
 
 }  // namespace gpt

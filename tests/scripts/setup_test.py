@@ -207,10 +207,12 @@ class Packages(Machine):
             _, words = self.setup_script(system, version, "--with-tests")
             line = next(line for line in words.splitlines() if "installing" in line or "are missing" in line)
             self.assertIn(f" {compiler} cmake ninja-build ccache nlohmann-json3-dev libcli11-dev "
-                          "libspdlog-dev libgtest-dev python3 python3-venv", line)
+                          "libspdlog-dev libgtest-dev libgloo-dev python3 python3-venv", line)
+            self.assertIn("openmpi-bin", line)
             self.assertEqual("clang-format-14" in line, formatter, line)
             _, words = self.setup_script(system, version)
             self.assertNotIn("clang-format", words)
+            self.assertNotIn("openmpi", words)
 
     def test_an_older_compiler_gives_way_to_gxx_12_where_that_is(self):
         self.program(self.bin / "c++", "echo 11")
@@ -227,7 +229,7 @@ class Packages(Machine):
         self.program(self.bin / "c++", "exit 1")
         code, words = self.setup_script("fedora", "43")
         self.assertEqual(code, 2, words)
-        for missing in ("Ninja", "nlohmann/json 3.10", "CLI11 2.1", "spdlog 1.9", "GoogleTest 1.11"):
+        for missing in ("Ninja", "nlohmann/json 3.10", "CLI11 2.1", "spdlog 1.9", "GoogleTest 1.11", "gloo"):
             self.assertIn(f"  * {missing}", words)
         self.assertNotIn("* a C++20 compiler", words)
 

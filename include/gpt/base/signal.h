@@ -11,6 +11,9 @@ void hold_stop_signals();
 // A signal that waited is delivered now. Nothing happens if none were held.
 void release_stop_signals();
 
+// "SIGTERM"; "" for the number of no stop signal.
+const char* stop_signal_name(int number);
+
 // Releases held signals to itself. While it lives, SIGINT, SIGTERM and SIGUSR1 only set a flag; the
 // first of them also restores SIGINT's default action, so that a second Ctrl-C ends the process at
 // once. One at a time.
@@ -21,7 +24,8 @@ class StopSignals {
   StopSignals(const StopSignals&) = delete;
   StopSignals& operator=(const StopSignals&) = delete;
 
-  bool requested() const;
+  bool requested() const { return number() != 0; }
+  int number() const;        // 0 while none has come
   const char* name() const;  // "SIGTERM"; "" while none has come
 
  private:

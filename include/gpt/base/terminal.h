@@ -35,6 +35,9 @@ class ProgressLine {
   std::chrono::steady_clock::time_point start_, drawn_;
 };
 
+// No progress line is shown from here on.
+void hide_progress();
+
 // Lifts the progress line while something else is printed; used by the log.
 void erase_progress_line();
 

@@ -9,6 +9,7 @@
 #include "gpt/checkpoint/store.h"
 #include "gpt/model/gpt.h"
 #include "gpt/optim/optimizer.h"
+#include "gpt/parallel/process_group.h"
 
 namespace gpt {
 
@@ -16,7 +17,8 @@ inline constexpr const char* kModelFile = "model.safetensors";
 inline constexpr const char* kOptimizerFile = "optimizer.safetensors";
 
 // Views of the weights and the optimizer's state, with the host copies they look at. Valid while
-// this object lives and the tensors are not written.
+// this object lives and the tensors are not written. Of a state that is spread over processes, the
+// first one has all and the others nothing; all must make one.
 class RunTensors {
  public:
   RunTensors(const Gpt& model, const Optimizer& optimizer);
@@ -31,11 +33,13 @@ class RunTensors {
 
 // Copies the weights of checkpoint `directory` into the model; one with a smaller block_size gets
 // the first positions. InputError if a tensor is missing, unknown, or of another type or shape.
-void load_model(const std::filesystem::path& directory, const Gpt& model);
+// The first process of a group reads the files, for all; only it needs the folder.
+void load_model(const std::filesystem::path& directory, const Gpt& model,
+                ProcessGroup& group = single_process());
 // The same weights without a model to fill: float32, on the CPU, in the order of the file.
 ParameterList load_parameters(const std::filesystem::path& directory);
-void load_optimizer(const std::filesystem::path& directory, const Gpt& model,
-                    const Optimizer& optimizer);
+void load_optimizer(const std::filesystem::path& directory, const Gpt& model, Optimizer& optimizer,
+                    ProcessGroup& group = single_process());
 
 // CRC-32C over all weights and optimizer state, for comparing runs bit by bit.
 std::uint32_t state_checksum(const Gpt& model, const Optimizer& optimizer);

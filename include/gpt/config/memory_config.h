@@ -26,6 +26,11 @@ struct MemoryConfig {
         "Keep AdamW's moments in the host's memory; all: the float32 weights of the blocks' "
         "products as well, where a GPU computes with 16-bit copies of them.",
         one_of("auto", "off", "on", "all")) = "auto";
+  FIELD(
+      std::int64_t, zero,
+      "With several processes: 1 spreads the optimizer's state over them (ZeRO, stage 1); 0: each "
+      "has all of it.",
+      between(std::int64_t{0}, std::int64_t{1})) = 0;
   FIELD(std::string, eval_device, "Where evaluations compute. auto: device.",
         device_name()) = "auto";
   FIELD(std::string, empty_cache,

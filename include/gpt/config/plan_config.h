@@ -1,6 +1,7 @@
 // What `gpttrain plan` takes besides the keys of train.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "gpt/config/check.h"
@@ -14,6 +15,13 @@ struct PlanConfig {
         "Plan for a card of this name, such as rtx3060, which need not be here. Empty: for this "
         "machine.",
         anything());
+  FIELD(std::int64_t, world_size,
+        "Plan for one of so many processes, each with a device of its own.",
+        between(std::int64_t{1}, std::int64_t{65536})) = 1;
+  FIELD(std::string, link,
+        "What connects the processes: pcie3 to pcie5, nvlink, 1gbe, 10gbe, 25gbe, 100gbe, "
+        "infiniband, or a rate such as 12.5GB/s.",
+        not_empty()) = "pcie4";
   FIELD(bool, json, "Print one JSON object.", anything()) = false;
   END_CONFIG;
 };

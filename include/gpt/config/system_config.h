@@ -11,8 +11,13 @@ namespace gpt {
 
 struct SystemConfig {
   CONFIG(SystemConfig);
-  FIELD(std::string, backend, "Collectives for several processes; unused in a single process.",
+  FIELD(std::string, backend,
+        "What moves tensors between several processes: nccl between GPUs, gloo for the CPU and "
+        "where this build has no NCCL.",
         one_of("nccl", "gloo")) = "nccl";
+  FIELD(std::int64_t, dist_timeout,
+        "Seconds after which a process that does not answer ends the others of its run.",
+        between(std::int64_t{1}, std::int64_t{1000000})) = 600;
   FIELD(
       std::string, device,
       "Where to compute. cuda: a machine without an NVIDIA card uses its CPU; a card that is there "

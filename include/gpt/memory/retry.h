@@ -39,10 +39,11 @@ struct MemoryRetry {
   std::function<void(const Plan& plan)> retreat;
   // Told when there is another attempt.
   std::function<void(const Plan& failed, const Plan& next)> say;
-  // Who runs out of memory in one process of the group does so in all.
+  // If memory runs out in one process of the group, all of them try again.
   ProcessGroup& group = single_process();
 
   // Runs `work`, which goes by `plan`, until memory suffices; MemoryError if no plan is left.
+  // With several processes, what the work does with the group must come after what may fail.
   void run(Plan& plan, const std::function<void()>& work) const;
 };
 

@@ -17,7 +17,11 @@ struct Workload {
   bool plain_attention = false;   // (B, H, T, T) scores in memory, always: requested, or no kernel
   std::int64_t batch = 0;         // sequences in a batch
   std::int64_t accumulation = 1;  // batches in a step
-  std::int64_t type_bytes = 4;    // of the compute type
+  // The processes that share a step's sequences, and whether they share the optimizer's state, too
+  // (ZeRO, stage 1).
+  std::int64_t processes = 1;
+  bool spread_optimizer = false;
+  std::int64_t type_bytes = 4;  // of the compute type
   bool cuda = false;
   bool evaluates_elsewhere = false;  // eval_device is another device
   EngineKind engine = EngineKind::kEager;
@@ -33,7 +37,10 @@ struct Workload {
   std::int64_t cublas_workspace() const;
   // Training writes the scores out for dropout as well.
   bool writes_out_scores() const { return plain_attention || dropout; }
-  std::int64_t effective() const { return batch * accumulation; }
+  // Sequences of a step, and of an evaluation's batch, that a process computes at most: one plan is
+  // for all of them.
+  std::int64_t effective() const { return (batch * accumulation + processes - 1) / processes; }
+  std::int64_t evaluated() const { return (batch + processes - 1) / processes; }
   // Micro-batches of a step.
   std::int64_t pieces(const Plan& plan) const {
     return (effective() + plan.micro_batch - 1) / plan.micro_batch;
@@ -52,6 +59,6 @@ struct Workload {
 // vocab_size and dtype must be settled ("bfloat16", not "auto"); `cuda`: the device is a GPU, of
 // this compute capability (86: 8.6).
 Workload workload_of(const TrainConfig& config, bool cuda, std::int64_t threads,
-                     int capability = 80);
+                     int capability = 80, std::int64_t processes = 1);
 
 }  // namespace gpt

@@ -23,4 +23,10 @@ class MetricsSink {
   virtual void write(std::string_view event, const std::vector<Entry>& entries) = 0;
 };
 
+// Of a process that records nothing.
+class NoMetrics : public MetricsSink {
+ public:
+  void write(std::string_view /*event*/, const std::vector<Entry>& /*entries*/) override {}
+};
+
 }  // namespace gpt

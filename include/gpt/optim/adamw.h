@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include <ATen/core/Tensor.h>
@@ -19,13 +20,16 @@ class StreamedUpdate;
 
 class AdamW : public Optimizer {
  public:
-  // `parameters` are contiguous leaves where they are to stay, the first one on the device that
-  // computes, as all gradients are; moments are float32, made here with all that a step needs, so
-  // that step() allocates nothing. What `offload` puts into the host's memory (the moments; with
-  // kWeights any of the parameters) a step streams through buffers of `buffer` elements each. The
-  // same comes out; on the CPU, the same bits.
+  static constexpr std::int64_t kBuffer = std::int64_t{8} << 20;  // elements
+
+  // `parameters` are contiguous leaves where they are to stay; `device`, by default the first
+  // one's, computes, and all gradients are there; moments are float32, made here with all that a
+  // step needs, so that step() allocates nothing. What `offload` puts into the host's memory (the
+  // moments; with kWeights any of the parameters) a step streams through buffers of `buffer`
+  // elements each. The same comes out; on the CPU, the same bits.
   AdamW(std::vector<at::Tensor> parameters, const OptimizerConfig& config,
-        Offload offload = Offload::kOff, std::int64_t buffer = std::int64_t{8} << 20);
+        Offload offload = Offload::kOff, std::int64_t buffer = kBuffer,
+        std::optional<c10::Device> device = {});
   ~AdamW() override;
 
   AdamW(const AdamW&) = delete;  // place_ points into this object

@@ -9,11 +9,19 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "gpt/parallel/process_group.h"
+
 namespace gpt {
 
 class Optimizer {
  public:
   virtual ~Optimizer() = default;
+
+  // The gradients, which `buffers` hold, become what the processes of the group have added up, as
+  // far as this process needs them.
+  virtual void sum_gradients(ProcessGroup& group, const std::vector<at::Tensor>& buffers) {
+    group.sum(buffers);
+  }
 
   // Euclidean norm over the parameters' gradients together; a float32 scalar on their device.
   virtual at::Tensor gradient_norm() = 0;
@@ -25,13 +33,23 @@ class Optimizer {
                     const at::Tensor& factor = {}) = 0;
 
   // The state of parameter number `parameter`, in the order in which the parameters were given.
-  // Checkpoints save and load it under PARAMETER.NAME; the tensors may be copied into, and may be
-  // on the host.
+  // Checkpoints save it under PARAMETER.NAME; the tensors may be copied into, and may be on the
+  // host. Of a state that is spread over processes, all of them call this and the first one gets
+  // copies; the others' tensors are undefined.
   struct StateTensor {
     std::string name;  // "exp_avg"
     at::Tensor tensor;
   };
   virtual std::vector<StateTensor> state_tensors(std::size_t parameter) const = 0;
+
+  // Names and shapes of those tensors.
+  struct StateShape {
+    std::string name;
+    std::vector<std::int64_t> sizes;
+  };
+  virtual std::vector<StateShape> state_shapes(std::size_t parameter) const;
+  // Makes one of them equal to `value`, a whole tensor on the host.
+  virtual void restore(std::size_t parameter, const std::string& name, const at::Tensor& value);
 
   // Bytes of all state tensors, wherever they are.
   virtual std::int64_t state_bytes() const = 0;

@@ -6,6 +6,7 @@
 #include "gpt/config/open_config.h"
 #include "gpt/config/train_config.h"
 #include "gpt/device/compute.h"
+#include "gpt/parallel/process_group.h"
 
 namespace gpt {
 
@@ -14,7 +15,9 @@ using BeforeContext = std::function<void(const Compute&)>;
 
 // Resolves device and dtype against this machine, with warnings; writes the resolved values back
 // so that they are saved, says them, and sets threads and arithmetic.
-Compute set_up_machine(SystemConfig& system, const BeforeContext& before_context = {});
+// Processes of a group that share a machine share its cores.
+Compute set_up_machine(SystemConfig& system, const BeforeContext& before_context = {},
+                       const ProcessGroup& group = single_process());
 Compute set_up_machine(OpenConfig& open, const BeforeContext& before_context = {});
 
 }  // namespace gpt

@@ -11,6 +11,7 @@
 #include "gpt/config/train_config.h"
 #include "gpt/device/compute.h"
 #include "gpt/model/engine.h"
+#include "gpt/parallel/process_group.h"
 #include "gpt/train/machine_plan.h"
 
 namespace gpt {
@@ -24,7 +25,7 @@ void set_up_allocator(const MemoryConfig& memory, const Settings& asked);
 // Chooses the plan, writes it into `config`, and sets memory_limit. `checkpoint`: what
 // the run continues from, if anything. Error if nothing fits.
 MachinePlan set_up_memory(TrainConfig& config, const std::optional<CheckpointInfo>& checkpoint,
-                          const Compute& compute);
+                          const Compute& compute, const ProcessGroup& group = single_process());
 
 // InputError if there is no such device here.
 void check_evaluation_device(const MemoryConfig& memory, const Settings& asked);

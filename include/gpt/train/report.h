@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -44,6 +45,8 @@ class Report {
   // `again`: the run continues and will try once more.
   void save_failed(std::int64_t step, const std::string& why, bool again = false);
   void stopped(std::int64_t next_step, const std::string& signal);
+  // With several processes: seconds spent waiting for others since the last call.
+  std::function<double()> take_waited;
   void done(std::int64_t next_step, double best_val_loss);
 
  private:

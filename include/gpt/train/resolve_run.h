@@ -12,6 +12,7 @@
 #include "gpt/device/compute.h"
 #include "gpt/interop/weight_source.h"
 #include "gpt/kernels/gemm/peak_rate.h"
+#include "gpt/parallel/process_group.h"
 #include "gpt/probe/report.h"
 #include "gpt/train/dataset.h"
 #include "gpt/train/machine_plan.h"
@@ -40,8 +41,9 @@ struct ResolvedRun {
 // `asked` and `settings`: the config as the command line and the config files gave it, checked by
 // validate(). Opens the files, sets up the device and the allocator of this process, and chooses
 // the memory plan. InputError or Error, with what to do, where one of them cannot be had.
+// The processes of a group settle it together, and begin where the first one's `store` says.
 ResolvedRun resolve_run(const TrainConfig& asked, const Settings& settings,
-                        const CheckpointStore& store);
+                        const CheckpointStore& store, ProcessGroup& group = single_process());
 
 // "device cuda -> cpu (this machine), vocab_size auto -> 65 (the dataset)"; "" for no changes.
 std::string changes_text(const std::vector<ConfigChange>& changes);

@@ -49,6 +49,7 @@ class StepBatches {
   std::int64_t micro_batch() const { return micro_; }
   std::int64_t micro_batches() const;
   std::int64_t effective_batch() const { return effective_; }
+  const c10::Device& device() const { return device_; }
   // The sequences of the effective batch that this process trains on.
   IndexRange own_sequences() const { return group_.partition(effective_); }
 
@@ -74,6 +75,7 @@ class StepBatches {
   DataConfig config_;
   const Dataset& dataset_;
   const ProcessGroup& group_;
+  c10::Device device_;
   BatchSampler sampler_;
   Prefetcher prefetcher_;
   std::int64_t effective_, micro_, eval_micro_;

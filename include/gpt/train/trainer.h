@@ -85,7 +85,15 @@ class Trainer {
   void save_between_evaluations();
   // Saves what is in memory where that is worth it, then throws what was caught.
   [[noreturn]] void give_up(const Error& error);
-  ExitCode stop(const StopSignals& signals);
+  // A stop signal has come to any of the processes.
+  bool stop_requested(const StopSignals& signals);
+  bool asked_to_stop_after_step(const StopSignals& signals);
+  ExitCode stop();
+  enum class Saved : std::int64_t { kYes, kNo, kOutOfMemory };
+  Saved write_checkpoint(Manifest& manifest, std::string& why);
+  void align_weights();
+  // The others of the run, until this process gives up on its own.
+  ProcessGroup& group();
   // The step of state_, with whatever plan the memory suffices for.
   QueuedStep take_step();
   // Waits for the queued step, if there is one, and reports it; until then its losses are not in
@@ -106,6 +114,8 @@ class Trainer {
   OomRetry oom_retry_;
   Plan plan_, eval_plan_;
   std::optional<QueuedStep> queued_;
+  int stop_signal_ = 0;  // that came to some process
+  bool alone_ = false;   // the others are gone, or do not know that this process gives up
   std::int64_t newest_queued_ = -1, excused_to_ = -1;  // steps
 };
 
