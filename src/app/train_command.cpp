@@ -66,7 +66,7 @@ ExitCode train(const TrainConfig& asked, const Settings& settings, const StopSig
           store, folder.metrics());
   run.print_facts();
   const RunFiles files(store, asked.io.out_dir, resolved.start.replaced);
-  folder.begin(files, run.config_json);
+  folder.begin(files, run.config_json, run.config.io);
   run.start();
   record_changes(resolved.changes, folder.metrics());
   record_steps(resolved.steps, folder.metrics());

@@ -7,6 +7,7 @@
 #include <unistd.h>
 #include <utility>
 
+#include "gpt/base/drawing.h"
 #include "gpt/base/strings.h"
 
 namespace gpt {
@@ -85,6 +86,10 @@ std::string without_controls(std::string_view utf8, std::string_view allowed) {
 
 bool stderr_is_terminal() {
   return capable(STDERR_FILENO);
+}
+
+bool stdout_is_terminal() {
+  return capable(STDOUT_FILENO);
 }
 
 void erase_progress_line() {
