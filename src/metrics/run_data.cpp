@@ -181,25 +181,31 @@ double RunData::tokens_per_iteration() const {
          option("gradient_accumulation_steps", 1);
 }
 
-RunData read_run(const std::filesystem::path& out_dir, std::size_t points) {
-  const fs::path file = out_dir / "metrics.jsonl";
-  if (!file_exists(file))
-    throw InputError(concat(out_dir.string(),
-                            ": holds no metrics.jsonl; expected the out_dir of a ",
-                            "run, as `gpttrain train --out_dir=", out_dir.string(), "` makes it"));
+RunData read_run_files(const fs::path& metrics, const fs::path& config, const fs::path& log,
+                       std::size_t points) {
   RunData run;
-  run.folder = out_dir.string();
   Collector collector(run, std::max<std::size_t>(points / 2, 2));
   const HistoryFacts facts =
-      read_history(file, [&](const MetricsEvent& event) { collector.take(event); });
+      read_history(metrics, [&](const MetricsEvent& event) { collector.take(event); });
   if (facts.lines == facts.broken)
-    throw InputError(concat(file.string(), ": holds no event of a run (", facts.lines,
+    throw InputError(concat(metrics.string(), ": holds no event of a run (", facts.lines,
                             " lines looked at); expected what `gpttrain train` writes"));
   run.broken_lines = facts.broken;
   run.superseded = facts.superseded;
-  read_config(run, out_dir / "config.json");
-  add_log_marks(run.marks, collector.times(), out_dir / "train.log", kMostMarks);
+  read_config(run, config);
+  add_log_marks(run.marks, collector.times(), log, kMostMarks);
   run.state = state_of(run);
+  return run;
+}
+
+RunData read_run(const fs::path& out_dir, std::size_t points) {
+  const fs::path metrics = out_dir / "metrics.jsonl";
+  if (!file_exists(metrics))
+    throw InputError(concat(out_dir.string(),
+                            ": holds no metrics.jsonl; expected the out_dir of a ",
+                            "run, as `gpttrain train --out_dir=", out_dir.string(), "` makes it"));
+  RunData run = read_run_files(metrics, out_dir / "config.json", out_dir / "train.log", points);
+  run.folder = out_dir.string();
   return run;
 }
 

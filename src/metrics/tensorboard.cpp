@@ -10,6 +10,7 @@
 #include "gpt/base/error.h"
 #include "gpt/base/log.h"
 #include "gpt/base/strings.h"
+#include "gpt/base/temporary_name.h"
 #include "gpt/metrics/metric_names.h"
 
 #include "protobuf.h"
@@ -131,8 +132,16 @@ void TensorboardMetrics::write(std::string_view event, const std::vector<Entry>&
 
 void TensorboardMetrics::begin(const MetricsEvent& first) {
   attempt([&] {
-    make_file();
-    replay(first);
+    try {
+      make_file();
+      replay(first);
+    } catch (const Error&) {  // half of a history next to the old one would show steps twice
+      file_.reset();
+      waiting_.clear();
+      waiting_bytes_ = 0;
+      remove_or_warn(path_);
+      throw;
+    }
     remove_older();
   });
 }

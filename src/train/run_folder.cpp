@@ -28,6 +28,9 @@ void RunFolder::begin(const RunFiles& files, const std::string& config_json, con
   wants_tensorboard_ = io.tensorboard;
   if (wants_tensorboard_) metrics_.add(tensorboard_);
   open_files();
+  if (!io.wandb_log) return;
+  metrics_.add(wandb_);
+  wandb_.open({io.wandb_project, io.wandb_run_name, config_json_});
 }
 
 void RunFolder::open_files() {

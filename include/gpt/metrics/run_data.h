@@ -57,6 +57,10 @@ struct RunData {
 // missing or broken is left out.
 RunData read_run(const std::filesystem::path& out_dir, std::size_t points);
 
+// The same of files by their names.
+RunData read_run_files(const std::filesystem::path& metrics, const std::filesystem::path& config,
+                       const std::filesystem::path& log, std::size_t points);
+
 // "gpt2-a" and "gpt2-b" for runs/gpt2-a and runs/gpt2-b: the shortest ends of paths that differ.
 void name_runs(std::vector<RunData>& runs);
 

@@ -54,11 +54,16 @@ class Report {
   // The peak since the last reset against `expected`, which then becomes 0: once is enough.
   void compare_peak(std::int64_t step, const char* what, std::int64_t& expected);
 
+  // What the progress line says besides the share: the losses, the speed, how long to the next
+  // evaluation.
+  std::string note() const;
+
   std::int64_t expected_train_ = 0, expected_eval_ = 0;
   std::int64_t steps_ = 0;  // of this process
   DeviceWatch watch_;
   std::optional<ProgressLine> progress_;
-  double done_ = 0;  // iterations finished
+  double done_ = 0;                        // iterations finished
+  std::optional<double> loss_, val_loss_;  // the newest
 };
 
 }  // namespace gpt

@@ -9,6 +9,7 @@
 #include "gpt/metrics/jsonl.h"
 #include "gpt/metrics/metrics_sinks.h"
 #include "gpt/metrics/tensorboard.h"
+#include "gpt/metrics/wandb.h"
 #include "gpt/train/run_start.h"
 
 namespace gpt {
@@ -41,6 +42,7 @@ class RunFolder {
   std::string config_json_;
   JsonlMetrics jsonl_;
   TensorboardMetrics tensorboard_;
+  WandbMetrics wandb_;
   MetricsSinks metrics_;  // all that the run wants
   bool wants_tensorboard_ = false;
   bool whole_ = false;  // config and metrics are there

@@ -463,7 +463,7 @@ function zoom(factor) {
   setRange([centre - (centre - left) * factor, centre + (right - centre) * factor]);
 }
 
-const markShown = mark => mark.kind === 'checkpoint' ? view.saves : view.marks && mark.kind !== 'start' && mark.kind !== 'end';
+const markShown = mark => mark.kind === 'checkpoint' ? view.saves : view.marks && !mark.quiet && mark.kind !== 'start' && mark.kind !== 'end';
 const markX = (run, mark) => xOf(run, mark.iter, hoursAt(run, mark.iter));
 const markColour = mark => style(mark.kind === 'error' || mark.kind === 'not finite' ? '--error'
   : mark.kind === 'warning' ? '--warning' : '--soft');

@@ -36,6 +36,11 @@ const KNOWN = [
   { title: 'Gradient norm', names: ['train/grad_norm'], smooth: true, canBeLog: true },
   { title: 'Tokens per second', names: ['train/tok_per_sec'], smooth: true, fromZero: true },
   { title: 'Model FLOPs utilisation, %', names: ['mfu'], fromZero: true },
+  { title: 'Memory of tensors, MiB', names: ['memory/memory_mib', 'memory/peak_memory_mib'], fromZero: true },
+  { title: 'Memory of the device, MiB', fromZero: true,
+    names: ['memory/device_used_mib', 'memory/device_reserved_mib', 'memory/device_free_mib', 'memory/device_others_mib'] },
+  { title: 'Memory of the process, MiB', names: ['memory/process_mib'], fromZero: true },
+  { title: 'Memory available on the machine, MiB', names: ['memory/system_available_mib'], fromZero: true },
 ];
 const HIDDEN = /^(memory\/(predicted|measured)_mib|train\/ms$)/;
 const isLayer = name => /^stats\/[^/]+\/.+/.test(name);
@@ -71,11 +76,9 @@ function keysOf(curves) {
 function buildCharts() {
   const all = [...new Set(data.runs.flatMap(run => Object.keys(run.series)))].filter(name => !HIDDEN.test(name) && !isLayer(name));
   const used = new Set(KNOWN.flatMap(known => known.names));
-  const memory = all.filter(name => name.startsWith('memory/'));
   const list = [...KNOWN];
-  if (memory.length) list.push({ title: 'Memory, MiB', names: memory });
   for (const name of all)
-    if (!used.has(name) && !memory.includes(name)) list.push({ title: name, names: [name], smooth: name.startsWith('train/') });
+    if (!used.has(name)) list.push({ title: name, names: [name], smooth: name.startsWith('train/') });
   charts = [];
   for (const item of list) {
     const curves = curvesOf(item.names, item.smooth);
@@ -135,7 +138,7 @@ function fillRuns() {
     const loss = run.series['train/batch_loss'], speed = run.series['train/tok_per_sec'];
     const peak = run.series['memory/peak_memory_mib'], warnings = run.marks.filter(m => ['warning', 'error', 'not finite'].includes(m.kind));
     const last = smooth => (smooth?.y.length ? shortNumber(smoothed(smooth).at(-1)) : '\u2013');
-    const wanted = Number(JSON.parse(run.config.max_iters ?? 'null'));
+    const wanted = Number(run.config.max_iters);
     const values = [run.state, run.iter.toLocaleString('en-US') + (wanted > run.iter ? ' of ' + wanted.toLocaleString('en-US') : ''),
       shortNumber((run.iter + 1) * run.tokens), duration(run.hours), last(loss),
       Number.isFinite(best.y) ? `${best.y.toFixed(4)} at ${best.iter.toLocaleString('en-US')}` : '\u2013', last(speed),
@@ -190,9 +193,9 @@ function fillSamples() {
   const iters = [...new Set(data.runs.flatMap(run => run.samples.map(sample => sample.iter)))].sort((a, b) => a - b);
   element('samples-section').hidden = !iters.length;
   if (!iters.length) return;
-  const slider = element('sample-at');
+  const slider = element('sample-at'), follows = slider.value === slider.max;  // the newest
   slider.max = iters.length - 1;
-  slider.value = iters.length - 1;
+  if (follows) slider.value = slider.max;
   const show = () => {
     const iter = iters[slider.value], prompts = [...new Set(data.runs.flatMap(run => run.samples.map(s => s.prompt)))];
     element('sample-iter').textContent = iter.toLocaleString('en-US');
@@ -235,6 +238,7 @@ function fillEvents() {
 function fillConfig() {
   const keys = [...new Set(data.runs.flatMap(run => Object.keys(run.config)))];
   const several = data.runs.length > 1, only = element('differences');
+  if (element('differences-label').hidden && several) only.checked = true;
   element('differences-label').hidden = !several;
   const shown = (run, key) => run.config[key] ?? '\u2013';
   const table = element('config'), head = table.createTHead().insertRow(), body = table.createTBody();
@@ -266,6 +270,8 @@ function prepare() {
   for (const run of data.runs) {
     run.longest = Object.values(run.series).reduce((best, s) => (!best || s.x.length > best.x.length ? s : best), null);
     run.hidden ??= false;
+    const resumed = new Set(run.marks.filter(mark => mark.kind === 'resume').map(mark => mark.iter));
+    run.marks.forEach(mark => { mark.quiet = mark.kind === 'stop' && resumed.has(mark.iter); });
   }
 }
 
