@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdio>
 #include <span>
 #include <unistd.h>
 #include <utility>
@@ -81,11 +82,21 @@ std::string text_tag(const MetricsEvent& event) {
   return "sample";
 }
 
-std::string file_name(int number) {
+// Readers go through the files of a folder by name, so each is later than all that are there.
+std::string file_name(const fs::path& folder) {
+  auto time = static_cast<long long>(unix_seconds());
+  std::error_code error;
+  for (fs::directory_iterator entry(folder, error), end; !error && entry != end;
+       entry.increment(error)) {
+    const std::string name = entry->path().filename().string();
+    long long other = 0;
+    if (std::sscanf(name.c_str(), "events.out.tfevents.%10lld", &other) == 1)
+      time = std::max(time, other + 1);
+  }
   char host[256] = {};
   if (gethostname(host, sizeof host - 1) != 0 || !*host) host[0] = '-';
-  return format("events.out.tfevents.%010lld.%s.%d.%d%s", static_cast<long long>(unix_seconds()),
-                metric_name(host).c_str(), static_cast<int>(getpid()), number, kOurs.data());
+  return format("events.out.tfevents.%010lld.%s.%d%s", time, metric_name(host).c_str(),
+                static_cast<int>(getpid()), kOurs.data());
 }
 
 }  // namespace
@@ -142,14 +153,14 @@ void TensorboardMetrics::begin(const MetricsEvent& first) {
       remove_or_warn(path_);
       throw;
     }
-    remove_older();
+    empty_older();
   });
 }
 
 void TensorboardMetrics::make_file() {
   file_.reset();
   make_directories(folder_);
-  path_ = folder_ / file_name(files_++);
+  path_ = folder_ / file_name(folder_);
   file_.emplace(path_);
   const Protobuf writer = Protobuf().bytes(1, "gpttrain");
   file_->write(record_of(
@@ -173,7 +184,9 @@ void TensorboardMetrics::replay(const MetricsEvent& first) {
   write_waiting();
 }
 
-void TensorboardMetrics::remove_older() const {
+// A TensorBoard that is looking on reads its file to the end, then the next one by name. Were the
+// file removed under it, it would not come to the next; so that goes at the start after this one.
+void TensorboardMetrics::empty_older() const {
   std::vector<fs::path> old;
   std::error_code error;
   for (fs::directory_iterator entry(folder_, error), end; !error && entry != end;
@@ -182,7 +195,12 @@ void TensorboardMetrics::remove_older() const {
     if (entry->path() != path_ && name.starts_with("events.out.tfevents.") && name.ends_with(kOurs))
       old.push_back(entry->path());
   }
-  for (const fs::path& path : old) remove_tree(path);
+  for (const fs::path& path : old) {
+    if (fs::file_size(path, error) == 0)
+      remove_tree(path);
+    else
+      OutputFile(path, OutputFile::kAppend).truncate(0);
+  }
 }
 
 void TensorboardMetrics::add(const MetricsEvent& event) {

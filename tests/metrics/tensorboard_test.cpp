@@ -1,7 +1,10 @@
 #include "gpt/metrics/tensorboard.h"
 
+#include <algorithm>
+#include <fstream>
 #include <optional>
 #include <span>
+#include <unistd.h>
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -50,9 +53,11 @@ struct Metrics {
   MetricsSinks sinks;
 };
 
+// Those that hold something.
 std::vector<fs::path> event_files(const fs::path& folder) {
   std::vector<fs::path> files;
-  for (const auto& entry : fs::directory_iterator(folder)) files.push_back(entry.path());
+  for (const auto& entry : fs::directory_iterator(folder))
+    if (fs::file_size(entry.path()) > 0) files.push_back(entry.path());
   return files;
 }
 
@@ -137,6 +142,38 @@ TEST(Tensorboard, AResumedRunContinuesItsSeries) {
     EXPECT_EQ(point[1].get<double>(), 10 + point[0].get<double>());
 }
 
+// A TensorBoard that is open all the while: it has read steps that the resumed run does again.
+TEST(Tensorboard, OneThatLooksOnSeesTheResumedRunAlone) {
+  const TempDir dir;
+  std::optional<Metrics> metrics(std::in_place, dir);
+  metrics->sinks.write("start", {{"iter", std::int64_t{0}}});
+  for (std::int64_t i = 0; i < 4; ++i) metrics->train(i, 99.0);
+  const std::string python = testing::venv_python("extras");
+  if (python.empty() || !read_back(dir / "tb")) GTEST_SKIP() << kSkip;
+  const auto shell = [&](const std::string& command) { return std::system(command.c_str()); };
+  ASSERT_EQ(shell("cd " + dir.path().string() + " && mkfifo ask && (PYTHONWARNINGS=ignore " +
+                  python + " -B " + GPT_SOURCE_DIR +
+                  "/tests/metrics/read_tensorboard.py tb <ask >answers " + "2>errors &)"),
+            0);
+  std::ofstream ask(dir / "ask");
+  const auto answers = [&](std::ptrdiff_t count) {
+    for (int i = 0; i < 6000; ++i) {
+      const std::string text = present(dir / "answers") ? read_file(dir / "answers") : "";
+      if (std::count(text.begin(), text.end(), '\n') >= count) return text;
+      usleep(10000);
+    }
+    return std::string();
+  };
+  EXPECT_EQ(steps_of(nlohmann::json::parse(answers(1)), "train/batch_loss"), (Steps{0, 1, 2, 3}));
+  metrics.emplace(dir);
+  metrics->sinks.write("resume", {{"iter", std::int64_t{2}}});
+  metrics->train(2, 12.0);
+  ask << "again\n" << std::flush;
+  const std::string both = answers(2);
+  const auto now = nlohmann::json::parse(both.substr(both.find('\n')));
+  EXPECT_EQ(now["scalars"]["train/batch_loss"].dump(), "[[0,99.0],[1,99.0],[2,12.0]]");
+}
+
 TEST(Tensorboard, ANewRunHasNothingOfTheOneBefore) {
   const TempDir dir;
   for (const double loss : {1.0, 2.0}) {
@@ -158,6 +195,10 @@ TEST(Tensorboard, FilesOfOthersStay) {
   Metrics metrics(dir);
   metrics.sinks.write("start", {{"iter", std::int64_t{0}}});
   EXPECT_TRUE(present(other) && present(notes));
+  EXPECT_EQ(fs::file_size(other) + fs::file_size(notes), 2u);
+  EXPECT_EQ(fs::file_size(old), 0u);
+  Metrics again(dir);
+  again.sinks.write("start", {{"iter", std::int64_t{0}}});
   EXPECT_FALSE(present(old));
 }
 

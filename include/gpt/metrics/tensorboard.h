@@ -20,8 +20,8 @@ namespace gpt {
 class TensorboardMetrics : public MetricsSink {
  public:
   // From now on events go to a new file of `folder`. It begins with what `history` (a
-  // metrics.jsonl, which need not be there) has of the run that is resumed, and replaces the files
-  // that the run had before, so that no series has a step twice. `config` is shown as text. A
+  // metrics.jsonl, which need not be there) has of the run that is resumed, and the files that the
+  // run had before are emptied, so that no series has a step twice. `config` is shown as text. A
   // folder that cannot be written costs a warning, not the run.
   void open(const std::filesystem::path& folder, const std::filesystem::path& history,
             std::string config);
@@ -37,7 +37,7 @@ class TensorboardMetrics : public MetricsSink {
   void add(const MetricsEvent& event);
   void put(const std::string& message);
   void write_waiting();
-  void remove_older() const;
+  void empty_older() const;
   void attempt(const std::function<void()>& work);
 
   std::filesystem::path folder_, history_, path_;
@@ -46,7 +46,6 @@ class TensorboardMetrics : public MetricsSink {
   std::deque<std::string> waiting_;  // records that are not in the file yet
   std::size_t waiting_bytes_ = 0;
   std::map<std::string, std::int64_t, std::less<>> last_steps_;  // of each series
-  int files_ = 0;
   bool open_ = false, begun_ = false, failing_ = false;
 };
 
