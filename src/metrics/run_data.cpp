@@ -157,6 +157,13 @@ void read_config(RunData& run, const fs::path& file) {
   }
 }
 
+// As it is where the current folder is gone.
+fs::path whole_path(const std::string& folder) {
+  std::error_code error;
+  const fs::path path = fs::absolute(folder.empty() ? "." : folder, error);
+  return error ? fs::path(folder) : path.lexically_normal();
+}
+
 std::string state_of(const RunData& run) {
   constexpr double kQuiet = 300;  // seconds: most runs log every few
   if (!run.state.empty()) return run.state;
@@ -211,14 +218,14 @@ RunData read_run(const fs::path& out_dir, std::size_t points) {
 
 void name_runs(std::vector<RunData>& runs) {
   for (RunData& run : runs) {
-    const fs::path path = fs::absolute(run.folder).lexically_normal();
+    const fs::path path = whole_path(run.folder);
     std::vector<std::string> parts;
     for (const fs::path& part : path)
       if (!part.empty() && part != "/") parts.push_back(part.string());
     run.name.clear();
     const auto taken = [&] {
       return std::any_of(runs.begin(), runs.end(), [&](const RunData& other) {
-        const std::string theirs = fs::absolute(other.folder).lexically_normal().string();
+        const std::string theirs = whole_path(other.folder).string();
         const std::string mine = "/" + run.name;
         return &other != &run && (theirs.ends_with(mine) || theirs.ends_with(mine + "/"));
       });

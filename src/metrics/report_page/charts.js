@@ -1,7 +1,7 @@
 'use strict';
 // The curves. One horizontal range and one cursor belong to all of them.
 
-const view = { x: 'iter', log: false, smooth: 0.8, marks: true, saves: false, cut: false, range: null, cursor: null };
+const view = { x: 'iter', log: false, smooth: 0.9, marks: true, saves: false, cut: false, range: null, cursor: null };
 const PALETTE = {
   light: ['#0b63b5', '#c9510c', '#2a7d3f', '#8a3fb0', '#b3261e', '#00767a', '#7a5c00', '#5b6570'],
   dark: ['#6cb2ff', '#ff9d5c', '#6fd18b', '#d39bff', '#ff8a80', '#4dd0d4', '#e0c050', '#aab4be'],
@@ -266,7 +266,7 @@ class Chart {
     const xs = positions(curve.run, curve.series), ys = curve.smooth ? smoothed(curve.series) : curve.series.y;
     const from = Math.max(firstFrom(xs, left) - 1, 0), to = Math.min(firstFrom(xs, right) + 1, xs.length);
     pen.strokeStyle = pen.fillStyle = colour(curve.colour);
-    pen.globalAlpha = !curve.faint ? 1 : isDark() ? 0.55 : 0.38;
+    pen.globalAlpha = !curve.faint ? 1 : isDark() ? 0.45 : 0.38;
     pen.lineWidth = curve.faint ? 1 : curve.wide ? 2.2 : 1.6;
     pen.lineJoin = 'round';
     pen.setLineDash(curve.dash ?? []);
