@@ -19,7 +19,7 @@ namespace {
 std::string cell_of(std::string text) {
   if (!text.empty() && std::string_view("=+-@").find(text[0]) != std::string_view::npos)
     text.insert(0, 1, '\'');
-  if (text.find_first_of(",\"\n") == std::string::npos) return text;
+  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
   std::string cell = "\"";
   for (const char c : text) cell += c == '"' ? std::string("\"\"") : std::string(1, c);
   return cell + "\"";
