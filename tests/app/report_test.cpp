@@ -1,4 +1,6 @@
 // `gpttrain report`, and what a run leaves for it and for TensorBoard.
+#include <regex>
+
 #include <gtest/gtest.h>
 
 #include "support/shell.h"
@@ -86,6 +88,22 @@ TEST_F(ReportCommand, WatchServesWhatIsNew) {
   EXPECT_NE(news.find("\"iter\":7"), std::string::npos) << news;
   kill(child.pid(), SIGINT);
   EXPECT_EQ(child.wait().code, -SIGINT);
+}
+
+// What a terminal of 100 columns shows of a run: losses, speed, time to the next evaluation.
+TEST(ProgressBar, ShowsLossesSpeedAndTimes) {
+  const TempDir dir;
+  prepare_tiny(dir);
+  const std::string command = testing::words(tiny_training(
+      {"--out_dir=out", "--max_iters=600", "--eval_interval=300", "--log_interval=1000"}));
+  const Finished shown =
+      shell(dir, "export TERM=xterm GPT; script -qec \"stty cols 100; " +
+                     std::regex_replace(command, std::regex("\""), "") + "\" /dev/null </dev/null");
+  EXPECT_EQ(shown.code, 0) << shown.err;
+  EXPECT_TRUE(std::regex_search(
+      shown.out, std::regex("train \\[[#.]+\\] +[0-9.]+%  [0-9hms]+ left  loss [0-9.]+  val "
+                            "[0-9.]+  [0-9k.,M]+ tok/s  eval in [0-9]+s")))
+      << shown.out;
 }
 
 TEST(RunForTensorboard, TheFolderMovesAsideWithTheRunAndIsLeftOutOnRequest) {

@@ -275,10 +275,14 @@ function prepare() {
   }
 }
 
+function sayWhen() {
+  element('when').textContent = data.runs.map(run => run.name).join(', ') + ' \u00b7 as of ' + new Date(data.generated * 1000).toLocaleString();
+}
+
 function showAll() {
   prepare();
   for (const id of ['runs', 'memory', 'events', 'config']) element(id).replaceChildren();
-  element('when').textContent = data.runs.map(run => run.name).join(', ') + ' \u00b7 as of ' + new Date(data.generated * 1000).toLocaleString();
+  sayWhen();
   document.title = data.runs.map(run => run.name).join(', ') + ' \u00b7 gpttrain report';
   element('smooth-value').textContent = view.smooth.toFixed(2);
   fillRuns();
@@ -331,6 +335,7 @@ function watch() {
         showAll();
         charts[focus]?.box.focus({ preventScroll: true });
       }
+      sayWhen();
     } catch {
       element('when').textContent = 'gpttrain report --watch no longer answers; this is what it said last';
     }
