@@ -14,7 +14,7 @@ namespace gpt {
 namespace {
 
 constexpr std::uint64_t kMostOfLog = std::uint64_t{16} << 20;
-constexpr std::size_t kLongestLine = 2000;
+constexpr std::size_t kLongestMark = 2000;
 
 // At most the last kMostOfLog bytes, from the first whole line on.
 std::string end_of(const fs::path& path) {
@@ -102,7 +102,7 @@ void add_log_marks(std::vector<RunMark>& marks, const std::vector<TimedIteration
       continue;
     }
     marks.push_back({iteration_at(times, time), time, error ? "error" : "warning",
-                     std::string(said.substr(0, kLongestLine)), 1});
+                     std::string(said.substr(0, kLongestMark)), 1});
   }
   std::stable_sort(marks.begin(), marks.end(),
                    [](const RunMark& a, const RunMark& b) { return a.time < b.time; });

@@ -1,6 +1,7 @@
 #include "gpt/train/report.h"
 
 #include <cmath>
+#include <numbers>
 #include <utility>
 #include <vector>
 
@@ -156,10 +157,13 @@ void Report::evaluated(std::int64_t step) {
 void Report::evaluation(std::int64_t step, const SplitLosses& losses, bool best) {
   val_loss_ = losses.val;
   print_line(format("step %ld: train loss %.4f, val loss %.4f", step, losses.train, losses.val));
-  metrics_.write("eval", {{"iter", step},
-                          {"train/loss", losses.train},
-                          {"val/loss", losses.val},
-                          {"best", std::int64_t{best}}});
+  std::vector<MetricsSink::Entry> entries{{"iter", step},
+                                          {"train/loss", losses.train},
+                                          {"val/loss", losses.val},
+                                          {"best", std::int64_t{best}}};
+  if (bytes_per_token)
+    entries.emplace_back("val/bpb", losses.val / std::numbers::ln2 / *bytes_per_token);
+  metrics_.write("eval", entries);
 }
 
 void Report::replanned(std::int64_t step, const std::string& what) {

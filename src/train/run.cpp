@@ -87,6 +87,7 @@ Run::Run(RunInputs inputs, CheckpointStore& store, MetricsSink& metrics)
       trainer({config, compute, model, *engine, *optimizer, scaler, dataset, batches, generator,
                store, report, group, config_json},
               state_) {
+  report.bytes_per_token = bytes_per_token(dataset);
   if (config.memory.empty_cache != "off") release_cached_memory(compute.device);
 }
 

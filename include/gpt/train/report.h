@@ -34,7 +34,9 @@ class Report {
   void evaluating(std::int64_t done, std::int64_t total);
   // The evaluation is over, and its peak of memory is known.
   void evaluated(std::int64_t step);
+  // Where bytes_per_token is known, with the bits that val loss is of a byte.
   void evaluation(std::int64_t step, const SplitLosses& losses, bool best);
+  std::optional<double> bytes_per_token;
   // Memory ran out or nearly so; the run continues with a smaller plan.
   void replanned(std::int64_t step, const std::string& what);
   // What the device computes with took a step down a ladder; the run continues.
