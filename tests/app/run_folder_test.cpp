@@ -50,6 +50,7 @@ TEST(RunFolder, IsMadeAgainWithAllFourWhereItWasRemoved) {
   folder.metrics().write("after", {});
   log_info("after");
   EXPECT_TRUE(has(read_file(out / "metrics.jsonl"), "after"));
+  EXPECT_EQ(testing::names_in(out / "tb").size(), 1u);
   EXPECT_TRUE(has(read_file(out / "train.log"), "warning " + out.string() + ": was removed"));
   EXPECT_TRUE(has(read_file(out / "train.log"), "info    after\n"));
   EXPECT_FALSE(FileLock::try_lock(out / "run.lock", nullptr));
