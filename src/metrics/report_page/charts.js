@@ -320,9 +320,11 @@ class Chart {
     }
   }
 
+  // Of the runs that have come as far as `x`.
   valuesAt(x) {
-    const list = [];
+    const list = [], [left, right] = view.range ?? whole();
     for (const curve of this.shown()) {
+      if (x > positions(curve.run, curve.run.longest).at(-1) + (right - left) / 200) continue;
       const xs = positions(curve.run, curve.series), i = nearest(xs, x);
       const ys = curve.smooth ? smoothed(curve.series) : curve.series.y;
       list.push({ curve, x: xs[i], y: ys[i] });
