@@ -74,6 +74,7 @@ std::vector<std::pair<std::string, double>> named_numbers(
   std::vector<std::pair<std::string, double>> named;
   for (const auto& [key, value] : entries) {
     if (key == "iter" || !is_number(value)) continue;
+    if (key == "mfu" && number_of(value) == 0) continue;  // not known in the first steps
     const std::string name = name_in(event, key, entries);
     if (!name.empty()) named.emplace_back(metric_name(name), number_of(value));
   }
