@@ -12,7 +12,7 @@ function(gpt_fuzz_binary name source)
   target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR}/tests
     ${CMAKE_SOURCE_DIR}/src/interop)
   target_compile_definitions(${name} PRIVATE GPT_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
-  target_link_libraries(${name} PRIVATE gpt_config gpt_dataprep gpt_eval)
+  target_link_libraries(${name} PRIVATE gpt_config gpt_dataprep gpt_eval gpt_metrics)
   gpt_target_defaults(${name} FALSE)
 endfunction()
 

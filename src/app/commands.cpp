@@ -41,6 +41,8 @@ constexpr Command kCommands[] = {
     {"export", export_command, "take a model: gpttrain export --out_dir=DIR --format=nanogpt|hf"},
     {"checkpoint", checkpoint_command, "look at checkpoints: gpttrain checkpoint list|verify DIR"},
     {"plan", plan_command, "what a run will take of memory: gpttrain plan CONFIG [--gpu=rtx3060]"},
+    {"report", report_command,
+     "the curves of runs as a page: gpttrain report OUT_DIR... [--watch]"},
     {"bench", bench_command, "where a step's time goes: gpttrain bench [CONFIG] [--json]"},
     {"doctor", doctor_command, "what is here, and what is in the way: gpttrain doctor [CONFIG]"},
     {"probe", probe_command, ""},

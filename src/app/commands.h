@@ -34,6 +34,7 @@ ExitCode import_command(const Arguments& arguments);
 ExitCode export_command(const Arguments& arguments);
 ExitCode checkpoint_command(const Arguments& arguments);
 ExitCode plan_command(const Arguments& arguments);
+ExitCode report_command(const Arguments& arguments);
 ExitCode bench_command(const Arguments& arguments);
 ExitCode doctor_command(const Arguments& arguments);
 // What the others run in a process of its own, before they use a GPU.

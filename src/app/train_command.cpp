@@ -80,7 +80,7 @@ ExitCode train(const TrainConfig& asked, const Settings& settings, const StopSig
           store, metrics);
   run.print_facts();
   const RunFiles files(store, asked.io.out_dir, resolved.start.replaced);
-  if (folder) folder->begin(files, run.config_json);
+  if (folder) folder->begin(files, run.config_json, run.config.io);
   run.start();
   record_changes(resolved.changes, metrics);
   record_steps(resolved.steps, metrics);

@@ -18,6 +18,7 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include "gpt/base/drawing.h"
 #include "gpt/base/error.h"
 #include "gpt/base/line_file.h"
 #include "gpt/base/strings.h"
@@ -233,6 +234,9 @@ void print_text(const std::string& text) {
 }
 void print_exactly(const std::string& text) {
   write_stdout(isatty(STDOUT_FILENO) ? terminal_safe(text) : text);
+}
+void print_drawing(const std::string& text) {
+  write_stdout(text);
 }
 bool stdout_failed() {
   return output_lost;

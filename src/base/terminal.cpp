@@ -7,6 +7,7 @@
 #include <unistd.h>
 #include <utility>
 
+#include "gpt/base/drawing.h"
 #include "gpt/base/strings.h"
 
 namespace gpt {
@@ -93,6 +94,10 @@ bool stderr_is_terminal() {
   return capable(STDERR_FILENO);
 }
 
+bool stdout_is_terminal() {
+  return capable(STDOUT_FILENO);
+}
+
 void erase_progress_line() {
   if (!line_is_shown) return;
   std::fputs("\r\033[K", stderr);
@@ -109,21 +114,24 @@ ProgressLine::~ProgressLine() {
 
 std::string ProgressLine::render(double done, double seconds, std::string_view note,
                                  std::size_t width) const {
+  const std::string words = note.empty() ? "" : "  " + terminal_safe_line(note);
   std::string line = title_ + " ";
   if (total_ > 0) {
-    constexpr int kCells = 20;
     const double share = std::clamp(done / total_, 0.0, 1.0);
-    const int full = static_cast<int>(share * kCells);
-    line += "[" + std::string(static_cast<std::size_t>(full), '#') +
-            std::string(static_cast<std::size_t>(kCells - full), '.') + "]";
-    line += format(" %5.1f%%", 100 * share);
+    std::string figures = format(" %5.1f%%", 100 * share);
     const double here = done - std::max(first_done_, 0.0);
     if (here > 0 && seconds > 0.5)
-      line += "  " + human_seconds(seconds / here * std::max(0.0, total_ - done)) + " left";
+      figures += "  " + human_seconds(seconds / here * std::max(0.0, total_ - done)) + " left";
+    // The figures say more than the bar, which gives way to them.
+    constexpr std::size_t kFewest = 5, kMost = 20;
+    const std::size_t others = line.size() + 2 + figures.size() + words.size() + 1;
+    const std::size_t cells = std::clamp(width > others ? width - others : 0, kFewest, kMost);
+    const auto full = static_cast<std::size_t>(share * static_cast<double>(cells));
+    line += "[" + std::string(full, '#') + std::string(cells - full, '.') + "]" + figures;
   } else {
     line += human_seconds(seconds);
   }
-  if (!note.empty()) line += "  " + terminal_safe_line(note);
+  line += words;
   if (line.size() >= width) {
     std::size_t end = width > 0 ? width - 1 : 0;
     while (end > 0 && (static_cast<unsigned char>(line[end]) & 0xC0) == 0x80) --end;

@@ -53,7 +53,7 @@ void bring_back(const fs::path& moved, const fs::path& out_dir) {
 
 }  // namespace
 
-const std::vector<std::string> kRunFiles{"metrics.jsonl", "config.json", "train.log"};
+const std::vector<std::string> kRunFiles{"metrics.jsonl", "config.json", "train.log", "tb"};
 
 EarlierRun::EarlierRun(fs::path out_dir, std::vector<fs::path> checkpoints)
     : out_dir_(std::move(out_dir)) {

@@ -46,6 +46,10 @@ std::vector<Option> options_of(BenchConfig& config) {
   return listed("Measuring", config);
 }
 
+std::vector<Option> options_of(ReportConfig& config) {
+  return listed("Reporting", config);
+}
+
 std::vector<Option> options_of(SampleConfig& config) {
   return listed("Sampling", config.open, config);
 }

@@ -70,10 +70,11 @@ std::string key_tables() {
   PrepareConfig prepare;
   ImportConfig import;
   ExportConfig export_;
+  ReportConfig report;
   std::string out;
-  for (const auto& list :
-       {options_of(train), options_of(plan), options_of(bench), options_of(sample),
-        options_of(eval), options_of(prepare), options_of(import), options_of(export_)})
+  for (const auto& list : {options_of(train), options_of(plan), options_of(bench),
+                           options_of(sample), options_of(eval), options_of(prepare),
+                           options_of(import), options_of(export_), options_of(report)})
     out += key_table(list);
   return with_escaped_bars(out);
 }

@@ -4,10 +4,13 @@
 #include <string_view>
 #include <vector>
 
+#include <nlohmann/json.hpp>
+
 #include "gpt/base/checksum.h"
 #include "gpt/base/error.h"
 #include "gpt/base/files.h"
 #include "gpt/base/glob.h"
+#include "gpt/base/json.h"
 #include "gpt/base/log.h"
 #include "gpt/base/strings.h"
 #include "gpt/dataprep/dataset_meta.h"
@@ -115,6 +118,17 @@ Dataset open_dataset(const TrainConfig& config) {
                   .vocabulary_json = meta ? meta->json : std::string()};
   check_against_meta(files, dataset, meta, config.data.verify_data);
   return dataset;
+}
+
+std::optional<double> bytes_per_token(const Dataset& dataset) {
+  const nlohmann::json meta = try_parse_json(dataset.vocabulary_json);
+  const auto number = [&](const char* key) {
+    const bool there = meta.is_object() && meta.contains(key) && meta[key].is_number();
+    return there ? meta[key].get<double>() : 0.0;
+  };
+  const double bytes = number("bytes"), tokens = number("train_tokens") + number("val_tokens");
+  if (bytes <= 0 || tokens <= 0) return std::nullopt;
+  return bytes / tokens;
 }
 
 std::string missing_data(const DataConfig& data) {

@@ -1,6 +1,7 @@
 #include "gpt/train/report.h"
 
 #include <cmath>
+#include <numbers>
 #include <utility>
 #include <vector>
 
@@ -16,6 +17,12 @@ namespace {
 
 double mebibytes(std::uint64_t bytes) {
   return static_cast<double>(bytes) / (1 << 20);
+}
+
+// 22,345 as 22k, which a line on a terminal has space for.
+std::string short_number(double value) {
+  if (value >= 1e6) return format("%.2fM", value / 1e6);
+  return value >= 1e4 ? format("%.0fk", value / 1e3) : format("%.0f", value);
 }
 
 // All that the device holds, as far as it can be told.
@@ -88,15 +95,29 @@ void Report::compare_peak(std::int64_t step, const char* what, std::int64_t& exp
                             {"measured_mib", measured / (1 << 20)}});
 }
 
+std::string Report::note() const {
+  std::vector<std::string> parts;
+  if (loss_) parts.push_back(format("loss %.4f", *loss_));
+  if (val_loss_) parts.push_back(format("val %.4f", *val_loss_));
+  const double speed = throughput_.recent_tokens_per_second();
+  if (speed > 0) parts.push_back(short_number(speed) + " tok/s");
+  const std::int64_t interval = config_.io.eval_interval;
+  const auto next = static_cast<std::int64_t>(done_);
+  const std::int64_t until = next % interval == 0 ? 0 : interval - next % interval;
+  if (speed > 0 && until > 0 && until <= config_.optimizer.max_iters - next)
+    parts.push_back("eval in " +
+                    human_seconds(static_cast<double>(until) * throughput_.recent_seconds()));
+  return join(parts, "  ");
+}
+
 void Report::step(std::int64_t step, const StepResult& result) {
   throughput_.end_step();
   ++steps_;
   compare_peak(step, "training", expected_train_);
   done_ = static_cast<double>(step + 1);
-  if (step % config_.io.log_interval != 0) {
-    progress_->update(done_);
-    return;
-  }
+  loss_ = result.mean_loss;
+  progress_->update(done_, note());
+  if (step % config_.io.log_interval != 0) return;
   const Throughput::Reading speed = throughput_.read();
   const MemoryUse memory = memory_use(device_);
   std::string line = format("iter %ld: loss %.4f, time %.2fms, mfu %.2f%%, %s tok/s, mem %.0fMiB",
@@ -123,7 +144,7 @@ void Report::step(std::int64_t step, const StepResult& result) {
     entries.emplace_back("wait_ms", wait);
   }
   print_line(line);
-  progress_->update(done_, format("loss %.4f", result.last_loss));
+  progress_->update(done_, note());
   metrics_.write("train", entries);
 }
 
@@ -139,11 +160,15 @@ void Report::evaluated(std::int64_t step) {
 }
 
 void Report::evaluation(std::int64_t step, const SplitLosses& losses, bool best) {
+  val_loss_ = losses.val;
   print_line(format("step %ld: train loss %.4f, val loss %.4f", step, losses.train, losses.val));
-  metrics_.write("eval", {{"iter", step},
-                          {"train/loss", losses.train},
-                          {"val/loss", losses.val},
-                          {"best", std::int64_t{best}}});
+  std::vector<MetricsSink::Entry> entries{{"iter", step},
+                                          {"train/loss", losses.train},
+                                          {"val/loss", losses.val},
+                                          {"best", std::int64_t{best}}};
+  if (bytes_per_token)
+    entries.emplace_back("val/bpb", losses.val / std::numbers::ln2 / *bytes_per_token);
+  metrics_.write("eval", entries);
 }
 
 void Report::replanned(std::int64_t step, const std::string& what) {

@@ -12,9 +12,11 @@
 namespace gpt {
 
 RunFolder::RunFolder(const std::string& out_dir)
-    : path_(out_dir), lock_path_(path_ / "run.lock"), lock_(lock_out_dir(out_dir)) {}
+    : path_(out_dir), lock_path_(path_ / "run.lock"), lock_(lock_out_dir(out_dir)) {
+  metrics_.add(jsonl_);
+}
 
-void RunFolder::begin(const RunFiles& files, const std::string& config_json) {
+void RunFolder::begin(const RunFiles& files, const std::string& config_json, const IoConfig& io) {
   files_ = &files;
   config_json_ = config_json;
   try {
@@ -23,12 +25,18 @@ void RunFolder::begin(const RunFiles& files, const std::string& config_json) {
     // A full disk is no reason not to train: every checkpoint holds the config, too.
     log_warning(std::string(error.what()) + "; the run continues without it");
   }
+  wants_tensorboard_ = io.tensorboard;
+  if (wants_tensorboard_) metrics_.add(tensorboard_);
   open_files();
+  if (!io.wandb_log) return;
+  metrics_.add(wandb_);
+  wandb_.open({io.wandb_project, io.wandb_run_name, config_json_});
 }
 
 void RunFolder::open_files() {
   open_log_file(files_->log());
-  metrics_.open(files_->metrics());
+  jsonl_.open(files_->metrics());
+  if (wants_tensorboard_) tensorboard_.open(files_->tensorboard(), files_->metrics(), config_json_);
   whole_ = true;
 }
 

@@ -17,29 +17,12 @@ namespace {
 // The first key that differs between two configs, of those that make a run what it is; "" if none.
 std::string first_difference(TrainConfig asked, TrainConfig saved) {
   // Resolved against the machine and the dataset when the run was saved, or no part of the run.
-  static const std::set<std::string> kIgnored{"micro_batch_size",
-                                              "eval_batch_size",
-                                              "head_chunk",
-                                              "init_from",
-                                              "pretrained_dir",
-                                              "overwrite",
-                                              "threads",
-                                              "vocab_size",
-                                              "device",
-                                              "dtype",
-                                              "memory_limit",
-                                              "recompute",
-                                              "optimizer_offload",
-                                              "eval_device",
-                                              "empty_cache",
-                                              "allocator",
-                                              "profile",
-                                              "verify_data",
-                                              "compile",
-                                              "compile_mode",
-                                              "backend",
-                                              "dist_timeout",
-                                              "zero"};
+  static const std::set<std::string> kIgnored{
+      "micro_batch_size", "eval_batch_size", "head_chunk",        "init_from",   "pretrained_dir",
+      "overwrite",        "threads",         "vocab_size",        "device",      "dtype",
+      "memory_limit",     "recompute",       "optimizer_offload", "eval_device", "empty_cache",
+      "allocator",        "profile",         "verify_data",       "compile",     "compile_mode",
+      "tensorboard",      "backend",         "dist_timeout",      "zero"};
   // A run that began with weights from elsewhere had its shape from them.
   static const std::set<std::string> kShape{"n_layer", "n_head", "n_embd",
                                             "bias",    "gelu",   "block_size"};
@@ -82,6 +65,7 @@ RunFiles::RunFiles(CheckpointStore& store, const fs::path& out_dir,
   EarlierRun earlier(out_dir, paths);
   staged_config_ = earlier.staged("config.json");
   staged_metrics_ = earlier.staged("metrics.jsonl");
+  staged_tensorboard_ = earlier.staged("tb");
   staged_log_ = earlier.staged("train.log");
   store.replaces(std::move(earlier));
   log_info(out_dir.string() + ": the earlier run stays until the new one's first checkpoint");
@@ -93,6 +77,10 @@ bool RunFiles::staged() const {
 
 fs::path RunFiles::metrics() const {
   return staged() ? staged_metrics_ : out_dir_ / "metrics.jsonl";
+}
+
+fs::path RunFiles::tensorboard() const {
+  return staged() ? staged_tensorboard_ : out_dir_ / "tb";
 }
 
 fs::path RunFiles::log() const {
@@ -107,6 +95,7 @@ RunFiles::~RunFiles() {
   if (!staged()) return;
   remove_or_warn(staged_config_);
   remove_or_warn(staged_metrics_);
+  remove_or_warn(staged_tensorboard_);
   remove_or_warn(staged_log_);
 }
 

@@ -8,6 +8,7 @@ void Throughput::end_step() {
   const auto now = std::chrono::steady_clock::now();
   last_ = std::chrono::duration<double>(now - started_).count();
   started_ = now;
+  recent_ = recent_ == 0 ? last_ : 0.9 * recent_ + 0.1 * last_;
   since_reading_ += last_;
   ++steps_;
   ++steps_since_reading_;

@@ -41,7 +41,7 @@ TEST(RunFolder, IsMadeAgainWithAllFourWhereItWasRemoved) {
   RunFolder folder(out.string());
   CheckpointStore store(out, 2);
   const RunFiles files(store, out, {});
-  folder.begin(files, "{}");
+  folder.begin(files, "{}", IoConfig());
   folder.metrics().write("before", {});
   folder.claim();
   fs::remove_all(out);
@@ -50,6 +50,7 @@ TEST(RunFolder, IsMadeAgainWithAllFourWhereItWasRemoved) {
   folder.metrics().write("after", {});
   log_info("after");
   EXPECT_TRUE(has(read_file(out / "metrics.jsonl"), "after"));
+  EXPECT_EQ(testing::names_in(out / "tb").size(), 1u);
   EXPECT_TRUE(has(read_file(out / "train.log"), "warning " + out.string() + ": was removed"));
   EXPECT_TRUE(has(read_file(out / "train.log"), "info    after\n"));
   EXPECT_FALSE(FileLock::try_lock(out / "run.lock", nullptr));
@@ -67,7 +68,7 @@ TEST(RunFolder, AFailedAttemptIsGoneOnWith) {
   RunFolder folder(out.string());
   CheckpointStore store(out, 2);
   const RunFiles files(store, out, {});
-  folder.begin(files, "{}");
+  folder.begin(files, "{}", IoConfig());
   fs::remove_all(out);
   set_file_fault([](std::string_view call, const fs::path&, std::size_t*) {
     return call == "rename" ? ENOSPC : 0;
@@ -86,7 +87,7 @@ TEST(RunFolder, AnotherRunsIsLeftAlone) {
   RunFolder folder(out.string());
   CheckpointStore store(out, 2);
   const RunFiles files(store, out, {});
-  folder.begin(files, "{}");
+  folder.begin(files, "{}", IoConfig());
   fs::remove_all(out);
   fs::create_directories(out);
   int ready[2], ended[2];

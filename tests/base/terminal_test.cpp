@@ -80,6 +80,14 @@ TEST(ProgressLine, WithoutATotalThereIsNoBar) {
   EXPECT_EQ(line.render(5, 65, "note", 200), "count 1m05s  note");
 }
 
+TEST(ProgressLine, TheBarGivesWayToTheFigures) {
+  const ProgressLine line("train", 200);
+  const std::string figures = "]  25.0%  30s left  loss 1.5";
+  EXPECT_EQ(line.render(50, 10, "loss 1.5", 46), "train [##........" + figures);
+  EXPECT_EQ(line.render(50, 10, "loss 1.5", 41), "train [#...." + figures);
+  EXPECT_EQ(line.render(50, 10, "loss 1.5", 38), "train [#....]  25.0%  30s left  loss ");
+}
+
 TEST(ProgressLine, IsCutToTheWidth) {
   const ProgressLine line("t\xc3\xa9t\x1b", 0);
   for (std::size_t width = 0; width < 30; ++width) {

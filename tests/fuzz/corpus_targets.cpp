@@ -6,6 +6,9 @@
 #include "gpt/dataprep/prepare_state.h"
 #include "gpt/eval/hellaswag.h"
 #include "gpt/eval/lambada.h"
+#include "gpt/metrics/html_report.h"
+#include "gpt/metrics/run_data.h"
+#include "gpt/metrics/terminal_report.h"
 #include "gpt/text/char_tokenizer.h"
 #include "gpt/text/tokenizer_files.h"
 
@@ -53,6 +56,15 @@ void read_meta_json(std::string_view bytes) {
 void read_meta_pickle(std::string_view bytes) {
   std::filesystem::remove(folder() / "meta.json");
   read_meta("meta.pkl", bytes);
+}
+
+// All that a report is made of, and a table.
+void read_metrics(std::string_view bytes) {
+  const BytesFile input(bytes);
+  std::vector<RunData> runs{read_run_files(input.path(), input.path(), input.path(), 20)};
+  name_runs(runs);
+  report_page(report_json(runs, /*watched=*/false, 0));
+  terminal_report(runs, {});
 }
 
 void read_json_line(std::string_view bytes) {

@@ -161,6 +161,19 @@ def evaluation():
             "hellaswag": {"good": struct.pack("<256i", 20240522, 1, 1, len(example), *[0] * 252) + example}}
 
 
+def metrics():
+    run = [{"event": "start", "time": 1.5, "iter": 0}, {"event": "config", "dtype": "float32 (here)"},
+           {"event": "eval", "time": 2, "iter": 0, "train/loss": 4.0, "val/loss": 4.1, "best": 1},
+           {"event": "train", "time": 3, "iter": 0, "mean_loss": 4.0, "lr": 1e-3, "grad_norm": None, "tok_per_sec": 5},
+           {"event": "stats", "time": 3, "iter": 0, "grad_norm/h.0": 0.5}, {"event": "resume", "time": 9, "iter": 0},
+           {"event": "sample", "time": 9, "iter": 0, "prompt": "To", "text": "be"},
+           {"event": "memory", "time": 9, "iter": 0, "of": "training", "predicted_mib": 1.0, "measured_mib": 2.0},
+           {"event": "replanned", "time": 9, "iter": 0, "reason": "no memory"}, {"event": "train", "iter": 0, "mean_loss": 3}]
+    lines = b"".join(json.dumps(event).encode() + b"\n" for event in run)
+    return {"metrics": {"good": lines, "log": lines + b"1970-01-01 01:16:57.000 +01:00 warning the disk is full\n",
+                        "config": b'{"event": "end", "batch_size": 4, "max_iters": 10}\n'}}
+
+
 def configs():
     python = (b"# a comment\nimport time\n'''docs'''\nout_dir = 'out-' + str(3)\nbatch_size = 4 * 2 ** 1 // 1\n"
               b"learning_rate = 1e-3 if batch_size > 3 and not False else float('2')\nmax_iters = 0x10 % 7\n"
@@ -186,7 +199,7 @@ def hugging_face():
 def main():
     root = pathlib.Path(sys.argv[1])
     for target, seeds in {**formats(), "manifest": {"good": manifest()}, **tokenizers(), **configs(), **corpora(),
-                          **evaluation(), **hugging_face()}.items():
+                          **evaluation(), **metrics(), **hugging_face()}.items():
         (root / target).mkdir(parents=True, exist_ok=True)
         for name, content in seeds.items():
             (root / target / name).write_bytes(content)

@@ -19,7 +19,8 @@ const std::vector<Target>& targets() {
       {"meta_pickle", read_meta_pickle, 1024}, {"json_line", read_json_line, 512},
       {"documents", read_documents, 512},      {"prepare_state", read_prepare_state, 2048},
       {"eval_lines", read_eval_lines, 1024},   {"hellaswag", read_hellaswag, 2048},
-      {"hf_config", read_hf_config, 1024},     {"hf_index", read_hf_index, 1024}};
+      {"hf_config", read_hf_config, 1024},     {"hf_index", read_hf_index, 1024},
+      {"metrics", read_metrics, 2048}};
   return kTargets;
 }
 

@@ -61,6 +61,7 @@ void read_json_config(std::string_view bytes);
 // corpus_targets.cpp
 void read_meta_json(std::string_view bytes);
 void read_meta_pickle(std::string_view bytes);
+void read_metrics(std::string_view bytes);  // as the config and the log of the run, too
 void read_json_line(std::string_view bytes);
 void read_documents(std::string_view bytes);  // as one, by line, by JSON object
 void read_prepare_state(std::string_view bytes);

@@ -26,6 +26,21 @@ TEST(Dataset, WithoutMetaTheVocabularyIsGpt2s) {
   EXPECT_EQ(open_dataset(config).vocabulary_json, "");
 }
 
+TEST(Dataset, MetaMayCountTheBytesOfAToken) {
+  Dataset dataset = open_dataset(tiny_config(TempDir()));
+  for (const auto& [json, bytes] : std::vector<std::pair<std::string, double>>{
+           {R"({"bytes": 900, "train_tokens": 250, "val_tokens": 50})", 3},
+           {R"({"bytes": 900})", 0},
+           {R"({"bytes": 0, "train_tokens": 1, "val_tokens": 1})", 0},
+           {R"({"bytes": "x", "train_tokens": [], "val_tokens": null})", 0},
+           {"[1]", 0},
+           {"{", 0},
+           {"", 0}}) {
+    dataset.vocabulary_json = json;
+    EXPECT_EQ(bytes_per_token(dataset).value_or(0), bytes) << json;
+  }
+}
+
 TEST(Dataset, MetaGivesTheVocabularyAndMustFit) {
   const TempDir dir;
   TrainConfig config = tiny_config(dir);

@@ -31,5 +31,13 @@ TEST(Throughput, UtilisationIsNeverMoreThanAll) {
   for (int i = 0; i < 20; ++i) EXPECT_LE(after(speed, 1).mfu, 1);
 }
 
+TEST(Throughput, TheRecentSpeedIsThatOfTheLastSteps) {
+  Throughput speed(1e6, 100, 1e15);
+  EXPECT_EQ(speed.recent_tokens_per_second(), 0);
+  after(speed, 3);
+  EXPECT_GE(speed.recent_seconds(), 1e-3);
+  EXPECT_NEAR(speed.recent_tokens_per_second() * speed.recent_seconds(), 100, 1e-6);
+}
+
 }  // namespace
 }  // namespace gpt

@@ -30,7 +30,9 @@ struct IoConfig {
   FIELD(std::string, pretrained_dir,
         "Folder with OpenAI's weights as NAME/model.safetensors. Empty: the Hugging Face cache.",
         anything()) = "";
-  FIELD(bool, wandb_log, "Accepted for nanoGPT's sake; metrics go to metrics.jsonl.",
+  FIELD(bool, tensorboard, "Write out_dir/tb, which TensorBoard shows.", anything()) = true;
+  FIELD(bool, wandb_log,
+        "Log to Weights & Biases: live where a python3 has wandb, else to an offline run.",
         anything()) = false;
   FIELD(std::string, wandb_project, "Project name for wandb_log.", anything()) = "owt";
   FIELD(std::string, wandb_run_name, "Run name for wandb_log.", anything()) = "gpt2";

@@ -14,6 +14,7 @@
 #include "gpt/config/import_config.h"
 #include "gpt/config/plan_config.h"
 #include "gpt/config/prepare_config.h"
+#include "gpt/config/report_config.h"
 #include "gpt/config/sample_config.h"
 #include "gpt/config/train_config.h"
 
@@ -32,6 +33,7 @@ struct Option {
 std::vector<Option> options_of(TrainConfig& config);
 std::vector<Option> options_of(PlanConfig& config);
 std::vector<Option> options_of(BenchConfig& config);
+std::vector<Option> options_of(ReportConfig& config);
 std::vector<Option> options_of(SampleConfig& config);
 std::vector<Option> options_of(EvalConfig& config);
 std::vector<Option> options_of(PrepareConfig& config);

@@ -23,6 +23,9 @@ struct Dataset {
 // a train.bin or val.bin of other sizes than meta.json says (with verify_data: of other contents).
 Dataset open_dataset(const TrainConfig& config);
 
+// Of the whole text, as its meta.json says; nothing where it does not.
+std::optional<double> bytes_per_token(const Dataset& dataset);
+
 // The token file, or the pattern, that open_dataset would look for first and not find; "" if all
 // are there.
 std::string missing_data(const DataConfig& data);

@@ -35,7 +35,9 @@ class Report {
   void evaluating(std::int64_t done, std::int64_t total);
   // The evaluation is over, and its peak of memory is known.
   void evaluated(std::int64_t step);
+  // Where bytes_per_token is known, with the bits that val loss is of a byte.
   void evaluation(std::int64_t step, const SplitLosses& losses, bool best);
+  std::optional<double> bytes_per_token;
   // Memory ran out or nearly so; the run continues with a smaller plan.
   void replanned(std::int64_t step, const std::string& what);
   // What the device computes with took a step down a ladder; the run continues.
@@ -57,11 +59,16 @@ class Report {
   // The peak since the last reset against `expected`, which then becomes 0: once is enough.
   void compare_peak(std::int64_t step, const char* what, std::int64_t& expected);
 
+  // What the progress line says besides the share: the losses, the speed, how long to the next
+  // evaluation.
+  std::string note() const;
+
   std::int64_t expected_train_ = 0, expected_eval_ = 0;
   std::int64_t steps_ = 0;  // of this process
   DeviceWatch watch_;
   std::optional<ProgressLine> progress_;
-  double done_ = 0;  // iterations finished
+  double done_ = 0;                        // iterations finished
+  std::optional<double> loss_, val_loss_;  // the newest
 };
 
 }  // namespace gpt

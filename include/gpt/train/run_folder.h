@@ -5,7 +5,11 @@
 #include <string>
 
 #include "gpt/base/files.h"
+#include "gpt/config/io_config.h"
 #include "gpt/metrics/jsonl.h"
+#include "gpt/metrics/metrics_sinks.h"
+#include "gpt/metrics/tensorboard.h"
+#include "gpt/metrics/wandb.h"
 #include "gpt/train/run_start.h"
 
 namespace gpt {
@@ -16,9 +20,10 @@ class RunFolder {
   explicit RunFolder(const std::string& out_dir);
 
   // Writes config.json and opens metrics.jsonl and train.log, where `files`, which must outlive
-  // this, has them. The log stays open after this object: the error that ends the run goes there.
-  void begin(const RunFiles& files, const std::string& config_json);
-  // What is written before begin() waits for it.
+  // this, has them; and what else shows the metrics, as `io` says. The log stays open after this
+  // object: the error that ends the run goes there.
+  void begin(const RunFiles& files, const std::string& config_json, const IoConfig& io);
+  // What is written to metrics.jsonl before begin() waits for it.
   MetricsSink& metrics() { return metrics_; }
 
   // To be called before anything is saved. A folder that was removed or renamed meanwhile is made
@@ -35,7 +40,11 @@ class RunFolder {
   std::optional<FileLock> lock_;
   const RunFiles* files_ = nullptr;
   std::string config_json_;
-  JsonlMetrics metrics_;
+  JsonlMetrics jsonl_;
+  TensorboardMetrics tensorboard_;
+  WandbMetrics wandb_;
+  MetricsSinks metrics_;  // all that the run wants
+  bool wants_tensorboard_ = false;
   bool whole_ = false;  // config and metrics are there
 };
 

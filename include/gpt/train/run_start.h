@@ -36,8 +36,9 @@ class RunFiles {
   RunFiles& operator=(const RunFiles&) = delete;
   // IoError.
   void write_config(const std::string& json) const;
-  // Where metrics.jsonl and train.log are now.
+  // Where metrics.jsonl, the folder of TensorBoard's files and train.log are now.
   fs::path metrics() const;
+  fs::path tensorboard() const;
   fs::path log() const;
 
  private:
@@ -45,7 +46,7 @@ class RunFiles {
 
   const CheckpointStore& store_;
   // The staged ones: "" if nothing is replaced.
-  fs::path out_dir_, staged_config_, staged_metrics_, staged_log_;
+  fs::path out_dir_, staged_config_, staged_metrics_, staged_tensorboard_, staged_log_;
 };
 
 // The windows that the checkpoint had drawn ahead, if they are windows of this dataset; of another

@@ -27,10 +27,14 @@ class Throughput {
   // At each printed line.
   Reading read();
 
+  // Of the last few steps; 0 before the first.
+  double recent_seconds() const { return recent_; }
+  double recent_tokens_per_second() const { return recent_ > 0 ? tokens_ / recent_ : 0; }
+
  private:
   double flops_per_token_, tokens_, peak_;
   std::chrono::steady_clock::time_point started_;
-  double last_ = 0, since_reading_ = 0, mfu_ = 0;
+  double last_ = 0, since_reading_ = 0, mfu_ = 0, recent_ = 0;
   std::int64_t steps_ = 0, steps_since_reading_ = 0;
 };
 
