@@ -9,6 +9,7 @@ import math
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import time
 
@@ -237,6 +238,36 @@ def stop(bench):
     bench.verdict(code == 75 and saved, "SIGTERM", f"exit code {code} (75 wanted); saved {saved}")
 
 
+def cards(bench):
+    if bench.device == "cpu":
+        return 2
+    listed = subprocess.run(["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"],
+                            capture_output=True, text=True, check=False)
+    return len(listed.stdout.split())
+
+
+def launched(bench, both, count, keys, place):
+    out = bench.work / place
+    shutil.rmtree(out, ignore_errors=True)
+    both.run("launch", [bench.program, "launch", f"--nproc={count}"],
+             {**keys, "out_dir": out, "dist_timeout": LIMIT}, NO_TF32)
+    return sides.read_metrics(out / "metrics.jsonl")
+
+
+def processes(bench):
+    """Several cards, by NCCL, against one; with the optimizer's state spread over them, too."""
+    count = min(cards(bench), 4)
+    if count < 2:
+        raise bench.skip("there is one card: NCCL between cards is not checked")
+    both = make_sides(bench)
+    keys = {**SHORT, "device": bench.device, "dtype": "float32", "compile": True, "dropout": 0.1,
+            "batch_size": 8, "gradient_accumulation_steps": 3}
+    one = train(both, "processes-1", keys, NO_TF32)()
+    for zero in (0, 1):
+        record = launched(bench, both, count, {**keys, "zero": zero}, f"processes-zero-{zero}")
+        hold(bench, f"{count} processes, zero={zero}, against one", record, one, 5e-4)
+
+
 def refusal(bench):
     if bench.device == "cpu":
         raise bench.skip("device=cuda:99 is refused only where there is a GPU")
@@ -255,5 +286,6 @@ STEPS = [
     ("precision", "bfloat16 and float16 runs compared with float32", 15, precision),
     ("resume", "deterministic=True: a resumed run bit by bit", 30, resume),
     ("stop", "SIGTERM saves and exits with 75", 8, stop),
+    ("processes", "several cards, by NCCL, give the losses of one", 20, processes),
     ("refusal", "device=cuda:99 is one line and exit code 2", 6, refusal),
 ]

@@ -17,6 +17,8 @@
 #include "gpt/base/version.h"
 #include "gpt/device/watch.h"
 #include "gpt/kernels/gemm/gemm_backend.h"
+#include "gpt/parallel/join.h"
+#include "gpt/parallel/launcher.h"
 #include "gpt/probe/ask.h"
 
 #include "app/version_details.h"
@@ -69,14 +71,40 @@ DiskFacts disk(const std::string& what, const std::string& path) {
 }
 
 void add_environment(DoctorFacts& facts) {
-  for (const char* name :
-       {"CUDA_VISIBLE_DEVICES", "PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF",
-        "CUBLAS_WORKSPACE_CONFIG", "OMP_NUM_THREADS", "SLURM_CPUS_PER_TASK", "MKL_NUM_THREADS",
-        "ATEN_CPU_CAPABILITY", "LD_LIBRARY_PATH", "LD_PRELOAD", "WORLD_SIZE", "GPTTRAIN_LOG"})
+  for (const char* name : {"CUDA_VISIBLE_DEVICES",
+                           "PYTORCH_ALLOC_CONF",
+                           "PYTORCH_CUDA_ALLOC_CONF",
+                           "CUBLAS_WORKSPACE_CONFIG",
+                           "OMP_NUM_THREADS",
+                           "SLURM_CPUS_PER_TASK",
+                           "MKL_NUM_THREADS",
+                           "ATEN_CPU_CAPABILITY",
+                           "LD_LIBRARY_PATH",
+                           "LD_PRELOAD",
+                           "WORLD_SIZE",
+                           "RANK",
+                           "MASTER_ADDR",
+                           "MASTER_PORT",
+                           "GLOO_SOCKET_IFNAME",
+                           "NCCL_SOCKET_IFNAME",
+                           "NCCL_P2P_DISABLE",
+                           "NCCL_IB_DISABLE",
+                           "NCCL_DEBUG",
+                           "GPTTRAIN_LOG"})
     if (const char* value = std::getenv(name)) facts.environment.emplace_back(name, value);
 }
 
 }  // namespace
+
+std::string launch_text() try {
+  const LaunchInfo info = launch_info();
+  if (info.size == 1) return info.note;
+  return concat(
+      info.launcher, ", rank ", info.rank, " of ", info.size,
+      info.address.empty() ? std::string() : concat(", meeting at ", info.address, ":", info.port));
+} catch (const InputError& error) {
+  return error.what();
+}
 
 std::optional<ProbeReport> probe_cpu() {
   try {
@@ -121,6 +149,10 @@ DoctorFacts machine_facts(const TrainConfig& config) {
   facts.has_shm = fs::is_directory("/dev/shm", ignored);
   if (facts.has_shm) facts.shm_free = disk("", "/dev/shm").free;
   add_environment(facts);
+  facts.launch = launch_text();
+  facts.has_nccl = has_nccl();
+  facts.interfaces = network_interfaces();
+  facts.without_peer_access = cards_without_peer_access();
   return facts;
 }
 

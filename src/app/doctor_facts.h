@@ -13,6 +13,7 @@
 #include "gpt/device/device.h"
 #include "gpt/device/gpu_presence.h"
 #include "gpt/device/library_versions.h"
+#include "gpt/parallel/interfaces.h"
 #include "gpt/probe/report.h"
 #include "gpt/train/machine_plan.h"
 
@@ -44,6 +45,12 @@ struct DoctorFacts {
   bool has_shm = false;                                          // is there a /dev/shm?
   std::optional<std::uint64_t> shm_free;                         // nothing: it does not say
   std::vector<std::pair<std::string, std::string>> environment;  // of what changes a run
+
+  std::string
+      launch;  // what the environment says of a launcher: "", or its processes, or its error
+  bool has_nccl = false;
+  std::vector<NetworkInterface> interfaces;
+  std::vector<std::pair<int, int>> without_peer_access;  // cards
 
   bool asked_config = false;          // is there a config to judge?
   bool refused_gpu = false;           // it asks for a card that is here and cannot be used

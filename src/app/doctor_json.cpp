@@ -98,6 +98,13 @@ Json to_json(const DoctorFacts& facts, const std::vector<Finding>& findings) {
                     {"shm_free", or_null(facts.shm_free)}};
   json["environment"] = Json::object();
   for (const auto& [name, value] : facts.environment) json["environment"][name] = value;
+  Json interfaces = Json::array();
+  for (const NetworkInterface& interface : facts.interfaces)
+    interfaces.push_back({{"name", interface.name}, {"address", interface.address}});
+  json["processes"] = {{"launcher", or_null(facts.launch)},
+                       {"nccl", facts.has_nccl},
+                       {"interfaces", interfaces},
+                       {"cards_without_peer_access", facts.without_peer_access}};
   json["config"] = config_json(facts);
   json["data"] = {{"missing", or_null(facts.missing_data)}, {"error", or_null(facts.data_error)}};
   json["plan"] = facts.planned ? to_json(*facts.planned) : Json();

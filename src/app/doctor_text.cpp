@@ -95,6 +95,17 @@ std::string machine(const DoctorFacts& facts) {
   return text;
 }
 
+std::string processes(const DoctorFacts& facts) {
+  std::string text = "processes\n";
+  text += line("launcher", or_none(facts.launch, "none: this process is alone"));
+  text += line("back ends", facts.has_nccl ? "NCCL, gloo" : "gloo (NCCL comes with a CUDA build)");
+  for (const NetworkInterface& interface : facts.interfaces)
+    text += line("interface", interface.name + " " + interface.address);
+  for (const auto& [a, b] : facts.without_peer_access)
+    text += line("cards", concat(a, " and ", b, " cannot read each other's memory"));
+  return text;
+}
+
 std::string plan(const DoctorFacts& facts) {
   if (!facts.asked_config) return "plan\n  none: no config was given\n";
   if (!facts.planned) return "plan\n  none: see the verdict\n";
@@ -105,7 +116,8 @@ std::string plan(const DoctorFacts& facts) {
 }  // namespace
 
 std::string doctor_text(const DoctorFacts& facts, const std::vector<Finding>& findings) {
-  std::string text = program(facts) + gpu(facts) + machine(facts) + plan(facts) + "verdict\n";
+  std::string text =
+      program(facts) + gpu(facts) + machine(facts) + processes(facts) + plan(facts) + "verdict\n";
   for (const Finding& finding : findings)
     text += concat("  ", level_name(finding.level), ": ", terminal_safe_line(finding.what),
                    finding.next.empty() ? "" : "; ", terminal_safe_line(finding.next), "\n");

@@ -82,6 +82,12 @@ void judge_exchange(const DoctorFacts& facts, Findings& findings) {
                                               : std::string("there is no"),
                                " /dev/shm, through which NCCL may have to move gradients"),
                         "start the container with --shm-size=1g, or free space in /dev/shm"});
+  if (!facts.without_peer_access.empty())
+    findings.push_back(
+        {Finding::kNote,
+         "some cards cannot read each other's memory, as GeForce cards of the RTX "
+         "40 series: NCCL goes through the host",
+         "if a run of several processes hangs at its start, set NCCL_P2P_DISABLE=1"});
   if (facts.memlock && *facts.memlock < kLocked)
     findings.push_back({Finding::kNote,
                         concat("several cards, and memlock is ", human_bytes(*facts.memlock),

@@ -44,6 +44,15 @@ DeviceFacts device_facts(int cuda_index) {
   return facts;
 }
 
+std::vector<std::pair<int, int>> cards_without_peer_access() {
+  std::vector<std::pair<int, int>> pairs;
+  const int cards = device_facts().cuda_devices;
+  for (int a = 0; a < cards; ++a)
+    for (int b = a + 1; b < cards; ++b)
+      if (!cuda_reaches(a, b)) pairs.emplace_back(a, b);
+  return pairs;
+}
+
 std::string driver_name(const c10::Device& gpu) {
   return cuda_device_name(gpu.index());
 }

@@ -10,6 +10,7 @@ namespace gpt {
 void add_cuda_facts(DeviceFacts& facts, int index);
 void use_cuda_device(int index);
 int cuda_capability(int index);
+bool cuda_reaches(int index, int other);  // its memory
 void forget_cuda_error();
 void synchronize_cuda(int index);
 MemoryUse cuda_memory_use(int index);

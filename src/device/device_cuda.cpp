@@ -57,6 +57,12 @@ int cuda_capability(int index) {
   return 10 * device->major + device->minor;
 }
 
+bool cuda_reaches(int index, int other) {
+  int access = 0;
+  if (cudaDeviceCanAccessPeer(&access, index, other) != cudaSuccess) forget_cuda_error();
+  return access != 0;
+}
+
 void forget_cuda_error() {
   static_cast<void>(cudaGetLastError());
 }

@@ -14,6 +14,9 @@ void use_cuda_device(int) {
 int cuda_capability(int) {
   TORCH_CHECK(false, "this gpttrain was built without CUDA");
 }
+bool cuda_reaches(int, int) {
+  TORCH_CHECK(false, "this gpttrain was built without CUDA");
+}
 void forget_cuda_error() {}
 void synchronize_cuda(int) {
   TORCH_CHECK(false, "this gpttrain was built without CUDA");

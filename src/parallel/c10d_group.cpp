@@ -216,6 +216,13 @@ void C10dGroup::guarded(Collective what, const Work& work) {
   }
 }
 
+template <class Work>
+void C10dGroup::moving(Collective what, const Work& work) {
+  const auto start = Clock::now();
+  guarded(what, work);
+  seconds_.moving += std::chrono::duration<double>(Clock::now() - start).count();
+}
+
 std::int64_t C10dGroup::agree(Collective what, std::int64_t value, bool out_of_memory) {
   const auto code = static_cast<std::int64_t>(what);
   at::Tensor facts = at::tensor({std::int64_t{out_of_memory}, code, -code, value}, at::kLong);
@@ -227,7 +234,7 @@ std::int64_t C10dGroup::agree(Collective what, std::int64_t value, bool out_of_m
     options.reduceOp = c10d::ReduceOp::MAX;
     gloo_->allreduce(tensors, options)->wait();
   });
-  waited_ += std::chrono::duration<double>(Clock::now() - start).count();
+  seconds_.waiting += std::chrono::duration<double>(Clock::now() - start).count();
   const std::int64_t* most = facts.const_data_ptr<std::int64_t>();
   if (most[0] != 0) {
     if (out_of_memory) return 0;
@@ -241,7 +248,7 @@ std::int64_t C10dGroup::agree(Collective what, std::int64_t value, bool out_of_m
 
 void C10dGroup::sum(const std::vector<at::Tensor>& tensors) {
   agree(Collective::kSum);
-  guarded(Collective::kSum, [&] {
+  moving(Collective::kSum, [&] {
     in_buckets(tensors, kBucketBytes, [&](const at::Tensor& bucket) {
       std::vector<at::Tensor> one{bucket};
       return waiting_for(backend_of(bucket)->allreduce(one));
@@ -263,7 +270,7 @@ void C10dGroup::rooted(Collective what, const OwnedTensors& of_rank) {
     options.rootRank = root;
     return backend_of(bucket)->broadcast(one, options);
   };
-  guarded(what, [&] {
+  moving(what, [&] {
     for (int root = 0; root < size_; ++root)
       in_buckets(of_rank.at(root), kBucketBytes,
                  [&](const at::Tensor& bucket) { return waiting_for(start(bucket, root)); });
@@ -332,8 +339,8 @@ bool C10dGroup::says_first(const std::string& text) {
   }
 }
 
-double C10dGroup::take_waited_seconds() {
-  return std::exchange(waited_, 0);
+GroupSeconds C10dGroup::take_seconds() {
+  return std::exchange(seconds_, {});
 }
 
 std::unique_ptr<ProcessGroup> join_processes(const LaunchInfo& info,

@@ -49,7 +49,7 @@ class C10dGroup : public ProcessGroup {
   void report_out_of_memory() override;
   void report_failure(const std::string& what) override;
   bool says_first(const std::string& text) override;
-  double take_waited_seconds() override;
+  GroupSeconds take_seconds() override;
 
  private:
   enum class Collective : std::int64_t;
@@ -61,6 +61,8 @@ class C10dGroup : public ProcessGroup {
   // All have come to the same collective and are able to take part in it; the largest value.
   std::int64_t agree(Collective what, std::int64_t value = 0, bool out_of_memory = false);
   void rooted(Collective what, const OwnedTensors& of_rank);
+  template <class Work>
+  void moving(Collective what, const Work& work);
   template <class Work>
   void guarded(Collective what, const Work& work);
   [[noreturn]] void give_up(Collective what, const std::string& why);
@@ -74,7 +76,7 @@ class C10dGroup : public ProcessGroup {
   Backend gloo_, nccl_;
   std::unique_ptr<RollCall> roll_call_;
   std::int64_t collectives_ = 0, texts_ = 0;
-  double waited_ = 0;
+  GroupSeconds seconds_;
   bool broken_ = false;
 };
 

@@ -138,10 +138,11 @@ void Report::step(std::int64_t step, const StepResult& result) {
                                           {"memory_mib", mebibytes(memory.now)},
                                           {"peak_memory_mib", mebibytes(memory.peak)}};
   add_reading(device_, watch_.read(), line, entries);
-  if (take_waited) {
-    const double wait = 1000 * take_waited();
-    line += format(", waited %.2fms", wait);
-    entries.emplace_back("wait_ms", wait);
+  if (take_group_seconds) {
+    const GroupSeconds seconds = take_group_seconds();
+    line += format(", waited %.2fms", 1000 * seconds.waiting);
+    entries.emplace_back("wait_ms", 1000 * seconds.waiting);
+    entries.emplace_back("exchange_ms", 1000 * seconds.moving);
   }
   print_line(line);
   progress_->update(done_, note());

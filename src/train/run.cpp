@@ -101,7 +101,7 @@ Run::Run(RunInputs inputs, CheckpointStore& store, MetricsSink& metrics)
       trainer({config, compute, model, *engine, *optimizer, scaler, dataset, batches, generator,
                store, report, group, config_json},
               state_) {
-  if (group.size() > 1) report.take_waited = [this] { return group.take_waited_seconds(); };
+  if (group.size() > 1) report.take_group_seconds = [this] { return group.take_seconds(); };
   report.bytes_per_token = bytes_per_token(dataset);
   if (config.memory.empty_cache != "off") release_cached_memory(compute.device);
 }

@@ -3,6 +3,8 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include <c10/core/Device.h>
 
@@ -21,6 +23,9 @@ struct DeviceFacts {
   bool cuda_bf16() const { return cuda_capability >= 80; }
 };
 DeviceFacts device_facts(int cuda_index = 0);
+
+// Pairs of cards that cannot read each other's memory: NCCL goes through the host's.
+std::vector<std::pair<int, int>> cards_without_peer_access();
 
 // The product name of a GPU as the driver reports it: "NVIDIA H200".
 std::string driver_name(const c10::Device& gpu);

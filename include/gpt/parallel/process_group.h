@@ -35,6 +35,12 @@ class OutOfMemoryElsewhere : public Error {
 // Tensors of each process, by rank: parts of what all processes hold.
 using OwnedTensors = std::vector<std::vector<at::Tensor>>;
 
+// Time of this process, in seconds.
+struct GroupSeconds {
+  double waiting = 0;  // for other processes to arrive
+  double moving = 0;   // tensors; on a GPU only until that is queued
+};
+
 // By itself a group of one process: everything is its own, and nothing is sent.
 class ProcessGroup {
  public:
@@ -86,8 +92,8 @@ class ProcessGroup {
   // True if no process of the group has said `text` before. Never waits for others.
   virtual bool says_first(const std::string& /*text*/) { return true; }
 
-  // Seconds spent waiting for other processes to arrive, since the last call.
-  virtual double take_waited_seconds() { return 0; }
+  // Since the last call.
+  virtual GroupSeconds take_seconds() { return {}; }
 };
 
 // A run of one process.

@@ -12,6 +12,7 @@
 #include "gpt/config/train_config.h"
 #include "gpt/device/watch.h"
 #include "gpt/metrics/metrics_sink.h"
+#include "gpt/parallel/process_group.h"
 #include "gpt/train/evaluator.h"
 #include "gpt/train/throughput.h"
 
@@ -47,8 +48,8 @@ class Report {
   // `again`: the run continues and will try once more.
   void save_failed(std::int64_t step, const std::string& why, bool again = false);
   void stopped(std::int64_t next_step, const std::string& signal);
-  // With several processes: seconds spent waiting for others since the last call.
-  std::function<double()> take_waited;
+  // With several processes: what they cost since the last call.
+  std::function<GroupSeconds()> take_group_seconds;
   void done(std::int64_t next_step, double best_val_loss);
 
  private:
