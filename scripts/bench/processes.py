@@ -17,6 +17,7 @@ MODELS = {
     "shakespeare_char (6 x 384, block 256, batch 64)": {
         "n_layer": 6, "n_head": 6, "n_embd": 384, "block_size": 256, "batch_size": 64},
 }  # fmt: skip
+SMALL = {"tiny": {"n_layer": 1, "n_head": 1, "n_embd": 16, "block_size": 8, "batch_size": 4}}
 SIDES = {"one of two threads": (["train"], 2), "two of one thread": (["launch", "--nproc=2"], 1)}
 
 
@@ -63,9 +64,12 @@ def main():
     options.add_argument("--program", required=True)
     options.add_argument("--rounds", type=int, default=3)
     options.add_argument("--iters", type=int, default=0)
+    options.add_argument("--small", action="store_true")
+    options.add_argument("--json", type=pathlib.Path)
     chosen = options.parse_args()
     print(f"memory copies {copy_rate() / 1e9:.1f} GB/s in one thread")
-    for name, keys in MODELS.items():
+    found = []
+    for name, keys in (SMALL if chosen.small else MODELS).items():
         iters = chosen.iters or (200 if keys["n_embd"] < 200 else 8)
         times = {side: [] for side in SIDES}
         with tempfile.TemporaryDirectory() as temporary:
@@ -78,10 +82,14 @@ def main():
         fastest = [min(step for step, _ in times[side]) for side in SIDES]
         exchange = statistics.median(moved for _, moved in times["two of one thread"])
         size = 4 * parameters(keys)
+        found.append({"model": name, "one_ms": one, "two_ms": two, "ratio": one / two,
+                      "fastest_ratio": fastest[0] / fastest[1], "exchange_ms": exchange, "bytes": size})
         print(f"{name}: one of two threads {one:.2f} ms a step, two of one thread {two:.2f} ms: "
               f"{one / two:.2f} of its speed (fastest rounds {fastest[0] / fastest[1]:.2f}); the sum of "
               f"{size / 2**20:.1f} MiB of gradients takes {exchange:.2f} ms, "
               f"{size / exchange / 1e6:.2f} GB/s")
+    if chosen.json:
+        chosen.json.write_text(json.dumps(found, indent=1))
 
 
 if __name__ == "__main__":

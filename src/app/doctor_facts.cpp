@@ -94,8 +94,6 @@ void add_environment(DoctorFacts& facts) {
     if (const char* value = std::getenv(name)) facts.environment.emplace_back(name, value);
 }
 
-}  // namespace
-
 std::string launch_text() try {
   const LaunchInfo info = launch_info();
   if (info.size == 1) return info.note;
@@ -105,6 +103,8 @@ std::string launch_text() try {
 } catch (const InputError& error) {
   return error.what();
 }
+
+}  // namespace
 
 std::optional<ProbeReport> probe_cpu() {
   try {

@@ -73,6 +73,7 @@ MemoryBreakdown persistent_memory(const Workload& workload, const Plan& plan) {
     live[MemoryKind::kWeights] -= weights_on_host(workload);
   live[MemoryKind::kOptimizer] = optimizer_bytes(workload, plan);
   if (workload.cuda) live[MemoryKind::kContext] = kCudaContext;
+  if (workload.cuda && workload.processes > 1) live[MemoryKind::kContext] += kNcclBuffers;
   return live;
 }
 

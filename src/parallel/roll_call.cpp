@@ -1,9 +1,11 @@
 #include "roll_call.h"
 
 #include <algorithm>
-#include <optional>
+#include <future>
+#include <memory>
 #include <utility>
 
+#include "gpt/base/log.h"
 #include "gpt/base/strings.h"
 #include "gpt/base/thread.h"
 
@@ -16,6 +18,7 @@ using namespace std::chrono_literals;
 constexpr auto kBeat = 500ms;
 constexpr auto kLook = 2500ms;  // whoever is alive has beaten by then
 constexpr auto kStoreTimeout = 3s;
+constexpr auto kAnswer = 8s;
 
 std::string state_key(int rank) {
   return concat("alive/", rank);
@@ -30,6 +33,14 @@ std::string lost_key(int rank) {
 
 std::string text_of(const std::vector<std::uint8_t>& bytes) {
   return {bytes.begin(), bytes.end()};
+}
+
+std::vector<std::string> states(c10d::Store& store, int size) {
+  std::vector<std::string> keys, states;
+  for (int rank = 0; rank < size; ++rank) keys.push_back(state_key(rank));
+  for (const std::vector<std::uint8_t>& bytes : store.multiGet(keys))
+    states.push_back(text_of(bytes));
+  return states;
 }
 
 // "17 3": beat and collective.
@@ -77,30 +88,26 @@ void RollCall::report_failure(const std::string& what) {
   }
 }
 
-std::vector<std::string> RollCall::states() {
-  std::vector<std::string> keys, states;
-  for (int rank = 0; rank < static_cast<int>(names_.size()); ++rank)
-    keys.push_back(state_key(rank));
-  for (const std::vector<std::uint8_t>& bytes : store_->multiGet(keys))
-    states.push_back(text_of(bytes));
-  return states;
-}
-
-RollCall::Absent RollCall::missing() {
-  const std::vector<std::string> before = states();
+RollCall::Absent RollCall::missing(c10d::Store& store, int rank,
+                                   const std::vector<std::string>& names) {
+  const int size = static_cast<int>(names.size());
+  store.setTimeout(kStoreTimeout);
+  // Whoever asks here will end, too, and is not what the others have lost.
+  store.set(lost_key(rank), std::string("1"));
+  const std::vector<std::string> before = states(store, size);
   std::this_thread::sleep_for(kLook);
-  const std::vector<std::string> after = states();
+  const std::vector<std::string> after = states(store, size);
   std::int64_t most = 0;
   for (const std::string& state : after) most = std::max(most, collective_of(state));
   std::vector<std::string> dead, late;
-  for (int rank = 0; rank < static_cast<int>(names_.size()); ++rank) {
-    if (rank == rank_) continue;
-    if (store_->check({failure_key(rank)}))
-      return {concat(names_[rank], " has ended: ", text_of(store_->get(failure_key(rank)))), true};
-    if (before[rank] != after[rank]) {
-      if (collective_of(after[rank]) < most) late.push_back(names_[rank]);
-    } else if (!store_->check({lost_key(rank)})) {
-      dead.push_back(names_[rank]);
+  for (int other = 0; other < size; ++other) {
+    if (other == rank) continue;
+    if (store.check({failure_key(other)}))
+      return {concat(names[other], " has ended: ", text_of(store.get(failure_key(other)))), true};
+    if (before[other] != after[other]) {
+      if (collective_of(after[other]) < most) late.push_back(names[other]);
+    } else if (!store.check({lost_key(other)})) {
+      dead.push_back(names[other]);
     }
   }
   if (!dead.empty())
@@ -110,16 +117,27 @@ RollCall::Absent RollCall::missing() {
   return {"all processes are alive; the connection between some of them is not"};
 }
 
+// Over a cut line the store's answer never comes, and nothing ends the waiting for it: a thread of
+// its own does that, and is left behind.
 RollCall::Absent RollCall::absent() {
+  auto answer = std::make_shared<std::promise<Absent>>();
+  std::future<Absent> coming = answer->get_future();
+  auto ask = [answer, store = store_, rank = rank_, names = names_] {
+    try {
+      answer->set_value(missing(*store, rank, names));
+    } catch (const std::exception&) {
+      answer->set_exception(std::current_exception());
+    }
+  };
+  start_thread<std::thread>("asking who is lost", std::move(ask)).detach();
   try {
-    store_->setTimeout(kStoreTimeout);
-    // Whoever asks here will end, too, and is not what the others have lost.
-    store_->set(lost_key(rank_), std::string("1"));
-    return missing();
-  } catch (const std::exception&) {
-    return {"the store of the processes does not answer: " + names_.front() +
-            ", or the launcher that keeps it, is gone or cannot be reached"};
+    if (coming.wait_for(kAnswer) == std::future_status::ready) return coming.get();
+  } catch (const std::exception& error) {
+    log_debug(error.what());
   }
+  return {names_.front() +
+          ", or the launcher that keeps the processes' store, gives no sign of life (it was "
+          "killed, is stopped, or cannot be reached)"};
 }
 
 }  // namespace gpt

@@ -40,8 +40,7 @@ class RollCall {
 
  private:
   void beat();
-  std::vector<std::string> states();
-  Absent missing();
+  static Absent missing(c10d::Store& store, int rank, const std::vector<std::string>& names);
 
   c10::intrusive_ptr<c10d::Store> store_, alive_;
   const int rank_;

@@ -51,6 +51,12 @@ def check_scaling(found, _):
     expect(all(row["tokens_per_second"] > 0 for row in found), "tokens per second")
 
 
+def check_processes(found, _):
+    row, = found
+    expect(row["one_ms"] > 0 and row["two_ms"] > 0 and row["exchange_ms"] > 0, "times above 0")
+    expect(abs(row["ratio"] - row["one_ms"] / row["two_ms"]) < 1e-9, "their ratio")
+
+
 def check_regression(found, _):
     expect(found["verdict"] in ("the same", "slower", "faster"), found["verdict"])
     expect(len(found["ratios"]) == 2, "two rounds")
@@ -111,7 +117,7 @@ def check_traffic(found, _):
     expect(adamw["read"] + adamw["written"] == 28 * parameters, f"AdamW: {adamw}")
 
 
-CHECKS = {"compare": check_compare, "bounds": check_bounds, "scaling": check_scaling,
+CHECKS = {"compare": check_compare, "bounds": check_bounds, "scaling": check_scaling, "processes": check_processes,
           "regression": check_regression, "memory_cost": check_memory_cost,
           "gpu_check": check_gpu_check, "prepare": check_prepare,
           "precision": check_precision, "traffic": check_traffic}

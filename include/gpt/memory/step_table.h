@@ -12,6 +12,9 @@ namespace gpt {
 // allocator.
 inline constexpr std::int64_t kCudaContext = std::int64_t{350} << 20;
 
+// The same of NCCL's channels between processes: an estimate, no card has been asked yet.
+inline constexpr std::int64_t kNcclBuffers = std::int64_t{400} << 20;
+
 // From the first forward to the update; at least one phase. Counts what the device's allocator
 // counts, rounding included.
 Phases step_phases(const Workload& workload, const Plan& plan);
