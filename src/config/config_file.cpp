@@ -59,7 +59,7 @@ void report_helpers(const PythonConfig& config, const std::string& file, const S
     // `n_layers = 4` and then `n_layer = n_layers` is no slip.
     const bool set = std::any_of(config.settings.begin(), config.settings.end(),
                                  [&](const Setting& setting) { return setting.key == key; });
-    if (!key.empty() && !(helper.read && set))
+    if (!key.empty() && helper.plain && !(helper.read && set))
       throw InputError(concat(helper.origin, ": ", helper.name, ": unknown key; did you mean ", key,
                               "? (a name of the file's own may begin with _)"));
     if (!helper.read) unread.push_back(helper.name);

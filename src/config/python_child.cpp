@@ -114,7 +114,7 @@ PythonConfig run_python_config(const std::filesystem::path& file, const std::str
     if (defaults(key))
       config.settings.push_back({key, value_of(entry[3], key, origin), origin});
     else
-      config.helpers.push_back({key, origin, entry[2].get<bool>()});
+      config.helpers.push_back({key, origin, entry[2].get<bool>(), !entry[3].is_array()});
   }
   return config;
 }

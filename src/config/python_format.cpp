@@ -59,7 +59,10 @@ Spec parse_spec(std::string_view text, const PythonPlace& place) {
   }
   take(text, "<>=^", spec.align);
   take(text, "+- ", spec.sign);
-  if (take(text, "0", ignored) && !spec.align) spec.fill = '0', spec.align = '=';
+  if (take(text, "0", ignored)) {
+    if (spec.fill == ' ') spec.fill = '0';
+    if (!spec.align) spec.align = '=';
+  }
   spec.width = take_number(text, 0, place);
   take(text, ",_", spec.grouping);
   if (take(text, ".", ignored)) spec.precision = take_number(text, 0, place);

@@ -124,17 +124,18 @@ class Lexer {
   void scan_name() {
     const std::size_t start = at_;
     while (is_name_char(peek())) ++at_;
-    std::string name(text_.substr(start, at_ - start));
+    const std::string name(text_.substr(start, at_ - start));
     if (peek() != '"' && peek() != '\'') {
       add(PythonToken::kName, start, name);
       return;
     }
-    for (char& c : name) c = static_cast<char>(c | 0x20);
+    std::string prefix = name;
+    for (char& c : prefix) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c;
     constexpr std::string_view kPrefixes[] = {"r", "u", "f", "fr", "rf"};
-    if (std::find(std::begin(kPrefixes), std::end(kPrefixes), name) == std::end(kPrefixes))
+    if (std::find(std::begin(kPrefixes), std::end(kPrefixes), prefix) == std::end(kPrefixes))
       fail(start, concat("strings with the prefix ", name.substr(0, 20),
                          " are not read; write a plain one"));
-    scan_text(name);
+    scan_text(prefix);
   }
 
   void scan_number() {

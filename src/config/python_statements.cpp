@@ -232,7 +232,8 @@ void PythonEvaluator::assign_name(const PythonToken& token, const PythonValue& v
   if (!defaults_(name)) {
     const auto same = [&](const HelperName& helper) { return helper.name == name; };
     if (name[0] != '_' && std::none_of(config_.helpers.begin(), config_.helpers.end(), same))
-      config_.helpers.push_back({name, std::move(origin)});
+      config_.helpers.push_back(
+          {name, std::move(origin), false, value.index() < 5 /* None, a number, a text */});
     return;
   }
   if (container_of(value))

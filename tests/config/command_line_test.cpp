@@ -141,6 +141,7 @@ TEST(ConfigFiles, NamesOfTheirOwnAreNoMistakes) {
   EXPECT_EQ(helpers.config.data.batch_size, 4);
   EXPECT_EQ(run("n_layers = 3\nn_layer = n_layers\n").config.model.n_layer, 3);
   EXPECT_EQ(run("width = 32\nn_embd = width\n").config.model.n_embd, 32);
+  EXPECT_EQ(run("betas = (0.9, 0.95)\n").error, "");  // no value for beta1
   EXPECT_EQ(run("learing_rate = 1e-3\n").error,
             at + ":1: learing_rate: unknown key; did you mean learning_rate? (a name of the file's "
                  "own may begin with _)");

@@ -21,6 +21,7 @@ struct HelperName {
   std::string name;
   std::string origin;  // of its first assignment
   bool read = false;   // by the file itself
+  bool plain = true;   // what a key could have been given: no list, no function
 };
 
 struct PythonConfig {
