@@ -1,6 +1,4 @@
 // The statements of a .py config file.
-#include <algorithm>
-
 #include "gpt/base/strings.h"
 
 #include "python_evaluator.h"
@@ -227,13 +225,12 @@ void PythonEvaluator::assign_name(const PythonToken& token, const PythonValue& v
   if (skip_) return;
   const PythonPlace where = place(token);
   const std::string& name = token.text;
-  variables_[name] = value;
+  const bool is_new = variables_.insert_or_assign(name, value).second;
   std::string origin = concat(source_.name, ":", token.line);
   if (!defaults_(name)) {
-    const auto same = [&](const HelperName& helper) { return helper.name == name; };
-    if (name[0] != '_' && std::none_of(config_.helpers.begin(), config_.helpers.end(), same))
-      config_.helpers.push_back(
-          {name, std::move(origin), false, value.index() < 5 /* None, a number, a text */});
+    const bool plain = !container_of(value) && !std::holds_alternative<PythonObject>(value);
+    if (is_new && name[0] != '_')
+      config_.helpers.push_back({name, std::move(origin), false, plain});
     return;
   }
   if (container_of(value))
