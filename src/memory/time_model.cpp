@@ -100,8 +100,8 @@ GpuFacts planned_gpu(const std::string& name) {
   const std::string nearest = nearest_word(name, known);
   throw InputError(
       concat("--gpu: '", name, "' is no NVIDIA card that is known here",
-             nearest.empty() ? "" : "; did you mean " + nearest + "?",
-             " Give a name such as rtx3060, \"gtx 1080 ti\", \"titan rtx\" or a100, or "
+             nearest.empty() ? "" : " (did you mean " + nearest + "?)",
+             "; give a name such as rtx3060, \"gtx 1080 ti\", \"titan rtx\" or a100, or "
              "its memory, such as --gpu=8GiB"));
 }
 
