@@ -10,6 +10,8 @@
 #include "gpt/base/strings.h"
 #include "gpt/base/version.h"
 #include "gpt/config/printing.h"
+#include "gpt/config/python_reader.h"
+#include "gpt/device/device.h"
 #include "gpt/train/probe_setup.h"
 
 #include "app/doctor_report.h"
@@ -87,6 +89,10 @@ std::optional<CommandLine> read_options(const Arguments& arguments,
 }
 
 ExitCode run_program(const Arguments& arguments) {
+  set_python_machine([] {
+    const DeviceFacts facts = device_facts(0);
+    return PythonMachine{.cuda_devices = facts.cuda_devices, .cuda_bf16 = facts.cuda_bf16()};
+  });
   CLI::App app{"gpttrain " + version() + ": trains GPT-2 on the card you have", "gpttrain"};
   app.set_version_flag("--version", version_details());
   app.require_subcommand(0, 1);

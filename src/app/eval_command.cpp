@@ -252,7 +252,8 @@ Job settled_job(const EvalConfig& config, const Settings& settings, const Decode
 ExitCode eval_command(const Arguments& arguments) {
   EvalConfig config;
   Settings settings(options_of(config));
-  const CommandLine line = read_command_line(arguments, settings, /*inputs_allowed=*/true);
+  const CommandLine line = read_command_line(arguments, settings, /*inputs_allowed=*/true,
+                                             /*configs_among_inputs=*/true);
   if (line.help) {
     print_text(kEvalUsage + help_text(options_of(config)));
     return kExitDone;

@@ -93,7 +93,8 @@ ExitCode sample_command(const Arguments& arguments) {
   Settings settings(options_of(config));
   const CommandLine line = read_command_line(arguments, settings, /*inputs_allowed=*/false);
   if (line.help) {
-    print_text("Usage: gpttrain sample [--key=value...]\n\n" + help_text(options_of(config)));
+    print_text("Usage: gpttrain sample [CONFIG.py|CONFIG.json...] [--key=value...]\n\n" +
+               help_text(options_of(config)));
     return kExitDone;
   }
   expect_memory_limit(config.open.memory_limit);

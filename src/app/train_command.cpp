@@ -146,7 +146,9 @@ ExitCode train_command(const Arguments& arguments) {
   if (line.help) {
     print_text(
         "Usage: gpttrain [train] [CONFIG.py|CONFIG.json...] [--key=value...]\n"
-        "                [--print_config]\nRead left to right, later wins.\n\n" +
+        "                [--print_config] [--config_python=PYTHON]\nRead left to right, later "
+        "wins. A Python named by --config_python runs\nthe .py files; else what they hold is read, "
+        "and nothing runs.\n\n" +
         help_text(options_of(config)));
     return kExitDone;
   }

@@ -1,16 +1,15 @@
 #include "gpt/config/command_line.h"
 
 #include <algorithm>
-#include <filesystem>
+#include <string_view>
 
 #include <CLI/CLI.hpp>
 
 #include "gpt/base/error.h"
-#include "gpt/base/strings.h"
-#include "gpt/config/json_reader.h"
-#include "gpt/config/python_reader.h"
+#include "gpt/base/log.h"
 
 #include "cli_options.h"
+#include "config_file.h"
 
 namespace gpt {
 
@@ -18,29 +17,15 @@ namespace {
 
 const std::string kOrigin = "command line";
 
-bool is_config_file(const std::string& argument) {
-  return argument.ends_with(".py") || argument.ends_with(".json");
-}
-
-void read_config_file(const std::string& name, Settings& settings) {
-  std::vector<Setting> list;
-  if (name.ends_with(".py"))
-    list = read_python_config(name, [&](const std::string& key) { return settings.current(key); });
-  else if (name.ends_with(".json"))
-    list = read_json_config(name);
-  else
-    throw InputError(kOrigin + ": config file '" + name + "' should end in .py or .json");
-  for (const Setting& setting : list) settings.assign(setting);
-}
-
 // "-1" and "-.5" are values.
 bool looks_like_flag(const std::string& text) {
   return text.size() > 1 && text[0] == '-' && !(text[1] >= '0' && text[1] <= '9') && text[1] != '.';
 }
 
 bool reads_as_bool(const std::string& text) {
-  return text == "True" || text == "False" || text == "true" || text == "false" || text == "1" ||
-         text == "0";
+  constexpr std::string_view kWords[] = {"True", "False", "true", "false", "1",
+                                         "0",    "yes",   "no",   "on",    "off"};
+  return std::find(std::begin(kWords), std::end(kWords), text) != std::end(kWords);
 }
 
 // CLI11 knows the options and hands out their values in order. What nanoGPT's users write it would
@@ -56,14 +41,18 @@ bool reads_as_bool(const std::string& text) {
 class CommandLineReader {
  public:
   CommandLineReader(const std::vector<std::string>& arguments, Settings& settings,
-                    bool inputs_allowed)
-      : arguments_(arguments), settings_(settings), inputs_allowed_(inputs_allowed) {}
+                    bool inputs_allowed, bool configs_among_inputs)
+      : arguments_(arguments),
+        settings_(settings),
+        inputs_allowed_(inputs_allowed),
+        configs_among_inputs_(configs_among_inputs) {}
 
   CommandLine read() {
     // Whoever requests help should not hear complaints first.
     const auto asks = [](const std::string& a) { return a == "-h" || a == "--help"; };
     result_.help = std::any_of(arguments_.begin(), arguments_.end(), asks);
     if (result_.help) return std::move(result_);
+    python_ = chosen_python();
     add_options();
     while (at_ < arguments_.size()) {
       const std::string& argument = arguments_[at_++];
@@ -87,8 +76,16 @@ class CommandLineReader {
                      [this](const std::string& key, const std::string& text) {
                        settings_.assign_text(key, text, kOrigin);
                      });
-    add_option(app_, "--config", "",
-               [this](const std::string& name) { read_config_file(name, settings_); });
+    add_option(app_, "--config", "", [this](const std::string& name) {
+      if (!is_config_name(name))
+        throw InputError(kOrigin + ": config file '" + name + "' should end in .py or .json");
+      read_config_file(name, python_, settings_);
+    });
+    add_option(app_, "--config_python", "", [](const std::string&) {});
+    // Launchers of before torchrun add it to every program's arguments.
+    add_option(app_, "--local_rank", "", [](const std::string& rank) {
+      log_info("--local_rank=" + rank + ": ignored; launchers say it in LOCAL_RANK as well");
+    });
     add_option(app_, kInput, "",
                [this](const std::string& name) { result_.inputs.push_back(name); });
   }
@@ -98,10 +95,31 @@ class CommandLineReader {
     written_out_.push_back(value);
   }
 
+  // The Python that runs .py files holds for all of them, wherever it is named.
+  std::string chosen_python() const {
+    constexpr std::string_view kName = "--config_python";
+    std::string python;
+    for (std::size_t i = 0; i < arguments_.size(); ++i) {
+      std::string argument = arguments_[i];
+      std::replace(argument.begin() + std::min<std::ptrdiff_t>(2, std::ssize(argument)),
+                   argument.begin() + std::min<std::ptrdiff_t>(kName.size(), std::ssize(argument)),
+                   '-', '_');
+      if (argument.starts_with("--config_python="))
+        python = argument.substr(kName.size() + 1);
+      else if (argument == kName && i + 1 < arguments_.size())
+        python = arguments_[i + 1];
+    }
+    return python;
+  }
+
   void write_out_positional(const std::string& argument) {
-    if (inputs_allowed_)
+    const bool config = is_config_name(argument);
+    if (config && configs_among_inputs_ && sets_a_key(argument)) {
+      log_info(argument + ": a config, and no text to work on");
+      write_out("--config", argument);
+    } else if (inputs_allowed_)
       write_out(kInput, argument);
-    else if (is_config_file(argument))
+    else if (config)
       write_out("--config", argument);
     else
       throw InputError(kOrigin + ": '" + argument +
@@ -140,7 +158,8 @@ class CommandLineReader {
 
   const std::vector<std::string>& arguments_;
   Settings& settings_;
-  bool inputs_allowed_;
+  bool inputs_allowed_, configs_among_inputs_;
+  std::string python_;
   CLI::App app_;
   std::size_t at_ = 0;
   std::vector<std::string> written_out_;  // a name, its value, a name, ...
@@ -150,8 +169,9 @@ class CommandLineReader {
 }  // namespace
 
 CommandLine read_command_line(const std::vector<std::string>& arguments, Settings& settings,
-                              bool inputs_allowed) {
-  CommandLine result = CommandLineReader(arguments, settings, inputs_allowed).read();
+                              bool inputs_allowed, bool configs_among_inputs) {
+  CommandLine result =
+      CommandLineReader(arguments, settings, inputs_allowed, configs_among_inputs).read();
   if (!result.help) settings.check_ranges();
   return result;
 }

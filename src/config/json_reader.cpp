@@ -64,7 +64,10 @@ class JsonSettings final : public nlohmann::json_sax<nlohmann::json> {
     return std::move(settings_);
   }
 
-  bool null() override { refuse("null"); }
+  bool null() override {
+    if (depth_ == 0) refuse_document("null");
+    return add(std::monostate{});
+  }
   bool boolean(bool value) override { return add(value); }
   bool number_integer(number_integer_t value) override { return add(std::int64_t{value}); }
   bool number_unsigned(number_unsigned_t value) override {

@@ -1,5 +1,6 @@
 #include "gpt/config/memory_limit.h"
 
+#include <cctype>
 #include <charconv>
 #include <cmath>
 #include <string_view>
@@ -8,14 +9,15 @@ namespace gpt {
 
 namespace {
 
-// Bytes in a unit such as "GiB", "G" or "GB"; 0 if there is no such unit.
-double unit_bytes(std::string_view unit) {
-  if (unit == "B") return 1;
-  const std::size_t power = std::string_view("KMGT").find(unit.empty() ? '?' : unit.front());
+// Bytes in a unit such as "GiB", "g" or "GB"; 0 if there is no such unit.
+double unit_bytes(std::string unit) {
+  for (char& c : unit) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  if (unit == "b") return 1;
+  const std::size_t power = std::string_view("kmgt").find(unit.empty() ? '?' : unit.front());
   if (power == std::string_view::npos) return 0;
-  const std::string_view rest = unit.substr(1);
-  if (rest.empty() || rest == "iB") return std::pow(1024.0, static_cast<double>(power + 1));
-  return rest == "B" ? std::pow(1000.0, static_cast<double>(power + 1)) : 0;
+  unit.erase(0, 1);
+  if (unit.empty() || unit == "ib") return std::pow(1024.0, static_cast<double>(power + 1));
+  return unit == "b" ? std::pow(1000.0, static_cast<double>(power + 1)) : 0;
 }
 
 }  // namespace
@@ -31,12 +33,16 @@ std::optional<MemoryLimit> parse_memory_limit(const std::string& text) {
   const char* const end = text.data() + text.size();
   const auto [rest, error] = std::from_chars(text.data(), end, number, std::chars_format::fixed);
   if (error != std::errc() || !(number > 0)) return std::nullopt;
-  if (rest == end) {
+  constexpr double kMost = 1e18;      // far beyond any machine, well within 64 bits
+  constexpr double kPlain = 1 << 20;  // a smaller number may have lost its unit
+  std::string unit(rest, static_cast<std::size_t>(end - rest));
+  if (unit.starts_with(' ')) unit.erase(0, 1);
+  if (unit == "%") number /= 100;
+  if (unit == "%" || (unit.empty() && number < kPlain)) {
     if (number > 1) return std::nullopt;
     return MemoryLimit{.bytes = {}, .fraction = number};
   }
-  constexpr double kMost = 1e18;  // far beyond any machine, well within 64 bits
-  const double bytes = number * unit_bytes({rest, static_cast<std::size_t>(end - rest)});
+  const double bytes = number * (unit.empty() ? 1 : unit_bytes(unit));
   if (!(bytes >= 1 && bytes <= kMost)) return std::nullopt;
   return MemoryLimit{.bytes = static_cast<std::uint64_t>(bytes), .fraction = {}};
 }

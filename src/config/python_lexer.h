@@ -1,62 +1,67 @@
-// Cuts a .py config file into tokens, one at a time, so that the first error of a file is reported.
+// Cuts a .py config file into tokens.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <string>
 #include <string_view>
 #include <variant>
-
-#include "python_source.h"
+#include <vector>
 
 namespace gpt {
 
+struct PythonSource {
+  std::string_view text;
+  std::string_view name;  // as errors show it
+};
+
+// Outlives neither the source nor its text.
+struct PythonPlace {
+  const PythonSource* source;
+  std::size_t offset;  // bytes from the start
+
+  // Throws InputError "NAME:LINE:COLUMN: what"; columns count characters from 1.
+  [[noreturn]] void fail(const std::string& what) const;
+  // The same for what is Python all right, but not read here. `what` ends with how to write it.
+  [[noreturn]] void refuse(const std::string& what) const;
+};
+
+using PythonNumber = std::variant<std::int64_t, double>;
+
 struct PythonToken {
-  enum Kind { kName, kNumber, kText, kOperator, kEndOfStatement, kEndOfFile };
+  enum Kind { kName, kNumber, kText, kFormat, kOperator, kNewline, kIndent, kDedent, kEnd };
   Kind kind;
-  std::size_t offset;  // of its first byte in the source
-  std::size_t line;    // from 1; a text's last one
-  // The name or the operator as written; a text's content, its escapes resolved.
+  std::size_t offset;  // of its first byte in the source; of a kFormat, of its content's
+  std::size_t line;    // from 1
+  // The name or the operator as written; a text's content, its escapes resolved. A kFormat is an
+  // f-string, whose content is as it stands in the source.
   std::string text = {};
-  std::variant<std::int64_t, double> number = {};
+  PythonNumber number = {};
+  bool raw = false;  // of a kFormat: backslashes are no escapes
+
+  bool is(std::string_view name_or_operator) const {
+    return (kind == kName || kind == kOperator) && text == name_or_operator;
+  }
 };
 
-// Newlines inside brackets and after a backslash end no statement; empty statements are left out,
-// and the last one ends before the end of file. InputError for what no config file holds.
-class PythonLexer {
- public:
-  // The source must outlive the lexer. Fails if it is no UTF-8, or longer than a config can be.
-  explicit PythonLexer(const PythonSource& source);
+// Newlines inside brackets and after a backslash end no line; empty lines are left out, and the
+// last one ends before kEnd. InputError for what is no UTF-8, longer than a config can be, or no
+// Python.
+std::vector<PythonToken> python_tokens(const PythonSource& source);
 
-  // After kEndOfFile there is nothing more to take.
-  PythonToken next();
-
- private:
-  [[noreturn]] void fail(std::size_t at, const std::string& what) const;
-  char peek(std::size_t ahead = 0) const;
-  PythonToken& add(PythonToken::Kind kind, std::size_t offset, std::string text);
-  void end_statement();
-  void skip_newline();
-  void skip_blanks();
-  void check_indentation();
-  void scan();
-  void scan_name();
-  void scan_number();
-  void scan_text();
-  void scan_operator();
-
-  const PythonSource& source_;
-  std::string_view text_;
-  std::size_t at_ = 0;
-  std::size_t line_ = 1;
-  bool in_statement_ = false;
-  std::size_t open_ = 0;     // brackets of any kind
-  std::size_t open_at_ = 0;  // the outermost open one
-  std::deque<PythonToken> ready_;
-};
+// Of an expression inside an f-string: bytes `begin` to `end` of the source.
+std::vector<PythonToken> python_tokens(const PythonSource& source, std::size_t begin,
+                                       std::size_t end);
 
 // The content of a string literal between its quotes. `raw` starts at `place`.
 std::string unescape_python(std::string_view raw, const PythonPlace& place);
+
+// A number as it stands in a source: 10, 1_000, 0x1f, 0o17, 0b11, 1e-3, .5, 1. These return what is
+// wrong with it, or "" and the number.
+std::string read_number(std::string_view digits, PythonNumber* number);
+
+// int("12"), float("1e-3"): with white space around it and a sign.
+std::string text_to_int(std::string_view text, PythonNumber* number);
+std::string text_to_float(std::string_view text, PythonNumber* number);
 
 }  // namespace gpt

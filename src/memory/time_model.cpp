@@ -79,18 +79,30 @@ DeviceRates cpu_rates(int cores) {
           .units = 1};
 }
 
-DeviceRates gpu_rates(const std::string& name) {
+DeviceRates gpu_rates(const GpuFacts& gpu) {
   constexpr double kLaunch = 4e-6;
-  if (const GpuFacts* gpu = find_gpu(name))
-    return {.name = gpu->name,
-            .flops = gpu->tflops * 1e12,
-            .bytes = gpu->gb_per_s * 1e9 * 0.9,
-            .host_bytes = gpu->pcie_gb_per_s * 1e9,
-            .launch_seconds = kLaunch,
-            .units = gpu->multiprocessors};
+  return {.name = gpu.name,
+          .flops = gpu.tflops * 1e12,
+          .bytes = gpu.gb_per_s * 1e9 * 0.9,
+          .host_bytes = gpu.pcie_gb_per_s * 1e9,
+          .launch_seconds = kLaunch,
+          .units = gpu.multiprocessors};
+}
+
+DeviceRates gpu_rates(const std::string& name) {
+  return gpu_rates(planned_gpu(name));
+}
+
+GpuFacts planned_gpu(const std::string& name) {
+  if (const auto gpu = asked_gpu(name)) return *gpu;
   std::vector<std::string> known;
   for (const GpuFacts& gpu : gpu_table()) known.emplace_back(gpu.name);
-  throw InputError(concat("--gpu: '", name, "' is unknown; known are: ", join(known, ", ")));
+  const std::string nearest = nearest_word(name, known);
+  throw InputError(
+      concat("--gpu: '", name, "' is no NVIDIA card that is known here",
+             nearest.empty() ? "" : " (did you mean " + nearest + "?)",
+             "; give a name such as rtx3060, \"gtx 1080 ti\", \"titan rtx\" or a100, or "
+             "its memory, such as --gpu=8GiB"));
 }
 
 double step_seconds(const Workload& workload, const Plan& plan, const DeviceRates& rates) {

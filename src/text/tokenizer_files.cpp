@@ -80,6 +80,11 @@ std::unique_ptr<Tokenizer> tokenizer_of_meta(std::string_view meta_json,
   const std::string name = meta.is_object() ? text_of(meta, "tokenizer", origin) : "char";
   if (name == "char")
     return std::make_unique<CharTokenizer>(CharTokenizer::from_json(meta_json, origin));
+  if (name == "unknown")
+    throw InputError(concat(origin,
+                            ": the dataset said how many tokens there are, and not how "
+                            "they read; give their vocabulary with --tokenizer=FILE (vocab.bpe, "
+                            "tokenizer.json, *.tiktoken, or a dataset's folder)"));
   if (name != "gpt2" && name != "bpe")
     throw InputError(concat(origin, ": tokenizer: expected \"char\", \"gpt2\" or \"bpe\", found ",
                             shown_json(name)));

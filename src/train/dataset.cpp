@@ -19,13 +19,24 @@ namespace gpt {
 
 namespace {
 
+// The dataset's, whose size a vocab_size in the config overrides: then a meta file that cannot be
+// read stops nothing, and neither does one that does not know what its tokens mean.
+std::optional<DatasetMeta> read_meta(const fs::path& folder, const TrainConfig& config) {
+  if (!config.model.vocab_size.value) return read_dataset_meta(folder);
+  try {
+    return read_dataset_meta(folder);
+  } catch (const InputError& error) {
+    log_warning(concat(error.what(), "; vocab_size=", *config.model.vocab_size.value,
+                       " is taken, and `gpttrain sample` will need --tokenizer"));
+    DatasetMeta unknown{.tokenizer = kUnknownTokenizer,
+                        .vocab_size = *config.model.vocab_size.value};
+    unknown.json = to_json(unknown);
+    return unknown;
+  }
+}
+
 std::int64_t settle_vocabulary(const TrainConfig& config, const std::optional<DatasetMeta>& meta) {
-  if (!meta) return config.model.vocab_size.or_else(kGpt2PaddedVocabulary);
-  const std::int64_t size = config.model.vocab_size.or_else(meta->vocab_size);
-  if (size < meta->vocab_size)
-    throw InputError(concat("vocab_size: expected at least ", meta->vocab_size,
-                            ", the vocabulary of ", meta->origin.string(), ", got ", size));
-  return size;
+  return config.model.vocab_size.or_else(meta ? meta->vocab_size : kGpt2PaddedVocabulary);
 }
 
 // The files that a list of globs with commas between stands for.
@@ -108,7 +119,7 @@ void check_against_meta(const SplitFiles& files, const Dataset& dataset,
 
 Dataset open_dataset(const TrainConfig& config) {
   const SplitFiles files = split_files(config.data);
-  const auto meta = read_dataset_meta(files.train.front().parent_path());
+  const auto meta = read_meta(files.train.front().parent_path(), config);
   const std::int64_t vocab_size = settle_vocabulary(config, meta);
   const std::int64_t block = config.data.block_size;
   const TokenWidth width = meta && meta->token_bytes == 4 ? TokenWidth::k32 : TokenWidth::k16;

@@ -6,6 +6,7 @@
 
 #include "gpt/base/error.h"
 #include "gpt/base/files.h"
+#include "gpt/base/log.h"
 #include "gpt/base/strings.h"
 #include "gpt/config/memory_limit.h"
 #include "gpt/dataprep/dataset_meta.h"
@@ -118,8 +119,14 @@ MachinePlan plan_run(const TrainConfig& config, const TrainConfig* saved, const 
 }
 
 MachinePlan plan_for_gpu(TrainConfig config, const std::string& gpu, std::int64_t processes) {
-  const DeviceRates rates = gpu_rates(gpu);
-  const GpuFacts& facts = *find_gpu(gpu);
+  const GpuFacts facts = planned_gpu(gpu);
+  const DeviceRates rates = gpu_rates(facts);
+  if (facts.too_old())
+    log_warning(
+        format("%s has compute capability %d.%d, too old for CUDA 13, which needs 7.5 (GTX "
+               "16, RTX 20, T4 or newer): this is the plan that it would have, and "
+               "--device=cpu trains on its machine",
+               facts.name, facts.capability / 10, facts.capability % 10));
   settle_vocabulary(config);
   if (config.system.dtype == "auto") config.system.dtype = facts.bf16() ? "bfloat16" : "float16";
   Workload workload =
@@ -144,7 +151,8 @@ void adopt_plan(TrainConfig& config, const MachinePlan& planned) {
   if (!planned.ranked.best) {
     const std::string flags = nearest_that_fits(planned.planner);
     throw Error(shortfall_text(planned.planner, planned.ranked) +
-                (flags.empty() ? "" : "; this fits: " + flags) +
+                (flags.empty() ? "; raise the limit, or make the model or block_size smaller"
+                               : "; this fits: " + flags) +
                 "; `gpttrain doctor` shows what takes the memory");
   }
   const Plan& plan = planned.ranked.best->plan;

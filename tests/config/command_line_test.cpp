@@ -1,5 +1,7 @@
 #include "gpt/config/command_line.h"
 
+#include <filesystem>
+
 #include <gtest/gtest.h>
 
 #include "support/error_text.h"
@@ -118,6 +120,91 @@ TEST(CommandLine, MistakesAreOneClearLine) {
             "command line: config file 'x.toml' should end in .py or .json");
   EXPECT_EQ(parse({"no/such/file.py"}).error,
             "no/such/file.py: cannot read: No such file or directory");
+}
+
+TEST(CommandLine, LaunchersAndWordsForTruth) {
+  EXPECT_EQ(parse({"--local_rank=0", "--local-rank", "1", "--bs=3"}).error, "");
+  EXPECT_FALSE(parse({"--compile", "off", "--eval_only", "yes"}).config.system.compile);
+  EXPECT_TRUE(parse({"--compile", "off", "--eval_only", "yes"}).config.io.eval_only);
+}
+
+TEST(ConfigFiles, NamesOfTheirOwnAreNoMistakes) {
+  const TempDir dir;
+  const auto run = [&](const std::string& text) {
+    return parse({dir.write("x.py", text).string()});
+  };
+  const std::string at = (dir / "x.py").string();
+  const Parsed helpers =
+      run("tokens_a_step = 64\nblock_size = 16\nbatch_size = tokens_a_step // "
+          "block_size\nposition_kind = 'learned'\nwandb_group = None\n");
+  EXPECT_EQ(helpers.error, "");
+  EXPECT_EQ(helpers.config.data.batch_size, 4);
+  EXPECT_EQ(run("n_layers = 3\nn_layer = n_layers\n").config.model.n_layer, 3);
+  EXPECT_EQ(run("width = 32\nn_embd = width\n").config.model.n_embd, 32);
+  EXPECT_EQ(run("betas = (0.9, 0.95)\n").error, "");  // no value for beta1
+  EXPECT_EQ(run("learing_rate = 1e-3\n").error,
+            at + ":1: learing_rate: unknown key; did you mean learning_rate? (a name of the file's "
+                 "own may begin with _)");
+  // Read, but instead of the key: nothing says how long the run is to be.
+  EXPECT_NE(run("max_iter = 5\nlr_decay_iters = max_iter\n").error.find("did you mean max_iters"),
+            std::string::npos);
+  EXPECT_NE(run("lr = 1e-3\n").error.find("did you mean learning_rate"), std::string::npos);
+  EXPECT_EQ(run("max_iters = 1e3\nbatch_size = 2.5\n").error,
+            at + ":2: batch_size: expected an integer, got 2.5");
+}
+
+TEST(ConfigFiles, AnyCommandTakesATrainingConfig) {
+  const TempDir dir;
+  const std::string py =
+      dir.write("x.py",
+                "import os\nout_dir = 'run'\nseed = 7\nmax_iters = 10\nlr_decay_iters = "
+                "max_iters * gradient_accumulation_steps\ninit_from = 'scratch'\ndevice = 'cpu'\n")
+          .string();
+  const std::string json =
+      dir.write("x.json", "{\"n_layer\": 2, \"out_dir\": \"other\", \"init_from\": \"scratch\"}")
+          .string();
+  SampleConfig config;
+  Settings settings(options_of(config));
+  read_command_line({py, "--num_samples=1"}, settings, false);
+  EXPECT_EQ(config.open.out_dir, "run");
+  EXPECT_EQ(config.seed, 7);
+  EXPECT_EQ(config.open.device, "cpu");
+  EXPECT_EQ(config.open.init_from, "resume");  // scratch says nothing to sample
+  EXPECT_EQ(error_text([&] { read_command_line({json}, settings, false); }), "");
+  EXPECT_EQ(config.open.out_dir, "other");
+  const std::string wrong = dir.write("y.json", "{\"n_layerz\": 2}").string();
+  EXPECT_NE(error_text([&] { read_command_line({wrong}, settings, false); }), "");
+}
+
+TEST(ConfigFiles, AreToldFromTextsAmongInputs) {
+  const TempDir dir;
+  const std::string config = dir.write("x.py", "# head\nout_dir = 'run'\n").string();
+  const std::string saved = dir.write("c.json", "{\"out_dir\": \"saved\"}").string();
+  const std::string text = dir.write("t.py", "def f(x):\n    return x == 1\nbatch = 3\n").string();
+  const std::string data = dir.write("d.json", "[{\"text\": \"a\"}]").string();
+  EvalConfig eval;
+  Settings settings(options_of(eval));
+  const CommandLine line = read_command_line({config, text, data, "val.bin"}, settings, true, true);
+  EXPECT_EQ(line.inputs, (std::vector<std::string>{text, data, "val.bin"}));
+  EXPECT_EQ(eval.open.out_dir, "run");
+  read_command_line({saved, "val.bin"}, settings, true, true);
+  EXPECT_EQ(eval.open.out_dir, "saved");
+}
+
+TEST(ConfigFiles, APythonMayRunThem) {
+  if (!std::filesystem::exists("/usr/bin/python3")) GTEST_SKIP() << "there is no python3";
+  const TempDir dir;
+  const std::string py =
+      dir.write("x.py",
+                "for i in range(4):\n    max_iters = i\nsquares = [i * i for i in range(3)]\n")
+          .string();
+  EXPECT_NE(parse({py}).error.find("--config_python"), std::string::npos);
+  for (const std::string flag : {"--config_python=/usr/bin/python3", "--config-python=python3"}) {
+    EXPECT_EQ(parse({flag, py}).error, "");
+    EXPECT_EQ(parse({py, flag}).config.optimizer.max_iters, 3);
+  }
+  EXPECT_EQ(parse({py, "--config_python", "python3", "--max_iters=9"}).config.optimizer.max_iters,
+            9);
 }
 
 TEST(CommandLine, HelpAndPrintConfig) {

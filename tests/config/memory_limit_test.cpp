@@ -25,6 +25,10 @@ TEST(MemoryLimit, SizesInBothKindsOfUnits) {
   EXPECT_EQ(bytes_of("1.5KB"), 1500u);
   EXPECT_EQ(bytes_of("4096B"), 4096u);
   EXPECT_EQ(bytes_of("2TiB"), 2ull << 40);
+  EXPECT_EQ(bytes_of("8g"), 8ull << 30);
+  EXPECT_EQ(bytes_of("40mib"), 40ull << 20);
+  EXPECT_EQ(bytes_of("8 GiB"), 8ull << 30);
+  EXPECT_EQ(bytes_of("40000000"), 40'000'000u);
 }
 
 TEST(MemoryLimit, FractionsAndAuto) {
@@ -32,6 +36,7 @@ TEST(MemoryLimit, FractionsAndAuto) {
   ASSERT_TRUE(fraction && fraction->fraction);
   EXPECT_EQ(fraction->of(1000), 900u);
   EXPECT_EQ(parse_memory_limit("1")->of(1000), 1000u);
+  EXPECT_EQ(parse_memory_limit("50%")->of(1000), 500u);
   const auto automatic = parse_memory_limit("auto");
   ASSERT_TRUE(automatic);
   EXPECT_FALSE(automatic->of(1000));
@@ -39,8 +44,8 @@ TEST(MemoryLimit, FractionsAndAuto) {
 }
 
 TEST(MemoryLimit, RefusesAllElse) {
-  for (const char* text : {"", "GiB", "0", "-1G", "0G", "2", "1.5", "8g", "8GiB ", "8 GiB", "nan",
-                           "inf", "1e3M", "8Gib", "9999999999T", "90%", "8PB"})
+  for (const char* text : {"", "GiB", "0", "-1G", "0G", "2", "1.5", "8GiB ", "8  GiB", "nan", "inf",
+                           "1e3M", "1e9", "9999999999T", "150%", "8PB", "4096", "unlimited"})
     EXPECT_FALSE(parse_memory_limit(text)) << text;
 }
 
@@ -64,9 +69,9 @@ TEST(MemoryKeys, TakeTheirValuesAndNothingElse) {
            {"allocator", "expandable_segments:True,max_split_size_mb:128"},
            {"allocator", "roundup_power2_divisions:[256:1,>:8]"}})
     EXPECT_EQ(refusal(key, value), "") << key << "=" << value;
-  EXPECT_EQ(refusal("memory_limit", "8g"),
+  EXPECT_EQ(refusal("memory_limit", "8x"),
             "command line: memory_limit: expected auto, a size such as 11.69GiB or 8G, or a "
-            "fraction to 1, got \"8g\"");
+            "fraction to 1, got \"8x\"");
   EXPECT_NE(refusal("recompute", "all"), "");
   EXPECT_NE(refusal("optimizer_offload", "yes"), "");
   EXPECT_NE(refusal("eval_device", "gpu"), "");

@@ -50,12 +50,71 @@ TEST(Settings, WrongTypesSayWhatWasExpected) {
             "configs/x.py:12: batch_size: expected an integer, got True");
   EXPECT_EQ(f.assign("learning_rate", std::string("fast")),
             "configs/x.py:12: learning_rate: expected a finite number, got the text \"fast\"");
-  EXPECT_EQ(f.assign("compile", std::int64_t{1}),
-            "configs/x.py:12: compile: expected True or False, got 1");
-  EXPECT_EQ(f.assign("dataset", std::int64_t{7}),
-            "configs/x.py:12: dataset: expected a text, got 7");
+  EXPECT_EQ(f.assign("compile", std::int64_t{2}),
+            "configs/x.py:12: compile: expected True or False, got 2");
+  EXPECT_EQ(f.assign("dataset", true), "configs/x.py:12: dataset: expected a text, got True");
+  EXPECT_EQ(f.assign("max_iters", std::monostate{}),
+            "configs/x.py:12: max_iters: expected an integer, got None; leave the line out for the "
+            "default");
+  EXPECT_EQ(f.assign("max_iters", 1e300),
+            "configs/x.py:12: max_iters: expected an integer, got 1e+300");
   EXPECT_EQ(f.assign("threads", std::string("many")),
             "configs/x.py:12: threads: expected auto or an integer, got the text \"many\"");
+}
+
+// nanoGPT's exec() checks no types.
+TEST(Settings, WhatMeansTheSameIsTaken) {
+  Fixture f;
+  EXPECT_EQ(f.assign("max_iters", 1e5), "");
+  EXPECT_EQ(f.config.optimizer.max_iters, 100000);
+  EXPECT_EQ(f.assign("micro_batch_size", 16.0), "");
+  EXPECT_EQ(f.config.data.micro_batch_size.value, 16);
+  EXPECT_EQ(f.assign("micro_batch_size", std::monostate{}), "");
+  EXPECT_FALSE(f.config.data.micro_batch_size.value);
+  EXPECT_EQ(f.assign("compile", std::int64_t{0}), "");
+  EXPECT_FALSE(f.config.system.compile);
+  EXPECT_EQ(f.assign("wandb_run_name", std::int64_t{7}), "");
+  EXPECT_EQ(f.config.io.wandb_run_name, "7");
+  EXPECT_EQ(f.assign("memory_limit", 0.9), "");
+  EXPECT_EQ(f.config.memory.memory_limit, "0.9");
+  EXPECT_EQ(f.assign("wandb_run_name", std::monostate{}), "");
+  EXPECT_EQ(f.config.io.wandb_run_name, "");
+}
+
+TEST(Settings, FlagsAsShellsAndSweepsPassThem) {
+  Fixture f;
+  EXPECT_EQ(f.flag("dtype", "'float32'"), "");
+  EXPECT_EQ(f.config.system.dtype, "float32");
+  EXPECT_EQ(f.flag("out_dir", "\"my out\""), "");
+  EXPECT_EQ(f.config.io.out_dir, "my out");
+  EXPECT_EQ(f.flag("out_dir", "\"Nine,\" she said"), "");
+  EXPECT_EQ(f.config.io.out_dir, "\"Nine,\" she said");
+  EXPECT_EQ(f.flag("batch_size", "'8'"), "");
+  EXPECT_EQ(f.config.data.batch_size, 8);
+  for (const auto& [text, value] :
+       std::vector<std::pair<const char*, std::int64_t>>{{"1_000", 1000},
+                                                         {"1e3", 1000},
+                                                         {"1000.0", 1000},
+                                                         {"0x10", 16},
+                                                         {"+20", 20},
+                                                         {"-1", -1}}) {
+    EXPECT_EQ(f.flag("max_iters", text), "") << text;
+    EXPECT_EQ(f.config.optimizer.max_iters, value) << text;
+  }
+  EXPECT_EQ(f.flag("learning_rate", "1_0.5e-4"), "");
+  EXPECT_EQ(f.config.optimizer.learning_rate, 10.5e-4);
+  for (const char* yes : {"yes", "on", "TRUE", "Yes"}) {
+    f.config.io.eval_only = false;
+    EXPECT_EQ(f.flag("eval_only", yes), "");
+    EXPECT_TRUE(f.config.io.eval_only) << yes;
+  }
+  for (const char* no : {"no", "off", "FALSE", "0"}) {
+    f.config.io.eval_only = true;
+    EXPECT_EQ(f.flag("eval_only", no), "");
+    EXPECT_FALSE(f.config.io.eval_only) << no;
+  }
+  for (const char* wrong : {"1e-3", "1.5", "1__0", "_1", "1_", "x1", "", "1 000"})
+    EXPECT_NE(f.flag("max_iters", wrong), "") << wrong;
 }
 
 TEST(Settings, FlagsAreReadByTheirKeysType) {
@@ -73,8 +132,7 @@ TEST(Settings, FlagsAreReadByTheirKeysType) {
   EXPECT_EQ(f.config.optimizer.max_iters, 20);
   EXPECT_EQ(f.flag("dataset", "1"), "");
   EXPECT_EQ(f.config.data.dataset, "1");
-  EXPECT_EQ(f.flag("max_iters", "1e3"),
-            "command line: max_iters: expected an integer, got the text \"1e3\"");
+  EXPECT_EQ(f.flag("max_iters", "1e-3"), "command line: max_iters: expected an integer, got 0.001");
   EXPECT_EQ(f.flag("compile", "maybe"),
             "command line: compile: expected True or False, got the text \"maybe\"");
   EXPECT_EQ(f.flag("max_iters", "99999999999999999999"),
@@ -103,6 +161,13 @@ TEST(Settings, UnknownKeysSuggestTheNearest) {
             "configs/x.py:12: learning_rte: unknown key; did you mean learning_rate?");
   EXPECT_EQ(f.assign("qqqqqqqq", 0.1),
             "configs/x.py:12: qqqqqqqq: unknown key; --help lists all keys");
+  EXPECT_EQ(f.assign("max_it", 0.1),
+            "configs/x.py:12: max_it: unknown key; did you mean max_iters?");
+  EXPECT_EQ(f.assign("learn", 0.1),
+            "configs/x.py:12: learn: unknown key; did you mean learning_rate?");
+  EXPECT_EQ(f.assign("beta", 0.1),
+            "configs/x.py:12: beta: unknown key; did you mean beta1 or beta2?");
+  EXPECT_EQ(f.assign("lr", 0.1), "configs/x.py:12: lr: unknown key; did you mean learning_rate?");
 }
 
 TEST(Settings, RangesAreCheckedAtTheEndWithTheOriginOfTheValueThatWon) {

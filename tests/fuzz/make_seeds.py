@@ -180,7 +180,11 @@ def configs():
               b"_mine = (1,\n  2)[0] if False else None\n" b"wandb_run_name = \"a\\n\\u00e9\"\n")
     good = b"batch_size = 8\nlearning_rate = 6e-4\nout_dir = 'out-' + str(batch_size)\nmax_iters = 600 * 2\n"
     nested = {"batch_size": 4, "data": {"block_size": 8}, "learning_rate": 1e-3, "out_dir": "x", "bias": False}
-    return {"python_config": {"good": good, "more": python}, "json_config": {"good": json.dumps(nested).encode()}}
+    forks = (b"from math import sqrt as s, ceil\nimport os\n(a, b), d = c = ((3, 4), [1, {'k': None}]) if 1 else s(4)\n"
+             b"dataset = f'{{n}}{a:>03d} {b / 3:.2e}' '%s-%05.1f' % (a, b)\nif a < b <= 4 and 'k' in {'k': 1}:\n"
+             b"    max_iters = max(a, min(b, 9)) + len(range(1, 9, 2)) + round(0.5)\nelif True: max_iters += 1\n"
+             b"else:\n\tbatch_size = {'a': [1]}.get('a', [2])[-1]\ndevice: str = os.environ.get('NO', 'cpu')\nprint('x', a)\n")
+    return {"python_config": {"good": good, "more": python, "forks": forks}, "json_config": {"good": json.dumps(nested).encode()}}
 
 
 def hugging_face():

@@ -52,8 +52,9 @@ void read_merges(std::string_view bytes) {
 void read_python_config(std::string_view bytes) {
   TrainConfig config;
   const Settings known(options_of(config));
-  assign(parse_python_config(bytes, "input",
-                             [&](const std::string& name) { return known.current(name); }));
+  assign(parse_python_config(bytes, "input", [&](const std::string& name) {
+           return known.current(name);
+         }).settings);
 }
 
 void read_json_config(std::string_view bytes) {

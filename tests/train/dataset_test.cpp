@@ -52,10 +52,22 @@ TEST(Dataset, MetaGivesTheVocabularyAndMustFit) {
   EXPECT_EQ(open_dataset(config).vocabulary_json, kMeta);
   config.model.vocab_size.value = 64;  // padding is fine
   EXPECT_EQ(open_dataset(config).vocab_size, 64);
-  config.model.vocab_size.value = 2;
-  EXPECT_EQ(error_text([&] { open_dataset(config); }),
-            "vocab_size: expected at least 3, the vocabulary of " +
-                (dir / "tokens/meta.json").string() + ", got 2");
+  config.model.vocab_size.value =
+      2;  // the user's word; a token beyond it is an error when it comes
+  EXPECT_EQ(open_dataset(config).vocab_size, 2);
+}
+
+TEST(Dataset, AVocabSizeOfTheUsersNeedsNoMeta) {
+  const TempDir dir;
+  TrainConfig config = tiny_config(dir);
+  dir.write("tokens/meta.pkl", "c__main__\nTokenizer\n.");
+  testing::write_tokens(dir / "tokens/train.bin", std::vector<std::uint16_t>(100, 2));
+  testing::write_tokens(dir / "tokens/val.bin", std::vector<std::uint16_t>(100, 1));
+  config.model.vocab_size.value.reset();
+  EXPECT_NE(error_text([&] { open_dataset(config); }).find("--vocab_size=N"), std::string::npos);
+  config.model.vocab_size.value = 64;
+  EXPECT_EQ(open_dataset(config).vocab_size, 64);
+  EXPECT_NE(open_dataset(config).vocabulary_json.find("\"unknown\""), std::string::npos);
 }
 
 // 100 and 60 tokens, and a meta.json that says `train` and `val`.

@@ -14,7 +14,7 @@ namespace gpt {
 // or an exponent is a double, any other an int64. {"data": {"batch_size": 4}} means batch_size;
 // the sections are io, data, model, optimizer, schedule, memory, system, sample and prepare.
 // InputError "NAME:LINE: ..." (a syntax error has NAME:LINE:COLUMN): no object, a key given twice,
-// null, an array, a deeper object, an integer beyond 64 bits.
+// an array, a deeper object, an integer beyond 64 bits.
 std::vector<Setting> parse_json_config(std::string_view text, const std::string& name);
 
 // The same from a file; InputError also if it cannot be read.

@@ -16,8 +16,9 @@ struct MemoryLimit {
   std::optional<std::uint64_t> of(std::uint64_t total) const;
 };
 
-// "auto"; "11.69GiB", "8G", "512MiB" (K, M, G, T with or without iB: powers of 1024), "12GB" (KB to
-// TB: powers of 1000); a number up to 1 without a unit is a fraction. Nothing for any other text.
+// "auto"; "11.69GiB", "8g", "512 MiB" (K, M, G, T with or without iB: powers of 1024), "12GB"
+// (powers of 1000); without a unit up to 1 or with % a fraction, from 2^20 on bytes. Nothing for
+// other text.
 std::optional<MemoryLimit> parse_memory_limit(const std::string& text);
 
 }  // namespace gpt

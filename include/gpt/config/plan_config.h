@@ -11,10 +11,11 @@ namespace gpt {
 
 struct PlanConfig {
   CONFIG(PlanConfig);
-  FIELD(std::string, gpu,
-        "Plan for a card of this name, such as rtx3060, which need not be here. Empty: for this "
-        "machine.",
-        anything());
+  FIELD(
+      std::string, gpu,
+      "Plan for a card of this name, such as rtx3060, 1080ti, \"rtx 3060 8GB\" or tesla p40, or of "
+      "this size, such as 4GiB, which need not be here. Empty: for this machine.",
+      anything());
   FIELD(std::int64_t, world_size,
         "Plan for one of so many processes, each with a device of its own.",
         between(std::int64_t{1}, std::int64_t{65536})) = 1;

@@ -12,8 +12,11 @@
 
 namespace gpt {
 
+// The tokenizer of a dataset that tells the size of its vocabulary and not what its tokens mean.
+inline constexpr const char* kUnknownTokenizer = "unknown";
+
 struct DatasetMeta {
-  std::string tokenizer = "char";  // Tokenizer::name()
+  std::string tokenizer = "char";  // Tokenizer::name(), or kUnknownTokenizer
   std::int64_t vocab_size = 0;
   std::u32string itos = {};         // of "char": token i is itos[i]
   std::string tokenizer_file = {};  // of a BPE other than the built-in one: the vocabulary's path
@@ -44,9 +47,10 @@ void describe_tokenizer(const Tokenizer& tokenizer, DatasetMeta& meta);
 // The file's text. In ASCII: any code point of the vocabulary is safe in any editor or terminal.
 std::string to_json(const DatasetMeta& meta);
 
-// Of `folder`/meta.json, or nanoGPT's meta.pkl (character vocabularies, read without running what
-// a pickle may hold); nothing where there is neither (as in nanoGPT's openwebtext, whose tokens are
-// GPT-2's). Only the tokenizer's keys must be there. InputError.
+// Of `folder`/meta.json, or a meta.pkl, which may hold less (see nanogpt_meta.h); its vocab_size
+// may be larger than the tokenizer's that `json` describes. Nothing where there is neither (as in
+// nanoGPT's openwebtext, whose tokens are GPT-2's). Only the tokenizer's keys must be there.
+// InputError.
 std::optional<DatasetMeta> read_dataset_meta(const std::filesystem::path& folder);
 
 // Whether tokens mean the same under two texts of meta.json; no text stands for GPT-2's vocabulary.

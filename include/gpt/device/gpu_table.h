@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -9,22 +10,30 @@ namespace gpt {
 
 struct GpuFacts {
   const char* name;  // as it occurs in the driver's name: "RTX 3060"
-  double tflops;     // dense bf16/fp16 with fp32 accumulation; GeForce's at half its fp16 rate
-  double gb_per_s;   // memory, 1e9 bytes
+  // Dense bf16/fp16 with fp32 accumulation, GeForce's at half its fp16 rate; of cards without
+  // tensor cores the faster of fp16 and fp32.
+  double tflops;
+  double gb_per_s;  // memory, 1e9 bytes
   int multiprocessors;
   double gib;            // what CUDA reports of the memory, about 2.5 % less than is sold
   double pcie_gb_per_s;  // to the host, one way, as measured bandwidth tests reach
   int capability;        // 86: 8.6
 
   bool bf16() const { return capability >= 80; }
+  bool too_old() const { return capability < 75; }  // for CUDA 13
 };
 
-// Longer names first: the first that occurs in a driver's name is the card.
 const std::vector<GpuFacts>& gpu_table();
 
-// By the driver's name ("NVIDIA GeForce RTX 3060") or as one would type it ("rtx3060", "h100");
-// null if unknown.
+// By the driver's name ("NVIDIA GeForce RTX 3060 Laptop GPU") or as one would type it ("rtx3060",
+// "3060 ti", "tesla p40"): the longest name that it begins with, once the makers' words are gone.
+// Null if unknown.
 const GpuFacts* find_gpu(const std::string& name);
+
+// A card to plan for: a name as above, which may end in the size that it was sold with ("rtx 3060
+// 8GB", "A100-SXM4-40GB"), or a size alone ("4GiB"), which is a middling card with that memory.
+// Nothing if unknown.
+std::optional<GpuFacts> asked_gpu(const std::string& text);
 
 // Dense bf16/fp16 FLOP/s with fp32 accumulation, by the driver's name; 0 if unknown.
 double table_peak(const std::string& gpu_name);

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "gpt/config/plan.h"
+#include "gpt/device/gpu_table.h"
 #include "gpt/memory/workload.h"
 
 namespace gpt {
@@ -20,8 +21,10 @@ struct DeviceRates {
 
 // From the table of GPUs; the CPU's from its cores alone.
 DeviceRates cpu_rates(int cores);
-// InputError if the name is unknown; it lists what is known.
-DeviceRates gpu_rates(const std::string& name);
+DeviceRates gpu_rates(const GpuFacts& gpu);
+DeviceRates gpu_rates(const std::string& name);  // of planned_gpu(name)
+// As asked_gpu; InputError if it is unknown.
+GpuFacts planned_gpu(const std::string& name);
 
 // Seconds of one optimizer step, all pieces.
 double step_seconds(const Workload& workload, const Plan& plan, const DeviceRates& rates);

@@ -20,6 +20,7 @@ std::unique_ptr<Tokenizer> open_tokenizer(const std::string& name_or_path);
 
 // The tokenizer that made a dataset's ids, from its meta.json, which checkpoints keep: "tokenizer"
 // is "char" with "itos", "gpt2", or "bpe" with "tokenizer_file", a path; "vocab_size" must fit.
+// "unknown" is an error that says what to give.
 // `origin` names the text in errors. InputError.
 std::unique_ptr<Tokenizer> tokenizer_of_meta(std::string_view meta_json, const std::string& origin);
 

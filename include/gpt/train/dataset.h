@@ -19,8 +19,8 @@ struct Dataset {
 
 // data_dir/dataset/{train.bin,val.bin,meta.json or meta.pkl}, or what train_files and val_files
 // list, with the meta that lies next to the first of them. InputError says what is missing and how
-// to make it. A vocab_size in the config that is smaller than the dataset's is an error, and so are
-// a train.bin or val.bin of other sizes than meta.json says (with verify_data: of other contents).
+// to make it. A vocab_size in the config wins over the dataset's. A train.bin or val.bin of another
+// size than meta.json says (with verify_data: of other contents) is an error.
 Dataset open_dataset(const TrainConfig& config);
 
 // Of the whole text, as its meta.json says; nothing where it does not.
