@@ -57,19 +57,25 @@ void read_meta_pickle(std::string_view bytes) {
 
 void read_json_line(std::string_view bytes) {
   std::string text;
-  read_json_text(bytes, "text", "input", text);
+  for (const RowPattern& pattern : {RowPattern::of_key("text"), RowPattern::of_key("a.b.0"),
+                                    RowPattern::of_template("{a}\\n{text}{a.b}")})
+    read_or_refuse([&] { read_json_text(bytes, pattern, "input", text); });
+  for (const bool whole : {false, true})
+    for (const bool named : {false, true}) json_shape(bytes, whole, named);
+  read_or_refuse([&] { RowPattern::of_template(std::string(bytes)); });
 }
 
 void read_documents(std::string_view bytes) {
   TextChunk chunk;
   chunk.bytes = bytes;
-  SourceFile file;
-  file.path = "input";
+  chunk.text.name = "input";
   for (const bool as_one_text : {false, true})
     for (const Layout layout : {Layout::kWhole, Layout::kLines, Layout::kJson}) {
-      file.layout = layout;
-      for_each_part(chunk, file, {.text_key = "text", .as_one_text = as_one_text},
-                    [](const DocumentPart& part) { count_characters(part.text); });
+      chunk.text.layout = layout;
+      read_or_refuse([&] {
+        for_each_part(chunk, {.skip_bad_rows = as_one_text, .as_one_text = as_one_text},
+                      [](const DocumentPart& part) { count_characters(part.text); });
+      });
     }
 }
 
