@@ -11,6 +11,7 @@
 
 #include "gpt/base/error.h"
 #include "gpt/base/input_file.h"
+#include "gpt/base/strings.h"
 
 namespace gpt {
 
@@ -93,9 +94,17 @@ std::size_t FileSource::read_more(char* to, std::size_t size) {
   } while (got < 0 && errno == EINTR);
   if (got < 0) throw InputError(IoError(file_.name(), "read", errno).what());
   if (got == 0) check_end();
-  if (record_) record_->append(to, static_cast<std::size_t>(got));
+  if (record_) record(std::string_view(to, static_cast<std::size_t>(got)));
   given_ += static_cast<std::uint64_t>(got);
   return static_cast<std::size_t>(got);
+}
+
+void FileSource::record(std::string_view bytes) {
+  constexpr std::size_t kMost = std::size_t{64} << 20;  // it is kept in memory
+  record_->append(bytes);
+  if (record_->size() > kMost)
+    throw InputError(concat(file_.name(), ": there is no text among its first ", kMost >> 20,
+                            " MiB; save it to a file, and give that"));
 }
 
 void FileSource::check_end() const {

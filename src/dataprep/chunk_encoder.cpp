@@ -46,6 +46,7 @@ std::string invalid_place(const TextChunk& chunk, const DocumentPart& part) {
   const auto end = part.text.begin() + static_cast<std::ptrdiff_t>(std::min(at, part.text.size()));
   const std::int64_t lines = whole ? std::count(part.text.begin(), end, '\n') : 0;
   const std::string place = place_in(chunk.text, part.line + lines);
+  if (part.invalid > 0 && at >= part.text.size()) return place + " (half of a surrogate pair)";
   if (at >= part.text.size() || sequence.valid) return place;
   return concat(place, format(" (byte 0x%02X)", static_cast<unsigned char>(part.text[at])));
 }
@@ -76,10 +77,10 @@ EncodedChunk encode_chunk(const TextChunk& chunk, const Tokenizer& tokenizer,
     ids.clear();
     if (part.begins) ++out.documents[side];
     if (part.begins && rules.eot == EotPlace::kPrepend) ids.push_back(*tokenizer.end_of_text());
-    std::int64_t invalid = tokenizer.append_ids(part.text, chunk.text.name, ids);
+    std::int64_t invalid = part.invalid + tokenizer.append_ids(part.text, chunk.text.name, ids);
     if (chunk.text.decoded) invalid += replacements_in(part.text);
     if (invalid > 0 && out.first_invalid.empty()) out.first_invalid = invalid_place(chunk, part);
-    out.invalid += part.invalid + invalid;
+    out.invalid += invalid;
     if (part.ends && rules.eot == EotPlace::kAppend) ids.push_back(*tokenizer.end_of_text());
     // What a character tokenizer makes of ill-formed bytes are characters too.
     out.characters += rules.documents.as_one_text ? static_cast<std::int64_t>(ids.size())

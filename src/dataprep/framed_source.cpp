@@ -1,9 +1,13 @@
 #include "framed_source.h"
 
+#define ZLIB_CONST  // it does not write to its input
+
 #include <algorithm>
+#include <bit>
 #include <lzma.h>
 #include <new>
 #include <utility>
+#include <zlib.h>
 #include <zstd.h>
 
 #include "archive_handle.h"
@@ -14,8 +18,6 @@ namespace {
 
 constexpr std::size_t kReadBytes = std::size_t{64} << 10;
 constexpr int kZstdWindowLog = 31;  // zstd's own limit
-constexpr std::uint64_t kXzMemory = std::uint64_t{2200}
-                                    << 20;  // its largest dictionary, and tables
 
 // What one call of a decoder did.
 struct Step {
@@ -27,8 +29,8 @@ struct Step {
 class FramedSource : public Layer {
  public:
   FramedSource(Packing packing, std::unique_ptr<ByteSource> from, const std::string& name,
-               Warnings& warnings)
-      : Layer(std::move(from)), packing_(packing), name_(name), warnings_(warnings) {}
+               Unpacking& unpacking)
+      : Layer(std::move(from)), packing_(packing), name_(name), unpacking_(unpacking) {}
 
  protected:
   virtual void begin_frame() = 0;
@@ -84,23 +86,58 @@ class FramedSource : public Layer {
       at_ = in_.size();
     } while (fill(1));
     if (bytes > 0 && !stopped())
-      warnings_.push_back(text_after_end(name_, name_of(packing_), bytes));
+      unpacking_.warnings.push_back(text_after_end(name_, name_of(packing_), bytes));
   }
 
   const Packing packing_;
   const std::string name_;
-  Warnings& warnings_;
+  Unpacking& unpacking_;
   std::string in_;
   std::size_t at_ = 0;
   bool inside_ = false, ended_ = false;
 };
 
+class GzipSource : public FramedSource {
+ public:
+  GzipSource(std::unique_ptr<ByteSource> from, const std::string& name, Unpacking& unpacking)
+      : FramedSource(Packing::kGzip, std::move(from), name, unpacking) {
+    constexpr int kGzipAlone = 16 + MAX_WBITS;
+    if (inflateInit2(&stream_, kGzipAlone) != Z_OK) throw std::bad_alloc();
+  }
+  ~GzipSource() override { inflateEnd(&stream_); }
+
+ protected:
+  void begin_frame() override { inflateReset(&stream_); }
+
+  Step decode(std::string_view in, char* to, std::size_t size) override {
+    const auto most = static_cast<uInt>(std::min<std::size_t>(size, kReadBytes));
+    stream_.next_in = reinterpret_cast<const Bytef*>(in.data());
+    stream_.avail_in = static_cast<uInt>(in.size());
+    stream_.next_out = reinterpret_cast<Bytef*>(to);
+    stream_.avail_out = most;
+    const int result = inflate(&stream_, Z_NO_FLUSH);
+    Step step{.taken = in.size() - stream_.avail_in,
+              .given = most - stream_.avail_out,
+              .frame_ended = result == Z_STREAM_END};
+    if (result == Z_MEM_ERROR) throw std::bad_alloc();
+    if (result != Z_OK && result != Z_STREAM_END && result != Z_BUF_ERROR)
+      step.problem = stream_.msg ? stream_.msg : "it is damaged";
+    return step;
+  }
+
+ private:
+  z_stream stream_ = {};
+};
+
 class ZstdSource : public FramedSource {
  public:
-  ZstdSource(std::unique_ptr<ByteSource> from, const std::string& name, Warnings& warnings)
-      : FramedSource(Packing::kZstd, std::move(from), name, warnings), context_(ZSTD_createDCtx()) {
+  ZstdSource(std::unique_ptr<ByteSource> from, const std::string& name, Unpacking& unpacking)
+      : FramedSource(Packing::kZstd, std::move(from), name, unpacking),
+        context_(ZSTD_createDCtx()) {
     if (!context_) throw std::bad_alloc();
-    ZSTD_DCtx_setParameter(context_.get(), ZSTD_d_windowLogMax, kZstdWindowLog);
+    ZSTD_DCtx_setParameter(
+        context_.get(), ZSTD_d_windowLogMax,
+        std::min(kZstdWindowLog, static_cast<int>(std::bit_width(unpacking.most_memory)) - 1));
   }
 
  protected:
@@ -121,15 +158,20 @@ class ZstdSource : public FramedSource {
   std::unique_ptr<ZSTD_DCtx, Free> context_;
 };
 
-class XzSource : public FramedSource {
+class LzmaSource : public FramedSource {
  public:
-  XzSource(std::unique_ptr<ByteSource> from, const std::string& name, Warnings& warnings)
-      : FramedSource(Packing::kXz, std::move(from), name, warnings) {}
-  ~XzSource() override { lzma_end(&stream_); }
+  LzmaSource(Packing packing, std::unique_ptr<ByteSource> from, const std::string& name,
+             Unpacking& unpacking)
+      : FramedSource(packing, std::move(from), name, unpacking),
+        xz_(packing == Packing::kXz),
+        most_memory_(unpacking.most_memory) {}
+  ~LzmaSource() override { lzma_end(&stream_); }
 
  protected:
   void begin_frame() override {
-    if (lzma_stream_decoder(&stream_, kXzMemory, 0) != LZMA_OK) throw std::bad_alloc();
+    const lzma_ret result = xz_ ? lzma_stream_decoder(&stream_, most_memory_, 0)
+                                : lzma_alone_decoder(&stream_, most_memory_);
+    if (result != LZMA_OK) throw std::bad_alloc();
   }
 
   Step decode(std::string_view in, char* to, std::size_t size) override {
@@ -143,7 +185,7 @@ class XzSource : public FramedSource {
               .frame_ended = result == LZMA_STREAM_END};
     if (result == LZMA_MEM_ERROR) throw std::bad_alloc();
     if (result == LZMA_MEMLIMIT_ERROR)
-      step.problem = "its dictionary is larger than 2 GiB";
+      step.problem = "its dictionary takes more memory than 2 GiB";
     else if (result == LZMA_OPTIONS_ERROR)
       step.problem = "it uses what this liblzma does not know";
     else if (result != LZMA_OK && result != LZMA_STREAM_END && result != LZMA_BUF_ERROR)
@@ -152,19 +194,26 @@ class XzSource : public FramedSource {
   }
 
  private:
+  const bool xz_;
+  const std::uint64_t most_memory_;
   lzma_stream stream_ = LZMA_STREAM_INIT;
 };
 
 }  // namespace
 
-std::unique_ptr<ByteSource> zstd_source(std::unique_ptr<ByteSource> below, const std::string& name,
-                                        Warnings& warnings) {
-  return std::make_unique<ZstdSource>(std::move(below), name, warnings);
+std::unique_ptr<ByteSource> gzip_source(std::unique_ptr<ByteSource> below, const std::string& name,
+                                        Unpacking& unpacking) {
+  return std::make_unique<GzipSource>(std::move(below), name, unpacking);
 }
 
-std::unique_ptr<ByteSource> xz_source(std::unique_ptr<ByteSource> below, const std::string& name,
-                                      Warnings& warnings) {
-  return std::make_unique<XzSource>(std::move(below), name, warnings);
+std::unique_ptr<ByteSource> zstd_source(std::unique_ptr<ByteSource> below, const std::string& name,
+                                        Unpacking& unpacking) {
+  return std::make_unique<ZstdSource>(std::move(below), name, unpacking);
+}
+
+std::unique_ptr<ByteSource> lzma_source(Packing packing, std::unique_ptr<ByteSource> below,
+                                        const std::string& name, Unpacking& unpacking) {
+  return std::make_unique<LzmaSource>(packing, std::move(below), name, unpacking);
 }
 
 }  // namespace gpt

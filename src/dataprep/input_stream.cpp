@@ -59,15 +59,16 @@ std::string kind_of_parts(const std::string& member) {
 
 InputStream::InputStream(const SourceFile& file, const InputRules& rules, StopCheck stop,
                          std::string* record)
-    : file_(file), rules_(rules), opened_(std::make_unique<FileSource>(file, stop, record)) {
+    : file_(file),
+      rules_(rules),
+      stop_(std::move(stop)),
+      opened_(std::make_unique<FileSource>(file, stop_, record)) {
   disk_ = opened_.get();
-  const bool parquet = opened_->peek(4) == "PAR1" || extension_of(file.path) == ".parquet";
-  if (!parquet) return;
-  if (file.stream)
+  unpacking_.most_memory = rules.unpacking_memory;
+  parquet_ = opened_->peek(4) == "PAR1";
+  if (parquet_ && file.stream)
     throw InputError(file.name() +
                      ": is parquet, which has to be a file of its own; save it to one first");
-  opened_->seek(0);
-  bytes_ = parquet_source(file, opened_->descriptor(), std::move(stop), rules.keys);
 }
 
 InputStream::~InputStream() = default;
@@ -88,8 +89,10 @@ bool InputStream::next_text(std::optional<Refusal>& refusal) {
 
 bool InputStream::open_file(std::optional<Refusal>& refusal) {
   if (!opened_) return false;  // it was read
-  if (bytes_) {                // parquet
+  if (parquet_) {
     parquet_file_ = std::move(opened_);
+    parquet_file_->seek(0);
+    bytes_ = parquet_source(file_, parquet_file_->descriptor(), stop_, rules_.keys);
     text_ = {.name = file_.name(), .layout = Layout::kJson, .numbered_rows = true};
     return true;
   }
@@ -143,7 +146,7 @@ std::unique_ptr<ByteSource> InputStream::unpack(std::unique_ptr<ByteSource> byte
     if (layer == kMostLayers)
       throw InputError(concat(name, ": is packed more than ", kMostLayers,
                               " times over; unpack it by hand first"));
-    bytes = unpacked(packing, std::move(bytes), name, warnings_);
+    bytes = unpacked(packing, std::move(bytes), name, unpacking_);
   }
 }
 

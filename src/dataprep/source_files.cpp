@@ -105,7 +105,9 @@ class Finder {
     std::optional<Refusal> refusal;
     {
       InputStream stream(file, rules_, stop_, file.stream ? &record : nullptr);
-      if (stream.next_text(refusal)) {
+      if (stream.is_parquet()) {
+        file.layout = Layout::kJson;
+      } else if (stream.next_text(refusal)) {
         file.layout = stream.text().layout;
         // As a project has many of them, none of which is a text to train on.
         if (in_folder && stream.text().json_object && !is_named_rows(file.path))
@@ -113,10 +115,10 @@ class Finder {
         else if (stream.is_archive())
           look_through(stream, file);
       } else if (!refusal && stream.is_archive() && !(stop_ && stop_())) {
-        refusal = {NoText::kBinary,
-                   stream.left_out().empty()
-                       ? std::string("an archive without files")
-                       : concat("an archive that holds no text: ", stream.left_out().text())};
+        refusal = {NoText::kBinary, stream.left_out().empty()
+                                        ? std::string("an archive without files")
+                                        : concat("an archive without a text in it (left out: ",
+                                                 stream.left_out().text(), ")")};
       }
     }
     file.head = std::move(record);

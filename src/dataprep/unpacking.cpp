@@ -17,23 +17,23 @@ namespace {
 
 using namespace std::string_view_literals;
 
+constexpr int kMostFilters = 4;  // the last only passes bytes on
+
 // One file in a format with a filter of libarchive. Its filters pass over what follows the last
 // member without a word, so this counts what they take.
 class FilteredSource : public Layer {
  public:
   FilteredSource(Packing packing, std::unique_ptr<ByteSource> from, const std::string& name,
-                 Warnings& warnings)
+                 Unpacking& unpacking)
       : Layer(std::move(from)),
         packing_(packing),
         name_(name),
-        warnings_(warnings),
+        unpacking_(unpacking),
         archive_(below()) {
     archive* handle = archive_.get();
-    archive_read_support_filter_gzip(handle);
     archive_read_support_filter_bzip2(handle);
     archive_read_support_filter_lz4(handle);
     archive_read_support_filter_compress(handle);
-    archive_read_support_filter_lzma(handle);
     archive_read_support_format_raw(handle);
     archive_read_support_format_empty(handle);
     archive_entry* entry = nullptr;
@@ -41,9 +41,9 @@ class FilteredSource : public Layer {
     const int result = opened == ARCHIVE_OK ? archive_read_next_header(handle, &entry) : opened;
     if (result == ARCHIVE_EOF) ended_ = true;
     if (result < ARCHIVE_WARN) fail();
-    // As many filters as are wanted, and one that passes bytes on.
-    if (!ended_ && archive_filter_count(handle) > 2)
-      throw InputError(concat(name_, ": is packed twice; unpack it once by hand"));
+    // It takes off what is packed several times at once.
+    if (!ended_ && archive_filter_count(handle) > kMostFilters)
+      throw InputError(concat(name_, ": is packed more than three times over; unpack it by hand"));
   }
 
  protected:
@@ -66,12 +66,13 @@ class FilteredSource : public Layer {
     if (stopped()) return;
     const auto taken = static_cast<std::uint64_t>(archive_filter_bytes(archive_.get(), -1));
     const std::uint64_t end = archive_.end_of_bytes();
-    if (end > taken) warnings_.push_back(text_after_end(name_, name_of(packing_), end - taken));
+    if (end > taken)
+      unpacking_.warnings.push_back(text_after_end(name_, name_of(packing_), end - taken));
   }
 
   const Packing packing_;
   const std::string name_;
-  Warnings& warnings_;
+  Unpacking& unpacking_;
   ArchiveHandle archive_;
   bool ended_ = false;
 };
@@ -125,10 +126,12 @@ bool is_archive(Packing packing) {
 }
 
 std::unique_ptr<ByteSource> unpacked(Packing packing, std::unique_ptr<ByteSource> below,
-                                     const std::string& name, Warnings& warnings) {
-  if (packing == Packing::kZstd) return zstd_source(std::move(below), name, warnings);
-  if (packing == Packing::kXz) return xz_source(std::move(below), name, warnings);
-  return std::make_unique<FilteredSource>(packing, std::move(below), name, warnings);
+                                     const std::string& name, Unpacking& unpacking) {
+  if (packing == Packing::kGzip) return gzip_source(std::move(below), name, unpacking);
+  if (packing == Packing::kZstd) return zstd_source(std::move(below), name, unpacking);
+  if (packing == Packing::kXz || packing == Packing::kLzma)
+    return lzma_source(packing, std::move(below), name, unpacking);
+  return std::make_unique<FilteredSource>(packing, std::move(below), name, unpacking);
 }
 
 }  // namespace gpt

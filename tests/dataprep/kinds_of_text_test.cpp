@@ -124,7 +124,10 @@ TEST_F(KindsOfText, WhatFollowsTheEndIsAWarning) {
   for (const std::string filter : {"gzip", "bzip2", "xz", "zstd", "lz4"}) {
     const std::string whole = packed(text, filter);
     EXPECT_TRUE(text_in(whole + "garbage!") == text) << filter;
-    EXPECT_NE(said_.find(concat("the 8 bytes after the end of its ", filter, " data are left out")),
+    // libarchive takes the first four for lz4's own.
+    const int bytes = filter == "lz4" ? 4 : 8;
+    EXPECT_NE(said_.find(concat("the ", bytes, " bytes after the end of its ", filter,
+                                " data are left out")),
               said_.npos)
         << filter << said_;
     EXPECT_TRUE(text_in(whole + std::string(1000, '\0')) == text) << filter;  // a tape's padding
@@ -163,17 +166,20 @@ TEST_F(KindsOfText, ZstdMayLookBackTwoGibibytes) {
 }
 
 TEST_F(KindsOfText, GrowthBeyondReasonIsRefused) {
-  std::string bomb = packed(std::string(4'000'000, 'a'), "gzip");
-  std::string many;
-  for (int i = 0; i < 300; ++i) many += bomb;  // 1.2 GB of text, well packed: still allowed
-  bomb = packed(many.substr(0, 1'000'000), "gzip");
-  EXPECT_LT(bomb.size(), 20'000u);  // what 1 MB becomes once more
-  std::string all;
-  for (int i = 0; i < 3; ++i) all += bomb;
-  PrepareRequest asked = request(folder_.write("bomb", all));
-  asked.tokenizer = std::make_shared<PairTokenizer>();
-  EXPECT_NE(error_text<InputError>([&] { prepare(asked); }).find("unpacks to more than 5000 times"),
+  std::string bomb;
+  for (int i = 0; i < 300; ++i) bomb += packed(std::string(4'000'000, 'a'), "gzip");
+  bomb = packed(bomb, "gzip");  // 1.2 GB of text
+  EXPECT_LT(bomb.size(), 100'000u);
+  const SourceFiles found = find_source_files({folder_.write("bomb", bomb)}, "out");
+  InputStream stream(found.files.at(0), {});
+  ASSERT_TRUE(stream.next_text());
+  std::string text(1 << 20, '\0');
+  std::uint64_t read = 0;
+  EXPECT_NE(error_text<InputError>([&] {
+              while (const std::size_t got = stream.read(text.data(), text.size())) read += got;
+            }).find("unpacks to more than 5000 times"),
             std::string::npos);
+  EXPECT_LE(read, std::uint64_t{1} << 30);
 }
 
 TEST_F(KindsOfText, MembersOfArchivesAreReadAsFiles) {
@@ -185,7 +191,7 @@ TEST_F(KindsOfText, MembersOfArchivesAreReadAsFiles) {
                                     {"a/image", "\x89PNG\r\n\x1a\n\0\0"s},
                                     {"a/inner.zip", archived({{"x", "y"}}, "zip")},
                                     {"a/3.txt", "\xff\xfel\0a\0s\0t\0\n\0"s}};
-  for (const std::string bytes :
+  for (const std::string& bytes :
        {archived(members, "zip"), archived(members, "pax"), archived(members, "pax", "gzip"),
         archived(members, "pax", "zstd"), archived(members, "pax", "xz")}) {
     EXPECT_EQ(text_in(bytes, "any.name"), "first\none\ntwo\nlast\n");
@@ -204,9 +210,10 @@ TEST_F(KindsOfText, MembersOfArchivesAreReadAsFiles) {
             "out");
   EXPECT_EQ(error_in(archived({{"model/data.pkl", "x"}}, "zip")),
             ": is a file of PyTorch, not text; convert it to text first, or leave it out");
-  EXPECT_EQ(error_in(archived({{"a", "\0"s}}, "pax")),
-            ": is an archive that holds no text: 1 binary ('a'), not text; convert it to text "
-            "first, or leave it out");
+  EXPECT_EQ(
+      error_in(archived({{"a", "\0"s}}, "pax")),
+      ": is an archive without a text in it (left out: 1 binary ('a')), not text; convert it to "
+      "text first, or leave it out");
 }
 
 // An archive is resumed within a member, and between two.
@@ -224,14 +231,20 @@ TEST_F(KindsOfText, AnArchiveIsResumedWhereItWas) {
     return wanted;
   };
   prepare(asked("whole"));
+  const fs::path tokens = folder_ / "resumed/train.bin.tmp";
+  std::error_code missing;
   int stops = 0;
   for (bool done = false; !done; ++stops) {
     PrepareRequest wanted = asked("resumed");
     wanted.restart = stops == 0;
-    int calls = 0;
-    wanted.stop = [&] { return ++calls > 40 + stops; };
+    const bool there = fs::exists(tokens);
+    const std::uintmax_t before = there ? fs::file_size(tokens) : 0;
+    wanted.stop = [&] {
+      const std::uintmax_t now = fs::file_size(tokens, missing);
+      return !missing && now > before;
+    };
     done = prepare(wanted).has_value();
-    ASSERT_LT(stops, 400);
+    ASSERT_LT(stops, 100);
   }
   EXPECT_GT(stops, 3);
   EXPECT_TRUE(read_file(folder_ / "whole/train.bin") == read_file(folder_ / "resumed/train.bin"));
@@ -259,7 +272,7 @@ TEST_F(KindsOfText, AByteOrderMarkIsNoText) {
   EXPECT_EQ(text_in(packed("\xFE\xFF" + be, "gzip")), text);
   EXPECT_EQ(result_->meta.invalid_utf8, 0);
   // Half of a surrogate pair, and half of a character at the end.
-  EXPECT_EQ(text_in("\xFF\xFE"s + "a\0\0\xD8" + "b\0\n"s), "a\uFFFDb\uFFFD");
+  EXPECT_EQ(text_in("\xFF\xFE"s + "a\0\0\xD8"s + "b\0\n"s), "a\uFFFDb\uFFFD");
   EXPECT_EQ(result_->meta.invalid_utf8, 2);
   EXPECT_NE(said_.find("in.txt:1;"), said_.npos) << said_;
   // Of JSON lines, too, and in front of each of several files that were put after each other.
@@ -319,13 +332,14 @@ TEST_F(KindsOfText, JsonOfAnyShapeGivesItsRows) {
   }
   EXPECT_EQ(
       error_in(array, "in.json"),
-      ": ends in the middle of its JSON, behind row 3: it is cut; get it again, or take it as "
+      ": ends in the middle of its JSON, behind row 4: it is cut; get it again, or take it as "
       "plain text with --document=file");
   EXPECT_EQ(error_in(array + "] and more", "in.json").substr(0, 60),
             ": expected a JSON object behind row 4, found 'a'; mend the J");
-  EXPECT_EQ(error_in("[{\"text\": \"a\"},, {\"text\": \"b\"}]").substr(0, 60),
+  EXPECT_EQ(error_in("[{\"text\": \"a\"},, {\"text\": \"b\"}]", "in.json").substr(0, 60),
             ": row 2: expected a JSON object with a text at key \"text\" (c");
-  EXPECT_NE(error_in("[{\"text\": \"a\nb\"}]").find("no control characters"), std::string::npos);
+  EXPECT_NE(error_in("[{\"text\": \"a\nb\"}]", "in.json").find("no control characters"),
+            std::string::npos);
 }
 
 TEST_F(KindsOfText, RowsWithoutATextAreAnErrorOrLeftOut) {

@@ -73,6 +73,7 @@ class FileSource : public ByteSource {
 
  private:
   bool wait_for_input() const;
+  void record(std::string_view bytes);
   void check_end() const;
 
   const SourceFile& file_;

@@ -52,8 +52,9 @@ class InputStream {
   std::size_t read(char* to, std::size_t size);
 
   bool is_archive() const { return members_ != nullptr; }
+  bool is_parquet() const { return parquet_; }  // before any text is asked for
   const LeftOut& left_out() const { return left_out_; }  // of an archive, so far
-  const Warnings& warnings() const { return warnings_; }
+  const std::vector<std::string>& warnings() const { return unpacking_.warnings; }
   // Bytes of the file on disk that are behind us; of parquet, what its program has taken.
   std::uint64_t consumed() const;
 
@@ -67,10 +68,12 @@ class InputStream {
 
   const SourceFile& file_;
   const InputRules rules_;
+  const StopCheck stop_;
+  bool parquet_ = false;
   std::unique_ptr<FileSource> opened_;  // until it is below something
   std::unique_ptr<FileSource> parquet_file_;
   const FileSource* disk_ = nullptr;
-  Warnings warnings_;
+  Unpacking unpacking_;
   std::unique_ptr<ArchiveMembers> members_;
   std::unique_ptr<ByteSource> bytes_;  // of the text
   TextFacts text_;

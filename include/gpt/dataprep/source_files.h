@@ -47,6 +47,9 @@ struct SourceFiles {
   [[noreturn]] static void changed(const SourceFile& file);
 };
 
+// The largest dictionary of xz, 2 GiB less a little, and its tables; the largest window of zstd.
+inline constexpr std::uint64_t kMostUnpackingMemory = std::uint64_t{2200} << 20;
+
 // How inputs are taken. With "auto" their content decides: JSON lines, an array of JSON objects and
 // parquet hold a document a row, all else is one document; "file", "line" and "jsonl" are for all
 // inputs.
@@ -54,6 +57,7 @@ struct InputRules {
   std::string document = "auto";
   std::string encoding = "auto";             // of texts without a byte order mark; auto: UTF-8
   std::vector<std::string> keys = {"text"};  // of rows: the columns that parquet is asked for
+  std::uint64_t unpacking_memory = kMostUnpackingMemory;
 };
 
 // Files are taken as they are; patterns (* ? [) give what matches, sorted; "-" is standard input,
