@@ -54,8 +54,9 @@ class JsonScanner {
     return std::move(found_);
   }
 
-  // Whether it is one value and nothing else; `cut`: or the beginning of one.
-  bool is_value(bool cut) {
+  // Whether it is one value and nothing else; `cut`: or the beginning of one; `first`: or whatever
+  // comes after it.
+  bool is_value(bool cut, bool first = false) {
     try {
       space();
       value(1);
@@ -65,7 +66,7 @@ class JsonScanner {
       return cut && std::any_of(std::begin(kWords), std::end(kWords),
                                 [&](std::string_view word) { return word.starts_with(rest); });
     }
-    return at_ == line_.size();
+    return first || at_ == line_.size();
   }
 
  private:
@@ -367,8 +368,10 @@ JsonShape json_shape(std::string_view head, bool whole, bool named) {
     if (!named && second != '{') return JsonShape::kNone;
     // Lists in lines are no rows either, but each a row that says so.
     if (named && one_line && second != '{' && line_ends && !whole) return JsonShape::kLines;
-    const bool looks_like = JsonScanner(text, kNoOrigin).is_value(!whole);
-    return looks_like || named ? JsonShape::kArray : JsonShape::kNone;
+    if (named) return JsonShape::kArray;
+    const bool is_row =
+        JsonScanner(text.substr(inside), kNoOrigin).is_value(!whole, /*first=*/true);
+    return is_row ? JsonShape::kArray : JsonShape::kNone;
   }
   if (one_line) return JsonShape::kLines;
   if (!named && second != '"') return JsonShape::kNone;

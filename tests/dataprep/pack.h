@@ -50,9 +50,9 @@ inline std::string packed(const std::string& text, const std::string& filter) {
 
 // "zip" or "pax", which is tar.
 inline std::string archived(const Members& members, const std::string& format,
-                            const std::string& filter = "none") {
+                            const std::string& filter = "") {
   archive* handle = archive_write_new();
-  archive_write_add_filter_by_name(handle, filter.c_str());
+  if (!filter.empty()) archive_write_add_filter_by_name(handle, filter.c_str());
   archive_write_set_format_by_name(handle, format.c_str());
   archive_write_set_bytes_in_last_block(handle, 1);
   return packing::written(handle, members);

@@ -52,7 +52,7 @@ class InputStream {
   std::size_t read(char* to, std::size_t size);
 
   bool is_archive() const { return members_ != nullptr; }
-  bool is_parquet() const { return parquet_; }  // before any text is asked for
+  bool is_parquet() const { return parquet_; }           // before any text is asked for
   const LeftOut& left_out() const { return left_out_; }  // of an archive, so far
   const std::vector<std::string>& warnings() const { return unpacking_.warnings; }
   // Bytes of the file on disk that are behind us; of parquet, what its program has taken.
