@@ -1,14 +1,13 @@
-"""Parquet on standard input, a column's texts on standard output: one JSON object a row.
+"""Parquet on standard input, columns of it on standard output: one JSON object a row.
 
-`gpttrain prepare` runs it for .parquet files: python3 parquet_text.py COLUMN < FILE. It needs pyarrow;
-GPTTRAIN_PYTHON names a Python that has it.
+`gpttrain prepare` runs it for parquet files: python3 parquet_text.py KEY... < FILE. A key is a column, or
+"a.b" for what is inside of the column a. It needs pyarrow; GPTTRAIN_PYTHON names a Python that has it.
 """
 import json
 import sys
 
 
 def main():
-    column = sys.argv[1]
     try:
         import pyarrow.parquet
     except ImportError:
@@ -16,11 +15,15 @@ def main():
     try:
         table = pyarrow.parquet.ParquetFile(open(0, "rb"))
         names = table.schema_arrow.names
-        if column not in names:
-            sys.exit(f"there is no column {column!r}, only {', '.join(names)}; name one with --text_key")
-        for batch in table.iter_batches(batch_size=1024, columns=[column]):
-            for text in batch.column(0).to_pylist():
-                sys.stdout.write(json.dumps({column: text}) + "\n")
+        columns = []
+        for key in sys.argv[1:]:
+            column = key if key in names else key.split(".")[0]
+            if column not in names:
+                sys.exit(f"there is no column {column!r}, only {', '.join(names)}; name one with --text_key")
+            columns.append(column)
+        for batch in table.iter_batches(batch_size=1024, columns=list(dict.fromkeys(columns))):
+            for row in batch.to_pylist():
+                sys.stdout.write(json.dumps(row, default=str) + "\n")
     except pyarrow.ArrowException as error:
         sys.exit(str(error).splitlines()[0])
 

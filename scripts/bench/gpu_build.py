@@ -113,7 +113,9 @@ def packages(bench):
     places = {"nlohmann_json": "share/cmake/nlohmann_json", "CLI11": "share/cmake/CLI11"}
     for name in ("spdlog", "fmt", "GTest"):
         places[name] = f"lib/x86_64-linux-gnu/cmake/{name}"
-    return [f"-D{name}_DIR={bench.deps / place}" for name, place in places.items()]
+    return [*(f"-D{name}_DIR={bench.deps / place}" for name, place in places.items()),
+            f"-DCMAKE_INCLUDE_PATH={bench.deps / 'include'}",  # for those without CMake files
+            f"-DCMAKE_LIBRARY_PATH={bench.deps / 'lib' / 'x86_64-linux-gnu'}"]
 
 
 def architecture():

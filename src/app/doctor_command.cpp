@@ -50,7 +50,7 @@ std::string data_error(TrainConfig config) {
 
 void plan_config(TrainConfig& config, DoctorFacts& facts) {
   if (!facts.asked_config || !facts.config_error.empty()) return;
-  facts.missing_data = missing_data(config.data);
+  facts.missing_data = missing_data(config);
   if (facts.missing_data.empty()) facts.data_error = data_error(config);
   try {
     const Compute compute = set_up_machine(config.system);

@@ -15,8 +15,9 @@ namespace {
 
 constexpr const char* kPrepareUsage =
     "Usage: gpttrain prepare --out=DIR INPUT... [--key=value...]\n"
-    "An input is a text file, .jsonl, .parquet, .gz or .zst of those, a folder, a pattern, or - "
-    "for standard input.\n\n";
+    "An input is a text file, JSON rows, parquet, an archive or a packed file of those, a folder, "
+    "a "
+    "pattern, or - for standard input.\n\n";
 
 PrepareRequest request_of(const PrepareConfig& config, const std::vector<std::string>& inputs) {
   PrepareRequest request{.inputs = {inputs.begin(), inputs.end()},
@@ -25,7 +26,10 @@ PrepareRequest request_of(const PrepareConfig& config, const std::vector<std::st
                          .seed = config.seed,
                          .split = config.split,
                          .document = config.document,
+                         .encoding = config.encoding,
                          .text_key = config.text_key,
+                         .text_template = config.text_template,
+                         .skip_bad_rows = config.bad_rows == "skip",
                          .eot = config.eot,
                          .threads = static_cast<int>(config.threads.or_else(0)),
                          .force = config.force,
@@ -48,8 +52,9 @@ std::string summary(const PrepareResult& result, const std::string& out) {
   std::string from = concat(result.files, " file(s)");
   if (meta.documents != result.files) from = concat(count(meta.documents), " documents of ", from);
   return concat(out, ": ", count(meta.characters), " characters from ", from, ", vocabulary ",
-                meta.vocab_size, ", train ", count(meta.train_tokens), " tokens, val ",
-                count(meta.val_tokens), " tokens");
+                meta.vocab_size, ", train ", count(meta.train_tokens), " tokens, ",
+                meta.val_fraction > 0 ? concat("val ", count(meta.val_tokens), " tokens")
+                                      : std::string("no val.bin"));
 }
 
 }  // namespace

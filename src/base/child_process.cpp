@@ -84,7 +84,6 @@ std::string ChildProcess::finish() {
   const std::string how = wait();
   if (how.empty()) return "";
   std::string complaint = said();
-  complaint.erase(0, complaint.find_first_not_of('\n'));  // gzip begins with an empty line
   complaint = terminal_safe(complaint.substr(0, complaint.find('\n')));
   return complaint.empty() ? how : complaint;
 }

@@ -10,11 +10,10 @@
 
 namespace gpt {
 
-CharacterSet character_set_of(const TextChunk& chunk, const SourceFile& file,
-                              const DocumentRules& rules) {
+CharacterSet character_set_of(const TextChunk& chunk, const DocumentRules& rules) {
   CharacterSet set;
   std::vector<bool> seen(0x110000, false);
-  for_each_part(chunk, file, rules, [&](const DocumentPart& part) {
+  set.bad_rows = for_each_part(chunk, rules, [&](const DocumentPart& part) {
     const std::u32string text = from_utf8(part.text);
     set.count += static_cast<std::int64_t>(text.size());
     for (const char32_t character : text) {
@@ -33,6 +32,7 @@ void add_characters(CharacterSet& all, const CharacterSet& more, const SourceFil
                  more.characters.end(), std::back_inserter(both));
   all.characters = std::move(both);
   all.count += more.count;
+  all.bad_rows.add(more.bad_rows);
   if (all.characters.size() > CharTokenizer::kMaxVocabulary)
     throw InputError(concat(file.name(), ": the text has more than ", CharTokenizer::kMaxVocabulary,
                             " distinct characters, too many for 16-bit tokens; leave this file "

@@ -1,12 +1,18 @@
 #include "gpt/dataprep/chunk_encoder.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 #include <vector>
 
+#include "gpt/base/strings.h"
+#include "gpt/text/utf8.h"
+
 namespace gpt {
 
 namespace {
+
+constexpr std::string_view kReplacementUtf8 = "\xEF\xBF\xBD";
 
 static_assert(std::endian::native == std::endian::little, "token files are little-endian");
 
@@ -20,6 +26,29 @@ void append_as(std::span<const std::int32_t> ids, std::string& bytes) {
     std::memcpy(to, &token, sizeof token);
     to += sizeof token;
   }
+}
+
+std::int64_t replacements_in(std::string_view text) {
+  std::int64_t count = 0;
+  for (std::size_t at = 0; (at = text.find(kReplacementUtf8, at)) != text.npos; ++at) ++count;
+  return count;
+}
+
+// The line of the first ill-formed sequence of a part, and its bytes.
+std::string invalid_place(const TextChunk& chunk, const DocumentPart& part) {
+  std::size_t at = 0;
+  Utf8Sequence sequence{.code = 0, .length = 0, .valid = true};
+  for (; at < part.text.size(); at += sequence.length) {
+    sequence = first_sequence(part.text.substr(at));
+    if (!sequence.valid || (chunk.text.decoded && sequence.code == kReplacement)) break;
+  }
+  const bool whole = chunk.text.layout == Layout::kWhole;
+  const auto end = part.text.begin() + static_cast<std::ptrdiff_t>(std::min(at, part.text.size()));
+  const std::int64_t lines = whole ? std::count(part.text.begin(), end, '\n') : 0;
+  const std::string place = place_in(chunk.text, part.line + lines);
+  if (part.invalid > 0 && at >= part.text.size()) return place + " (half of a surrogate pair)";
+  if (at >= part.text.size() || sequence.valid) return place;
+  return concat(place, format(" (byte 0x%02X)", static_cast<unsigned char>(part.text[at])));
 }
 
 }  // namespace
@@ -39,17 +68,19 @@ std::int32_t token_at(std::string_view bytes, std::int64_t token_bytes, std::siz
   return static_cast<std::int32_t>(token);
 }
 
-EncodedChunk encode_chunk(const TextChunk& chunk, const SourceFile& file,
-                          const Tokenizer& tokenizer, const EncodingRules& rules) {
+EncodedChunk encode_chunk(const TextChunk& chunk, const Tokenizer& tokenizer,
+                          const EncodingRules& rules) {
   EncodedChunk out;
-  const std::string origin = file.name();
   std::vector<std::int32_t> ids;
-  for_each_part(chunk, file, rules.documents, [&](const DocumentPart& part) {
+  out.bad_rows = for_each_part(chunk, rules.documents, [&](const DocumentPart& part) {
     const auto side = rules.split.is_val(part.document) ? EncodedChunk::kVal : EncodedChunk::kTrain;
     ids.clear();
     if (part.begins) ++out.documents[side];
     if (part.begins && rules.eot == EotPlace::kPrepend) ids.push_back(*tokenizer.end_of_text());
-    out.invalid += part.invalid + tokenizer.append_ids(part.text, origin, ids);
+    std::int64_t invalid = part.invalid + tokenizer.append_ids(part.text, chunk.text.name, ids);
+    if (chunk.text.decoded) invalid += replacements_in(part.text);
+    if (invalid > 0 && out.first_invalid.empty()) out.first_invalid = invalid_place(chunk, part);
+    out.invalid += invalid;
     if (part.ends && rules.eot == EotPlace::kAppend) ids.push_back(*tokenizer.end_of_text());
     // What a character tokenizer makes of ill-formed bytes are characters too.
     out.characters += rules.documents.as_one_text ? static_cast<std::int64_t>(ids.size())

@@ -50,10 +50,11 @@ class RunProgress {
 
 struct ChunkPipeline {
   const SourceFiles& sources;
-  std::string text_key;
+  InputRules rules;
   ChunkReader::Cut cut;
   int threads;  // 0: one for each core that may be used
   std::function<bool()> stop;
+  bool quiet = false;  // nothing odd is logged
 };
 
 // `work` on each chunk from `from` on, in several threads; `take` gets the results in order. False
@@ -69,11 +70,11 @@ bool run_chunks(const ChunkPipeline& pipeline, const std::string& title, const R
     ReadPosition after;
     double disk_bytes = 0;
   };
-  const bool known = pipeline.sources.files.front().packing != Packing::kStdin ||
-                     pipeline.sources.files.front().bytes > 0;
+  const bool known =
+      !pipeline.sources.files.front().stream || pipeline.sources.files.front().bytes > 0;
   RunProgress progress(title, known ? static_cast<double>(pipeline.sources.total_bytes()) : 0);
   const int threads = pipeline.threads > 0 ? pipeline.threads : usable_threads().threads;
-  ChunkReader reader(pipeline.sources, pipeline.text_key, pipeline.cut, from);
+  ChunkReader reader(pipeline.sources, pipeline.rules, pipeline.cut, from, pipeline.quiet);
   OrderedPipeline<TextChunk, Done> results(
       threads, kMostForEachThread * static_cast<std::uint64_t>(threads + 1),
       [&](const std::stop_token& stop) { return reader.next(stop); },

@@ -1,6 +1,7 @@
 #include "gpt/dataprep/dataset_folder.h"
 
 #include <array>
+#include <string_view>
 
 #include "gpt/base/error.h"
 #include "gpt/base/files.h"
@@ -106,10 +107,17 @@ void DatasetFolder::forget() {
   for (const char* name : kNames) remove_tree(temporary(name));
 }
 
-void DatasetFolder::publish() {
+void DatasetFolder::publish(bool val) {
   remove_tree(folder_ / kNames.back());
   sync_directory(folder_);
-  for (const char* name : kNames) rename_path(temporary(name), folder_ / name);
+  for (const char* name : kNames) {
+    if (val || std::string_view(name) != "val.bin") {
+      rename_path(temporary(name), folder_ / name);
+    } else {
+      remove_tree(folder_ / name);
+      remove_tree(temporary(name));
+    }
+  }
   sync_directory(folder_);
   remove_tree(state());
 }

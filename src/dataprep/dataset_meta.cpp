@@ -89,6 +89,7 @@ void visit_counts(Meta& meta, const Visitor& visit) {
   visit("val_fraction", meta.val_fraction);
   visit("sources", meta.sources);
   visit("invalid_utf8", meta.invalid_utf8);
+  visit("skipped_rows", meta.skipped_rows);
 }
 
 struct KeyReader {

@@ -25,30 +25,39 @@ constexpr std::int64_t kLeastTokens = 2;  // the shortest window: a token and th
 
 SourceFiles listed_sources(const PrepareRequest& request) {
   SourceFiles sources =
-      find_source_files(request.inputs, request.out_dir, {.document = request.document});
-  if (!sources.files.empty()) return sources;
+      find_source_files(request.inputs, request.out_dir, input_rules(request), request.stop);
+  if (!sources.files.empty() || sources.stopped) return sources;
   std::vector<std::string> inputs;
   for (const fs::path& input : request.inputs) inputs.push_back(input.string());
-  throw InputError(concat(inputs.empty() ? "prepare" : join(inputs, ", "), ": no text to prepare (",
-                          sources.skipped_empty, " empty and ", sources.skipped_binary,
-                          " binary files skipped); name text files or folders of them"));
+  throw InputError(concat(inputs.empty() ? "prepare" : join(inputs, ", "), ": no text to prepare",
+                          sources.left_out.empty()
+                              ? std::string()
+                              : concat(" (left out: ", sources.left_out.text(), ")"),
+                          "; name text files or folders of them"));
 }
 
 void check_length(const PrepareRequest& request, const char* unit, std::int64_t train,
                   std::int64_t val) {
-  if (train >= kLeastTokens && val >= kLeastTokens) return;
+  const bool no_val = request.val_fraction == 0;
+  if (train >= kLeastTokens && (val >= kLeastTokens || no_val)) return;
   throw InputError(concat(request.inputs.front().string(), ": the text is too short: of its ",
                           train + val, " ", unit, " ", train, " are for training and ", val,
                           " for validation, and each needs at least ", kLeastTokens,
-                          "; give more text or another val_fraction"));
+                          "; give more text or another val_fraction (0: no validation)"));
+}
+
+// Where nothing but bad rows was found, what is wrong with the first says most.
+void check_rows(const BadRows& bad) {
+  if (bad.count > 0)
+    throw InputError(concat(bad.first.front(), "; none of the ", bad.count, " rows has a text"));
 }
 
 // One preparation from request to dataset, or to the state from which it can be resumed.
 class Preparation {
  public:
-  explicit Preparation(const PrepareRequest& request)
+  Preparation(const PrepareRequest& request, SourceFiles sources)
       : request_(request),
-        sources_(listed_sources(request)),
+        sources_(std::move(sources)),
         rules_(settle_rules(request, sources_)),
         tokenizer_(request.tokenizer) {}
 
@@ -71,13 +80,13 @@ class Preparation {
   std::int64_t tokens_in(const TokenWriter::Extent& extent) const {
     return static_cast<std::int64_t>(extent.bytes) / rules_.encoding.token_bytes;
   }
-  ChunkPipeline chunk_pipeline() const {
+  ChunkPipeline chunk_pipeline(bool quiet) const {
     // The cut of a character vocabulary is that of any other one, but \r\n stays together.
     static const CharTokenizer any(U"\n");
     const Tokenizer& tokenizer = request_.tokenizer ? *request_.tokenizer : any;
     const bool one_text = rules_.encoding.documents.as_one_text;
     return {.sources = sources_,
-            .text_key = request_.text_key,
+            .rules = input_rules(request_),
             .cut =
                 [&tokenizer, one_text](std::string_view text) {
                   std::size_t cut = tokenizer.safe_cut(text);
@@ -85,7 +94,8 @@ class Preparation {
                   return cut;
                 },
             .threads = request_.threads,
-            .stop = request_.stop};
+            .stop = request_.stop,
+            .quiet = quiet};
   }
 
   void begin() {
@@ -134,8 +144,8 @@ void Preparation::resume_or_start() {
 void Preparation::check_inputs(const std::vector<FileStamp>& stamps) const {
   for (std::size_t i = 0; i < stamps.size(); ++i) {
     const SourceFile* file = i < sources_.files.size() ? &sources_.files[i] : nullptr;
-    if (file && (file->packing == Packing::kStdin ||
-                 (file->bytes == stamps[i].bytes && file->modified == stamps[i].modified)))
+    if (file &&
+        (file->stream || (file->bytes == stamps[i].bytes && file->modified == stamps[i].modified)))
       continue;
     throw InputError(concat(file ? file->name() : request_.out_dir.string(),
                             ": is not what the interrupted run read here (input ", i + 1,
@@ -157,11 +167,9 @@ bool Preparation::know_the_characters() {
     CharacterSet set;
     std::size_t file = 0;
     const bool done = run_chunks<std::pair<CharacterSet, std::optional<FileStamp>>>(
-        chunk_pipeline(), "reading", {},
+        chunk_pipeline(/*quiet=*/true), "reading", {},
         [&](const TextChunk& chunk) {
-          return std::pair(
-              character_set_of(chunk, sources_.files[chunk.file], rules_.encoding.documents),
-              chunk.finished);
+          return std::pair(character_set_of(chunk, rules_.encoding.documents), chunk.finished);
         },
         [&](auto& result, const ReadPosition&) {
           add_characters(set, result.first, sources_.files[file]);
@@ -173,6 +181,7 @@ bool Preparation::know_the_characters() {
       log_info("stopped before there was anything to resume from");
       return false;
     }
+    if (set.count == 0) check_rows(set.bad_rows);
     const std::int64_t train = train_character_count(set.count, request_.val_fraction);
     check_length(request_, "characters", train, set.count - train);
     state_.characters = std::move(set.characters);
@@ -189,7 +198,7 @@ bool Preparation::encode() {
   const auto work = [&](const TextChunk& chunk) {
     const SourceFile& file = sources_.files[chunk.file];
     try {
-      return encode_chunk(chunk, file, *tokenizer_, rules_.encoding);
+      return encode_chunk(chunk, *tokenizer_, rules_.encoding);
     } catch (const InputError&) {
       if (state_.characters.empty()) throw;
       SourceFiles::changed(file);  // it was all there when the characters were taken
@@ -204,7 +213,8 @@ bool Preparation::encode() {
   };
   bool done = false;
   try {
-    done = run_chunks<EncodedChunk>(chunk_pipeline(), "encoding", state_.position, work, each);
+    done = run_chunks<EncodedChunk>(chunk_pipeline(/*quiet=*/false), "encoding", state_.position,
+                                    work, each);
   } catch (const IoError&) {
     throw;  // the last state that could be written counts
   } catch (const Error&) {
@@ -237,6 +247,8 @@ void Preparation::take(const EncodedChunk& chunk, TokenWriter& train, TokenWrite
   for (std::size_t side = 0; side < 2; ++side) state_.documents[side] += chunk.documents[side];
   state_.text_characters += chunk.characters;
   state_.invalid += chunk.invalid;
+  if (state_.first_invalid.empty()) state_.first_invalid = chunk.first_invalid;
+  state_.bad_rows.add(chunk.bad_rows);
   if (rules_.split_at_end)
     add_mark(state_.marks, {state_.text_characters, tokens_in(state_.train), state_.train.crc},
              request_.val_fraction);
@@ -265,35 +277,72 @@ PrepareResult Preparation::publish(DatasetMeta meta) {
   meta.seed = request_.seed;
   meta.val_fraction = request_.val_fraction;
   meta.invalid_utf8 = state_.invalid;
+  meta.skipped_rows = state_.bad_rows.count;
   for (const fs::path& input : request_.inputs) meta.sources.push_back(source_name(input));
-  if (std::min(meta.train_tokens, meta.val_tokens) < kLeastTokens) folder_->forget();
+  const bool with_val = request_.val_fraction > 0;
+  if (meta.train_tokens < kLeastTokens || (with_val && meta.val_tokens < kLeastTokens))
+    folder_->forget();
+  if (meta.documents == 0) check_rows(state_.bad_rows);
   check_length(request_, "tokens", meta.train_tokens, meta.val_tokens);
   replace_file(folder_->temporary("meta.json"), to_json(meta));
-  folder_->publish();
+  folder_->publish(with_val);
   return {.meta = std::move(meta),
           .files = static_cast<std::int64_t>(sources_.files.size()),
-          .skipped_empty = sources_.skipped_empty,
-          .skipped_binary = sources_.skipped_binary};
+          .left_out = sources_.left_out,
+          .first_invalid = state_.first_invalid,
+          .bad_rows = state_.bad_rows};
+}
+
+void log_invalid(const PrepareResult& result) {
+  if (result.meta.invalid_utf8 == 0) return;
+  log_warning(concat(
+      result.meta.invalid_utf8, " invalid UTF-8 sequences ",
+      result.meta.tokenizer == "char" ? "became U+FFFD" : "are kept as they are",
+      result.first_invalid.empty() ? "" : concat(", the first in ", result.first_invalid),
+      "; if the text is in another encoding, name it, e.g. --encoding=cp1252 (Western Windows)"));
+}
+
+void log_bad_rows(const BadRows& bad) {
+  if (bad.count == 0) return;
+  const auto unnamed = bad.count - static_cast<std::int64_t>(bad.first.size());
+  log_warning(concat(with_commas(bad.count),
+                     " rows without a text were left out: ", join(bad.first, "; "),
+                     unnamed > 0 ? concat("; and ", with_commas(unnamed), " more") : ""));
+}
+
+// A split that is shorter than a block cannot be trained on; few use one of less than this.
+void log_short_split(const DatasetMeta& meta) {
+  constexpr std::int64_t kSmallBlock = 256;
+  const bool no_val = meta.val_fraction == 0;
+  const std::int64_t least =
+      no_val ? meta.train_tokens : std::min(meta.train_tokens, meta.val_tokens);
+  if (least > kSmallBlock) return;
+  log_warning(concat(least == meta.train_tokens ? "train.bin" : "val.bin", " has ", least,
+                     " tokens: training on it needs a block_size of ", least - 1,
+                     " or less, more text",
+                     no_val ? "" : ", or another val_fraction (0: no validation)"));
 }
 
 void log_oddities(const PrepareResult& result) {
-  if (result.skipped_empty + result.skipped_binary > 0)
-    log_info(concat("skipped ", result.skipped_empty, " empty and ", result.skipped_binary,
-                    " binary files"));
-  if (result.meta.invalid_utf8 == 0) return;
-  log_warning(concat(result.meta.invalid_utf8, " invalid UTF-8 sequences ",
-                     result.meta.tokenizer == "char" ? "became U+FFFD" : "are kept as they are",
-                     "; is the text in another encoding?"));
+  if (!result.left_out.empty()) log_info(concat("left out ", result.left_out.text()));
+  log_invalid(result);
+  log_bad_rows(result.bad_rows);
+  log_short_split(result.meta);
 }
 
 }  // namespace
 
 std::optional<PrepareResult> prepare(const PrepareRequest& request) {
-  if (!(request.val_fraction > 0 && request.val_fraction < 1))
-    throw InputError(
-        concat("val_fraction: expected a number between 0 and 1, found ", request.val_fraction));
+  if (!(request.val_fraction >= 0 && request.val_fraction < 1))
+    throw InputError(concat("val_fraction: expected a number from 0 to less than 1, found ",
+                            request.val_fraction));
   DatasetFolder::check(request.out_dir, request.force);
-  auto result = Preparation(request).run();
+  SourceFiles sources = listed_sources(request);
+  if (sources.stopped) {
+    log_info("stopped before there was anything to resume from");
+    return std::nullopt;
+  }
+  auto result = Preparation(request, std::move(sources)).run();
   if (result) log_oddities(*result);
   return result;
 }

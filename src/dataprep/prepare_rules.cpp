@@ -16,24 +16,27 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-// From so many files on, single documents are small against the whole and a share of them is a fair
-// sample; of a few, the end of the text is the better choice.
-constexpr std::size_t kManyFiles = 1000;
-
 bool all_whole(const SourceFiles& sources) {
   return std::all_of(sources.files.begin(), sources.files.end(),
                      [](const SourceFile& file) { return file.layout == Layout::kWhole; });
 }
 
+std::int64_t text_count(const SourceFiles& sources) {
+  std::int64_t count = 0;
+  for (const SourceFile& file : sources.files) count += file.texts;
+  return count;
+}
+
 std::string settled_split(const PrepareRequest& request, const SourceFiles& sources) {
   if (request.split != "auto") return request.split;
-  const bool few = all_whole(sources) && sources.files.size() < kManyFiles;
+  // Of many documents a share is a fair sample; of a few, the end of the text is the better choice.
+  const bool few = all_whole(sources) && text_count(sources) < kManyTexts;
   return !request.tokenizer || few ? "end" : "document";
 }
 
 std::string settled_eot(const PrepareRequest& request, const SourceFiles& sources) {
   const bool possible = request.tokenizer && request.tokenizer->end_of_text();
-  const bool one_text = all_whole(sources) && sources.files.size() == 1;
+  const bool one_text = all_whole(sources) && text_count(sources) == 1;
   if (request.eot == "auto") return possible && !one_text ? "append" : "none";
   if (request.eot != "none" && !possible)
     throw InputError(concat("eot: expected none, for ",
@@ -44,7 +47,7 @@ std::string settled_eot(const PrepareRequest& request, const SourceFiles& source
 
 void check_request(const PrepareRequest& request, const SourceFiles& sources) {
   for (const SourceFile& file : sources.files)
-    if (file.packing == Packing::kStdin && !request.tokenizer)
+    if (file.stream && !request.tokenizer)
       throw InputError(
           file.name() +
           ": --tokenizer=char reads the text twice, which a pipe does not allow; save it to a file "
@@ -65,19 +68,33 @@ json request_json(const PrepareRequest& request, const PrepareRules& rules) {
           {"seed", request.seed},
           {"split", rules.split},
           {"document", request.document},
+          {"encoding", request.encoding},
           {"text_key", request.text_key},
+          {"text_template", to_utf8(from_utf8(request.text_template))},
           {"eot", rules.eot}};
 }
 
 }  // namespace
+
+RowPattern row_pattern(const PrepareRequest& request) {
+  return request.text_template.empty() ? RowPattern::of_key(request.text_key)
+                                       : RowPattern::of_template(request.text_template);
+}
+
+InputRules input_rules(const PrepareRequest& request) {
+  return {.document = request.document,
+          .encoding = request.encoding,
+          .keys = row_pattern(request).keys()};
+}
 
 PrepareRules settle_rules(const PrepareRequest& request, const SourceFiles& sources) {
   check_request(request, sources);
   PrepareRules rules;
   rules.split = settled_split(request, sources);
   rules.eot = settled_eot(request, sources);
-  rules.split_at_end = rules.split == "end";
-  rules.encoding.documents = {.text_key = request.text_key,
+  rules.split_at_end = rules.split == "end" && request.val_fraction > 0;
+  rules.encoding.documents = {.rows = row_pattern(request),
+                              .skip_bad_rows = request.skip_bad_rows,
                               .as_one_text = request.tokenizer == nullptr};
   rules.encoding.eot = rules.eot == "append"    ? EotPlace::kAppend
                        : rules.eot == "prepend" ? EotPlace::kPrepend

@@ -16,6 +16,10 @@ struct PrepareRules {
   std::string request;     // JSON of all that decides the bytes written, for PrepareState
 };
 
+// How its inputs are to be read. InputError for a template that is none.
+RowPattern row_pattern(const PrepareRequest& request);
+InputRules input_rules(const PrepareRequest& request);
+
 // InputError where the request contradicts itself or its inputs.
 PrepareRules settle_rules(const PrepareRequest& request, const SourceFiles& sources);
 

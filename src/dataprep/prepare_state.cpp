@@ -14,7 +14,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr int kVersion = 3;
+constexpr int kVersion = 4;
 
 json stamps_json(const std::vector<FileStamp>& stamps) {
   json list = json::array();
@@ -35,6 +35,7 @@ std::vector<FileStamp> stamps_of(const json& list) {
 template <class Position, class Visitor>
 void visit_position(Position& position, const Visitor& visit) {
   visit("file", position.file);
+  visit("text", position.text);
   visit("offset", position.offset);
   visit("crc", position.crc);
   visit("line", position.line);
@@ -65,9 +66,14 @@ json state_json(const PrepareState& state) {
            {"documents", state.documents},
            {"text_characters", state.text_characters},
            {"invalid", state.invalid},
+           {"first_invalid", to_utf8(from_utf8(state.first_invalid))},
+           {"bad_rows", state.bad_rows.count},
            {"read_all", state.read_all}};
   visit_position(state.position,
                  [&](const char* key, const auto& value) { out["position"][key] = value; });
+  out["first_bad_rows"] = json::array();
+  for (const std::string& row : state.bad_rows.first)
+    out["first_bad_rows"].push_back(to_utf8(from_utf8(row)));
   out["marks"] = json::array();
   for (const TextMark& mark : state.marks)
     out["marks"].push_back({mark.characters, mark.tokens, mark.crc});
@@ -89,6 +95,9 @@ PrepareState state_of(const json& in, const std::string& origin) {
   in.at("documents").get_to(state.documents);
   in.at("text_characters").get_to(state.text_characters);
   in.at("invalid").get_to(state.invalid);
+  in.at("first_invalid").get_to(state.first_invalid);
+  in.at("bad_rows").get_to(state.bad_rows.count);
+  in.at("first_bad_rows").get_to(state.bad_rows.first);
   in.at("read_all").get_to(state.read_all);
   visit_position(state.position,
                  [&](const char* key, auto& value) { in.at("position").at(key).get_to(value); });

@@ -1,7 +1,6 @@
 #include "gpt/dataprep/source_files.h"
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstring>
 #include <sys/stat.h>
@@ -13,6 +12,10 @@
 #include "gpt/base/input_file.h"
 #include "gpt/base/strings.h"
 #include "gpt/dataprep/dataset_folder.h"
+#include "gpt/dataprep/decoded_source.h"
+#include "gpt/dataprep/input_stream.h"
+
+#include "folder_files.h"
 
 namespace gpt {
 
@@ -20,22 +23,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-Packing packing_of(const fs::path& path) {
-  const fs::path extension = path.extension();
-  if (extension == ".gz") return Packing::kGzip;
-  if (extension == ".zst") return Packing::kZstd;
-  return extension == ".parquet" ? Packing::kParquet : Packing::kNone;
-}
-
-Layout layout_of(const SourceFile& file, const InputRules& rules) {
-  if (file.packing == Packing::kParquet) return Layout::kJson;
-  if (rules.document == "line") return Layout::kLines;
-  if (rules.document == "jsonl") return Layout::kJson;
-  const bool packed = file.packing == Packing::kGzip || file.packing == Packing::kZstd;
-  const fs::path extension = packed ? file.path.stem().extension() : file.path.extension();
-  const bool lines = extension == ".jsonl" || extension == ".ndjson";
-  return lines && rules.document == "auto" ? Layout::kJson : Layout::kWhole;
-}
+constexpr std::uint64_t kLookedThrough = std::uint64_t{64} << 20;  // of an archive, on disk
 
 // Of the path, or of standard input for "-".
 struct stat facts_of(const fs::path& path) {
@@ -50,75 +38,106 @@ std::int64_t modification(const struct stat& facts) {
   return facts.st_mtim.tv_sec * std::int64_t{1'000'000'000} + facts.st_mtim.tv_nsec;
 }
 
-bool looks_binary(const fs::path& path) {
-  std::array<char, 8192> head;
-  InputFile file(path);
-  std::size_t size = 0;
-  while (const std::size_t got = file.read(head.data() + size, head.size() - size)) size += got;
-  return std::memchr(head.data(), 0, size) != nullptr;
+SourceFile source_file(const fs::path& path, const struct stat& facts) {
+  const bool regular = S_ISREG(facts.st_mode);
+  SourceFile file;
+  file.path = path;
+  file.bytes = regular ? static_cast<std::uint64_t>(facts.st_size) : 0;
+  file.modified = regular ? modification(facts) : 0;
+  return file;
+}
+
+// Rows, if it were named as what it is.
+bool is_named_rows(const fs::path& path) {
+  return path.extension() == ".jsonl" || path.extension() == ".ndjson";
 }
 
 class Finder {
  public:
-  Finder(const fs::path& out_dir, const InputRules& rules) : out_dir_(out_dir), rules_(rules) {}
+  Finder(const fs::path& out_dir, const InputRules& rules, const StopCheck& stop)
+      : out_dir_(out_dir), rules_(rules), stop_(stop) {}
 
   void add(const fs::path& input) {
     const struct stat facts = facts_of(input);
-    const bool stream = !S_ISREG(facts.st_mode) && !S_ISDIR(facts.st_mode);
-    if (input == "-" || (stream && handed_over(input))) {
-      add_file(input, facts);
-      found_.files.back().packing = Packing::kStdin;
-    } else if (S_ISDIR(facts.st_mode)) {
-      add_folder(input);
-    } else if (S_ISREG(facts.st_mode)) {
-      add_file(input, facts);
-    } else {
+    const bool regular = S_ISREG(facts.st_mode), folder = S_ISDIR(facts.st_mode);
+    if (folder) return add_folder(input);
+    SourceFile file = source_file(input, facts);
+    file.stream = input == "-" || (!regular && handed_over(input));
+    if (!regular && !file.stream)
       throw InputError(concat(input.string(),
                               ": expected a regular file or a folder; give a pipe or a device to "
                               "standard input, and - as its name"));
-    }
-  }
-  SourceFiles take() { return std::move(found_); }
-
- private:
-  void add_file(const fs::path& path, const struct stat& facts) {
-    SourceFile file{.path = path,
-                    .bytes = S_ISREG(facts.st_mode) ? static_cast<std::uint64_t>(facts.st_size) : 0,
-                    .modified = S_ISREG(facts.st_mode) ? modification(facts) : 0,
-                    .packing = packing_of(path)};
-    file.layout = layout_of(file, rules_);
+    if (const auto refusal = look(file))
+      throw InputError(concat(file.name(), ": is ", refusal->what,
+                              ", not text; convert it to text first, or leave it out"));
     found_.files.push_back(std::move(file));
   }
+  SourceFiles take() {
+    found_.stopped = stop_ && stop_();
+    return std::move(found_);
+  }
 
+ private:
   void add_folder(const fs::path& folder) {
-    for (const fs::path& file : regular_files_below(folder)) {
-      const struct stat facts = facts_of(file);
-      if (facts.st_size == 0)
-        ++found_.skipped_empty;
-      else if (packing_of(file) == Packing::kNone && looks_binary(file))
-        ++found_.skipped_binary;
+    for (const fs::path& path : files_below(folder, out_dir_, found_.left_out)) {
+      if (stop_ && stop_()) return;
+      const std::string name = path.lexically_relative(folder).string();
+      if (access(path.c_str(), R_OK) != 0) {
+        found_.left_out.add(NoText::kUnreadable, name);
+        continue;
+      }
+      SourceFile file = source_file(path, facts_of(path));
+      std::optional<Refusal> refusal;
+      if (file.bytes == 0)
+        refusal = {NoText::kEmpty, ""};
       else
-        add_file(file, facts);
+        refusal = look(file, /*in_folder=*/true);
+      if (refusal)
+        found_.left_out.add(refusal->reason, name);
+      else
+        found_.files.push_back(std::move(file));
     }
   }
 
-  std::vector<fs::path> regular_files_below(const fs::path& folder) const {
-    std::vector<fs::path> files;
-    std::error_code error;
-    fs::recursive_directory_iterator entry(folder, error);
-    for (; !error && entry != fs::recursive_directory_iterator(); entry.increment(error)) {
-      std::error_code broken_link;
-      if (entry->is_regular_file(broken_link) && !DatasetFolder::is_ours(out_dir_, entry->path()))
-        files.push_back(entry->path());
+  // Opens it to see what it holds, or why that is no text.
+  std::optional<Refusal> look(SourceFile& file, bool in_folder = false) {
+    std::string record;
+    std::optional<Refusal> refusal;
+    {
+      InputStream stream(file, rules_, stop_, file.stream ? &record : nullptr);
+      if (stream.is_parquet()) {
+        file.layout = Layout::kJson;
+      } else if (stream.next_text(refusal)) {
+        file.layout = stream.text().layout;
+        // As a project has many of them, none of which is a text to train on.
+        if (in_folder && stream.text().json_object && !is_named_rows(file.path))
+          refusal = {NoText::kJsonObject, ""};
+        else if (stream.is_archive())
+          look_through(stream, file);
+      } else if (!refusal && stream.is_archive() && !(stop_ && stop_())) {
+        refusal = {NoText::kBinary, stream.left_out().empty()
+                                        ? std::string("an archive without files")
+                                        : concat("an archive without a text in it (left out: ",
+                                                 stream.left_out().text(), ")")};
+      }
     }
-    if (error)
-      throw InputError(concat(folder.string(), ": cannot list the folder: ", error.message()));
-    std::sort(files.begin(), files.end());
-    return files;
+    file.head = std::move(record);
+    return refusal;
+  }
+
+  static void look_through(InputStream& stream, SourceFile& file) {
+    std::optional<Refusal> ignored;
+    while (!file.stream && file.texts < kManyTexts && stream.consumed() < kLookedThrough) {
+      if (!stream.next_text(ignored)) return;
+      ++file.texts;
+      if (stream.text().layout != Layout::kWhole) file.layout = stream.text().layout;
+    }
+    file.texts = kManyTexts;
   }
 
   const fs::path& out_dir_;
   const InputRules& rules_;
+  const StopCheck& stop_;
   SourceFiles found_;
 };
 
@@ -135,7 +154,7 @@ std::uint64_t SourceFiles::total_bytes() const {
 }
 
 bool SourceFiles::is_unchanged(const SourceFile& file) {
-  if (file.packing == Packing::kStdin) return true;
+  if (file.stream) return true;
   struct stat now {};
   return stat(file.path.c_str(), &now) == 0 &&
          static_cast<std::uint64_t>(now.st_size) == file.bytes &&
@@ -148,13 +167,17 @@ void SourceFiles::changed(const SourceFile& file) {
 }
 
 SourceFiles find_source_files(const std::vector<fs::path>& inputs, const fs::path& out_dir,
-                              const InputRules& rules) {
-  Finder finder(out_dir, rules);
+                              const InputRules& rules, const StopCheck& stop) {
+  check_encoding(rules.encoding);
+  Finder finder(out_dir, rules, stop);
   for (const fs::path& input : inputs) {
     const bool pattern = is_pattern(input.string()) && !file_exists(input);
     const std::vector<fs::path> paths =
         pattern ? matching_paths(input.string()) : std::vector{input};
-    if (paths.empty()) throw InputError(concat(input.string(), ": no file matches this pattern"));
+    if (paths.empty())
+      throw InputError(concat(input.string(),
+                              ": no file matches this pattern; name files, a "
+                              "folder, or a pattern that fits some"));
     for (const fs::path& path : paths) finder.add(path);
   }
   return finder.take();

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
+#include "gpt/base/error.h"
 #include "gpt/base/strings.h"
-#include "gpt/dataprep/json_text.h"
 
 namespace gpt {
 
@@ -32,6 +32,7 @@ void take_whole(const TextChunk& chunk, const DocumentRules& rules,
                 const std::function<void(const DocumentPart&)>& take) {
   DocumentPart part{.text = chunk.bytes,
                     .document = chunk.first_document,
+                    .line = chunk.first_line,
                     .begins = chunk.begins,
                     .ends = chunk.ends};
   std::string translated;
@@ -42,11 +43,46 @@ void take_whole(const TextChunk& chunk, const DocumentRules& rules,
   take(part);
 }
 
+// False for a row that is left out.
+bool take_row(std::string_view line, const std::string& place, const DocumentRules& rules,
+              std::string& text, std::int64_t& invalid, BadRows& bad) {
+  try {
+    invalid = read_json_text(line, rules.rows, place, text);
+    return true;
+  } catch (const InputError& error) {
+    if (!rules.skip_bad_rows)
+      throw InputError(concat(error.what(),
+                              "; mend the row, or leave such rows out with --bad_rows=skip (the "
+                              "same command resumes)"));
+    bad.add(error.what());
+    return false;
+  }
+}
+
 }  // namespace
 
-void for_each_part(const TextChunk& chunk, const SourceFile& file, const DocumentRules& rules,
-                   const std::function<void(const DocumentPart&)>& take) {
-  if (file.layout == Layout::kWhole) return take_whole(chunk, rules, take);
+void BadRows::add(const std::string& problem) {
+  constexpr std::size_t kNamed = 3;
+  ++count;
+  if (first.size() < kNamed) first.push_back(problem);
+}
+
+void BadRows::add(const BadRows& more) {
+  for (const std::string& problem : more.first) add(problem);
+  count += more.count - static_cast<std::int64_t>(more.first.size());
+}
+
+std::string place_in(const TextFacts& text, std::int64_t line) {
+  return concat(text.name, text.numbered_rows ? ": row " : ":", line);
+}
+
+BadRows for_each_part(const TextChunk& chunk, const DocumentRules& rules,
+                      const std::function<void(const DocumentPart&)>& take) {
+  BadRows bad;
+  if (chunk.text.layout == Layout::kWhole) {
+    take_whole(chunk, rules, take);
+    return bad;
+  }
   std::string_view rest = chunk.bytes;
   std::string text;
   for (std::int64_t line = 0; !rest.empty(); ++line) {
@@ -56,9 +92,9 @@ void for_each_part(const TextChunk& chunk, const SourceFile& file, const Documen
     if (is_blank(one)) continue;
     DocumentPart part;
     part.document = chunk.first_document + line;
-    if (file.layout == Layout::kJson) {
-      part.invalid = read_json_text(one, rules.text_key,
-                                    concat(file.name(), ":", chunk.first_line + line), text);
+    part.line = chunk.first_line + line;
+    if (chunk.text.layout == Layout::kJson) {
+      if (!take_row(one, place_in(chunk.text, part.line), rules, text, part.invalid, bad)) continue;
     } else {
       if (one.ends_with('\r')) one.remove_suffix(1);
       text = one;
@@ -67,6 +103,7 @@ void for_each_part(const TextChunk& chunk, const SourceFile& file, const Documen
     part.text = text;
     take(part);
   }
+  return bad;
 }
 
 std::int64_t count_characters(std::string_view text) {

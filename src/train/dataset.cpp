@@ -39,38 +39,66 @@ std::int64_t settle_vocabulary(const TrainConfig& config, const std::optional<Da
   return config.model.vocab_size.or_else(meta ? meta->vocab_size : kGpt2PaddedVocabulary);
 }
 
-// The files that a list of globs with commas between stands for.
-std::vector<fs::path> listed_files(const char* key, const std::string& list) {
+// The files that a list of names and patterns with commas between stands for; nothing where one of
+// them fits no file, which is then in `missing`. A name may have commas, too: what fits nothing is
+// tried together with what follows it.
+std::vector<fs::path> listed_files(const std::string& list, std::string& missing) {
+  if (file_exists(list)) return {list};
   std::vector<fs::path> files;
-  std::istringstream patterns(list);
-  for (std::string pattern; std::getline(patterns, pattern, ',');) {
-    const auto found = matching_paths(pattern);
-    if (found.empty())
-      throw InputError(concat(key, ": no file is called '", pattern,
-                              "'; expected a path, or a pattern that fits some"));
+  std::istringstream parts(list);
+  std::string name;
+  for (std::string part; std::getline(parts, part, ',');) {
+    name = missing.empty() ? part : concat(name, ",", part);
+    const auto found = matching_paths(name);
+    if (missing.empty()) missing = name;
+    if (found.empty()) continue;
+    missing.clear();
     files.insert(files.end(), found.begin(), found.end());
   }
+  if (missing.empty()) return files;
+  return {};
+}
+
+std::vector<fs::path> files_of(const char* key, const std::string& list) {
+  std::string missing;
+  std::vector<fs::path> files = listed_files(list, missing);
+  if (files.empty())
+    throw InputError(concat(key, ": no file is called '", missing,
+                            "'; expected a path, or a pattern that fits some"));
   return files;
 }
 
 struct SplitFiles {
-  std::vector<fs::path> train, val;
+  std::vector<fs::path> train, val;  // no val: there is nothing to evaluate on
 };
 
-SplitFiles split_files(const DataConfig& data) {
+bool evaluates(const TrainConfig& config) {
+  return config.io.eval_interval > 0 || config.io.eval_only;
+}
+
+SplitFiles split_files(const TrainConfig& config) {
+  const DataConfig& data = config.data;
+  if (!data.train_files.empty() && data.val_files.empty() && !evaluates(config))
+    return {files_of("train_files", data.train_files), {}};
   if (data.train_files.empty() != data.val_files.empty())
     throw InputError(concat(data.train_files.empty() ? "train_files" : "val_files",
-                            ": is missing; train_files and val_files go together"));
+                            ": is missing; train_files and val_files go together",
+                            data.train_files.empty() ? "" : ", except with --eval_interval=0"));
   if (!data.train_files.empty())
-    return {listed_files("train_files", data.train_files),
-            listed_files("val_files", data.val_files)};
+    return {files_of("train_files", data.train_files), files_of("val_files", data.val_files)};
   const fs::path folder = fs::path(data.data_dir) / data.dataset;
   std::error_code ignored;
   if (!fs::is_directory(folder, ignored))
     throw InputError(concat(folder.string(), ": no such dataset folder; make it with `gpttrain ",
                             "prepare --out=", folder.string(),
                             " TEXT...`, or point --data_dir and --dataset at one"));
-  return {{folder / "train.bin"}, {folder / "val.bin"}};
+  const fs::path train = folder / "train.bin", val = folder / "val.bin";
+  if (file_exists(val) || !file_exists(train)) return {{train}, {val}};
+  if (!evaluates(config)) return {{train}, {}};
+  throw InputError(concat(val.string(),
+                          ": is not there, so nothing can be evaluated on it; train without with "
+                          "--eval_interval=0, or make the dataset again with gpttrain prepare "
+                          "--val_fraction=0.1 --force"));
 }
 
 // `size`: the tokens of `files`, which are what meta.json is of if it lies next to them: a list of
@@ -112,19 +140,21 @@ void check_against_meta(const SplitFiles& files, const Dataset& dataset,
     return;
   }
   check_against_meta(files.train, "train.bin", dataset.train.size(), *meta, checksums);
-  check_against_meta(files.val, "val.bin", dataset.val.size(), *meta, checksums);
+  if (!files.val.empty())
+    check_against_meta(files.val, "val.bin", dataset.val.size(), *meta, checksums);
 }
 
 }  // namespace
 
 Dataset open_dataset(const TrainConfig& config) {
-  const SplitFiles files = split_files(config.data);
+  const SplitFiles files = split_files(config);
   const auto meta = read_meta(files.train.front().parent_path(), config);
   const std::int64_t vocab_size = settle_vocabulary(config, meta);
   const std::int64_t block = config.data.block_size;
   const TokenWidth width = meta && meta->token_bytes == 4 ? TokenWidth::k32 : TokenWidth::k16;
+  const bool no_val = files.val.empty();
   Dataset dataset{.train = TokenFile(files.train, block, vocab_size, width),
-                  .val = TokenFile(files.val, block, vocab_size, width),
+                  .val = TokenFile(no_val ? files.train : files.val, block, vocab_size, width),
                   .vocab_size = vocab_size,
                   .vocabulary_json = meta ? meta->json : std::string()};
   check_against_meta(files, dataset, meta, config.data.verify_data);
@@ -142,20 +172,21 @@ std::optional<double> bytes_per_token(const Dataset& dataset) {
   return bytes / tokens;
 }
 
-std::string missing_data(const DataConfig& data) {
-  std::error_code ignored;
+std::string missing_data(const TrainConfig& config) {
+  const DataConfig& data = config.data;
+  const bool evaluated = evaluates(config);
   if (!data.train_files.empty() || !data.val_files.empty()) {
-    for (const std::string& list : {data.train_files, data.val_files}) {
-      std::istringstream patterns(list);
-      for (std::string pattern; std::getline(patterns, pattern, ',');)
-        if (matching_paths(pattern).empty()) return pattern;
-    }
-    return data.train_files.empty() ? "train_files" : data.val_files.empty() ? "val_files" : "";
+    if (data.train_files.empty()) return "train_files";
+    if (data.val_files.empty() && evaluated) return "val_files";
+    std::string missing;
+    listed_files(data.train_files, missing);
+    if (missing.empty() && !data.val_files.empty()) listed_files(data.val_files, missing);
+    return missing;
   }
+  const fs::path folder = fs::path(data.data_dir) / data.dataset;
   for (const char* name : {"train.bin", "val.bin"})
-    if (const fs::path file = fs::path(data.data_dir) / data.dataset / name;
-        !fs::exists(file, ignored))
-      return file;
+    if (!file_exists(folder / name) && (evaluated || name != std::string_view("val.bin")))
+      return folder / name;
   return "";
 }
 

@@ -19,7 +19,8 @@ void TrainStep::drop_gradients() {
 at::Tensor TrainStep::accumulate(std::int64_t step) {
   const TrainConfig& config = parts_.config;
   StepBatches& batches = parts_.batches;
-  batches.begin_step(/*evaluation_follows=*/(step + 1) % config.io.eval_interval == 0);
+  const std::int64_t interval = config.io.eval_interval;
+  batches.begin_step(/*evaluation_follows=*/interval > 0 && (step + 1) % interval == 0);
   const std::int64_t block = config.data.block_size;
   const at::Tensor token_loss =
       at::empty({batches.own_sequences().size() * block},

@@ -110,7 +110,8 @@ ExitCode Trainer::stop() {
 }
 
 bool Trainer::evaluation_due() const {
-  const bool due = parts_.config.io.eval_only || state_.step % parts_.config.io.eval_interval == 0;
+  const std::int64_t interval = parts_.config.io.eval_interval;
+  const bool due = parts_.config.io.eval_only || (interval > 0 && state_.step % interval == 0);
   return due && state_.last_eval_step != state_.step;
 }
 

@@ -23,6 +23,18 @@ TEST(Glob, FindsFilesSortedByByte) {
   EXPECT_EQ(matching_paths((dir / "b_1.txt/*").string()), Paths{});
 }
 
+TEST(Glob, ANameThatExistsIsThatFileWhateverCharactersItHas) {
+  const TempDir dir;
+  for (const char* name : {"[v1] data/a.bin", "v/a.bin", "a*", "ab", "s*/b.bin", "s1/c.bin", "w?"})
+    dir.write(name, "");
+  EXPECT_EQ(matching_paths((dir / "[v1] data/a.bin").string()), Paths{dir / "[v1] data/a.bin"});
+  EXPECT_EQ(matching_paths((dir / "[v1] data/*.bin").string()), Paths{dir / "[v1] data/a.bin"});
+  EXPECT_EQ(matching_paths((dir / "[v1]/*.bin").string()), Paths{dir / "v/a.bin"});
+  EXPECT_EQ(matching_paths((dir / "a*").string()), Paths{dir / "a*"});
+  EXPECT_EQ(matching_paths((dir / "s*/b*").string()), Paths{dir / "s*/b.bin"});
+  EXPECT_EQ(matching_paths((dir / "s*/c.bin").string()), Paths{dir / "s1/c.bin"});
+}
+
 TEST(Glob, KnowsPatterns) {
   EXPECT_TRUE(is_pattern("a/*.bin"));
   EXPECT_TRUE(is_pattern("a?"));

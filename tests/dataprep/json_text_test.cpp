@@ -15,7 +15,7 @@ using testing::error_text;
 
 std::string text_of(const std::string& line, std::int64_t* lone = nullptr) {
   std::string text = "left over";
-  const std::int64_t count = read_json_text(line, "text", "a.jsonl:7", text);
+  const std::int64_t count = read_json_text(line, RowPattern::of_key("text"), "a.jsonl:7", text);
   if (lone) *lone = count;
   return text;
 }
@@ -56,8 +56,10 @@ TEST(JsonText, LoneSurrogatesBecomeReplacementsAndAreCounted) {
 
 TEST(JsonText, SaysWhatIsWrongAndWhere) {
   EXPECT_EQ(problem("[1]"), "a JSON object with a text at key \"text\" (column 1), found '[1]'");
-  EXPECT_EQ(problem(R"({"txt": "a"})"),
-            "a JSON object with a text at key \"text\" (column 13), found the end of the line");
+  EXPECT_EQ(
+      problem(R"({"txt": "a"})"),
+      "a JSON object with a text at key \"text\", found only the keys 'txt'; name another with "
+      "--text_key, or several in --text_template");
   EXPECT_EQ(problem(R"({"text": null})"), "a text at key \"text\" (column 10), found 'null}'");
   EXPECT_EQ(problem(R"({"text": "a)"),
             "the string's closing '\"' (column 12), found the end of the line");

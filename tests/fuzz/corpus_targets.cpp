@@ -1,7 +1,9 @@
+#include <algorithm>
 #include <filesystem>
 
 #include "gpt/base/error.h"
 #include "gpt/dataprep/dataset_meta.h"
+#include "gpt/dataprep/input_stream.h"
 #include "gpt/dataprep/json_text.h"
 #include "gpt/dataprep/prepare_state.h"
 #include "gpt/eval/hellaswag.h"
@@ -69,20 +71,47 @@ void read_metrics(std::string_view bytes) {
 
 void read_json_line(std::string_view bytes) {
   std::string text;
-  read_json_text(bytes, "text", "input", text);
+  for (const RowPattern& pattern : {RowPattern::of_key("text"), RowPattern::of_key("a.b.0"),
+                                    RowPattern::of_template("{a}\\n{text}{a.b}")})
+    read_or_refuse([&] { read_json_text(bytes, pattern, "input", text); });
+  for (const bool whole : {false, true})
+    for (const bool named : {false, true}) json_shape(bytes, whole, named);
+  read_or_refuse([&] { RowPattern::of_template(std::string(bytes)); });
 }
 
 void read_documents(std::string_view bytes) {
   TextChunk chunk;
   chunk.bytes = bytes;
-  SourceFile file;
-  file.path = "input";
+  chunk.text.name = "input";
   for (const bool as_one_text : {false, true})
     for (const Layout layout : {Layout::kWhole, Layout::kLines, Layout::kJson}) {
-      file.layout = layout;
-      for_each_part(chunk, file, {.text_key = "text", .as_one_text = as_one_text},
-                    [](const DocumentPart& part) { count_characters(part.text); });
+      chunk.text.layout = layout;
+      read_or_refuse([&] {
+        for_each_part(chunk, {.skip_bad_rows = as_one_text, .as_one_text = as_one_text},
+                      [](const DocumentPart& part) { count_characters(part.text); });
+      });
     }
+}
+
+void read_prepare_input(std::string_view bytes) {
+  // Of the ways to pack a member of a zip file, those whose memory libarchive cannot be told.
+  for (std::size_t at = 0; (at = bytes.find("PK", at)) != bytes.npos; ++at)
+    for (const std::size_t method : {8, 10})  // of a local header, and of one in the directory
+      if (at + method < bytes.size() && bytes[at + method] != 0 && bytes[at + method] != 8) return;
+  folder().write("in", bytes);
+  const std::filesystem::path path = folder() / "in";
+  for (const char* encoding : {"auto", "utf-16", "cp1252"})
+    read_or_refuse([&] {
+      const InputRules rules{.encoding = encoding, .unpacking_memory = std::uint64_t{64} << 20};
+      for (const SourceFile& file : find_source_files({path}, "out", rules).files) {
+        InputStream stream(file, rules);
+        char text[4096];
+        std::size_t most = std::size_t{4} << 20;  // of what may be well packed
+        while (most > 0 && stream.next_text())
+          while (const std::size_t got = stream.read(text, std::min(most, sizeof text)))
+            most -= got;
+      }
+    });
 }
 
 void read_prepare_state(std::string_view bytes) {

@@ -1,13 +1,17 @@
 """make_seeds.py DIR: the inputs that fuzzing starts from, one folder a target; `good` is a file as it
 should be, the others lead to further corners. Python's own library is all it needs."""
 import base64
+import bz2
 import collections
+import gzip
 import io
 import json
+import lzma
 import pathlib
 import pickle
 import struct
 import sys
+import tarfile
 import types
 import zipfile
 
@@ -136,11 +140,13 @@ def corpora():
             "sources": ["x.txt"], "seed": 5, "val_fraction": 0.1, "split": "end", "eot": "none"}
     nanogpt = {"vocab_size": 2, "itos": {0: "\n", 1: "a"}, "stoi": {"\n": 0, "a": 1}}
     extent = {"bytes": 10, "crc": 7}
-    position = {"file": 0, "offset": 3, "crc": 1, "line": 2, "document": 1, "inside": False, "all_bytes": 3, "all_crc": 4}
-    state = {"format": "gpttrain-prepare-state", "version": 3, "request": "{}", "characters": "\nab",
+    position = {"file": 0, "text": 0, "offset": 3, "crc": 1, "line": 2, "document": 1, "inside": False, "all_bytes": 3,
+                "all_crc": 4}
+    state = {"format": "gpttrain-prepare-state", "version": 4, "request": "{}", "characters": "\nab",
              "character_files": [],
              "files": [[10, 20, 10, 3]], "token_bytes": 2, "train": extent, "val": extent, "documents": [1, 0],
-             "text_characters": 3, "invalid": 0, "read_all": True, "position": position, "marks": [[0, 0, 0], [3, 3, 5]],
+             "text_characters": 3, "invalid": 0, "first_invalid": "a:1", "bad_rows": 1, "first_bad_rows": ["a:2: x"],
+             "read_all": True, "position": position, "marks": [[0, 0, 0], [3, 3, 5]],
              "cut": {"keep": 2, "then": [1, 2]}}
     line = '{"id": 5, "text": "caf\\u00e9 \\ud83d\\ude00 \\ud800 \\"x\\"", "meta": {"a": [1.5e3, null, true]}}\n'
     return {
@@ -148,7 +154,29 @@ def corpora():
         "meta_pickle": {"good": pickle.dumps(nanogpt, 4), "old": pickle.dumps(nanogpt, 0)},
         "json_line": {"good": line.encode()},
         "documents": {"good": b'{"text": "a"}\n\n{"text": "b\\r\\n"}\r\n', "text": b"one\r\ntwo\rthree\n\xff\n"},
+        "prepare_input": prepare_inputs(line),
         "prepare_state": {"good": json.dumps(state).encode()}}
+
+
+def prepare_inputs(line):
+    rows = line.encode() * 2
+    tar, archive = io.BytesIO(), io.BytesIO()
+    with tarfile.open(fileobj=tar, mode="w") as out:
+        for name, content in (("a.txt", b"text\n"), ("b.jsonl", rows)):
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            out.addfile(member, io.BytesIO(content))
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as out:
+        out.writestr("a.txt", "text\n")
+    # A frame with one block as it is, one with nothing of the text, and the first again.
+    block = b"\x28\xb5\x2f\xfd\x00\x58" + struct.pack("<I", len(rows) << 3 | 1)[:3] + rows
+    return {"gzip": gzip.compress(rows) * 2, "bzip2": bz2.compress(rows), "xz": lzma.compress(rows) + b"\0\0\0\0",
+            "lzma": lzma.compress(rows, lzma.FORMAT_ALONE),
+            "zstd": block + b"\x50\x2a\x4d\x18\1\0\0\0a" + block,
+            "tar": tar.getvalue()[:3072], "tar_gz": gzip.compress(tar.getvalue()), "zip": archive.getvalue(),
+            "utf16": "text \u00e9 \U0001F600\n".encode("utf-16"),
+            "array": b"[" + line.encode() + b", " + line.encode() + b"]",
+            "pretty": b'{\n "text": "a"\n}\n{"text":\n"b"}', "lines": b"\xef\xbb\xbf" + rows}
 
 
 def evaluation():

@@ -63,7 +63,8 @@ void read_meta_json(std::string_view bytes);
 void read_meta_pickle(std::string_view bytes);
 void read_metrics(std::string_view bytes);  // as the config and the log of the run, too
 void read_json_line(std::string_view bytes);
-void read_documents(std::string_view bytes);  // as one, by line, by JSON object
+void read_documents(std::string_view bytes);      // as one, by line, by JSON object
+void read_prepare_input(std::string_view bytes);  // packed, encoded, JSON of any shape
 void read_prepare_state(std::string_view bytes);
 void read_eval_lines(std::string_view bytes);  // HellaSwag in both styles, LAMBADA
 void read_hellaswag(std::string_view bytes);   // llm.c's file

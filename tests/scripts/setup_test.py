@@ -207,7 +207,8 @@ class Packages(Machine):
             _, words = self.setup_script(system, version, "--with-tests")
             line = next(line for line in words.splitlines() if "installing" in line or "are missing" in line)
             self.assertIn(f" {compiler} cmake ninja-build ccache nlohmann-json3-dev libcli11-dev "
-                          "libspdlog-dev libgtest-dev libgloo-dev python3 python3-venv", line)
+                          "libspdlog-dev libarchive-dev libzstd-dev liblzma-dev zlib1g-dev "
+                          "libgtest-dev libgloo-dev python3 python3-venv", line)
             self.assertIn("openmpi-bin", line)
             self.assertEqual("clang-format-14" in line, formatter, line)
             _, words = self.setup_script(system, version)

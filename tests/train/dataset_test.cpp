@@ -167,11 +167,58 @@ TEST(Dataset, FilesCanBeListedByGlob) {
             0u);
   config.data.val_files = "";
   EXPECT_EQ(error_text([&] { open_dataset(config); }),
-            "val_files: is missing; train_files and val_files go together");
+            "val_files: is missing; train_files and val_files go together, except with "
+            "--eval_interval=0");
+  EXPECT_EQ(missing_data(config), "val_files");
   config.data.val_files = (dir / "none_*").string();
   EXPECT_EQ(error_text([&] { open_dataset(config); }),
             "val_files: no file is called '" + (dir / "none_*").string() +
                 "'; expected a path, or a pattern that fits some");
+}
+
+// Commas separate names, brackets and stars make patterns, and all of them are in names, too.
+TEST(Dataset, AFileIsFoundWhateverCharactersItsNameHas) {
+  const TempDir dir;
+  TrainConfig config = tiny_config(dir);
+  config.model.vocab_size.value.reset();
+  const std::vector<std::string> names = {"a,b/train.bin", "[v1] data/train.bin", "star*.bin",
+                                          "a,b,c.bin", "plain.bin"};
+  std::string all;
+  for (const std::string& name : names) {
+    std::filesystem::create_directories((dir / name).parent_path());
+    testing::write_tokens(dir / name, std::vector<std::uint16_t>(40, 7));
+    config.data.train_files = config.data.val_files = (dir / name).string();
+    EXPECT_EQ(missing_data(config), "");
+    EXPECT_EQ(open_dataset(config).train.path(), dir / name);
+    all += (all.empty() ? "" : ",") + (dir / name).string();
+  }
+  config.data.train_files = all;
+  EXPECT_EQ(open_dataset(config).train.shards(), names.size());
+  config.data.train_files = (dir / "a,b/*.bin").string() + "," + (dir / "plain.bin").string();
+  EXPECT_EQ(open_dataset(config).train.shards(), 2u);
+  config.data.train_files = (dir / "plain.bin").string() + "," + (dir / "no,ne.bin").string();
+  EXPECT_EQ(error_text([&] { open_dataset(config); }),
+            "train_files: no file is called '" + (dir / "no,ne.bin").string() +
+                "'; expected a path, or a pattern that fits some");
+  EXPECT_EQ(missing_data(config), (dir / "no,ne.bin").string());
+}
+
+TEST(Dataset, WithoutValBinThereAreNoEvaluations) {
+  const TempDir dir;
+  TrainConfig config = tiny_config(dir);
+  const std::string val = (dir / "tokens/val.bin").string();
+  std::filesystem::remove(val);
+  EXPECT_EQ(error_text([&] { open_dataset(config); }),
+            val +
+                ": is not there, so nothing can be evaluated on it; train without with "
+                "--eval_interval=0, or make the dataset again with gpttrain prepare "
+                "--val_fraction=0.1 --force");
+  EXPECT_EQ(missing_data(config), val);
+  config.io.eval_interval = 0;
+  EXPECT_EQ(open_dataset(config).val.path(), dir / "tokens/train.bin");
+  EXPECT_EQ(missing_data(config), "");
+  config.io.eval_only = true;
+  EXPECT_EQ(error_text([&] { open_dataset(config); }).find(val), 0u);
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// A program whose output is read through a pipe, such as `gzip -dc`.
+// A program whose output is read through a pipe, such as a Python script.
 #pragma once
 
 #include <string>

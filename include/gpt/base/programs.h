@@ -1,5 +1,5 @@
 // Other programs, found without a look into the current folder: a dataset's folder may come from a
-// stranger, and hold a `gzip`.
+// stranger, and hold a `python3`.
 #pragma once
 
 #include <filesystem>

@@ -13,7 +13,8 @@ struct IoConfig {
   CONFIG(IoConfig);
   FIELD(std::string, out_dir, "Folder for checkpoints, metrics.jsonl and config.json.",
         not_empty()) = "out";
-  FIELD(std::int64_t, eval_interval, "Iterations between evaluations.", at_least(1)) = 2000;
+  FIELD(std::int64_t, eval_interval,
+        "Iterations between evaluations; 0: none, and no val.bin is needed.", at_least(0)) = 2000;
   FIELD(std::int64_t, log_interval, "Iterations between printed losses.", at_least(1)) = 1;
   FIELD(std::int64_t, eval_iters, "Batches per split in an evaluation.",
         between(std::int64_t{1}, std::int64_t{1} << 53)) = 200;

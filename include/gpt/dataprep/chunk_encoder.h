@@ -28,14 +28,16 @@ struct EncodedChunk {
   std::array<std::int64_t, 2> documents = {};  // that begin here
   std::int64_t characters = 0;                 // code points
   std::int64_t invalid = 0;                    // ill-formed sequences
+  std::string first_invalid;                   // where the first of them is
+  BadRows bad_rows;
   ReadPosition after;
   std::optional<FileStamp> finished;
   double disk_bytes = 0;
 };
 
 // May be called by several threads at once. InputError as for_each_part and the tokenizer have it.
-EncodedChunk encode_chunk(const TextChunk& chunk, const SourceFile& file,
-                          const Tokenizer& tokenizer, const EncodingRules& rules);
+EncodedChunk encode_chunk(const TextChunk& chunk, const Tokenizer& tokenizer,
+                          const EncodingRules& rules);
 
 // Token ids as they are on disk, and back.
 void append_token_bytes(std::span<const std::int32_t> ids, std::int64_t token_bytes,

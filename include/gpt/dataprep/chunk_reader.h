@@ -27,9 +27,10 @@ class ChunkReader {
   // Length of the longest prefix after which a text may be cut; 0: none. Tokenizer::safe_cut.
   using Cut = std::function<std::size_t(std::string_view)>;
 
-  // `sources` must outlive it. Resumes at `from`, whose CRC what lies before must have.
-  ChunkReader(const SourceFiles& sources, std::string text_key, Cut cut,
-              const ReadPosition& from = {});
+  // `sources` must outlive it. Resumes at `from`, whose CRC what lies before must have. What is odd
+  // about a file is logged at its end, unless `quiet`.
+  ChunkReader(const SourceFiles& sources, InputRules rules, Cut cut, const ReadPosition& from = {},
+              bool quiet = false);
 
   // Nothing at the end, or when `stop` is requested. InputError (or Error for a file that changes
   // meanwhile) as the streams have them.
@@ -40,17 +41,20 @@ class ChunkReader {
   void open(const std::stop_token& stop);
   void skip_to_position(const std::stop_token& stop);
   std::size_t fill(const std::stop_token& stop);
-  void read_more(const std::stop_token& stop);
+  void read_more();
   std::size_t place_to_cut() const;
   TextChunk take(std::size_t bytes);
+  void finish_text(TextChunk& chunk, const std::stop_token& stop);
   void finish_file(TextChunk& chunk);
 
   const SourceFiles& sources_;
-  const std::string text_key_;
+  const InputRules rules_;
   const Cut cut_;
   ReadPosition position_;
   Crc32c crc_, all_crc_;
+  const bool quiet_;
   std::unique_ptr<InputStream> stream_;  // of the file at position_
+  bool has_text_ = false;                // whether it is at one
   std::string buffer_;                   // read, not yet given out
   bool ended_ = false;                   // the stream
   double earlier_files_ = 0;             // bytes on disk of the files before

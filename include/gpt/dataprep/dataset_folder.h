@@ -35,8 +35,9 @@ class DatasetFolder {
   // Gives up what could be resumed. Throws IoError.
   void forget();
 
-  // Expects all three temporaries to be written and synced. Throws IoError.
-  void publish();
+  // Expects all three temporaries to be written and synced; without `val`, val.bin is not to be.
+  // Throws IoError.
+  void publish(bool val = true);
 
   // Whether `path` lies directly in `folder` and carries one of the names used here.
   static bool is_ours(const fs::path& folder, const fs::path& path);

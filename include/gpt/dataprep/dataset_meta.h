@@ -35,6 +35,7 @@ struct DatasetMeta {
   double val_fraction = 0;
   std::vector<std::string> sources = {};  // names of the files and folders given, no paths
   std::int64_t invalid_utf8 = 0;          // ill-formed sequences in the text
+  std::int64_t skipped_rows = 0;          // that had no text
 
   // Where it was read from, and its text as JSON; empty for one that was not read.
   std::filesystem::path origin = {};

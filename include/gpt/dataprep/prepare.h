@@ -10,6 +10,8 @@
 #include <vector>
 
 #include "gpt/dataprep/dataset_meta.h"
+#include "gpt/dataprep/left_out.h"
+#include "gpt/dataprep/text_chunk.h"
 #include "gpt/text/tokenizer.h"
 
 namespace gpt {
@@ -19,23 +21,28 @@ struct PrepareRequest {
   std::filesystem::path out_dir = {};
   std::shared_ptr<const Tokenizer> tokenizer = {};         // none: of the text's own characters
   std::string tokenizer_file = {}, tokenizer_crc32c = {};  // for meta.json
-  double val_fraction = 0.1;
-  std::int64_t seed = 2357;       // of the split by document
-  std::string split = "auto";     // document or end
-  std::string document = "auto";  // file, line or jsonl
-  std::string text_key = "text";  // of jsonl and parquet
-  std::string eot = "auto";       // none, append or prepend
-  int threads = 0;                // 0: one for each core that may be used
-  bool force = false;             // replace the dataset in out_dir
-  bool restart = false;           // ... and what an interrupted preparation left
-  double save_seconds = 5;        // between the states that an interrupted run can be resumed from
+  double val_fraction = 0.1;                               // 0: no val.bin
+  std::int64_t seed = 2357;                                // of the split by document
+  std::string split = "auto";                              // document or end
+  std::string document = "auto";                           // file, line or jsonl
+  std::string encoding = "auto";                           // of texts without a byte order mark
+  std::string text_key = "text";                           // of rows
+  std::string text_template = {};                          // ... or several keys of them
+  bool skip_bad_rows = false;
+  std::string eot = "auto";  // none, append or prepend
+  int threads = 0;           // 0: one for each core that may be used
+  bool force = false;        // replace the dataset in out_dir
+  bool restart = false;      // ... and what an interrupted preparation left
+  double save_seconds = 5;   // between the states that an interrupted run can be resumed from
   std::function<bool()> stop = {};  // asked often; true: save and return
 };
 
 struct PrepareResult {
   DatasetMeta meta;
   std::int64_t files = 0;
-  std::int64_t skipped_empty = 0, skipped_binary = 0;
+  LeftOut left_out;           // of folders
+  std::string first_invalid;  // where
+  BadRows bad_rows;
 };
 
 // Tokenizes on all threads; the bytes written depend neither on their number nor on interruptions.

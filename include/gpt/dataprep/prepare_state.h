@@ -39,6 +39,8 @@ struct PrepareState {
   TokenWriter::Extent train, val;
   std::array<std::int64_t, 2> documents = {};  // EncodedChunk::Side
   std::int64_t text_characters = 0, invalid = 0;
+  std::string first_invalid;  // where
+  BadRows bad_rows;
   std::vector<TextMark> marks = {{}};  // candidates for the place of a split at the end
   bool read_all = false;
   std::optional<TrainCut> cut;  // decided, and val.bin is written
