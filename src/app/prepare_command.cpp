@@ -27,6 +27,7 @@ PrepareRequest request_of(const PrepareConfig& config, const std::vector<std::st
                          .document = config.document,
                          .text_key = config.text_key,
                          .eot = config.eot,
+                         .added_tokens = config.added_tokens,
                          .threads = static_cast<int>(config.threads.or_else(0)),
                          .force = config.force,
                          .restart = config.restart};

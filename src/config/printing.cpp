@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "gpt/base/strings.h"
+#include "gpt/config/tokenizer_config.h"
 
 namespace gpt {
 
@@ -68,12 +69,13 @@ std::string key_tables() {
   EvalConfig eval;
   PlanConfig plan;
   PrepareConfig prepare;
+  TokenizerTrainConfig tokenizer;
   ImportConfig import;
   ExportConfig export_;
   std::string out;
-  for (const auto& list :
-       {options_of(train), options_of(plan), options_of(bench), options_of(sample),
-        options_of(eval), options_of(prepare), options_of(import), options_of(export_)})
+  for (const auto& list : {options_of(train), options_of(plan), options_of(bench),
+                           options_of(sample), options_of(eval), options_of(prepare),
+                           options_of(tokenizer), options_of(import), options_of(export_)})
     out += key_table(list);
   return with_escaped_bars(out);
 }

@@ -8,6 +8,7 @@
 #include "gpt/base/files.h"
 #include "gpt/base/log.h"
 #include "gpt/base/strings.h"
+#include "gpt/base/terminal.h"
 #include "gpt/dataprep/character_set.h"
 #include "gpt/dataprep/dataset_folder.h"
 #include "gpt/dataprep/end_split.h"
@@ -62,8 +63,10 @@ class Preparation {
     state_.token_bytes = meta.token_bytes;
     if (!state_.read_all && !encode()) return std::nullopt;
     if (rules_.split_at_end)
-      cut_at_end(state_, folder_->temporary("train.bin"), folder_->temporary("val.bin"),
-                 request_.val_fraction, *tokenizer_, [&] { save_state(folder_->state(), state_); });
+      cut_at_end(
+          state_, folder_->temporary("train.bin"), folder_->temporary("val.bin"),
+          request_.val_fraction, *tokenizer_, [&] { save_state(folder_->state(), state_); },
+          rules_.encoding.characters_of_tokens);
     return publish(std::move(meta));
   }
 
@@ -76,11 +79,12 @@ class Preparation {
     static const CharTokenizer any(U"\n");
     const Tokenizer& tokenizer = request_.tokenizer ? *request_.tokenizer : any;
     const bool one_text = rules_.encoding.documents.as_one_text;
+    const EncodeOptions options{.added_tokens = rules_.encoding.added_tokens};
     return {.sources = sources_,
             .text_key = request_.text_key,
             .cut =
-                [&tokenizer, one_text](std::string_view text) {
-                  std::size_t cut = tokenizer.safe_cut(text);
+                [&tokenizer, one_text, options](std::string_view text) {
+                  std::size_t cut = tokenizer.safe_cut(text, options);
                   while (one_text && cut > 0 && text[cut - 1] == '\r') --cut;
                   return cut;
                 },
@@ -108,6 +112,7 @@ class Preparation {
   std::shared_ptr<const Tokenizer> tokenizer_;
   std::optional<DatasetFolder> folder_;
   PrepareState state_;
+  Tokenizer::AddedTokensFound added_tokens_;
 };
 
 void Preparation::resume_or_start() {
@@ -237,6 +242,8 @@ void Preparation::take(const EncodedChunk& chunk, TokenWriter& train, TokenWrite
   for (std::size_t side = 0; side < 2; ++side) state_.documents[side] += chunk.documents[side];
   state_.text_characters += chunk.characters;
   state_.invalid += chunk.invalid;
+  if (added_tokens_.count == 0) added_tokens_.first = chunk.added_tokens.first;
+  added_tokens_.count += chunk.added_tokens.count;
   if (rules_.split_at_end)
     add_mark(state_.marks, {state_.text_characters, tokens_in(state_.train), state_.train.crc},
              request_.val_fraction);
@@ -273,13 +280,20 @@ PrepareResult Preparation::publish(DatasetMeta meta) {
   return {.meta = std::move(meta),
           .files = static_cast<std::int64_t>(sources_.files.size()),
           .skipped_empty = sources_.skipped_empty,
-          .skipped_binary = sources_.skipped_binary};
+          .skipped_binary = sources_.skipped_binary,
+          .added_tokens = added_tokens_};
 }
 
-void log_oddities(const PrepareResult& result) {
+void log_oddities(const PrepareResult& result, bool as_tokens) {
   if (result.skipped_empty + result.skipped_binary > 0)
     log_info(concat("skipped ", result.skipped_empty, " empty and ", result.skipped_binary,
                     " binary files"));
+  if (result.added_tokens.count > 0)
+    log_info(concat(quoted_name(result.added_tokens.first), " and the like stand ",
+                    result.added_tokens.count, " time(s) in the text; ",
+                    as_tokens ? "each became that one token"
+                              : "they were taken as ordinary text; --added_tokens=True makes each "
+                                "the one token that it names, as transformers does"));
   if (result.meta.invalid_utf8 == 0) return;
   log_warning(concat(result.meta.invalid_utf8, " invalid UTF-8 sequences ",
                      result.meta.tokenizer == "char" ? "became U+FFFD" : "are kept as they are",
@@ -294,7 +308,7 @@ std::optional<PrepareResult> prepare(const PrepareRequest& request) {
         concat("val_fraction: expected a number between 0 and 1, found ", request.val_fraction));
   DatasetFolder::check(request.out_dir, request.force);
   auto result = Preparation(request).run();
-  if (result) log_oddities(*result);
+  if (result) log_oddities(*result, request.added_tokens);
   return result;
 }
 

@@ -66,7 +66,8 @@ json request_json(const PrepareRequest& request, const PrepareRules& rules) {
           {"split", rules.split},
           {"document", request.document},
           {"text_key", request.text_key},
-          {"eot", rules.eot}};
+          {"eot", rules.eot},
+          {"added_tokens", request.added_tokens}};
 }
 
 }  // namespace
@@ -77,6 +78,9 @@ PrepareRules settle_rules(const PrepareRequest& request, const SourceFiles& sour
   rules.split = settled_split(request, sources);
   rules.eot = settled_eot(request, sources);
   rules.split_at_end = rules.split == "end";
+  rules.encoding.added_tokens = request.added_tokens;
+  rules.encoding.characters_of_tokens =
+      request.added_tokens || (request.tokenizer && !request.tokenizer->restores_text());
   rules.encoding.documents = {.text_key = request.text_key,
                               .as_one_text = request.tokenizer == nullptr};
   rules.encoding.eot = rules.eot == "append"    ? EotPlace::kAppend

@@ -25,6 +25,7 @@ struct PrepareRequest {
   std::string document = "auto";  // file, line or jsonl
   std::string text_key = "text";  // of jsonl and parquet
   std::string eot = "auto";       // none, append or prepend
+  bool added_tokens = false;      // the names of added tokens in the text become them
   int threads = 0;                // 0: one for each core that may be used
   bool force = false;             // replace the dataset in out_dir
   bool restart = false;           // ... and what an interrupted preparation left
@@ -36,6 +37,7 @@ struct PrepareResult {
   DatasetMeta meta;
   std::int64_t files = 0;
   std::int64_t skipped_empty = 0, skipped_binary = 0;
+  Tokenizer::AddedTokensFound added_tokens = {};  // in what this process read
 };
 
 // Tokenizes on all threads; the bytes written depend neither on their number nor on interruptions.
