@@ -95,11 +95,12 @@ TEST(Caller, AReaderThatGoesIsNoFailure) {
   const TempDir dir;
   prepare_tiny(dir);
   ASSERT_EQ(shell(dir, words(tiny_training({"--out_dir=out"}))).code, 0);
-  for (const std::string command :
-       {"sample --out_dir=out --device=cpu --start=the --num_samples=3000 --samples_at_once=2",
-        "eval --out_dir=out --device=cpu fox.txt fox.txt fox.txt", "checkpoint list out",
-        "sample --help",
-        "plan " + std::string(GPT_SOURCE_DIR) + "/configs/ci_tiny.json --device=cpu"}) {
+  const std::vector<std::string> commands = {
+      "sample --out_dir=out --device=cpu --start=the --num_samples=3000 --samples_at_once=2",
+      "eval --out_dir=out --device=cpu fox.txt fox.txt fox.txt", "checkpoint list out",
+      "sample --help",
+      "plan " + std::string(GPT_SOURCE_DIR) + "/configs/ci_tiny.json --device=cpu"};
+  for (const std::string& command : commands) {
     const Finished head = shell(dir, "set -o pipefail; ($GPT " + command + " 2>err) | head -c 1");
     EXPECT_EQ(head.code, 0) << command;
     const std::string said = read_file(dir / "err");
