@@ -113,7 +113,8 @@ TEST(TokenizerTrain, MakesAFolderThatPrepareTakes) {
     EXPECT_EQ(read_file(dir / ("tokens/" + name)), read_file(dir / ("again/" + name)));
   const Finished prepared = prepare(dir, "out");
   ASSERT_EQ(prepared.code, 0) << prepared.err;
-  EXPECT_EQ(all_tokens(dir / "out"), BpeTokenizer(vocabulary).encode(long_text(), "text"));
+  // The text is cut at a character, so a word there may be two.
+  EXPECT_TRUE(BpeTokenizer(vocabulary).decode(all_tokens(dir / "out")) == long_text());
 
   const Finished there = with({"--out=tokens"});
   EXPECT_EQ(there.code, 2);
