@@ -1,4 +1,5 @@
-"""Writes src/text/unicode_ranges.cpp: the letters, numbers and spaces of GPT-2's pattern.
+"""Writes src/text/unicode_ranges.cpp: the letters, numbers and spaces of GPT-2's pattern, and the
+characters of words.
 
     $GPTTRAIN_CACHE/extras/bin/python scripts/make_unicode_ranges.py [--check]
 
@@ -11,11 +12,11 @@ import sys
 import tiktoken
 
 FILE = pathlib.Path(__file__).resolve().parent.parent / "src/text/unicode_ranges.cpp"
-CLASSES = {"Letter": r"\p{L}", "Number": r"\p{N}", "Space": r"\s"}
+CLASSES = {"Letter": r"\p{L}", "Number": r"\p{N}", "Space": r"\s", "Word": r"\w"}
 BYTES = {bytes([byte]): byte for byte in range(256)}
 
 HEADER = """\
-// Unicode {version}: \\p{{L}}, \\p{{N}} and \\s as tiktoken {tiktoken} has them, first and last code points.
+// Unicode {version}: \\p{{L}}, \\p{{N}}, \\s and \\w as tiktoken {tiktoken} has them, first and last code points.
 // Made by scripts/make_unicode_ranges.py; do not edit.
 #include "char_class.h"
 

@@ -1,9 +1,11 @@
 #include "app/commands.h"
 
+#include <algorithm>
 #include <utility>
 
 #include <CLI/CLI.hpp>
 
+#include "gpt/base/closed_output.h"
 #include "gpt/base/log.h"
 #include "gpt/base/process.h"
 #include "gpt/base/signal.h"
@@ -26,6 +28,7 @@ struct Command {
   ExitCode (*run)(const Arguments&);
   const char* summary;  // empty: not listed
   bool saves = false;   // at a stop signal, and says 75: it begins with StopSignals
+  bool writes = false;  // files; else all that it is for is what it prints
 };
 
 constexpr Command kCommands[] = {
@@ -39,8 +42,13 @@ constexpr Command kCommands[] = {
     {"sample", sample_command, "let a trained model write: gpttrain sample --out_dir=DIR"},
     {"eval", eval_command,
      "loss, perplexity, HellaSwag, LAMBADA: gpttrain eval --out_dir=DIR FILE..."},
-    {"import", import_command, "bring a model: gpttrain import ckpt.pt|FOLDER [--out_dir=DIR]"},
-    {"export", export_command, "take a model: gpttrain export --out_dir=DIR --format=nanogpt|hf"},
+    {"import", import_command, "bring a model: gpttrain import ckpt.pt|FOLDER [--out_dir=DIR]",
+     /*saves=*/false, /*writes=*/true},
+    {"export", export_command, "take a model: gpttrain export --out_dir=DIR --format=nanogpt|hf",
+     /*saves=*/false, /*writes=*/true},
+    {"tokenizer", tokenizer_command,
+     "a vocabulary of your own: gpttrain tokenizer train --vocab_size=N --out=DIR TEXT...",
+     /*saves=*/false, /*writes=*/true},
     {"checkpoint", checkpoint_command, "look at checkpoints: gpttrain checkpoint list|verify DIR"},
     {"plan", plan_command, "what a run will take of memory: gpttrain plan CONFIG [--gpu=rtx3060]"},
     {"report", report_command,
@@ -74,6 +82,17 @@ void refuse_unknown_command(const std::string& first) {
   throw InputError("command line: '" + first + "' is no command (" + join(names, ", ") +
                    ") and no config file" +
                    (nearest.empty() ? "" : "; did you mean " + nearest + "?"));
+}
+
+// Such a command ends when nobody reads what it prints. Not `checkpoint verify`, whose exit code
+// says what it found.
+bool only_prints(const Command* command, const Arguments& arguments) {
+  const auto given = [&](const char* word) {
+    return std::find(arguments.begin(), arguments.end(), word) != arguments.end();
+  };
+  if (given("--help") || given("-h")) return true;
+  return command && !command->saves && !command->writes &&
+         !(command->run == checkpoint_command && given("verify"));
 }
 
 }  // namespace
@@ -115,11 +134,9 @@ ExitCode run_program(const Arguments& arguments) {
   } catch (const CLI::ParseError&) {
     refuse_unknown_command(first);
   }
-  if (!chosen) {
-    ignore_broken_pipes();
-    return run(kCommands[0], arguments);
-  }
-  if (chosen->saves) ignore_broken_pipes();
+  ignore_broken_pipes();
+  if (only_prints(chosen, arguments)) end_when_output_closes();
+  if (!chosen) return run(kCommands[0], arguments);
   if (!chosen->saves) release_stop_signals();
   const ExitCode code = run(*chosen, Arguments(arguments.begin() + 1, arguments.end()));
   // What these print is all that they are for.

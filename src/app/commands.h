@@ -32,6 +32,7 @@ ExitCode sample_command(const Arguments& arguments);
 ExitCode eval_command(const Arguments& arguments);
 ExitCode import_command(const Arguments& arguments);
 ExitCode export_command(const Arguments& arguments);
+ExitCode tokenizer_command(const Arguments& arguments);
 ExitCode checkpoint_command(const Arguments& arguments);
 ExitCode plan_command(const Arguments& arguments);
 ExitCode report_command(const Arguments& arguments);

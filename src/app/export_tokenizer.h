@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 
 namespace gpt {
@@ -18,5 +19,8 @@ struct ExportedTokenizer {
 // warning says why and what is missing.
 ExportedTokenizer tokenizer_files(const std::string& vocabulary_json, std::int64_t model_rows,
                                   std::int64_t block_size);
+
+// tokenizer_config.json of a vocabulary that is cut as GPT-2's is.
+std::string gpt2_tokenizer_config(std::optional<std::int64_t> block_size);
 
 }  // namespace gpt

@@ -5,6 +5,7 @@
 
 #include <c10/util/Exception.h>
 
+#include "gpt/base/closed_output.h"
 #include "gpt/base/error.h"
 #include "gpt/base/log.h"
 #include "gpt/base/process.h"
@@ -44,6 +45,8 @@ int main(int argc, char** argv) {
     const gpt::ExitCode code = gpt::run_program({argv + 1, argv + argc});
     gpt::hold_stop_signals();  // all is done: one that comes while libraries close changes nothing
     return code;
+  } catch (const gpt::ClosedOutput&) {
+    return gpt::kExitDone;
   } catch (const gpt::Error& error) {
     gpt::log_error(error.what());
     return error.exit_code();

@@ -31,6 +31,7 @@ PrepareRequest request_of(const PrepareConfig& config, const std::vector<std::st
                          .text_template = config.text_template,
                          .skip_bad_rows = config.bad_rows == "skip",
                          .eot = config.eot,
+                         .added_tokens = config.added_tokens,
                          .threads = static_cast<int>(config.threads.or_else(0)),
                          .force = config.force,
                          .restart = config.restart};

@@ -1,8 +1,6 @@
 #include <algorithm>
-#include <iostream>
-#include <iterator>
 
-#include "gpt/base/files.h"
+#include "gpt/base/error.h"
 #include "gpt/base/log.h"
 #include "gpt/base/strings.h"
 #include "gpt/config/command_line.h"
@@ -11,22 +9,15 @@
 
 #include "app/commands.h"
 #include "app/decoder_setup.h"
+#include "app/interactive.h"
 #include "app/open_model.h"
+#include "app/prompt_text.h"
 #include "app/sample_run.h"
 #include "app/sample_screen.h"
 
 namespace gpt {
 
 namespace {
-
-std::string start_text(const std::string& start) {
-  constexpr std::string_view kFile = "FILE:";
-  if (start == "-")
-    return {std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>()};
-  constexpr std::uint64_t kLargest = 64 << 20;  // a model reads its last block_size tokens
-  if (!start.starts_with(kFile)) return start;
-  return read_small_file(start.substr(kFile.size()), kLargest, "a prompt");
-}
 
 std::optional<std::int64_t> stop_token(const std::string& stop, const Tokenizer& tokenizer,
                                        const std::string& origin) {
@@ -41,7 +32,7 @@ std::optional<std::int64_t> stop_token(const std::string& stop, const Tokenizer&
     throw InputError(concat(origin, ": stop: expected ID: and a number below ",
                             tokenizer.vocab_size(), ", got ", stop));
   }
-  const auto ids = tokenizer.encode(stop, origin + ": stop", Tokenizer::EndOfText::kAsToken);
+  const auto ids = tokenizer.encode(stop, origin + ": stop", {.added_tokens = true});
   if (ids.size() != 1)
     throw InputError(concat(origin, ": stop: expected the text of one token, but this one takes ",
                             ids.size(), "; ID:NUMBER names a token by its number"));
@@ -63,6 +54,7 @@ GenerateOptions generate_options(const SampleConfig& config, const Tokenizer& to
           .draw = {.temperature = config.temperature,
                    .top_k = config.top_k,
                    .top_p = config.top_p,
+                   .repetition_penalty = config.repetition_penalty,
                    .vocabulary = tokenizer.vocab_size()},
           .stop = stop_token(config.stop, tokenizer, stop_origin),
           .when_full = config.when_full == "half"   ? WhenFull::kHalf
@@ -101,15 +93,21 @@ ExitCode sample_command(const Arguments& arguments) {
   OpenModel model = open_model(config.open);
   const std::int64_t vocab_size = vocabulary_of(model);
   const auto tokenizer = tokenizer_for(model, config.open.tokenizer, vocab_size);
-  const std::string start = start_text(config.start);
-  const auto prompt = tokenizer->encode(start, settings.origin("start") + ": start",
-                                        Tokenizer::EndOfText::kAsToken);
-  if (prompt.empty()) throw InputError("start: the text is empty; expected at least one character");
   const GenerateOptions options = generate_options(config, *tokenizer, settings.origin("stop"));
-
+  std::string start;
+  std::vector<std::int64_t> prompt;
+  if (!config.interactive) {
+    start = prompt_text(config.start);
+    prompt = tokenizer->encode(start, settings.origin("start") + ": start", {.added_tokens = true});
+    if (prompt.empty())
+      throw InputError("start: the text is empty; expected at least one character");
+  }
   const Compute compute = set_up_device(config.open, model);
   const auto decoder = set_up_decoder(model, compute, config.open.memory_limit);
-  write_samples(config, model, *decoder, *tokenizer, start, prompt, options);
+  if (config.interactive)
+    answer_lines(config, model, *decoder, *tokenizer, options);
+  else
+    write_samples(config, model, *decoder, *tokenizer, start, prompt, options);
   return kExitDone;
 }
 

@@ -45,12 +45,13 @@ class Generators {
 }  // namespace
 
 SampleRun::SampleRun(const SampleConfig& config, const OpenModel& model, const Decoder& decoder,
-                     SampleScreen& screen, std::int64_t at_once)
+                     SampleScreen& screen, std::int64_t at_once, std::function<bool()> goes_on)
     : config_(config),
       model_(model),
       decoder_(decoder),
       screen_(screen),
       at_once_(at_once),
+      goes_on_(std::move(goes_on)),
       shown_(static_cast<std::size_t>(config.num_samples)),
       ended_(static_cast<std::size_t>(config.num_samples)) {}
 
@@ -96,7 +97,7 @@ GenerateTimes SampleRun::write_group(std::int64_t first, std::vector<at::Generat
           screen_.add(first + row, token);
           ++shown;
         }
-        return true;
+        return !goes_on_ || goes_on_();
       },
       [&](std::int64_t row) {
         if (!ended_[static_cast<std::size_t>(first + row)]) screen_.end(first + row);

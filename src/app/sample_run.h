@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "gpt/config/sample_config.h"
@@ -16,9 +17,10 @@ namespace gpt {
 
 class SampleRun {
  public:
-  // `at_once`: samples that grow together. All that is given must outlive the run.
+  // `at_once`: samples that grow together. `goes_on`, if given, is asked after each token; false
+  // ends the sample. All that is given must outlive the run.
   SampleRun(const SampleConfig& config, const OpenModel& model, const Decoder& decoder,
-            SampleScreen& screen, std::int64_t at_once);
+            SampleScreen& screen, std::int64_t at_once, std::function<bool()> goes_on = {});
 
   // Times and tokens of what has been shown. A group that runs out of memory begins again, with
   // half as many at once from then on; what the screen has of it is not shown twice. MemoryError if
@@ -39,6 +41,7 @@ class SampleRun {
   const Decoder& decoder_;
   SampleScreen& screen_;
   std::int64_t at_once_;
+  std::function<bool()> goes_on_;
   std::vector<std::int64_t> shown_;  // tokens of each sample
   std::vector<bool> ended_;
 };

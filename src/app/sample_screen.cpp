@@ -5,9 +5,10 @@
 namespace gpt {
 
 SampleScreen::SampleScreen(const Tokenizer& tokenizer, std::string prompt, std::int64_t samples,
-                           std::function<void(const std::string& text)> show)
+                           std::function<void(const std::string& text)> show, std::string end)
     : tokenizer_(tokenizer),
       prompt_(std::move(prompt)),
+      end_(std::move(end)),
       show_(std::move(show)),
       samples_(static_cast<std::size_t>(samples)) {
   for (Sample& sample : samples_) sample.waiting = prompt_;
@@ -28,7 +29,7 @@ void SampleScreen::end(std::int64_t sample) {
   Sample& at = samples_[static_cast<std::size_t>(sample)];
   std::u32string rest;
   at.decoder.finish(rest);
-  at.waiting += to_utf8(rest) + "\n---------------\n";
+  at.waiting += to_utf8(rest) + end_;
   at.ended = true;
   if (static_cast<std::size_t>(sample) == shown_) show_waiting();
 }

@@ -15,9 +15,11 @@ namespace gpt {
 // When the shown one ends, the next appears with all that it has so far, and continues growing.
 class SampleScreen {
  public:
-  // `show` takes text in UTF-8; each sample begins with `prompt` and ends with nanoGPT's line.
+  // `show` takes text in UTF-8; each sample begins with `prompt` and ends with `end`, by default
+  // nanoGPT's line.
   SampleScreen(const Tokenizer& tokenizer, std::string prompt, std::int64_t samples,
-               std::function<void(const std::string& text)> show);
+               std::function<void(const std::string& text)> show,
+               std::string end = "\n---------------\n");
 
   // A token may be a part of a character: its bytes wait for the rest. Bytes that make no
   // character are shown as U+FFFD.
@@ -33,7 +35,7 @@ class SampleScreen {
   void show_waiting();
 
   const Tokenizer& tokenizer_;
-  std::string prompt_;
+  std::string prompt_, end_;
   std::function<void(const std::string&)> show_;
   std::vector<Sample> samples_;
   std::size_t shown_ = 0;  // the sample on the screen

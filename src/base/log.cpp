@@ -18,6 +18,7 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include "gpt/base/closed_output.h"
 #include "gpt/base/drawing.h"
 #include "gpt/base/error.h"
 #include "gpt/base/line_file.h"
@@ -194,7 +195,7 @@ void log_as(level_enum level, const std::string& text) {
   say_news();
 }
 
-std::atomic<bool> output_lost = false;
+std::atomic<bool> output_lost = false, closed_said = false, ends_when_closed = false;
 
 void write_stdout(const std::string& text) {
   if (is_silent()) return;
@@ -203,7 +204,9 @@ void write_stdout(const std::string& text) {
   if (std::fflush(stdout) == 0 && written) return;
   const int error = errno;
   std::clearerr(stdout);
-  if (!output_lost.exchange(true))
+  if (error == EPIPE && ends_when_closed) throw ClosedOutput();
+  // A reader that is gone is no fault of the output.
+  if (!(error == EPIPE ? closed_said : output_lost).exchange(true))
     log_warning(std::string("standard output: cannot write: ") + std::strerror(error) +
                 "; what goes there is lost");
 }
@@ -237,6 +240,9 @@ void print_exactly(const std::string& text) {
 }
 void print_drawing(const std::string& text) {
   write_stdout(text);
+}
+void end_when_output_closes() {
+  ends_when_closed = true;
 }
 bool stdout_failed() {
   return output_lost;

@@ -3,6 +3,8 @@
 #include <charconv>
 #include <cmath>
 
+#include "gpt/config/tokenizer_config.h"
+
 namespace gpt {
 
 namespace {
@@ -60,6 +62,10 @@ std::vector<Option> options_of(EvalConfig& config) {
 
 std::vector<Option> options_of(PrepareConfig& config) {
   return listed("Preparing data", config);
+}
+
+std::vector<Option> options_of(TokenizerTrainConfig& config) {
+  return listed("Training a tokenizer", config);
 }
 
 std::vector<Option> options_of(ImportConfig& config) {

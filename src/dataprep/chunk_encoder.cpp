@@ -51,7 +51,24 @@ std::string invalid_place(const TextChunk& chunk, const DocumentPart& part) {
   return concat(place, format(" (byte 0x%02X)", static_cast<unsigned char>(part.text[at])));
 }
 
+void add_found(Tokenizer::AddedTokensFound more, Tokenizer::AddedTokensFound& all) {
+  if (all.count == 0) all.first = std::move(more.first);
+  all.count += more.count;
+}
+
 }  // namespace
+
+std::int64_t characters_of(const Tokenizer& tokenizer, std::span<const std::int32_t> ids) {
+  std::int64_t characters = 0;
+  std::string bytes;
+  for (const std::int32_t id : ids) {
+    if (id == tokenizer.end_of_text()) continue;
+    bytes.clear();
+    tokenizer.append_text(id, bytes);
+    characters += count_characters(bytes);
+  }
+  return characters;
+}
 
 void append_token_bytes(std::span<const std::int32_t> ids, std::int64_t token_bytes,
                         std::string& bytes) {
@@ -77,14 +94,19 @@ EncodedChunk encode_chunk(const TextChunk& chunk, const Tokenizer& tokenizer,
     ids.clear();
     if (part.begins) ++out.documents[side];
     if (part.begins && rules.eot == EotPlace::kPrepend) ids.push_back(*tokenizer.end_of_text());
-    std::int64_t invalid = part.invalid + tokenizer.append_ids(part.text, chunk.text.name, ids);
+    std::int64_t invalid =
+        part.invalid + tokenizer.append_ids(part.text, chunk.text.name, ids,
+                                            {.added_tokens = rules.added_tokens,
+                                             .continues = !part.begins});
     if (chunk.text.decoded) invalid += replacements_in(part.text);
     if (invalid > 0 && out.first_invalid.empty()) out.first_invalid = invalid_place(chunk, part);
     out.invalid += invalid;
+    add_found(tokenizer.find_added_tokens(part.text), out.added_tokens);
     if (part.ends && rules.eot == EotPlace::kAppend) ids.push_back(*tokenizer.end_of_text());
     // What a character tokenizer makes of ill-formed bytes are characters too.
-    out.characters += rules.documents.as_one_text ? static_cast<std::int64_t>(ids.size())
-                                                  : count_characters(part.text);
+    out.characters += rules.documents.as_one_text  ? static_cast<std::int64_t>(ids.size())
+                      : rules.characters_of_tokens ? characters_of(tokenizer, ids)
+                                                   : count_characters(part.text);
     append_token_bytes(ids, rules.token_bytes, out.tokens[side]);
   });
   out.after = chunk.after;

@@ -83,10 +83,26 @@ std::vector<TextMark>::const_iterator mark_beyond(const std::vector<TextMark>& m
       [](std::int64_t value, const TextMark& m) { return value < m.characters; });
 }
 
+// The same between two tokens, whose text need not be what was read: at the last place before which
+// there are no more than `characters`.
+EndSplit cut_between_tokens(std::string_view bytes, std::int64_t characters, std::int64_t first,
+                            const Tokenizer& tokenizer, std::int64_t token_bytes) {
+  const std::size_t count = bytes.size() / static_cast<std::size_t>(token_bytes);
+  std::size_t kept = 0;
+  for (; kept < count; ++kept) {
+    const std::int32_t id = token_at(bytes, token_bytes, kept);
+    characters -= characters_of(tokenizer, {&id, 1});
+    if (characters < 0) break;
+  }
+  EndSplit split;
+  split.train.keep = split.val_from = first + static_cast<std::int64_t>(kept);
+  return split;
+}
+
 // Where `all`, a file of all tokens, is to be cut so that training has the first `characters`
 // characters.
 EndSplit split_at(const fs::path& all, const PrepareState& state, std::int64_t characters,
-                  const Tokenizer& tokenizer) {
+                  const Tokenizer& tokenizer, bool between_tokens) {
   const auto beyond = mark_beyond(state.marks, characters);
   const TextMark& mark = *(beyond - 1);
   const std::int64_t width = state.token_bytes;
@@ -97,6 +113,8 @@ EndSplit split_at(const fs::path& all, const PrepareState& state, std::int64_t c
   read_range(all, static_cast<std::uint64_t>(mark.tokens * width),
              static_cast<std::uint64_t>(end * width),
              [&](std::string_view chunk) { bytes += chunk; });
+  if (between_tokens)
+    return cut_between_tokens(bytes, characters - mark.characters, mark.tokens, tokenizer, width);
   // Documents from the mark on, each up to its <|endoftext|>.
   std::int64_t left = characters - mark.characters, first = mark.tokens;
   std::string text;
@@ -140,11 +158,11 @@ void add_mark(std::vector<TextMark>& marks, const TextMark& mark, double val_fra
 }
 
 void cut_at_end(PrepareState& state, const fs::path& train, const fs::path& val,
-                double val_fraction, const Tokenizer& tokenizer,
-                const std::function<void()>& save) {
+                double val_fraction, const Tokenizer& tokenizer, const std::function<void()>& save,
+                bool between_tokens) {
   const std::int64_t characters = train_character_count(state.text_characters, val_fraction);
   if (!state.cut) {
-    const EndSplit split = split_at(train, state, characters, tokenizer);
+    const EndSplit split = split_at(train, state, characters, tokenizer, between_tokens);
     write_val(val, split, train, state);
     state.cut = split.train;
     save();

@@ -8,6 +8,7 @@
 #include "gpt/base/files.h"
 #include "gpt/base/log.h"
 #include "gpt/base/strings.h"
+#include "gpt/base/terminal.h"
 #include "gpt/dataprep/character_set.h"
 #include "gpt/dataprep/dataset_folder.h"
 #include "gpt/dataprep/end_split.h"
@@ -71,8 +72,10 @@ class Preparation {
     state_.token_bytes = meta.token_bytes;
     if (!state_.read_all && !encode()) return std::nullopt;
     if (rules_.split_at_end)
-      cut_at_end(state_, folder_->temporary("train.bin"), folder_->temporary("val.bin"),
-                 request_.val_fraction, *tokenizer_, [&] { save_state(folder_->state(), state_); });
+      cut_at_end(
+          state_, folder_->temporary("train.bin"), folder_->temporary("val.bin"),
+          request_.val_fraction, *tokenizer_, [&] { save_state(folder_->state(), state_); },
+          rules_.encoding.characters_of_tokens);
     return publish(std::move(meta));
   }
 
@@ -85,11 +88,12 @@ class Preparation {
     static const CharTokenizer any(U"\n");
     const Tokenizer& tokenizer = request_.tokenizer ? *request_.tokenizer : any;
     const bool one_text = rules_.encoding.documents.as_one_text;
+    const EncodeOptions options{.added_tokens = rules_.encoding.added_tokens};
     return {.sources = sources_,
             .rules = input_rules(request_),
             .cut =
-                [&tokenizer, one_text](std::string_view text) {
-                  std::size_t cut = tokenizer.safe_cut(text);
+                [&tokenizer, one_text, options](std::string_view text) {
+                  std::size_t cut = tokenizer.safe_cut(text, options);
                   while (one_text && cut > 0 && text[cut - 1] == '\r') --cut;
                   return cut;
                 },
@@ -118,6 +122,7 @@ class Preparation {
   std::shared_ptr<const Tokenizer> tokenizer_;
   std::optional<DatasetFolder> folder_;
   PrepareState state_;
+  Tokenizer::AddedTokensFound added_tokens_;
 };
 
 void Preparation::resume_or_start() {
@@ -249,6 +254,8 @@ void Preparation::take(const EncodedChunk& chunk, TokenWriter& train, TokenWrite
   state_.invalid += chunk.invalid;
   if (state_.first_invalid.empty()) state_.first_invalid = chunk.first_invalid;
   state_.bad_rows.add(chunk.bad_rows);
+  if (added_tokens_.count == 0) added_tokens_.first = chunk.added_tokens.first;
+  added_tokens_.count += chunk.added_tokens.count;
   if (rules_.split_at_end)
     add_mark(state_.marks, {state_.text_characters, tokens_in(state_.train), state_.train.crc},
              request_.val_fraction);
@@ -290,7 +297,8 @@ PrepareResult Preparation::publish(DatasetMeta meta) {
           .files = static_cast<std::int64_t>(sources_.files.size()),
           .left_out = sources_.left_out,
           .first_invalid = state_.first_invalid,
-          .bad_rows = state_.bad_rows};
+          .bad_rows = state_.bad_rows,
+          .added_tokens = added_tokens_};
 }
 
 void log_invalid(const PrepareResult& result) {
@@ -323,8 +331,18 @@ void log_short_split(const DatasetMeta& meta) {
                      no_val ? "" : ", or another val_fraction (0: no validation)"));
 }
 
-void log_oddities(const PrepareResult& result) {
+void log_added_tokens(const Tokenizer::AddedTokensFound& found, bool as_tokens) {
+  if (found.count == 0) return;
+  log_info(concat(quoted_name(found.first), " and the like stand ", found.count,
+                  " time(s) in the text; ",
+                  as_tokens ? "each became that one token"
+                            : "they were taken as ordinary text; --added_tokens=True makes each the "
+                              "one token that it names, as transformers does"));
+}
+
+void log_oddities(const PrepareResult& result, bool as_tokens) {
   if (!result.left_out.empty()) log_info(concat("left out ", result.left_out.text()));
+  log_added_tokens(result.added_tokens, as_tokens);
   log_invalid(result);
   log_bad_rows(result.bad_rows);
   log_short_split(result.meta);
@@ -343,7 +361,7 @@ std::optional<PrepareResult> prepare(const PrepareRequest& request) {
     return std::nullopt;
   }
   auto result = Preparation(request, std::move(sources)).run();
-  if (result) log_oddities(*result);
+  if (result) log_oddities(*result, request.added_tokens);
   return result;
 }
 

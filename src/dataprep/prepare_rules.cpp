@@ -71,7 +71,8 @@ json request_json(const PrepareRequest& request, const PrepareRules& rules) {
           {"encoding", request.encoding},
           {"text_key", request.text_key},
           {"text_template", to_utf8(from_utf8(request.text_template))},
-          {"eot", rules.eot}};
+          {"eot", rules.eot},
+          {"added_tokens", request.added_tokens}};
 }
 
 }  // namespace
@@ -93,6 +94,9 @@ PrepareRules settle_rules(const PrepareRequest& request, const SourceFiles& sour
   rules.split = settled_split(request, sources);
   rules.eot = settled_eot(request, sources);
   rules.split_at_end = rules.split == "end" && request.val_fraction > 0;
+  rules.encoding.added_tokens = request.added_tokens;
+  rules.encoding.characters_of_tokens =
+      request.added_tokens || (request.tokenizer && !request.tokenizer->restores_text());
   rules.encoding.documents = {.rows = row_pattern(request),
                               .skip_bad_rows = request.skip_bad_rows,
                               .as_one_text = request.tokenizer == nullptr};

@@ -60,8 +60,10 @@ class Texts {
     at::parallel_for(0, rows(), 1, [&](std::int64_t first, std::int64_t last) {
       for (std::int64_t i = first; i < last; ++i) {
         const auto row = static_cast<std::size_t>(live_[static_cast<std::size_t>(i)]);
-        tokens[static_cast<std::size_t>(i)] =
-            draw_token(logits_BV[i], options_.draw, generators[row]);
+        const double penalty = options_.draw.repetition_penalty;
+        const at::Tensor logits_V =
+            penalty == 1 ? logits_BV[i] : penalized(logits_BV[i], all_[row], penalty);
+        tokens[static_cast<std::size_t>(i)] = draw_token(logits_V, options_.draw, generators[row]);
       }
     });
     return tokens;

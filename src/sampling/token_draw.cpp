@@ -15,6 +15,12 @@ namespace {
 
 constexpr float kNever = -std::numeric_limits<float>::infinity();
 
+std::int64_t likeliest(const at::Tensor& logits_V, const DrawOptions& options) {
+  const std::int64_t all = logits_V.size(0);
+  const std::int64_t count = options.vocabulary > 0 ? std::min(options.vocabulary, all) : all;
+  return logits_V.narrow(0, 0, count).argmax().item<std::int64_t>();
+}
+
 // Keeps the likeliest tokens whose probabilities first reach p; those before that point add up to
 // less than p.
 at::Tensor nucleus(const at::Tensor& p_V, double p) {
@@ -42,7 +48,18 @@ std::int64_t steps_of_a_draw(std::int64_t vocab_size) {
 
 }  // namespace
 
+at::Tensor penalized(const at::Tensor& logits_V, const std::vector<std::int64_t>& tokens,
+                     double repetition_penalty) {
+  const at::Tensor tokens_N = at::tensor(tokens, at::kLong);
+  const at::Tensor logits_N = logits_V.index_select(0, tokens_N);
+  const at::Tensor smaller_N =
+      at::where(logits_N < 0, logits_N * repetition_penalty, logits_N / repetition_penalty);
+  return logits_V.scatter(0, tokens_N, smaller_N);
+}
+
 at::Tensor draw_probabilities(const at::Tensor& logits_V, const DrawOptions& options) {
+  if (options.greedy())
+    return at::zeros_like(logits_V).index_fill(0, at::tensor({likeliest(logits_V, options)}), 1);
   at::Tensor scaled_V = logits_V / options.temperature;
   // Masked rather than cut off: the number of random numbers stays that of the whole vocabulary.
   const std::int64_t vocab_size = scaled_V.size(0);
@@ -59,6 +76,7 @@ at::Tensor draw_probabilities(const at::Tensor& logits_V, const DrawOptions& opt
 
 std::int64_t draw_token(const at::Tensor& logits_V, const DrawOptions& options,
                         at::Generator& generator) {
+  if (options.greedy()) return likeliest(logits_V, options);
   const at::Tensor p_1V = draw_probabilities(logits_V, options).unsqueeze(0);
   return at::multinomial(p_1V, 1, /*replacement=*/false, generator).item<std::int64_t>();
 }

@@ -7,6 +7,9 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
+
+#include "gpt/text/bpe_vocabulary.h"
 
 namespace gpt {
 
@@ -18,5 +21,9 @@ std::optional<std::string> bytes_of_letters(std::string_view utf8);
 
 // " the" -> "\u0120the" as code points.
 std::u32string letters_of_bytes(std::string_view bytes);
+
+// What each token is called in vocabulary files: its bytes in GPT-2's letters, or the name of an
+// added one. "" for an id without a token.
+std::vector<std::u32string> token_names(const BpeVocabulary& vocabulary);
 
 }  // namespace gpt

@@ -1,8 +1,16 @@
 #include "char_class.h"
 
+#include <algorithm>
 #include <map>
 
 namespace gpt {
+
+bool is_word_character(char32_t code) {
+  const auto after =
+      std::upper_bound(kWordRanges.begin(), kWordRanges.end(), code,
+                       [](char32_t value, const CodeRange& range) { return value < range.first; });
+  return after != kWordRanges.begin() && code <= std::prev(after)->last;
+}
 
 const CharClasses& CharClasses::get() {
   static const CharClasses classes;

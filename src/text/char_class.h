@@ -28,7 +28,10 @@ class CharClasses {
   std::vector<CharClass> blocks_;
 };
 
-// The generated tables behind it, in the order of code points (scripts/make_unicode_ranges.py).
+// \w: letters and numbers, marks, and connecting punctuation.
+bool is_word_character(char32_t code);
+
+// The generated tables behind them, in the order of code points (scripts/make_unicode_ranges.py).
 struct CodeRange {
   char32_t first, last;
 };
@@ -36,5 +39,6 @@ struct CodeRange {
 extern const std::span<const CodeRange> kLetterRanges;
 extern const std::span<const CodeRange> kNumberRanges;
 extern const std::span<const CodeRange> kSpaceRanges;
+extern const std::span<const CodeRange> kWordRanges;
 
 }  // namespace gpt

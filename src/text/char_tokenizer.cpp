@@ -85,7 +85,7 @@ CharTokenizer CharTokenizer::from_json(std::string_view text, const std::string&
 }
 
 std::int64_t CharTokenizer::append_ids(std::string_view text, const std::string& origin,
-                                       std::vector<std::int32_t>& ids, EndOfText) const {
+                                       std::vector<std::int32_t>& ids, const EncodeOptions&) const {
   Utf8Decoder decoder;
   std::u32string characters;
   decoder.decode(text, characters);
@@ -109,7 +109,7 @@ void CharTokenizer::append_text(std::int64_t id, std::string& bytes) const {
 }
 
 // A sequence has at most four bytes, so only a lead byte among the last four can lack its rest.
-std::size_t CharTokenizer::safe_cut(std::string_view text) const {
+std::size_t CharTokenizer::safe_cut(std::string_view text, const EncodeOptions&) const {
   for (std::size_t back = 1; back <= std::min<std::size_t>(text.size(), 4); ++back) {
     const auto byte = static_cast<unsigned char>(text[text.size() - back]);
     if (byte < 0x80) break;

@@ -1,6 +1,26 @@
 #include "piece_encoder.h"
 
+#include "merge_encoder.h"
+
 namespace gpt {
+
+std::unique_ptr<const BpeEncoder> make_bpe_encoder(const BpeVocabulary& vocabulary) {
+  if (PieceEncoder::suits(vocabulary)) return std::make_unique<PieceEncoder>(vocabulary);
+  return std::make_unique<MergeEncoder>(vocabulary);
+}
+
+bool PieceEncoder::suits(const BpeVocabulary& vocabulary) {
+  if (!vocabulary.words.empty() || vocabulary.missing_bytes() > 0) return false;
+  std::vector<bool> made(vocabulary.tokens.size(), false);
+  for (const std::int32_t id : vocabulary.byte_ids) made[static_cast<std::size_t>(id)] = true;
+  for (const BpeVocabulary::Merge& merge : vocabulary.merges) {
+    if (!made[static_cast<std::size_t>(merge.left)] || !made[static_cast<std::size_t>(merge.right)])
+      return false;
+    if (made[static_cast<std::size_t>(merge.merged)]) return false;
+    made[static_cast<std::size_t>(merge.merged)] = true;
+  }
+  return true;
+}
 
 PieceEncoder::PieceEncoder(const BpeVocabulary& vocabulary) : symbol_at_(1, kNone) {
   add_symbols(vocabulary);

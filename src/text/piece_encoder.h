@@ -15,22 +15,22 @@
 
 #include "gpt/text/bpe_vocabulary.h"
 
+#include "bpe_encoder.h"
 #include "flat_map.h"
 
 namespace gpt {
 
-class PieceEncoder {
+class PieceEncoder final : public BpeEncoder {
  public:
+  // Whether the vocabulary is what this needs: one with all bytes, each of whose other tokens is
+  // made by one merge, of two bytes or tokens of earlier merges.
+  static bool suits(const BpeVocabulary& vocabulary);
+
+  // One that suits.
   explicit PieceEncoder(const BpeVocabulary& vocabulary);
 
-  // What encode() needs for the time it runs; one per thread.
-  struct Scratch {
-    std::vector<std::uint32_t> symbols;
-    std::vector<bool> dead;
-  };
-
-  // Appends the ids of `piece`.
-  void encode(std::string_view piece, Scratch& scratch, std::vector<std::int32_t>& ids) const;
+  void encode(std::string_view piece, Scratch& scratch,
+              std::vector<std::int32_t>& ids) const override;
 
  private:
   // A symbol is a byte (below 256) or 256 + the index of the merge that makes it, so that of two

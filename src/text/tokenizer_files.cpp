@@ -58,6 +58,17 @@ std::string tokenizer_file(const json& meta, const std::string& origin) {
              "; give the vocabulary with --tokenizer=FILE"));
 }
 
+// Of a tokenizer.json, or a folder that has one, of characters; nothing for any other kind.
+std::unique_ptr<Tokenizer> open_characters(const fs::path& path) {
+  constexpr std::uint64_t kMostBytes = 64 << 20;
+  std::error_code ignored;
+  const fs::path file = fs::is_directory(path, ignored) ? path / "tokenizer.json" : path;
+  if (file.extension() != ".json" || !fs::is_regular_file(file, ignored)) return nullptr;
+  const std::string text = read_small_file(file, kMostBytes, "a vocabulary");
+  if (text.find("\"WordLevel\"") == text.npos) return nullptr;
+  return std::make_unique<CharTokenizer>(CharTokenizer::from_tokenizer_json(text, file.string()));
+}
+
 }  // namespace
 
 fs::path gpt2_vocabulary_file() {
@@ -71,6 +82,7 @@ std::unique_ptr<Tokenizer> open_tokenizer(const std::string& name_or_path) {
     throw InputError(concat("tokenizer ", name_or_path,
                             ": no such file; expected gpt2 or a vocabulary (vocab.bpe, "
                             "tokenizer.json, *.tiktoken or a folder that holds one)"));
+  if (auto characters = open_characters(name_or_path)) return characters;
   return std::make_unique<BpeTokenizer>(read_bpe_vocabulary(name_or_path));
 }
 

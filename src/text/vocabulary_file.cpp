@@ -2,6 +2,8 @@
 
 #include "gpt/base/error.h"
 #include "gpt/base/files.h"
+#include "gpt/base/log.h"
+#include "gpt/base/strings.h"
 #include "gpt/text/bpe_vocabulary.h"
 
 namespace gpt {
@@ -40,27 +42,48 @@ bool looks_like_tiktoken(std::string_view text) {
   return line.find_first_not_of("0123456789", space + 1) == line.npos;
 }
 
-}  // namespace
+// What lies next to the file.
+TokenizerSettings settings_beside(const fs::path& file) {
+  TokenizerSettings settings;
+  for (const char* name : {"tokenizer_config.json", "special_tokens_map.json"})
+    if (const auto path = first_of(file.parent_path(), {name}))
+      parse_tokenizer_config(vocabulary_text(*path), path->string(), settings);
+  if (const auto path = first_of(file.parent_path(), {"added_tokens.json"}))
+    parse_added_tokens(vocabulary_text(*path), path->string(), settings);
+  return settings;
+}
 
-BpeVocabulary read_bpe_vocabulary(const fs::path& path) {
-  std::error_code ignored;
-  const fs::path file = fs::is_directory(path, ignored) ? file_in(path) : path;
+BpeVocabulary read_file_of(const fs::path& file) {
   const std::string text = vocabulary_text(file);
   const std::string name = file.string();
   const std::size_t first = text.find_first_not_of(" \t\r\n");
   const bool json = first != text.npos && text[first] == '{';
   if (json && text.find("\"model\"") != text.npos && text.find("\"merges\"") != text.npos)
-    return parse_tokenizer_json(text, name);
+    return parse_tokenizer_json(text, name, settings_beside(file));
   if (json) {
     const auto merges = first_of(file.parent_path(), {"vocab.bpe", "merges.txt"});
     if (!merges)
       throw InputError(name + ": has the ids only; expected vocab.bpe or merges.txt next to it");
-    return parse_merges(vocabulary_text(*merges), merges->string(), text, name);
+    return parse_merges(vocabulary_text(*merges), merges->string(), text, name,
+                        settings_beside(file));
   }
   if (looks_like_tiktoken(text)) return parse_tiktoken_vocabulary(text, name);
   const auto ids = first_of(file.parent_path(), {"encoder.json", "vocab.json"});
   if (!ids) return parse_merges(text, name);
-  return parse_merges(text, name, vocabulary_text(*ids), ids->string());
+  return parse_merges(text, name, vocabulary_text(*ids), ids->string(), settings_beside(file));
+}
+
+}  // namespace
+
+BpeVocabulary read_bpe_vocabulary(const fs::path& path) {
+  std::error_code ignored;
+  const fs::path file = fs::is_directory(path, ignored) ? file_in(path) : path;
+  BpeVocabulary vocabulary = read_file_of(file);
+  if (const std::int64_t missing = vocabulary.missing_bytes())
+    log_warning(concat(file.string(), ": ", missing, " of the 256 bytes have no token; in a text ",
+                       vocabulary.unknown ? "they become the unknown token"
+                                          : "they are left out, as in Hugging Face's tokenizers"));
+  return vocabulary;
 }
 
 }  // namespace gpt

@@ -52,20 +52,44 @@ void number_tokens(const std::vector<MergeLine>& merges, const std::string& orig
   builder.add_end_of_text(origin);
 }
 
+// Whether transformers cuts texts for a tokenizer of that class by GPT-2's pattern.
+bool has_gpt2_pattern(std::string_view tokenizer_class) {
+  for (const char* name : {"GPT2", "Roberta", "Bart", "Longformer", "LED", "Deberta", "OPT"})
+    if (tokenizer_class.starts_with(name)) return true;
+  return false;
+}
+
 }  // namespace
 
 BpeVocabulary parse_merges(std::string_view merges, const std::string& origin,
-                           std::string_view vocab_json, const std::string& json_origin) {
+                           std::string_view vocab_json, const std::string& json_origin,
+                           const TokenizerSettings& settings) {
   VocabularyBuilder builder;
   const std::vector<MergeLine> lines = parse_lines(merges, origin);
   const bool numbered = vocab_json.empty();
   if (numbered)
     number_tokens(lines, origin, builder);
   else
-    add_vocab_json(parse_json(vocab_json, json_origin, kFetchAgain), json_origin, {}, builder);
-  for (const MergeLine& merge : lines)
-    builder.add_merge(merge.left, merge.right, {origin, "line", merge.number});
-  return builder.finish(numbered ? origin : json_origin);
+    add_vocab_json(parse_json(vocab_json, json_origin, kFetchAgain), json_origin, builder);
+  const std::string& ids_origin = numbered ? origin : json_origin;
+  // Of these, transformers always has this one.
+  const std::string end(Tokenizer::kEndOfText);
+  if (builder.find(end)) builder.add_added({.content = end}, std::nullopt, ids_origin);
+  for (const auto& [token, id] : settings.added)
+    if (id || builder.find(token.content)) builder.add_added(token, id, ids_origin);
+  for (const MergeLine& merge : lines) {
+    const EntryPlace place{origin, "line", merge.number};
+    if (numbered)
+      builder.add_merge_in_order(merge.left, merge.right, place);
+    else
+      builder.add_merge(merge.left, merge.right, place);
+  }
+  BpeVocabulary vocabulary =
+      builder.finish(ids_origin, {.all_bytes = numbered,
+                                  .check_pattern = !has_gpt2_pattern(settings.tokenizer_class),
+                                  .end_of_text = settings.end_of_text});
+  vocabulary.pre_tokenizer.add_prefix_space = settings.add_prefix_space;
+  return vocabulary;
 }
 
 }  // namespace gpt

@@ -103,11 +103,12 @@ BpeVocabulary parse_tiktoken_vocabulary(std::string_view text, const std::string
       throw InputError(concat(origin, ": token ", id, ", ", shown_token(bytes), ", is made of ",
                               parts.size(), " earlier ones; expected a BPE vocabulary, two each"));
     merged.insert(parts[0], parts[1], id);
-    builder.add_merge(static_cast<std::int32_t>(parts[0]), static_cast<std::int32_t>(parts[1]),
-                      static_cast<std::int32_t>(id), {origin, "token", id});
+    builder.add_merge_in_order(static_cast<std::int32_t>(parts[0]),
+                               static_cast<std::int32_t>(parts[1]), static_cast<std::int32_t>(id),
+                               {origin, "token", id});
   }
   builder.add_end_of_text(origin);
-  return builder.finish(origin);
+  return builder.finish(origin, {.all_bytes = true, .check_pattern = true});
 }
 
 }  // namespace gpt

@@ -19,13 +19,13 @@ class Letters : public Tokenizer {
   std::int64_t vocab_size() const override { return kVocabulary; }
   std::optional<std::int32_t> end_of_text() const override { return std::nullopt; }
   std::int64_t append_ids(std::string_view, const std::string&, std::vector<std::int32_t>&,
-                          EndOfText) const override {
+                          const EncodeOptions&) const override {
     return 0;
   }
   void append_text(std::int64_t id, std::string& bytes) const override {
     bytes += static_cast<char>('a' + id);
   }
-  std::size_t safe_cut(std::string_view) const override { return 0; }
+  std::size_t safe_cut(std::string_view, const EncodeOptions&) const override { return 0; }
 };
 
 class StarvedSampleRun : public ::testing::Test {

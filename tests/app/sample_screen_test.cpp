@@ -12,14 +12,14 @@ class ByteTokens : public Tokenizer {
   std::int64_t vocab_size() const override { return 6; }
   std::optional<std::int32_t> end_of_text() const override { return std::nullopt; }
   std::int64_t append_ids(std::string_view, const std::string&, std::vector<std::int32_t>&,
-                          EndOfText) const override {
+                          const EncodeOptions&) const override {
     return 0;
   }
   void append_text(std::int64_t id, std::string& bytes) const override {
     bytes += std::vector<std::string>{
         "a", "b", "\xE2", "\x82", "\xAC", "\xAC!"}[static_cast<std::size_t>(id)];
   }
-  std::size_t safe_cut(std::string_view) const override { return 0; }
+  std::size_t safe_cut(std::string_view, const EncodeOptions&) const override { return 0; }
 };
 
 const std::string kLine = "\n---------------\n";

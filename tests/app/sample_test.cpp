@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "support/child.h"
+#include "support/shell.h"
 
 namespace gpt {
 namespace {
@@ -105,6 +106,40 @@ TEST_F(Sample, PromptFromAFileStopTokenAndTopP) {
   EXPECT_EQ(texts(greedy.out)[0], texts(greedy.out)[1]);
 }
 
+TEST_F(Sample, GreedyIsTheSameTextWhateverTheSeed) {
+  const Finished zero = sample({"--start=the", "--temperature=0", "--num_samples=2"});
+  ASSERT_EQ(zero.code, 0) << zero.err;
+  ASSERT_EQ(texts(zero.out).size(), 2u);
+  EXPECT_EQ(texts(zero.out)[0], texts(zero.out)[1]);
+  for (const std::string other : {"--top_k=1", "--top_p=0", "--temperature=0.0"})
+    EXPECT_EQ(sample({"--start=the", other, "--num_samples=2", "--seed=7"}).out, zero.out) << other;
+  EXPECT_NE(
+      sample({"--start=the", "--temperature=0", "--repetition_penalty=50", "--num_samples=2"}).out,
+      zero.out);
+}
+
+TEST_F(Sample, APromptFileIsReadInTextMode) {
+  dir_.write("windows.txt", "\xEF\xBB\xBFthe lazy dog\r\nthe");
+  dir_.write("unix.txt", "the lazy dog\nthe");
+  const Finished windows = sample({"--start=FILE:windows.txt", "--num_samples=1"});
+  ASSERT_EQ(windows.code, 0) << windows.err;
+  EXPECT_EQ(windows.out, sample({"--start=FILE:unix.txt", "--num_samples=1"}).out);
+}
+
+TEST_F(Sample, InteractiveContinuesEachLine) {
+  const std::string command =
+      "$GPT sample --out_dir=out --device=cpu --threads=1 --interactive=True --temperature=0 "
+      "--max_new_tokens=12";
+  const Finished answered = testing::shell(dir_, "printf 'the\\nTHE\\n\\nthe' | " + command);
+  ASSERT_EQ(answered.code, 0) << answered.err;
+  const auto greedy = texts(
+      sample({"--start=the", "--temperature=0", "--num_samples=1", "--max_new_tokens=12"}).out);
+  const std::string answer = greedy.at(0).substr(3) + "\n";
+  EXPECT_EQ(answered.out, answer + answer);
+  EXPECT_NE(answered.err.find("error: the line: character 1 is 'T'"), std::string::npos)
+      << answered.err;
+}
+
 TEST_F(Sample, WrongInputIsOneLine) {
   const std::vector<std::pair<std::vector<std::string>, std::string>> cases{
       {{"--start=THE"}, "command line: start: character 1 is 'T'"},
@@ -115,7 +150,9 @@ TEST_F(Sample, WrongInputIsOneLine) {
       {{"--stop=ID:x"}, "a number below 28"},
       {{"--checkpoint=out/step_9"}, "out/step_9: no such checkpoint"},
       {{"--tokenizer=none.json"}, "none.json"},
-      {{"--top_p=0"}, "top_p"},
+      {{"--top_p=1.5"}, "top_p"},
+      {{"--temperature=-1"}, "temperature"},
+      {{"--repetition_penalty=0"}, "repetition_penalty"},
   };
   dir_.write("empty.txt", "");
   for (const auto& [arguments, text] : cases) {

@@ -6,6 +6,7 @@
 
 #include "gpt/config/command_line.h"
 #include "gpt/config/option.h"
+#include "gpt/config/tokenizer_config.h"
 
 namespace gpt {
 namespace {
@@ -113,6 +114,7 @@ TEST(NanoGptKeys, EveryMemberIsAField) {
   EXPECT_EQ(field_count<SampleConfig>() + 1, member_count<SampleConfig>());
   EXPECT_EQ(field_count<EvalConfig>() + 1, member_count<EvalConfig>());
   EXPECT_EQ(field_count<PrepareConfig>(), member_count<PrepareConfig>());
+  EXPECT_EQ(field_count<TokenizerTrainConfig>(), member_count<TokenizerTrainConfig>());
 }
 
 }  // namespace

@@ -20,7 +20,7 @@ class PairTokenizer final : public Tokenizer {
   std::optional<std::int32_t> end_of_text() const override { return 256; }
 
   std::int64_t append_ids(std::string_view text, const std::string&, std::vector<std::int32_t>& ids,
-                          EndOfText = EndOfText::kAsText) const override {
+                          const EncodeOptions& = {}) const override {
     for (std::size_t i = 0; i < text.size(); ++i) {
       const bool pair = i + 1 < text.size() && is_letter(text[i]) && is_letter(text[i + 1]);
       if (pair)
@@ -39,7 +39,7 @@ class PairTokenizer final : public Tokenizer {
       bytes.push_back(static_cast<char>('a' + (id - first_pair_) % 26));
     }
   }
-  std::size_t safe_cut(std::string_view text) const override {
+  std::size_t safe_cut(std::string_view text, const EncodeOptions& = {}) const override {
     for (std::size_t cut = text.size(); cut > 1; --cut)
       if (is_letter(text[cut - 2]) != is_letter(text[cut - 1])) return cut - 1;
     return 0;

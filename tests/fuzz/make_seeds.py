@@ -100,8 +100,25 @@ def tokenizers():
            "normalizer": None, "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": False},
            "model": {"type": "BPE", "dropout": None, "vocab": full, "merges": [f"{a} {b}" for a, b in merges]}}
     dump = lambda value: json.dumps(value, ensure_ascii=False).encode()
+    split = {"type": "Split", "pattern": {"Regex": "\\p{N}{1,3}"}, "behavior": "MergedWithNext", "invert": False}
+    added = [{"id": 1, "content": content, "special": content != "he", "lstrip": content == "he", "rstrip": content == "th",
+              "single_word": content == "<x>", "normalized": content == "he"} for content in ("he", "th", "<x>")]
+    other = {**hub, "added_tokens": added, "post_processor": {"type": "RobertaProcessing"},
+             "pre_tokenizer": {"type": "Sequence", "pretokenizers": [
+                 {"type": "Digits", "individual_digits": True}, {**split, "pattern": {"String": "e"}}, split,
+                 {"type": "ByteLevel", "add_prefix_space": True, "use_regex": True}]},
+             "model": {"type": "BPE", "vocab": {"h": 7, "e": 2, "t": 3, "th": 4, "he": 5, "the": 6, "<u>": 0}, "ignore_merges": True,
+                       "unk_token": "<u>", "fuse_unk": True, "merges": [["th", "e"], ["t", "h"], ["t", "he"], ["h", "e"], ["t", "h"]]}}
+    config = {"add_prefix_space": True, "eos_token": {"content": "</s>"}, "pad_token": "<pad>", "tokenizer_class": "GPT2Tokenizer",
+              "added_tokens_decoder": {"5": added[0], "7": added[2]}, "additional_special_tokens": ["<x>", added[1]]}
+    characters = {"pre_tokenizer": {"type": "Split", "pattern": {"Regex": "[\\s\\S]"}, "behavior": "Isolated", "invert": False},
+                  "model": {"type": "WordLevel", "unk_token": "<unk>", "vocab": {"a": 1, "\n": 0, "\u4e2d": 2}}}
     return {"tiktoken": {"good": tiktoken},
-            "tokenizer_json": {"good": dump(hub)},
+            "tokenizer_json": {"good": dump(hub), "other": dump(other)},
+            "tokenizer_config": {"good": dump(config)},
+            "added_tokens": {"good": dump({"<x>": 5, "the": 6, "</s>": 7})},
+            "char_tokenizer": {"good": dump(characters)},
+            "text_mode": {"good": b"\xef\xbb\xbfa\r\nb\r", "utf16": "\ufeffa\r\n\U0001F600".encode("utf-16-le")},
             "merges": {"good": b"#version: 0.2\n" + lines.encode(), "bare": lines.encode(),
                        "with_json": lines.encode() + b"\0" + dump(full)}}
 

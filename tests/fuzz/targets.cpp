@@ -30,7 +30,11 @@ const std::vector<Target>& targets() {
                                                {"hellaswag", read_hellaswag, 2048},
                                                {"hf_config", read_hf_config, 1024},
                                                {"hf_index", read_hf_index, 1024},
-                                               {"metrics", read_metrics, 2048}};
+                                               {"metrics", read_metrics, 2048},
+                                               {"tokenizer_config", read_tokenizer_config, 2048},
+                                               {"added_tokens", read_added_tokens, 1024},
+                                               {"char_tokenizer", read_char_tokenizer, 2048},
+                                               {"text_mode", read_text_mode, 512}};
   return kTargets;
 }
 

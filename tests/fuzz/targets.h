@@ -55,6 +55,10 @@ void read_manifest(std::string_view bytes);  // as it is, and with the checksum 
 void read_tiktoken(std::string_view bytes);
 void read_tokenizer_json(std::string_view bytes);
 void read_merges(std::string_view bytes);  // what follows a NUL is the vocab.json next to it
+void read_tokenizer_config(std::string_view bytes);
+void read_added_tokens(std::string_view bytes);
+void read_char_tokenizer(std::string_view bytes);
+void read_text_mode(std::string_view bytes);
 void read_python_config(std::string_view bytes);
 void read_json_config(std::string_view bytes);
 

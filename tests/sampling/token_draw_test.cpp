@@ -36,6 +36,31 @@ TEST(DrawProbabilities, TiesAtTheKthPlaceStay) {
   EXPECT_EQ(p[3].item<float>(), 0);
 }
 
+TEST(DrawToken, GreedyIsTheLikeliestWhateverTheSeed) {
+  const at::Tensor logits = at::tensor({1.0F, 3.0F, 2.0F, 3.0F, 9.0F});  // two are the likeliest
+  const std::vector<DrawOptions> greedy = {{.temperature = 0, .vocabulary = 4},
+                                           {.temperature = 100, .top_k = 1, .vocabulary = 4},
+                                           {.top_p = 0, .vocabulary = 4}};
+  for (const DrawOptions& options : greedy) {
+    EXPECT_TRUE(
+        draw_probabilities(logits, options).equal(at::tensor({0.0F, 1.0F, 0.0F, 0.0F, 0.0F})));
+    for (const std::uint64_t seed : {1, 2, 3, 4, 5, 6}) {
+      auto g = testing::generator(seed);
+      EXPECT_EQ(draw_token(logits, options, g), 1);
+    }
+  }
+  auto g = testing::generator(1);
+  EXPECT_EQ(draw_token(logits, {.temperature = 0}, g), 4);
+}
+
+// As RepetitionPenaltyLogitsProcessor of transformers.
+TEST(Penalized, WhatTheTextHasBecomesLessLikely) {
+  const at::Tensor logits = at::tensor({2.0F, -2.0F, 0.0F, 4.0F});
+  EXPECT_TRUE(penalized(logits, {1, 3, 3, 1, 2}, 2).equal(at::tensor({2.0F, -4.0F, 0.0F, 2.0F})));
+  EXPECT_TRUE(penalized(logits, {0}, 0.5).equal(at::tensor({4.0F, -2.0F, 0.0F, 4.0F})));
+  EXPECT_TRUE(logits.equal(at::tensor({2.0F, -2.0F, 0.0F, 4.0F})));  // the model's stay
+}
+
 TEST(DrawToken, FollowsTheProbabilities) {
   auto g = testing::generator(11);
   const std::vector<double> p{0.1, 0.4, 0.2, 0.3};
@@ -51,7 +76,7 @@ TEST(SkipDraws, LeavesTheGeneratorAsTheDrawsDo) {
   for (const std::int64_t vocabulary : {1, 2, 65, 700, 50304}) {
     auto drawn = testing::generator(5), skipped = testing::generator(5);
     const at::Tensor logits = at::zeros({vocabulary});
-    for (int i = 0; i < 3; ++i) draw_token(logits, {.top_k = 1}, drawn);
+    for (int i = 0; i < 3; ++i) draw_token(logits, {.top_k = 2}, drawn);
     skip_draws(skipped, vocabulary, 3);
     EXPECT_TRUE(at::rand({100}, drawn).equal(at::rand({100}, skipped))) << vocabulary;
   }

@@ -14,7 +14,7 @@
 namespace gpt {
 namespace {
 
-using EndOfText = Tokenizer::EndOfText;
+constexpr EncodeOptions kAddedTokens{.added_tokens = true};
 using Ids = std::vector<std::int64_t>;
 
 BpeTokenizer small_tokenizer() {
@@ -49,15 +49,14 @@ TEST(BpeTokenizer, KnownAnswersOfGpt2) {
       EXPECT_EQ(tokenizer->encode(text + " and so on", "text").size(), ids.size() + 3) << text;
       EXPECT_EQ(tokenizer->decode(ids), text);
     }
-  EXPECT_EQ(tokenizer->encode("a<|endoftext|>b", "text", EndOfText::kAsToken),
-            (Ids{64, 50256, 65}));
+  EXPECT_EQ(tokenizer->encode("a<|endoftext|>b", "text", kAddedTokens), (Ids{64, 50256, 65}));
 }
 
 TEST(BpeTokenizer, EndOfTextIsATokenOnlyWhereItIsAskedFor) {
   const BpeTokenizer tokenizer = small_tokenizer();
   ASSERT_EQ(tokenizer.end_of_text(), 260);
   const std::string text = "the<|endoftext|> the<|endoftext|><|endoftext|>";
-  EXPECT_EQ(tokenizer.encode(text, "text", EndOfText::kAsToken), (Ids{257, 260, 258, 260, 260}));
+  EXPECT_EQ(tokenizer.encode(text, "text", kAddedTokens), (Ids{257, 260, 258, 260, 260}));
   const Ids as_text = tokenizer.encode(text, "text");
   EXPECT_EQ(std::count(as_text.begin(), as_text.end(), 260), 0);
   EXPECT_EQ(tokenizer.decode(as_text), text);

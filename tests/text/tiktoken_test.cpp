@@ -1,5 +1,4 @@
 // Every id against tiktoken's, which scripts/setup --with-tests installs.
-#include <cstring>
 #include <random>
 
 #include <gtest/gtest.h>
@@ -12,40 +11,16 @@
 
 #include "support/python.h"
 #include "support/temp_dir.h"
+#include "text/tokens_items.h"
 
 namespace gpt {
 namespace {
 
-using EndOfText = Tokenizer::EndOfText;
+constexpr EncodeOptions kAddedTokens{.added_tokens = true};
 
-std::string to_items(const std::vector<std::string>& texts) {
-  std::string bytes;
-  for (const std::string& text : texts) {
-    const auto size = static_cast<std::uint32_t>(text.size());
-    bytes.append(reinterpret_cast<const char*>(&size), sizeof size);
-    bytes += text;
-  }
-  return bytes;
-}
-
-std::vector<std::vector<std::int32_t>> from_items(const std::string& bytes) {
-  std::vector<std::vector<std::int32_t>> items;
-  for (std::size_t at = 0; at < bytes.size();) {
-    std::uint32_t count = 0;
-    std::memcpy(&count, bytes.data() + at, sizeof count);
-    std::vector<std::int32_t>& ids = items.emplace_back(count);
-    if (count > 0) std::memcpy(ids.data(), bytes.data() + at + sizeof count, count * sizeof ids[0]);
-    at += sizeof count + count * sizeof ids[0];
-  }
-  return items;
-}
-
-// The first characters of a text as \x escapes, for a failure's message.
-std::string escaped(std::string_view text) {
-  std::string out;
-  for (const char c : text.substr(0, 60)) out += format("\\x%02x", static_cast<unsigned char>(c));
-  return out;
-}
+using testing::escaped;
+using testing::from_items;
+using testing::to_items;
 
 class Tiktoken : public ::testing::Test {
  protected:
@@ -56,21 +31,19 @@ class Tiktoken : public ::testing::Test {
     tokenizer_ = open_tokenizer("gpt2");
   }
 
-  void expect_same_ids(const std::vector<std::string>& texts,
-                       EndOfText end_of_text = EndOfText::kAsText) {
+  void expect_same_ids(const std::vector<std::string>& texts, const EncodeOptions& options = {}) {
     const testing::TempDir dir;
     replace_file(dir / "texts", to_items(texts));
-    const auto run =
-        testing::run_python(python_, "tests/text/tiktoken_ids.py",
-                            {gpt2_vocabulary_file(), dir / "texts", dir / "ids",
-                             end_of_text == EndOfText::kAsText ? "as_text" : "as_token"});
+    const auto run = testing::run_python(python_, "tests/text/tiktoken_ids.py",
+                                         {gpt2_vocabulary_file(), dir / "texts", dir / "ids",
+                                          options.added_tokens ? "as_token" : "as_text"});
     ASSERT_EQ(run.code, 0) << run.out;
     const auto expected = from_items(read_file(dir / "ids"));
     ASSERT_EQ(expected.size(), texts.size());
     int failures = 0;
     for (std::size_t i = 0; i < texts.size() && failures < 5; ++i) {
       std::vector<std::int32_t> ids;
-      tokenizer_->append_ids(texts[i], "text", ids, end_of_text);
+      tokenizer_->append_ids(texts[i], "text", ids, options);
       const bool same = ids == expected[i] && tokenizer_->decode(ids) == texts[i];
       EXPECT_TRUE(same) << "text " << i << ": " << escaped(texts[i]);
       failures += same ? 0 : 1;
@@ -127,8 +100,8 @@ TEST_F(Tiktoken, RandomMixturesOfEdgeCases) {
 
 TEST_F(Tiktoken, EndOfTextAsToken) {
   const auto texts = random_mixtures("<|endoftext|>~<|endoftext~|>~<|~ ~  ~\n~a~ the~'s~'", 5000);
-  expect_same_ids(texts, EndOfText::kAsToken);
-  expect_same_ids(texts, EndOfText::kAsText);
+  expect_same_ids(texts, kAddedTokens);
+  expect_same_ids(texts);
 }
 
 TEST_F(Tiktoken, RandomBytes) {

@@ -11,8 +11,8 @@ namespace gpt {
 // is initialised yet.
 void begin_process();
 
-// For commands that save what they do: output that nobody reads any more (`| head`, a dead `tee`)
-// is a failed write, not the end.
+// Output that nobody reads any more (`| head`, a dead `tee`) is a failed write, not the end: for
+// commands that save what they do, and for others see closed_output.h.
 void ignore_broken_pipes();
 
 // What `ulimit` leaves a process is looked at before the libraries are initialised: LibTorch's

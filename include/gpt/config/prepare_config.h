@@ -45,6 +45,10 @@ struct PrepareConfig {
         "Where <|endoftext|> goes in each document: after it as in nanoGPT, before it as in llm.c. "
         "auto: append; none for a single text and for char.",
         one_of("auto", "none", "append", "prepend")) = "auto";
+  FIELD(bool, added_tokens,
+        "Make the name of an added token in the text (<|endoftext|>, <|user|>) that one token, as "
+        "transformers does. False: ordinary text.",
+        anything()) = false;
   FIELD(AutoInt, threads, "Threads; the result does not depend on them. auto: as in train.",
         auto_or_between(1, 1024)) = {};
   FIELD(bool, force, "Replace a dataset that is already there.", anything()) = false;

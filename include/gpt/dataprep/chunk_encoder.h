@@ -18,7 +18,10 @@ enum class EotPlace { kNone, kAppend, kPrepend };  // <|endoftext|> after or bef
 struct EncodingRules {
   DocumentRules documents;
   EotPlace eot = EotPlace::kNone;
-  SplitRule split;  // by document
+  SplitRule split;            // by document
+  bool added_tokens = false;  // their names in the text become them
+  // Characters are those of the tokens' text: where that is not the text that was read.
+  bool characters_of_tokens = false;
   std::int64_t token_bytes = 2;
 };
 
@@ -30,6 +33,7 @@ struct EncodedChunk {
   std::int64_t invalid = 0;                    // ill-formed sequences
   std::string first_invalid;                   // where the first of them is
   BadRows bad_rows;
+  Tokenizer::AddedTokensFound added_tokens;    // in the text
   ReadPosition after;
   std::optional<FileStamp> finished;
   double disk_bytes = 0;
@@ -38,6 +42,9 @@ struct EncodedChunk {
 // May be called by several threads at once. InputError as for_each_part and the tokenizer have it.
 EncodedChunk encode_chunk(const TextChunk& chunk, const Tokenizer& tokenizer,
                           const EncodingRules& rules);
+
+// Characters that these ids stand for; <|endoftext|> stands for none.
+std::int64_t characters_of(const Tokenizer& tokenizer, std::span<const std::int32_t> ids);
 
 // Token ids as they are on disk, and back.
 void append_token_bytes(std::span<const std::int32_t> ids, std::int64_t token_bytes,

@@ -22,9 +22,11 @@ void add_mark(std::vector<TextMark>& marks, const TextMark& mark, double val_fra
 // Cuts a text that was read to its end: `train` holds all tokens and keeps those of the first
 // train_character_count() characters, `val` gets the others; <|endoftext|> counts none. The state's
 // marks must have been kept by add_mark; it gets the two files' extents. `save` is called between
-// the two steps, each of which may be interrupted and done again. IoError.
+// the two steps, each of which may be interrupted and done again. `between_tokens`: the tokens'
+// text is not the text that was read (see EncodingRules), so the cut is between two tokens.
+// IoError.
 void cut_at_end(PrepareState& state, const std::filesystem::path& train,
                 const std::filesystem::path& val, double val_fraction, const Tokenizer& tokenizer,
-                const std::function<void()>& save);
+                const std::function<void()>& save, bool between_tokens = false);
 
 }  // namespace gpt

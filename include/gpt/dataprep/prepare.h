@@ -29,11 +29,12 @@ struct PrepareRequest {
   std::string text_key = "text";                           // of rows
   std::string text_template = {};                          // ... or several keys of them
   bool skip_bad_rows = false;
-  std::string eot = "auto";  // none, append or prepend
-  int threads = 0;           // 0: one for each core that may be used
-  bool force = false;        // replace the dataset in out_dir
-  bool restart = false;      // ... and what an interrupted preparation left
-  double save_seconds = 5;   // between the states that an interrupted run can be resumed from
+  std::string eot = "auto";   // none, append or prepend
+  bool added_tokens = false;  // the names of added tokens in the text become them
+  int threads = 0;            // 0: one for each core that may be used
+  bool force = false;         // replace the dataset in out_dir
+  bool restart = false;       // ... and what an interrupted preparation left
+  double save_seconds = 5;    // between the states that an interrupted run can be resumed from
   std::function<bool()> stop = {};  // asked often; true: save and return
 };
 
@@ -43,6 +44,7 @@ struct PrepareResult {
   LeftOut left_out;           // of folders
   std::string first_invalid;  // where
   BadRows bad_rows;
+  Tokenizer::AddedTokensFound added_tokens = {};  // in what this process read
 };
 
 // Tokenizes on all threads; the bytes written depend neither on their number nor on interruptions.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include <ATen/core/Generator.h>
 #include <ATen/core/Tensor.h>
@@ -9,11 +10,21 @@
 namespace gpt {
 
 struct DrawOptions {
-  double temperature = 1;
-  std::int64_t top_k = 0;       // the k likeliest tokens only; 0: all
-  double top_p = 1;             // of these, the likeliest whose probabilities add up to p
-  std::int64_t vocabulary = 0;  // tokens that have a text, where the model's is padded; 0: all
+  double temperature = 1;         // 0: the likeliest token
+  std::int64_t top_k = 0;         // the k likeliest tokens only; 0: all
+  double top_p = 1;               // of these, the likeliest whose probabilities add up to p
+  double repetition_penalty = 1;  // see penalized
+  std::int64_t vocabulary = 0;    // tokens that have a text, where the model's is padded; 0: all
+
+  // Nothing is drawn: it is the likeliest token, the first of several.
+  bool greedy() const { return temperature == 0 || top_k == 1 || top_p == 0; }
 };
+
+// The logits with those of `tokens`, which the text already has, made smaller: divided by
+// repetition_penalty where they are positive, else multiplied by it (Keskar et al. 2019, and
+// transformers).
+at::Tensor penalized(const at::Tensor& logits_V, const std::vector<std::int64_t>& tokens,
+                     double repetition_penalty);
 
 // logits_V: float32 on the CPU. In nanoGPT's order: temperature, top_k, softmax, and one draw by
 // torch.multinomial, so that with top_p = 1 and nanoGPT's generator state the token is nanoGPT's.

@@ -1,4 +1,5 @@
-// GPT-2's tokenizer: byte-level BPE over the pieces of GPT-2's pattern, with tiktoken's ids.
+// GPT-2's tokenizer: byte-level BPE over the pieces of GPT-2's pattern, with tiktoken's ids; and
+// those of its kind, with the ids of Hugging Face's `tokenizers`.
 #pragma once
 
 #include <memory>
@@ -7,6 +8,8 @@
 #include "gpt/text/tokenizer.h"
 
 namespace gpt {
+
+class AddedTokens;
 
 class BpeTokenizer final : public Tokenizer {
  public:
@@ -24,16 +27,21 @@ class BpeTokenizer final : public Tokenizer {
   // punctuation. Time is linear in the text, even where it has no spaces.
   std::int64_t append_ids(std::string_view text, const std::string& origin,
                           std::vector<std::int32_t>& ids,
-                          EndOfText end_of_text = EndOfText::kAsText) const override;
+                          const EncodeOptions& options = {}) const override;
   void append_text(std::int64_t id, std::string& bytes) const override;
-  std::size_t safe_cut(std::string_view text) const override;
+  std::size_t safe_cut(std::string_view text, const EncodeOptions& options = {}) const override;
+  bool restores_text() const override;
+  AddedTokensFound find_added_tokens(std::string_view text) const override;
 
  private:
   class Encoders;
+  class Cuts;
 
   BpeVocabulary vocabulary_;
   std::string_view name_;
   std::unique_ptr<Encoders> encoders_;
+  std::unique_ptr<const AddedTokens> added_;
+  std::unique_ptr<const Cuts> cuts_;
 };
 
 }  // namespace gpt

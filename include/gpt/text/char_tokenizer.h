@@ -26,6 +26,11 @@ class CharTokenizer final : public Tokenizer {
   // text in errors. InputError.
   static CharTokenizer from_json(std::string_view text, const std::string& origin);
 
+  // As Hugging Face's tokenizer.json has such a vocabulary: of type WordLevel, each character a
+  // word.
+  static CharTokenizer from_tokenizer_json(std::string_view text, const std::string& origin);
+  std::string tokenizer_json() const;
+
   std::string_view name() const override { return "char"; }
   std::int64_t vocab_size() const override { return static_cast<std::int64_t>(characters_.size()); }
   std::optional<std::int32_t> end_of_text() const override { return std::nullopt; }
@@ -38,9 +43,9 @@ class CharTokenizer final : public Tokenizer {
   // InputError at the first character outside the vocabulary. An ill-formed sequence is U+FFFD.
   std::int64_t append_ids(std::string_view text, const std::string& origin,
                           std::vector<std::int32_t>& ids,
-                          EndOfText end_of_text = EndOfText::kAsText) const override;
+                          const EncodeOptions& options = {}) const override;
   void append_text(std::int64_t id, std::string& bytes) const override;
-  std::size_t safe_cut(std::string_view text) const override;
+  std::size_t safe_cut(std::string_view text, const EncodeOptions& options = {}) const override;
 
  private:
   std::u32string characters_;

@@ -11,11 +11,17 @@
 
 namespace gpt {
 
+// How a text is taken.
+struct EncodeOptions {
+  // What the name of an added token inside it means, for example <|endoftext|> or <|user|>: that
+  // one token, or else its characters.
+  bool added_tokens = false;
+  // It goes on from another text, which was cut at a safe_cut.
+  bool continues = false;
+};
+
 class Tokenizer {
  public:
-  // What "<|endoftext|>" inside a text means: its thirteen characters, or the one special token
-  // (where the vocabulary has none, always its characters).
-  enum class EndOfText { kAsText, kAsToken };
   static constexpr std::string_view kEndOfText = "<|endoftext|>";
 
   virtual ~Tokenizer() = default;
@@ -31,22 +37,33 @@ class Tokenizer {
   // gives back any bytes as they were.
   virtual std::int64_t append_ids(std::string_view text, const std::string& origin,
                                   std::vector<std::int32_t>& ids,
-                                  EndOfText end_of_text = EndOfText::kAsText) const = 0;
+                                  const EncodeOptions& options = {}) const = 0;
 
   // Appends the bytes of one token: for a BPE any bytes, perhaps a part of a UTF-8 sequence. An id
   // outside the vocabulary gives U+FFFD: a model's vocabulary may be padded.
   virtual void append_text(std::int64_t id, std::string& bytes) const = 0;
 
-  // The longest prefix that is known to have the same ids whatever follows it, while what follows
-  // has the same ids whatever came before (EndOfText::kAsText): the place to cut a text that is
-  // read in blocks or encoded by several threads. 0: none, read on.
-  virtual std::size_t safe_cut(std::string_view text) const = 0;
+  // The longest prefix that is known to have the same ids whatever follows it, while what follows,
+  // encoded as one that continues, has the same ids whatever came before: the place to cut a text
+  // that is read in blocks or encoded by several threads. 0: none, read on.
+  virtual std::size_t safe_cut(std::string_view text, const EncodeOptions& options = {}) const = 0;
+
+  // Whether the bytes of a text's ids are the text again. Not where a space is put before it or
+  // where the vocabulary lacks some bytes.
+  virtual bool restores_text() const { return true; }
+
+  // How often the name of an added token occurs in a text, and which one comes first.
+  struct AddedTokensFound {
+    std::int64_t count = 0;
+    std::string first = {};
+  };
+  virtual AddedTokensFound find_added_tokens(std::string_view) const { return {}; }
 
   // All ids of a text, in the type that a model takes.
   std::vector<std::int64_t> encode(std::string_view text, const std::string& origin,
-                                   EndOfText end_of_text = EndOfText::kAsText) const {
+                                   const EncodeOptions& options = {}) const {
     std::vector<std::int32_t> ids;
-    append_ids(text, origin, ids, end_of_text);
+    append_ids(text, origin, ids, options);
     return {ids.begin(), ids.end()};
   }
 
