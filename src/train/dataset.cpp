@@ -16,12 +16,20 @@ namespace gpt {
 
 namespace {
 
+bool from_weights(const std::string& init_from) {
+  return init_from != "scratch" && init_from != "resume";
+}
+
 std::int64_t settle_vocabulary(const TrainConfig& config, const std::optional<DatasetMeta>& meta) {
   if (!meta) return config.model.vocab_size.or_else(kGpt2PaddedVocabulary);
   const std::int64_t size = config.model.vocab_size.or_else(meta->vocab_size);
   if (size < meta->vocab_size)
     throw InputError(concat("vocab_size: expected at least ", meta->vocab_size,
-                            ", the vocabulary of ", meta->origin.string(), ", got ", size));
+                            ", the vocabulary of ", meta->origin.string(), ", got ", size,
+                            from_weights(config.io.init_from)
+                                ? ", that of init_from's model; take the dataset that it was "
+                                  "trained with, or one prepared with its vocabulary"
+                                : ""));
   return size;
 }
 

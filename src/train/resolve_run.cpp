@@ -5,10 +5,10 @@
 #include "gpt/base/log.h"
 #include "gpt/base/strings.h"
 #include "gpt/device/watch.h"
-#include "gpt/interop/pretrained.h"
 #include "gpt/train/machine.h"
 #include "gpt/train/memory_setup.h"
 #include "gpt/train/probe_setup.h"
+#include "gpt/train/run_weights.h"
 
 namespace gpt {
 
@@ -37,9 +37,12 @@ class ConfigHistory {
 };
 
 // The weights that a new run begins with; nothing where they are drawn.
-std::unique_ptr<WeightSource> open_source(TrainConfig& config, const Settings& asked) {
+std::unique_ptr<WeightSource> first_weights(TrainConfig& config, const Settings& asked) {
   if (config.io.init_from == "scratch") return nullptr;
-  auto source = open_weights(config.io.init_from, config.io.pretrained_dir);
+  SourceHints hints;
+  if (asked.origin("n_head") != "default") hints.n_head = config.model.n_head;
+  if (asked.origin("gelu") != "default") hints.gelu = config.model.gelu;
+  auto source = open_source(config.io.init_from, config.io.pretrained_dir, hints);
   adopt_source(config, source->shape(), asked);
   return source;
 }
@@ -68,9 +71,10 @@ ResolvedRun resolve_run(const TrainConfig& asked, const Settings& settings,
   RunStart start = choose_start(config, store);
   if (start.checkpoint) adopt_shape(config, saved_config(*start.checkpoint), settings);
   history.note("the checkpoint");
-  auto source = start.checkpoint ? nullptr : open_source(config, settings);
+  auto source = start.checkpoint ? nullptr : first_weights(config, settings);
   history.note("init_from");
   Dataset dataset = open_dataset(config);
+  if (source) check_vocabulary(*source, config.data.dataset, dataset.vocabulary_json);
   config.model.vocab_size.value = dataset.vocab_size;
   history.note("the dataset");
   std::vector<StepDown> steps;

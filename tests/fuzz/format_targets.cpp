@@ -70,8 +70,7 @@ void read_zip(std::string_view bytes) {
 }
 
 void read_pickle(std::string_view bytes) {
-  const PickleTree tree =
-      unpickle(as_bytes(bytes), "input", {"torch._utils._rebuild_tensor_v2", "torch.FloatStorage"});
+  const PickleTree tree = unpickle(as_bytes(bytes), "input");
   described(tree.root());
   find(tree.root(), "model");
 }
