@@ -1,8 +1,11 @@
 #include "app/open_model.h"
 
+#include <utility>
+
 #include <ATen/ATen.h>
 
 #include "gpt/base/error.h"
+#include "gpt/base/log.h"
 #include "gpt/base/strings.h"
 #include "gpt/checkpoint/run_state.h"
 #include "gpt/dataprep/dataset_meta.h"
@@ -12,6 +15,7 @@
 #include "gpt/train/run_weights.h"
 
 #include "app/import_run.h"
+#include "app/tokenizer_within_rows.h"
 
 namespace gpt {
 
@@ -129,11 +133,18 @@ std::unique_ptr<Tokenizer> tokenizer_for(const OpenModel& model, const std::stri
     throw InputError(concat(model.name, ": its dataset had no meta.json, and ", model_vocab_size,
                             " tokens are too few for GPT-2's; say with --tokenizer=FILE or the "
                             "dataset's folder how its tokens read"));
-  if (tokenizer->vocab_size() > model_vocab_size)
+  // Tokens that were added to a tokenizer are a few; more are another model's.
+  constexpr std::int64_t kMostAdded = 256;
+  const std::int64_t added = tokenizer->vocab_size() - model_vocab_size;
+  if (added <= 0) return tokenizer;
+  if (added > kMostAdded)
     throw InputError(concat("the tokenizer ", tokenizer->name(), " has ", tokenizer->vocab_size(),
                             " tokens, but the model of ", model.name, " has ", model_vocab_size,
                             "; give the model's own with --tokenizer=FILE"));
-  return tokenizer;
+  log_warning(concat("the tokenizer ", tokenizer->name(), " has ", added,
+                     " token(s) more than the ", model_vocab_size, " rows of ", model.name,
+                     "; they were added and never trained, and a text that needs one is refused"));
+  return std::make_unique<TokenizerWithinRows>(std::move(tokenizer), model_vocab_size);
 }
 
 }  // namespace gpt

@@ -126,12 +126,6 @@ SavedFile write_safetensors(const std::filesystem::path& path, std::span<const T
   return file.finish();
 }
 
-bool is_safetensors(const std::filesystem::path& path) {
-  const MappedFile file(path);
-  return file.bytes().size() > kPrefix && file.bytes()[kPrefix] == std::byte{'{'} &&
-         file.bytes()[kPrefix - 1] == std::byte{0};
-}
-
 SafetensorsFile::SafetensorsFile(const std::filesystem::path& path) : file_(path) {
   const std::string origin = path.string();
   const auto bytes = file_.bytes();

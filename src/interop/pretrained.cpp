@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "gpt/base/error.h"
@@ -67,9 +68,11 @@ std::optional<fs::path> cached_model(const fs::path& model) {
   return snapshots.back();
 }
 
-bool is_llmc_file(const fs::path& path) {
-  const MappedFile file(path);
-  return is_llmc(file.bytes());
+// Safetensors begin with the length of a JSON object, and that.
+bool is_safetensors(std::span<const std::byte> bytes) {
+  constexpr std::size_t kLength = 8;
+  return bytes.size() > kLength && bytes[kLength] == std::byte{'{'} &&
+         bytes[kLength - 1] == std::byte{0};
 }
 
 // A file by what it begins with. Of a Hugging Face model's weights the config.json next to them
@@ -82,8 +85,9 @@ std::unique_ptr<WeightSource> open_file(const fs::path& path, const SourceHints&
   const bool named = path.filename() == hf_weights_file(folder).filename() || part;
   if (named && file_exists(folder / "config.json"))
     return std::make_unique<HfFolder>(folder, hints);
-  if (is_llmc_file(path)) return std::make_unique<LlmcWeights>(path);
-  if (is_safetensors(path)) return std::make_unique<WeightsFile>(path, hints);
+  const MappedFile file(path);
+  if (is_llmc(file.bytes())) return std::make_unique<LlmcWeights>(path);
+  if (is_safetensors(file.bytes())) return std::make_unique<WeightsFile>(path, hints);
   return std::make_unique<TorchCheckpoint>(path, hints);
 }
 

@@ -140,15 +140,6 @@ std::vector<std::int64_t> usable_offsets(const CheckpointInfo& checkpoint,
   return {};
 }
 
-void check_vocabulary(const WeightSource& source, const std::string& dataset,
-                      const std::string& vocabulary_json) {
-  const std::string known = source.vocabulary_json();
-  if (known.empty() || known == vocabulary_json || same_vocabulary(known, vocabulary_json)) return;
-  throw InputError(concat("dataset=", dataset, ": its vocabulary is not the one that ",
-                          source.origin(), " was trained with, that of dataset=", source.dataset(),
-                          "; prepare the text with that one, or train from scratch"));
-}
-
 TrainConfig saved_config(const CheckpointInfo& checkpoint) {
   TrainConfig config;
   Settings settings(options_of(config));

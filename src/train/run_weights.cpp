@@ -6,8 +6,9 @@
 
 #include "gpt/base/error.h"
 #include "gpt/base/files.h"
-#include "gpt/base/log.h"
+#include "gpt/base/strings.h"
 #include "gpt/checkpoint/run_state.h"
+#include "gpt/dataprep/dataset_meta.h"
 #include "gpt/interop/pretrained.h"
 #include "gpt/interop/tensor_file.h"
 #include "gpt/train/run_start.h"
@@ -94,6 +95,15 @@ std::unique_ptr<WeightSource> open_source(const std::string& init_from,
     if (auto own = own_checkpoint(init_from))
       return std::make_unique<CheckpointWeights>(std::move(*own));
   return open_weights(init_from, pretrained_dir, hints);
+}
+
+void check_vocabulary(const WeightSource& source, const std::string& dataset,
+                      const std::string& vocabulary_json) {
+  const std::string known = source.vocabulary_json();
+  if (known.empty() || known == vocabulary_json || same_vocabulary(known, vocabulary_json)) return;
+  throw InputError(concat("dataset=", dataset, ": its vocabulary is not the one that ",
+                          source.origin(), " was trained with, that of dataset=", source.dataset(),
+                          "; prepare the text with that one, or train from scratch"));
 }
 
 }  // namespace gpt

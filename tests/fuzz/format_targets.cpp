@@ -5,6 +5,7 @@
 #include "gpt/base/strings.h"
 #include "gpt/checkpoint/manifest.h"
 #include "gpt/data/token_file.h"
+#include "gpt/formats/llmc_model.h"
 #include "gpt/formats/safetensors.h"
 #include "gpt/formats/torch_reader.h"
 #include "gpt/formats/unpickler.h"
@@ -86,6 +87,17 @@ void read_torch(std::string_view bytes) {
   zip.add("archive/version", "3\n");
   zip.finish();
   read_torch_file(path);
+}
+
+void read_torch_legacy(std::string_view bytes) {
+  const BytesFile input(bytes);
+  read_torch_file(input.path());
+}
+
+void read_llmc(std::string_view bytes) {
+  const BytesFile input(bytes);
+  const LlmcModel model(input.path());
+  for (const TensorView& tensor : model.tensors()) touch(tensor.bytes);
 }
 
 void read_tokens(std::string_view bytes) {

@@ -9,17 +9,29 @@
 namespace gpt::fuzz {
 
 const std::vector<Target>& targets() {
-  static const std::vector<Target> kTargets = {
-      {"safetensors", read_safetensors, 2048}, {"zip", read_zip, 4096},
-      {"pickle", read_pickle, 1024},           {"torch", read_torch, 1024},
-      {"tokens", read_tokens, 2048},           {"manifest", read_manifest, 2048},
-      {"tiktoken", read_tiktoken, 8192},       {"tokenizer_json", read_tokenizer_json, 16384},
-      {"merges", read_merges, 8192},           {"python_config", read_python_config, 1024},
-      {"json_config", read_json_config, 1024}, {"meta_json", read_meta_json, 2048},
-      {"meta_pickle", read_meta_pickle, 1024}, {"json_line", read_json_line, 512},
-      {"documents", read_documents, 512},      {"prepare_state", read_prepare_state, 2048},
-      {"eval_lines", read_eval_lines, 1024},   {"hellaswag", read_hellaswag, 2048},
-      {"hf_config", read_hf_config, 1024},     {"hf_index", read_hf_index, 1024}};
+  static const std::vector<Target> kTargets = {{"safetensors", read_safetensors, 2048},
+                                               {"zip", read_zip, 4096},
+                                               {"pickle", read_pickle, 1024},
+                                               {"torch", read_torch, 1024},
+                                               {"tokens", read_tokens, 2048},
+                                               {"manifest", read_manifest, 2048},
+                                               {"tiktoken", read_tiktoken, 8192},
+                                               {"tokenizer_json", read_tokenizer_json, 16384},
+                                               {"merges", read_merges, 8192},
+                                               {"python_config", read_python_config, 1024},
+                                               {"json_config", read_json_config, 1024},
+                                               {"meta_json", read_meta_json, 2048},
+                                               {"meta_pickle", read_meta_pickle, 1024},
+                                               {"json_line", read_json_line, 512},
+                                               {"documents", read_documents, 512},
+                                               {"prepare_state", read_prepare_state, 2048},
+                                               {"eval_lines", read_eval_lines, 1024},
+                                               {"hellaswag", read_hellaswag, 2048},
+                                               {"hf_config", read_hf_config, 1024},
+                                               {"hf_index", read_hf_index, 1024},
+                                               {"torch_legacy", read_torch_legacy, 2048},
+                                               {"checkpoint_layout", read_checkpoint_layout, 2048},
+                                               {"llmc", read_llmc, 4096}};
   return kTargets;
 }
 

@@ -37,9 +37,6 @@ struct SavedFile {
 SavedFile write_safetensors(const std::filesystem::path& path, std::span<const TensorView> tensors,
                             const std::map<std::string, std::string>& metadata = {});
 
-// Whether a file begins as safetensors: a length, and a JSON object.
-bool is_safetensors(const std::filesystem::path& path);
-
 // A file whose every header field has been checked: a view's bytes lie inside the file and are as
 // many as its shape and dtype say. The views live as long as this object; check_mapped() tells
 // whether what was read through one was still in the file.

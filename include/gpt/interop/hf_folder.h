@@ -18,6 +18,7 @@ class HfFolder : public WeightSource {
   // of the tensors, and `hints` say what they do not. InputError, also for what this program's
   // GPT-2 cannot compute.
   explicit HfFolder(const std::filesystem::path& folder, const SourceHints& hints = {});
+  HfFolder(const HfFolder&) = delete;
 
   const ModelShape& shape() const override { return shape_; }
   // Conv1D weights, [in, out] in the file, come as [out, in].
@@ -35,6 +36,7 @@ class HfFolder : public WeightSource {
 class WeightsFile : public WeightSource {
  public:
   explicit WeightsFile(const std::filesystem::path& path, const SourceHints& hints = {});
+  WeightsFile(const WeightsFile&) = delete;
   const ModelShape& shape() const override { return shape_; }
   at::Tensor weight(const std::string& name) const override { return tensors_->weight(name); }
   std::string origin() const override { return path_.string(); }

@@ -23,6 +23,7 @@ class TorchCheckpoint : public WeightSource {
   // Checks the file's structure and every weight's name, shape and type. The shape is the tensors',
   // and must be what the file's own arguments say; `hints` say what neither does. InputError.
   explicit TorchCheckpoint(const std::filesystem::path& path, const SourceHints& hints = {});
+  TorchCheckpoint(const TorchCheckpoint&) = delete;
 
   const ModelShape& shape() const override { return shape_; }
   at::Tensor weight(const std::string& name) const override { return tensors_->weight(name); }

@@ -9,7 +9,6 @@
 #include "gpt/checkpoint/store.h"
 #include "gpt/config/settings.h"
 #include "gpt/config/train_config.h"
-#include "gpt/interop/weight_source.h"
 #include "gpt/model/parameter_table.h"
 #include "gpt/train/dataset.h"
 
@@ -53,10 +52,6 @@ class RunFiles {
 // dataset none, with a warning. InputError if the dataset's vocabulary is another.
 std::vector<std::int64_t> usable_offsets(const CheckpointInfo& checkpoint,
                                          const TrainConfig& config, const Dataset& dataset);
-
-// InputError if the weights say what their tokens mean, and the dataset's mean something else.
-void check_vocabulary(const WeightSource& source, const std::string& dataset,
-                      const std::string& vocabulary_json);
 
 // The config that a checkpoint was trained with. `checkpoint` names it in errors.
 TrainConfig saved_config(const CheckpointInfo& checkpoint);

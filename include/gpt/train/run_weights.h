@@ -21,4 +21,8 @@ std::unique_ptr<WeightSource> open_source(const std::string& init_from,
                                           const std::string& pretrained_dir,
                                           const SourceHints& hints);
 
+// InputError if the weights say what their tokens mean, and the dataset's mean something else.
+void check_vocabulary(const WeightSource& source, const std::string& dataset,
+                      const std::string& vocabulary_json);
+
 }  // namespace gpt
