@@ -22,7 +22,8 @@ struct IoConfig {
         anything()) = true;
   FIELD(std::string, init_from,
         "Where weights come from: new ones, out_dir's checkpoint (or nanoGPT's ckpt.pt in it), "
-        "OpenAI's GPT-2, a Hugging Face folder or a ckpt.pt (weights only).",
+        "OpenAI's GPT-2; or, weights only, from iteration 0: another run's folder, a checkpoint, a "
+        "Hugging Face folder, a PyTorch, safetensors or llm.c file.",
         one_of_or_path("scratch", "resume", "gpt2", "gpt2-medium", "gpt2-large",
                        "gpt2-xl")) = "scratch";
   FIELD(std::string, pretrained_dir,
