@@ -27,7 +27,7 @@ std::string weights_of_others(const fs::path& folder) {
     if (file_exists(folder / name))
       return concat("; its weights are in ", name, " only: load it with transformers, and ",
                     "save_pretrained() it");
-  return "; expected a Hugging Face GPT-2 model";
+  return "; expected a Hugging Face GPT-2 model: its config.json and its weights";
 }
 
 std::vector<std::unique_ptr<TensorFile>> open_files(const fs::path& folder) {

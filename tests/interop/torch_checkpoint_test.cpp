@@ -75,7 +75,7 @@ TEST_F(TorchCheckpoints, ThatAreBrokenSayWhere) {
        "of GPT-2's 64 columns a head; say it with --n_head=N"},
       {"no_heads", "say it with --n_head=N"},
       {"twice", "comes twice"},
-      {"two_models", "holds two models, 'ema.transformer.' and 'transformer.'"},
+      {"two_models", "holds two models, 'transformer.' and 'ema.transformer.'"},
       {"adapter", "is a part of a LoRA adapter"},
       {"optimizer_only", "is the state of an optimizer"},
       {"text_width", "model_args['n_embd']: expected an integer, found the text '4'"},
