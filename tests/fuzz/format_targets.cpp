@@ -9,6 +9,7 @@
 #include "gpt/formats/safetensors.h"
 #include "gpt/formats/torch_reader.h"
 #include "gpt/formats/unpickler.h"
+#include "gpt/formats/zip_reader.h"
 #include "gpt/formats/zip_writer.h"
 
 #include "fuzz/targets.h"
