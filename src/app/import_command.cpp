@@ -1,6 +1,7 @@
 #include "gpt/base/files.h"
 #include "gpt/base/log.h"
 #include "gpt/base/strings.h"
+#include "gpt/checkpoint/run_state.h"
 #include "gpt/interop/pretrained.h"
 #include "gpt/train/run_lock.h"
 
@@ -12,10 +13,11 @@ namespace gpt {
 namespace {
 
 constexpr const char* kImportUsage =
-    "Usage: gpttrain import ckpt.pt [--out_dir=DIR] [--key=value...]\n"
+    "Usage: gpttrain import FILE [--out_dir=DIR] [--key=value...]\n"
     "       gpttrain import FOLDER|gpt2|gpt2-medium|gpt2-large|gpt2-xl --out_dir=DIR\n"
-    "Writes a checkpoint from nanoGPT's ckpt.pt (weights, optimizer, iteration) or a\n"
-    "Hugging Face GPT-2 folder (weights); --init_from=resume continues from it.\n\n";
+    "Writes a checkpoint from nanoGPT's ckpt.pt or another PyTorch checkpoint of a GPT-2\n"
+    "(weights, optimizer, iteration), a safetensors or llm.c file, or a Hugging Face\n"
+    "folder (weights); --init_from=resume continues from it.\n\n";
 
 fs::path source_of(const std::string& input, const std::string& pretrained_dir) {
   if (is_pretrained_name(input)) {
@@ -23,8 +25,18 @@ fs::path source_of(const std::string& input, const std::string& pretrained_dir) 
     return find_pretrained(input, pretrained_dir);
   }
   if (!file_exists(input))
-    throw InputError(input + ": no such file or folder; expected nanoGPT's ckpt.pt or a Hugging " +
-                     "Face GPT-2 folder");
+    throw InputError(input +
+                     ": no such file or folder; expected nanoGPT's ckpt.pt, another file of "
+                     "weights, or a Hugging Face GPT-2 folder");
+  const fs::path path(input);
+  const bool ours = path.filename() == kModelFile
+                        ? file_exists(path.parent_path() / "manifest.json")
+                        : file_exists(path / "manifest.json") ||
+                              (fs::is_directory(path) && !CheckpointStore(path, 2).list().empty());
+  if (ours)
+    throw InputError(concat(input, ": is of a run of this program; continue it with ",
+                            "--init_from=resume, or begin another one from its weights with ",
+                            "--init_from=", input));
   return input;
 }
 
@@ -36,8 +48,8 @@ ExitCode import_command(const Arguments& arguments) {
       read_options(arguments, options_of(config), kImportUsage, /*inputs_allowed=*/true);
   if (!line) return kExitDone;
   if (line->inputs.size() != 1)
-    throw InputError(concat("command line: expected one ckpt.pt or folder to import, got ",
-                            line->inputs.size()));
+    throw InputError(
+        concat("command line: expected one file or folder to import, got ", line->inputs.size()));
   const fs::path source = source_of(line->inputs[0], config.pretrained_dir);
   std::error_code ignored;
   if (config.out_dir.empty()) {

@@ -17,9 +17,9 @@
 #include "gpt/config/settings.h"
 #include "gpt/dataprep/dataset_meta.h"
 #include "gpt/formats/finite.h"
-#include "gpt/interop/hf_folder.h"
-#include "gpt/interop/nanogpt_checkpoint.h"
+#include "gpt/interop/pretrained.h"
 #include "gpt/interop/tensor_file.h"
+#include "gpt/interop/torch_checkpoint.h"
 #include "gpt/text/tokenizer_files.h"
 #include "gpt/train/run_start.h"
 
@@ -35,7 +35,7 @@ class ImportedParts {
     parts_[1].file_name = kOptimizerFile;
   }
   void add_weight(const std::string& name, const at::Tensor& tensor) { add(0, name, tensor); }
-  void add_state(const std::string& name, const NanogptCheckpoint::AdamState& state) {
+  void add_state(const std::string& name, const TorchCheckpoint::AdamState& state) {
     add(1, name + ".exp_avg", state.exp_avg);
     add(1, name + ".exp_avg_sq", state.exp_avg_sq);
     add(1, name + ".step", state.step);
@@ -98,7 +98,7 @@ std::string vocabulary_beside(const WeightSource& weights) {
     if (meta.tokenizer != "gpt2")
       meta.tokenizer_file = fs::absolute(folder, no_such_place).string();
     return meta.tokenizer == "gpt2" ? "" : to_json(meta);
-  } catch (const InputError& error) {
+  } catch (const Error& error) {
     log_warning(std::string(error.what()) + "; sample will need --tokenizer");
     return "";
   }
@@ -142,41 +142,42 @@ std::int64_t tokens_seen(std::int64_t steps, const DataConfig& data, std::int64_
   return tokens;
 }
 
-void read_nanogpt(const NanogptCheckpoint& file, bool optimizer, TrainConfig& config,
-                  Manifest& manifest, ImportedParts& parts) {
+void read_run(const TorchCheckpoint& file, TrainConfig& config, Manifest& manifest) {
   adopt_config(file.config(), config);
   manifest.step = file.iteration();
   const bool evaluated = file.best_val_loss() < Manifest().best_val_loss;
   if (evaluated) manifest.val_loss = manifest.best_val_loss = file.best_val_loss();
   manifest.best = evaluated;  // nanoGPT saves right after the evaluation that it was the best of
   manifest.tokens_seen = tokens_seen(manifest.step, config.data, file.shape().block_size);
-  if (!optimizer) return add_fresh_states(file.shape(), parts);
-  file.check_optimizer();
-  for (const ParameterShape& parameter : parameter_table(file.shape()))
-    parts.add_state(parameter.name, file.optimizer_state(parameter.name));
+}
+
+void add_optimizer(const TorchCheckpoint* file, bool wanted, const ModelShape& shape,
+                   ImportedParts& parts) {
+  if (file && wanted && !file->has_optimizer())
+    log_warning(concat(file->origin(), ": has no optimizer; it continues at iteration ",
+                       file->iteration(), " with a fresh one"));
+  if (!file || !wanted || !file->has_optimizer()) return add_fresh_states(shape, parts);
+  file->check_optimizer();
+  for (const ParameterShape& parameter : parameter_table(shape))
+    parts.add_state(parameter.name, file->optimizer_state(parameter.name));
 }
 
 }  // namespace
 
 fs::path import_run(const fs::path& source, const ImportConfig& config,
                     const std::vector<CheckpointInfo>& replaced) {
-  std::error_code ignored;
   TrainConfig trained;
   Manifest manifest;
   manifest.reason = "imported";
   manifest.program_version = version();
   ImportedParts parts;
-  std::unique_ptr<WeightSource> weights;
-  if (fs::is_directory(source, ignored)) {
-    weights = std::make_unique<HfFolder>(source);
-    add_fresh_states(weights->shape(), parts);
-  } else {
-    auto file = std::make_unique<NanogptCheckpoint>(source);
-    read_nanogpt(*file, config.optimizer, trained, manifest, parts);
-    weights = std::move(file);
-  }
-  // nanoGPT has one GELU, and a file of it that was exported from here says which it was.
-  if (fs::is_directory(source, ignored)) trained.model.gelu = weights->shape().config.gelu;
+  const SourceHints hints{.n_head = config.n_head.value,
+                          .gelu = config.gelu == "auto" ? "" : config.gelu};
+  const auto weights = open_weights(source.string(), "", hints);
+  const auto* file = dynamic_cast<const TorchCheckpoint*>(weights.get());
+  if (file) read_run(*file, trained, manifest);
+  add_optimizer(file, config.optimizer, weights->shape(), parts);
+  trained.model.gelu = weights->shape().config.gelu;
   adopt_sizes(weights->shape(), trained);
   for (const ParameterShape& parameter : parameter_table(weights->shape()))
     parts.add_weight(parameter.name, weights->weight(parameter.name));
@@ -192,9 +193,33 @@ fs::path import_run(const fs::path& source, const ImportConfig& config,
   return fs::path(config.out_dir) / checkpoint_name(manifest.step);
 }
 
+void warn_of_newer_nanogpt(const std::string& out_dir) {
+  const fs::path file = fs::path(out_dir) / kNanogptFile;
+  const auto present = CheckpointStore(out_dir, 2).list();
+  std::error_code error;
+  if (!fs::is_regular_file(file, error) || present.empty()) return;
+  const auto written = fs::last_write_time(file, error);
+  const auto saved = fs::last_write_time(present.front().path / "manifest.json", error);
+  if (error || written <= saved) return;
+  std::string what = "is newer";
+  try {
+    const std::int64_t iteration = TorchCheckpoint(file).iteration();
+    // An export of one of these checkpoints is nothing new.
+    for (const CheckpointInfo& info : present)
+      if (info.step == iteration) return;
+    what = concat("is newer, and at iteration ", iteration);
+  } catch (const Error& unreadable) {
+    what = concat("is newer, and cannot be read (", unreadable.what(), ")");
+  }
+  log_warning(concat(file.string(), ": ", what, ", but ", present.front().path.string(),
+                     " is taken; `gpttrain import ", file.string(),
+                     " --overwrite=True` takes it instead and moves this run aside"));
+}
+
 void import_nanogpt(const std::string& out_dir, const std::string& data_dir) {
   const fs::path file = fs::path(out_dir) / kNanogptFile;
-  if (!file_exists(file) || !CheckpointStore(out_dir, 2).list().empty()) return;
+  if (!file_exists(file)) return;
+  if (!CheckpointStore(out_dir, 2).list().empty()) return warn_of_newer_nanogpt(out_dir);
   ImportConfig config;
   config.out_dir = out_dir;
   config.data_dir = data_dir;

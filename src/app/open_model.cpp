@@ -1,16 +1,21 @@
 #include "app/open_model.h"
 
+#include <utility>
+
 #include <ATen/ATen.h>
 
 #include "gpt/base/error.h"
+#include "gpt/base/log.h"
 #include "gpt/base/strings.h"
 #include "gpt/checkpoint/run_state.h"
 #include "gpt/dataprep/dataset_meta.h"
-#include "gpt/interop/pretrained.h"
+#include "gpt/interop/tensor_file.h"
 #include "gpt/text/tokenizer_files.h"
 #include "gpt/train/run_start.h"
+#include "gpt/train/run_weights.h"
 
 #include "app/import_run.h"
+#include "app/tokenizer_within_rows.h"
 
 namespace gpt {
 
@@ -37,23 +42,20 @@ CheckpointInfo choose_checkpoint(const OpenConfig& asked) {
   if (!fs::is_directory(asked.out_dir, ignored))
     throw InputError(asked.out_dir + ": no such folder; expected the out_dir of a run");
   const CheckpointStore store(asked.out_dir, 2);
-  auto newest = store.newest_good();
-  if (!newest)
-    throw InputError(asked.out_dir + ": no good checkpoint here; `gpttrain checkpoint verify " +
-                     asked.out_dir + "` says why");
-  const bool best =
-      asked.checkpoint == "best" ||
-      (asked.checkpoint == "auto" && !saved_config(*newest).io.always_save_checkpoint);
-  if (!best) return *newest;
-  auto found = store.best_good();
-  if (!found && asked.checkpoint == "best")
+  const auto found = asked.checkpoint == "auto"     ? usual_checkpoint(asked.out_dir)
+                     : asked.checkpoint == "latest" ? store.newest_good()
+                                                    : store.best_good();
+  if (found) return *found;
+  if (asked.checkpoint == "best" && store.newest_good())
     throw InputError(asked.out_dir + ": no checkpoint is marked best; --checkpoint=latest exists");
-  return found ? *found : *newest;
+  throw InputError(asked.out_dir + ": no good checkpoint here; `gpttrain checkpoint verify " +
+                   asked.out_dir + "` says why");
 }
 
 // As nanoGPT's sample.py: a ckpt.pt names its dataset, whose folder says what the tokens mean.
 std::string vocabulary_json(const WeightSource& source, const std::string& data_dir) {
-  if (source.dataset().empty()) return "";
+  if (!source.vocabulary_json().empty() || source.dataset().empty())
+    return source.vocabulary_json();
   const auto meta = read_dataset_meta(fs::path(data_dir) / source.dataset());
   return meta ? meta->json : "";
 }
@@ -67,8 +69,10 @@ OpenModel from_source(std::shared_ptr<const WeightSource> source, const std::str
                   .vocabulary_json = vocabulary_json(*source, data_dir),
                   .tokenizer = source->tokenizer_folder().string(),
                   .source = source};
-  for (const ParameterShape& parameter : parameter_table(shape))
+  for (const ParameterShape& parameter : parameter_table(shape)) {
     model.weights.push_back({parameter.name, source->weight(parameter.name)});
+    require_finite(model.weights.back().tensor, parameter.name, model.name);
+  }
   return model;
 }
 
@@ -83,22 +87,28 @@ std::unique_ptr<Tokenizer> asked_tokenizer(const fs::path& asked) {
 }  // namespace
 
 OpenModel open_model(const OpenConfig& asked) {
+  const SourceHints hints{.n_head = asked.n_head.value,
+                          .gelu = asked.gelu == "auto" ? "" : asked.gelu};
   if (asked.init_from != "resume")
-    return from_source(open_weights(asked.init_from, asked.pretrained_dir), asked.data_dir);
+    return from_source(open_source(asked.init_from, asked.pretrained_dir, hints), asked.data_dir);
   const fs::path nanogpt = fs::path(asked.out_dir) / kNanogptFile;
   std::error_code ignored;
   if (asked.checkpoint == "auto" && fs::is_regular_file(nanogpt, ignored) &&
       CheckpointStore(asked.out_dir, 2).list().empty())
-    return from_source(open_weights(nanogpt.string(), ""), asked.data_dir);
+    return from_source(open_source(nanogpt.string(), "", hints), asked.data_dir);
   const CheckpointInfo checkpoint = choose_checkpoint(asked);
+  if (asked.checkpoint == "auto") warn_of_newer_nanogpt(asked.out_dir);
   const TrainConfig saved = saved_config(checkpoint);
-  return {.name = checkpoint.path.string(),
-          .config = saved.model,
-          .block_size = saved.data.block_size,
-          .weights = load_parameters(checkpoint.path),
-          .vocabulary_json = checkpoint.manifest.vocabulary_json,
-          .tokenizer = "",
-          .source = nullptr};
+  OpenModel model{.name = checkpoint.path.string(),
+                  .config = saved.model,
+                  .block_size = saved.data.block_size,
+                  .weights = load_parameters(checkpoint.path),
+                  .vocabulary_json = checkpoint.manifest.vocabulary_json,
+                  .tokenizer = "",
+                  .source = nullptr};
+  for (const Parameter& parameter : model.weights)
+    require_finite(parameter.tensor, parameter.name, model.name);
+  return model;
 }
 
 std::int64_t vocabulary_of(const OpenModel& model) {
@@ -123,11 +133,18 @@ std::unique_ptr<Tokenizer> tokenizer_for(const OpenModel& model, const std::stri
     throw InputError(concat(model.name, ": its dataset had no meta.json, and ", model_vocab_size,
                             " tokens are too few for GPT-2's; say with --tokenizer=FILE or the "
                             "dataset's folder how its tokens read"));
-  if (tokenizer->vocab_size() > model_vocab_size)
+  // Tokens that were added to a tokenizer are a few; more are another model's.
+  constexpr std::int64_t kMostAdded = 256;
+  const std::int64_t added = tokenizer->vocab_size() - model_vocab_size;
+  if (added <= 0) return tokenizer;
+  if (added > kMostAdded)
     throw InputError(concat("the tokenizer ", tokenizer->name(), " has ", tokenizer->vocab_size(),
                             " tokens, but the model of ", model.name, " has ", model_vocab_size,
                             "; give the model's own with --tokenizer=FILE"));
-  return tokenizer;
+  log_warning(concat("the tokenizer ", tokenizer->name(), " has ", added,
+                     " token(s) more than the ", model_vocab_size, " rows of ", model.name,
+                     "; they were added and never trained, and a text that needs one is refused"));
+  return std::make_unique<TokenizerWithinRows>(std::move(tokenizer), model_vocab_size);
 }
 
 }  // namespace gpt

@@ -32,7 +32,8 @@ std::int64_t vocabulary_of(const OpenModel& model);
 
 // `asked` (see open_tokenizer; or a dataset's folder) if it is not empty; else the dataset's; else
 // the one next to the weights; else GPT-2's, as nanoGPT has it for datasets without a meta.json.
-// InputError if the model has fewer tokens than it.
+// Where it has a few tokens more than the model, a warning, and an InputError for a text that needs
+// one of them; where it has many, an InputError.
 std::unique_ptr<Tokenizer> tokenizer_for(const OpenModel& model, const std::string& asked,
                                          std::int64_t model_vocab_size);
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "gpt/base/files.h"
 #include "gpt/config/memory_limit.h"
 
 namespace gpt {
@@ -12,6 +13,10 @@ bool device_name::holds(const std::string& v) const {
   const std::string index = v.substr(std::min(v.size(), kPrefix.size()));
   return v.starts_with(kPrefix) && !index.empty() && index.size() <= 3 &&
          std::all_of(index.begin(), index.end(), [](char c) { return c >= '0' && c <= '9'; });
+}
+
+bool names_a_path(const std::string& text) {
+  return text.find_first_of("/.") != text.npos || (!text.empty() && file_exists(text));
 }
 
 bool memory_size::holds(const std::string& v) const {

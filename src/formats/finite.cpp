@@ -52,8 +52,8 @@ void require_finite(std::span<const TensorView> tensors, const std::string& wher
   const std::string found = non_finite_values(tensors);
   if (found.empty()) return;
   throw InputError(concat(where, ": ", found,
-                          "; take a checkpoint from before the run diverged, or this one all the "
-                          "same with `gpttrain import` or `export` and --allow_nonfinite=True"));
+                          "; take a checkpoint from before the run diverged (`gpttrain import` and "
+                          "`export` take this one all the same with --allow_nonfinite=True)"));
 }
 
 }  // namespace gpt

@@ -62,8 +62,6 @@ class TreeCheck {
       children = tuple->items;
     } else if (const auto* set = value.get_if<PickleSet>()) {
       children = set->items;
-    } else if (const auto* call = value.get_if<PickleCall>()) {
-      children = call->arguments;
     } else if (const auto* reference = value.get_if<PicklePersistent>()) {
       children = {reference->id};
     } else if (const auto* dict = value.get_if<PickleDict>()) {

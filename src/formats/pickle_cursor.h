@@ -22,6 +22,7 @@ class PickleCursor {
   std::string_view take(std::uint64_t count);
   std::string_view line();  // without its newline
   bool at_end() const { return at_ == bytes_.size(); }
+  std::size_t size() const { return bytes_.size(); }
   std::size_t offset() const { return at_; }
   std::size_t opcode_offset() const { return opcode_at_; }
 

@@ -19,8 +19,12 @@ struct Description {
   std::string operator()(const PickleTuple& v) const { return sized("a tuple", v.items); }
   std::string operator()(const PickleSet& v) const { return sized("a set", v.items); }
   std::string operator()(const PickleDict& v) const { return sized("a dict", v.items); }
-  std::string operator()(const PickleGlobal& v) const { return "the name " + v.name; }
-  std::string operator()(const PickleCall& v) const { return "a call of " + v.name; }
+  std::string operator()(const PickleGlobal& v) const { return "the name " + quoted_name(v.name); }
+  std::string operator()(PickleLargeInteger) const { return "an integer beyond 64 bits"; }
+  std::string operator()(const PickleObject& v) const {
+    return (v.fields.items.empty() ? "the result of a call of " : "an object of ") +
+           quoted_name(v.name);
+  }
   std::string operator()(const PicklePersistent&) const { return "a reference to a storage"; }
 
  private:
@@ -35,12 +39,18 @@ struct Description {
 
 }  // namespace
 
+const PickleDict* keyed_items(const PickleValue& value) {
+  const auto* object = value.get_if<PickleObject>();
+  if (object && !object->fields.items.empty()) return &object->fields;
+  return value.get_if<PickleDict>();
+}
+
 std::string described(const PickleValue& value) {
   return std::visit(Description{}, value.data);
 }
 
 const PickleValue* find(const PickleValue& value, std::string_view key) {
-  if (const auto* dict = value.get_if<PickleDict>())
+  if (const PickleDict* dict = keyed_items(value))
     for (const auto& [name, item] : dict->items)
       if (const auto* text = name->get_if<std::string>(); text && *text == key) return item;
   return nullptr;
@@ -68,7 +78,7 @@ const std::string& text_of(const PickleValue& value, std::string_view where) {
 }
 
 const PickleDict& dict_of(const PickleValue& value, std::string_view where) {
-  if (const auto* dict = value.get_if<PickleDict>()) return *dict;
+  if (const PickleDict* dict = keyed_items(value)) return *dict;
   refuse(value, where, "a dict");
 }
 

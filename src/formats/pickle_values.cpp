@@ -24,9 +24,9 @@ bool Unpickler::run_scalar(std::uint8_t opcode) {
     case 'M':
       return push(static_cast<std::int64_t>(cursor_.unsigned_number(2)));
     case 0x8a:
-      return push(cursor_.signed_number(cursor_.unsigned_number(1)));
+      return push_integer(cursor_.unsigned_number(1));
     case 0x8b:
-      return push(cursor_.signed_number(cursor_.unsigned_number(4)));
+      return push_integer(cursor_.unsigned_number(4));
     case 'G':
       return push(cursor_.big_endian_double());
     case 'I':
@@ -39,6 +39,12 @@ bool Unpickler::run_scalar(std::uint8_t opcode) {
   }
 }
 
+bool Unpickler::push_integer(std::uint64_t bytes) {
+  if (bytes <= 8) return push(cursor_.signed_number(bytes));
+  cursor_.take(bytes);
+  return push(PickleLargeInteger{});
+}
+
 // "I01" and "I00" are True and False; "L12L" ends in an L.
 bool Unpickler::push_line_integer() {
   std::string_view line = cursor_.line();
@@ -46,9 +52,10 @@ bool Unpickler::push_line_integer() {
   if (line.ends_with('L')) line.remove_suffix(1);
   std::int64_t value = 0;
   const auto [end, error] = std::from_chars(line.data(), line.data() + line.size(), value);
-  if (line.empty() || error != std::errc() || end != line.data() + line.size())
-    cursor_.fail("expected an integer of 64 bits, found " + quoted_name(line));
-  return push(value);
+  const bool large = error == std::errc::result_out_of_range;
+  if (line.empty() || (error != std::errc() && !large) || end != line.data() + line.size())
+    cursor_.fail("expected an integer, found " + quoted_name(line));
+  return large ? push(PickleLargeInteger{}) : push(value);
 }
 
 bool Unpickler::push_line_number() {
@@ -76,6 +83,10 @@ bool Unpickler::run_text(std::uint8_t opcode) {
       return push_text(sized(4));
     case 0x8d:
       return push_text(sized(8));
+    case 'T':
+      return push_old_string(sized(4));
+    case 'U':
+      return push_old_string(sized(1));
     case 'C':
       return push_bytes(sized(1));
     case 'B':
@@ -94,6 +105,11 @@ bool Unpickler::push_text(std::string_view utf8) {
         concat("a text of ", utf8.size(), " bytes, at most ", limits_.text_bytes, " are allowed"));
   if (!is_utf8(utf8)) cursor_.fail("a text is not UTF-8; the file is damaged");
   return push(std::string(utf8));
+}
+
+// Python 2 has one type for texts and bytes.
+bool Unpickler::push_old_string(std::string_view bytes) {
+  return is_utf8(bytes) ? push_text(bytes) : push_bytes(bytes);
 }
 
 bool Unpickler::push_bytes(std::string_view bytes) {
@@ -129,13 +145,14 @@ bool Unpickler::run_container(std::uint8_t opcode) {
       return push_tuple(opcode - 0x84u);
     case 'a': {
       const PickleValue* item = pop();
+      if (top()->get_if<PickleObject>()) return true;  // of a class that is a list, too
       container<PickleList>(top(), "a list").items.push_back(item);
       return true;
     }
     case 's': {
       const PickleValue* value = pop();
       const PickleValue* key = pop();
-      set_items(container<PickleDict>(top(), "a dict"), {key, value});
+      set_items(keyed(top()), {key, value});
       return true;
     }
     case 'e':
@@ -143,8 +160,8 @@ bool Unpickler::run_container(std::uint8_t opcode) {
     case 'u': {
       const PickleItems items = pop_to_mark();
       if (opcode == 'u') {
-        set_items(container<PickleDict>(top(), "a dict"), items);
-      } else {
+        set_items(keyed(top()), items);
+      } else if (!top()->get_if<PickleObject>()) {
         auto& list = opcode == 'e' ? container<PickleList>(top(), "a list").items
                                    : container<PickleSet>(top(), "a set").items;
         list.insert(list.end(), items.begin(), items.end());
@@ -166,6 +183,11 @@ template <class T>
 T& Unpickler::container(PickleValue* value, const char* kind) {
   if (T* found = std::get_if<T>(&value->data)) return *found;
   cursor_.fail(concat("expected ", kind, " to add to, found ", described(*value)));
+}
+
+PickleDict& Unpickler::keyed(PickleValue* value) {
+  if (auto* object = std::get_if<PickleObject>(&value->data)) return object->fields;
+  return container<PickleDict>(value, "a dict");
 }
 
 void Unpickler::set_items(PickleDict& dict, const PickleItems& items) {

@@ -10,6 +10,7 @@
 
 #include "gpt/base/checksum.h"
 #include "gpt/base/error.h"
+#include "gpt/base/file_kind.h"
 #include "gpt/base/strings.h"
 #include "gpt/base/terminal.h"
 
@@ -128,6 +129,8 @@ SavedFile write_safetensors(const std::filesystem::path& path, std::span<const T
 SafetensorsFile::SafetensorsFile(const std::filesystem::path& path) : file_(path) {
   const std::string origin = path.string();
   const auto bytes = file_.bytes();
+  // The length of a header may begin like another format, but then no header follows.
+  if (bytes.size() <= kPrefix || bytes[kPrefix] != std::byte{'{'}) refuse_foreign_file(path, bytes);
   if (bytes.size() < kPrefix)
     throw InputError(
         concat(origin, ": ", bytes.size(), " bytes are too few for a safetensors file"));

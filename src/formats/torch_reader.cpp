@@ -2,26 +2,33 @@
 
 #include <algorithm>
 #include <cstring>
+#include <iterator>
 #include <map>
-#include <optional>
-#include <set>
-#include <utility>
 
 #include "gpt/base/error.h"
+#include "gpt/base/file_kind.h"
+#include "gpt/base/files.h"
 #include "gpt/base/strings.h"
-#include "gpt/base/terminal.h"
 #include "gpt/formats/safetensors.h"
-#include "gpt/formats/unpickler.h"
+
+#include "pickle_numpy.h"
+#include "torch_container.h"
 
 namespace gpt {
 
 namespace {
 
-constexpr const char* kRebuildTensor = "torch._utils._rebuild_tensor_v2";
-constexpr const char* kRebuildParameter = "torch._utils._rebuild_parameter";
+constexpr std::string_view kRebuildTensor = "torch._utils._rebuild_tensor_v2";
 
-const std::map<std::string, std::string>& storage_dtypes() {
-  static const std::map<std::string, std::string> kDtypes = {
+// Calls around that of a tensor, by what their first argument is: the tensor, or the function that
+// makes it, whose arguments are then the third one.
+constexpr std::string_view kAroundTensor[] = {"torch._utils._rebuild_parameter",
+                                              "torch._utils._rebuild_parameter_with_state",
+                                              "torch.nn.parameter.Parameter"};
+constexpr std::string_view kAroundFunction = "torch._tensor._rebuild_from_type_v2";
+
+const std::map<std::string_view, std::string>& storage_dtypes() {
+  static const std::map<std::string_view, std::string> kDtypes = {
       {"torch.FloatStorage", "F32"}, {"torch.DoubleStorage", "F64"},
       {"torch.HalfStorage", "F16"},  {"torch.BFloat16Storage", "BF16"},
       {"torch.LongStorage", "I64"},  {"torch.IntStorage", "I32"},
@@ -30,49 +37,45 @@ const std::map<std::string, std::string>& storage_dtypes() {
   return kDtypes;
 }
 
-std::set<std::string> allowed_globals() {
-  std::set<std::string> names = {kRebuildTensor, kRebuildParameter};
-  for (const auto& [name, dtype] : storage_dtypes()) names.insert(name);
-  return names;
+// (storage, offset, size, stride, requires_grad, backward_hooks[, metadata]); nullptr if the value
+// is no tensor. Few calls are ever around one.
+const PickleItems* tensor_arguments(const PickleValue* value) {
+  for (int around = 0; around < 3; ++around) {
+    const auto* object = value->get_if<PickleObject>();
+    if (!object) return nullptr;
+    const PickleItems& arguments = object->arguments;
+    // Before PyTorch 0.4 the first four are all.
+    if (object->name == kRebuildTensor || object->name == "torch._utils._rebuild_tensor")
+      return &arguments;
+    if (object->name == kAroundFunction) {
+      const auto* function = arguments.size() > 2 ? arguments[0]->get_if<PickleGlobal>() : nullptr;
+      const auto* tuple = function ? arguments[2]->get_if<PickleTuple>() : nullptr;
+      return tuple && function->name == kRebuildTensor ? &tuple->items : nullptr;
+    }
+    if (std::find(std::begin(kAroundTensor), std::end(kAroundTensor), object->name) ==
+            std::end(kAroundTensor) ||
+        arguments.empty())
+      return nullptr;
+    value = arguments[0];
+  }
+  return nullptr;
 }
 
-// Says what the file is instead, where that can be told.
-void check_kind(const std::filesystem::path& path) {
+std::unique_ptr<TorchContainer> open_container(const std::filesystem::path& path) {
   const MappedFile file(path);
-  const std::string_view begin(reinterpret_cast<const char*>(file.bytes().data()),
-                               std::min<std::size_t>(file.bytes().size(), 4));
-  if (begin.starts_with("PK")) return;
+  const auto bytes = file.bytes();
+  const std::string_view begin(reinterpret_cast<const char*>(bytes.data()),
+                               std::min<std::size_t>(bytes.size(), 4));
+  if (begin.starts_with("PK")) return open_torch_zip(path);
+  if (is_torch_legacy(bytes)) return open_torch_legacy(path);
+  refuse_foreign_file(path, bytes);
   if (begin.size() > 2 && begin[0] == '\x80')
     throw InputError(path.string() +
-                     ": is a bare pickle or a file of PyTorch before 1.6; load it with a newer "
-                     "PyTorch and torch.save it again");
-  throw InputError(path.string() + ": is no file of torch.save (it does not begin with PK)");
-}
-
-std::string find_stem(const ZipReader& zip) {
-  constexpr std::string_view kPickle = "/data.pkl";
-  std::optional<std::string> stem;
-  for (const ZipEntry& entry : zip.entries()) {
-    if (!entry.name.ends_with(kPickle)) continue;
-    const std::string folder = entry.name.substr(0, entry.name.size() - kPickle.size());
-    if (folder.find('/') != folder.npos) continue;
-    if (stem) throw InputError(zip.origin() + ": has two data.pkl; expected one");
-    stem = folder;
-  }
-  if (!stem)
-    throw InputError(zip.origin() + ": has no data.pkl; it is a zip, but not torch.save's");
-  return *stem;
-}
-
-PickleTree read_pickle_entry(const ZipReader& zip, const std::string& stem) {
-  if (const std::string order = stem + "/byteorder"; zip.find(order)) {
-    const auto bytes = zip.read(order);
-    const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-    if (text != "little")
-      throw InputError(zip.origin() + ": byte order " + quoted_name(text) + ", expected little");
-  }
-  const std::string entry = stem + "/data.pkl";
-  return unpickle(zip.read(entry), zip.origin() + ": " + entry, allowed_globals());
+                     ": is a bare pickle, not a file of torch.save; load it with Python and "
+                     "torch.save it");
+  throw InputError(path.string() +
+                   ": is no file of torch.save (it does not begin with PK); expected a checkpoint "
+                   "of PyTorch");
 }
 
 std::vector<std::int64_t> sizes_of(const PickleValue& value, const std::string& where) {
@@ -103,28 +106,50 @@ bool fits(const StridedTensor& tensor, std::int64_t offset, std::uint64_t storag
 
 }  // namespace
 
-TorchReader::TorchReader(const std::filesystem::path& path)
-    : zip_((check_kind(path), path)),
-      stem_(find_stem(zip_)),
-      pickle_(read_pickle_entry(zip_, stem_)) {}
-
-bool TorchReader::is_tensor(const PickleValue& value) {
-  const auto* call = value.get_if<PickleCall>();
-  return call && (call->name == kRebuildTensor || call->name == kRebuildParameter);
+bool read_storage_reference(const PickleValue& value, StorageReference* reference) {
+  const auto* persistent = value.get_if<PicklePersistent>();
+  const auto* id = persistent ? persistent->id->get_if<PickleTuple>() : nullptr;
+  // Before PyTorch 1.6 a sixth item says which part of another storage it is: None for a whole one.
+  if (!id || id->items.size() < 5 || id->items.size() > 6) return false;
+  if (id->items.size() == 6 && !id->items[5]->get_if<PickleNone>()) return false;
+  const auto* type = id->items[1]->get_if<PickleGlobal>();
+  const auto* key = id->items[2]->get_if<std::string>();
+  const auto* elements = id->items[4]->get_if<std::int64_t>();
+  if (!type || !key || !elements || !storage_dtypes().contains(type->name)) return false;
+  *reference = {storage_dtypes().at(type->name), *key, *elements};
+  return true;
 }
 
-// ('storage', torch.FloatStorage, '0', 'cpu', 12345)
-std::span<const std::byte> TorchReader::storage(const PickleValue& reference,
-                                                const std::string& where,
+TorchReader::TorchReader(const std::filesystem::path& path) : container_(open_container(path)) {}
+TorchReader::~TorchReader() = default;
+TorchReader::TorchReader(TorchReader&&) noexcept = default;
+
+const PickleValue& TorchReader::root() const {
+  return container_->root();
+}
+
+std::string TorchReader::origin() const {
+  return container_->origin();
+}
+
+bool TorchReader::is_tensor(const PickleValue& value) {
+  StridedTensor array;
+  return tensor_arguments(&value) || numpy_array(value, &array);
+}
+
+std::span<const std::byte> TorchReader::storage(const PickleValue& value, const std::string& where,
                                                 std::string* dtype) const {
-  const auto* persistent = reference.get_if<PicklePersistent>();
-  const auto* id = persistent ? persistent->id->get_if<PickleTuple>() : nullptr;
-  const auto* type = id && id->items.size() == 5 ? id->items[1]->get_if<PickleGlobal>() : nullptr;
-  if (!type || !storage_dtypes().contains(type->name))
-    throw InputError(where + ": expected a storage, found " + described(reference));
-  *dtype = storage_dtypes().at(type->name);
-  const auto bytes = zip_.read(stem_ + "/data/" + text_of(*id->items[2], where + ": storage key"));
-  const std::int64_t elements = integer_of(*id->items[4], where + ": storage size");
+  StorageReference reference;
+  if (!read_storage_reference(value, &reference)) {
+    const auto* id = value.get_if<PicklePersistent>();
+    const auto* parts = id ? id->id->get_if<PickleTuple>() : nullptr;
+    throw InputError(where + ": expected a storage, found " +
+                     described(parts && parts->items.size() > 1 ? *parts->items[1] : value) +
+                     "; save it as float32, bfloat16 or float16 numbers");
+  }
+  *dtype = reference.dtype;
+  const auto bytes = container_->storage(reference.key, where);
+  const std::int64_t elements = reference.elements;
   const std::uint64_t element = safetensors_dtype_size(*dtype);
   if (elements < 0 || bytes.size() % element != 0 ||
       static_cast<std::uint64_t>(elements) != bytes.size() / element)
@@ -134,23 +159,15 @@ std::span<const std::byte> TorchReader::storage(const PickleValue& reference,
 }
 
 StridedTensor TorchReader::tensor(const PickleValue& value, const std::string& where) const {
-  const auto* call = value.get_if<PickleCall>();
-  if (!call || !is_tensor(value))
-    throw InputError(where + ": expected a tensor, found " + described(value));
-  if (call->name == kRebuildParameter) {
-    const bool nested = !call->arguments.empty() && is_tensor(*call->arguments[0]) &&
-                        call->arguments[0]->get_if<PickleCall>()->name == kRebuildTensor;
-    if (!nested) throw InputError(where + ": a parameter without its tensor");
-    return tensor(*call->arguments[0], where);
-  }
-  // (storage, offset, size, stride, requires_grad, backward_hooks[, metadata])
-  if (call->arguments.size() < 4)
-    throw InputError(where + ": a tensor is described by too few values");
   StridedTensor result;
-  const auto bytes = storage(*call->arguments[0], where, &result.dtype);
-  const std::int64_t offset = integer_of(*call->arguments[1], where + ": offset");
-  result.shape = sizes_of(*call->arguments[2], where + ": shape");
-  result.stride = sizes_of(*call->arguments[3], where + ": strides");
+  if (numpy_array(value, &result)) return result;
+  const PickleItems* arguments = tensor_arguments(&value);
+  if (!arguments) throw InputError(where + ": expected a tensor, found " + described(value));
+  if (arguments->size() < 4) throw InputError(where + ": a tensor is described by too few values");
+  const auto bytes = storage(*(*arguments)[0], where, &result.dtype);
+  const std::int64_t offset = integer_of(*(*arguments)[1], where + ": offset");
+  result.shape = sizes_of(*(*arguments)[2], where + ": shape");
+  result.stride = sizes_of(*(*arguments)[3], where + ": strides");
   const std::uint64_t element = safetensors_dtype_size(result.dtype);
   if (result.shape.size() != result.stride.size() || !fits(result, offset, bytes.size() / element))
     throw InputError(concat(where, ": shape, strides and offset do not fit into its storage of ",

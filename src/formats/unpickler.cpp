@@ -17,21 +17,12 @@ namespace {
 constexpr std::uint8_t kProto = 0x80, kFrame = 0x95, kStop = '.';
 constexpr int kNewestProtocol = 5;
 
-// Opcodes that would make objects or come from Python 2, by the names of pickletools.
+// Opcodes whose values are not in the file or that only Python 2 writes, by the names of
+// pickletools.
 const char* refused_name(std::uint8_t opcode) {
   switch (opcode) {
     case 'S':
       return "STRING (a Python 2 str)";
-    case 'T':
-      return "BINSTRING (a Python 2 str)";
-    case 'U':
-      return "SHORT_BINSTRING (a Python 2 str)";
-    case 'o':
-      return "OBJ (an object of a class)";
-    case 0x81:
-      return "NEWOBJ (an object of a class)";
-    case 0x92:
-      return "NEWOBJ_EX (an object of a class)";
     case 0x82:
       return "EXT1 (a registered class)";
     case 0x83:
@@ -50,10 +41,10 @@ const char* refused_name(std::uint8_t opcode) {
 }  // namespace
 
 Unpickler::Unpickler(std::span<const std::byte> bytes, const std::string& origin,
-                     const std::set<std::string>& globals, const PickleLimits& limits)
-    : cursor_(bytes, origin), globals_(globals), limits_(limits) {}
+                     const PickleLimits& limits)
+    : cursor_(bytes, origin), limits_(limits) {}
 
-PickleTree Unpickler::run() {
+PickleTree Unpickler::run(std::size_t* size) {
   for (std::uint64_t count = 0;; ++count) {
     const std::uint8_t opcode = cursor_.opcode();
     if (count == limits_.opcodes) cursor_.fail(concat("more than ", count, " opcodes"));
@@ -65,13 +56,16 @@ PickleTree Unpickler::run() {
     } else if (opcode == kFrame) {
       cursor_.unsigned_number(8);  // only a hint how much to read at once
     } else if (!run_scalar(opcode) && !run_text(opcode) && !run_container(opcode) &&
-               !run_stack(opcode) && !run_memo(opcode) && !run_global(opcode)) {
+               !run_stack(opcode) && !run_memo(opcode) && !run_object(opcode)) {
       refuse(opcode);
     }
   }
   if (stack_.size() != 1 || !marks_.empty())
     cursor_.fail(concat("STOP with ", stack_.size(), " values on the stack, expected one"));
-  if (!cursor_.at_end()) cursor_.fail("bytes follow the STOP");
+  if (size)
+    *size = cursor_.offset();
+  else if (!cursor_.at_end())
+    cursor_.fail("bytes follow the STOP");
   tree_.root_ = stack_.back();
   if (const std::string problem = tree_problem(*tree_.root_, limits_.depth); !problem.empty())
     cursor_.fail(problem);
@@ -79,13 +73,9 @@ PickleTree Unpickler::run() {
 }
 
 void Unpickler::refuse(std::uint8_t opcode) {
-  if (opcode == 'i') {  // INST: class by name, arguments from the stack
-    const std::string module(cursor_.line());
-    push_global(module + "." + std::string(cursor_.line()));
-    cursor_.fail("opcode INST (an object of a class) is not allowed; only plain values are read");
-  }
   const char* name = refused_name(opcode);
-  cursor_.fail(name ? concat("opcode ", name, " is not allowed; only plain values are read")
+  cursor_.fail(name ? concat("opcode ", name,
+                             " is not read; load the file with Python 3 and pickle it again")
                     : format("0x%02x is no pickle opcode; the file is damaged or no pickle",
                              static_cast<unsigned>(opcode)));
 }
@@ -181,8 +171,13 @@ PickleItems Unpickler::pop_to_mark() {
 }
 
 PickleTree unpickle(std::span<const std::byte> bytes, const std::string& origin,
-                    const std::set<std::string>& globals, const PickleLimits& limits) {
-  return Unpickler(bytes, origin, globals, limits).run();
+                    const PickleLimits& limits) {
+  return Unpickler(bytes, origin, limits).run();
+}
+
+PickleTree unpickle_first(std::span<const std::byte> bytes, const std::string& origin,
+                          std::size_t* size, const PickleLimits& limits) {
+  return Unpickler(bytes, origin, limits).run(size);
 }
 
 PickleTree read_pickle(const std::filesystem::path& path) {

@@ -66,10 +66,11 @@ End read_end(const ZipBytes& file) {
   return end;
 }
 
+// Entries are never unpacked to paths, and PyTorch puts the file's own name in front of theirs,
+// whatever characters that has; a name that climbs out is a sign of harm all the same.
 void check_name(const ZipBytes& file, const std::string& name) {
-  bool plain = !name.empty() && name.front() != '/' && is_utf8(name);
-  for (const char c : name)
-    plain = plain && c != '\\' && c != ':' && static_cast<unsigned char>(c) >= 0x20 && c != 0x7F;
+  bool plain =
+      !name.empty() && name.front() != '/' && is_utf8(name) && name.find('\0') == name.npos;
   for (std::size_t begin = 0; begin <= name.size();) {
     const std::size_t end = std::min(name.find('/', begin), name.size());
     plain = plain && name.substr(begin, end - begin) != "..";
@@ -112,19 +113,18 @@ CentralEntry read_entry(const ZipBytes& file, std::uint64_t at, std::uint64_t* n
   entry.crc32 = file.u32(at + 16);
   entry.size = file.u32(at + 24);
   entry.local_header = file.u32(at + 42);
-  std::uint64_t packed = file.u32(at + 20);
+  entry.packed = file.u32(at + 20);
+  entry.method = file.u16(at + 10);
   const std::uint64_t begin = at + zip::kCentralSize + name;
   file.span(begin, extra);
-  read_extra64(file, begin, extra, {&entry.size, &packed, &entry.local_header});
+  read_extra64(file, begin, extra, {&entry.size, &entry.packed, &entry.local_header});
 
   const std::string where = "entry " + quoted_name(entry.name);
   if (entry.flags & 1u) file.fail(where + " is encrypted");
   if (entry.flags & ~(zip::kHasDescriptor | zip::kUtf8Names | zip::kDeflateHints))
     file.fail(concat(where, " has flags 0x", std::hex, entry.flags, ", which are not understood"));
-  if (const auto method = file.u16(at + 10); method != 0)
-    file.fail(concat(where, " is compressed (method ", method,
-                     "); torch.save stores entries as they are"));
-  if (packed != entry.size) file.fail(where + " is stored, but its two sizes differ");
+  if (entry.method == 0 && entry.packed != entry.size)
+    file.fail(where + " is stored, but its two sizes differ");
   *next = begin + extra + file.u16(at + 32);
   return entry;
 }

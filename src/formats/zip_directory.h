@@ -36,10 +36,10 @@ class ZipBytes {
 
 struct CentralEntry {
   std::string name;
-  std::uint16_t flags = 0;
+  std::uint16_t flags = 0, method = 0;  // 0: stored as it is
   std::uint32_t crc32 = 0;
-  std::uint64_t size = 0;
-  std::uint64_t local_header = 0;  // its byte
+  std::uint64_t size = 0, packed = 0;  // packed: bytes in the file
+  std::uint64_t local_header = 0;      // its byte
 };
 
 struct CentralDirectory {

@@ -21,8 +21,9 @@ std::uint64_t descriptor_length(const ZipBytes& file, std::uint64_t at, const Ce
     if (signature && file.u32(at) != zip::kDescriptor) continue;
     const std::uint64_t crc = at + signature;
     if (file.u32(crc) != entry.crc32) continue;
-    if (file.u32(crc + 4) == entry.size && file.u32(crc + 8) == entry.size) return signature + 12;
-    if (file.u64(crc + 4) == entry.size && file.u64(crc + 12) == entry.size) return signature + 20;
+    if (file.u32(crc + 4) == entry.packed && file.u32(crc + 8) == entry.size) return signature + 12;
+    if (file.u64(crc + 4) == entry.packed && file.u64(crc + 12) == entry.size)
+      return signature + 20;
   }
   file.fail("entry " + quoted_name(entry.name) +
             ": what follows its data contradicts the directory; the file is damaged");
@@ -43,7 +44,8 @@ bool local_sizes_agree(const ZipBytes& file, const CentralEntry& entry, std::uin
     field += 4 + length;
   }
   const bool later = (entry.flags & zip::kHasDescriptor) != 0 && size == 0 && packed == 0;
-  return later || (size == entry.size && packed == entry.size && file.u32(at + 14) == entry.crc32);
+  return later ||
+         (size == entry.size && packed == entry.packed && file.u32(at + 14) == entry.crc32);
 }
 
 // The data of an entry; `end` gets the byte behind all that belongs to it.
@@ -55,12 +57,12 @@ std::span<const std::byte> locate(const ZipBytes& file, const CentralEntry& entr
   const std::uint64_t name = file.u16(at + 26), extra = file.u16(at + 28);
   const std::uint64_t data = at + zip::kLocalSize + name + extra;
   if (file.u32(at) != zip::kLocal || file.text(at + zip::kLocalSize, name) != entry.name ||
-      file.u16(at + 6) != entry.flags || file.u16(at + 8) != 0)
+      file.u16(at + 6) != entry.flags || file.u16(at + 8) != entry.method)
     file.fail(where + ": its header contradicts the directory; the file is damaged");
-  const auto bytes = file.span(data, entry.size);
+  const auto bytes = file.span(data, entry.packed);
   if (!local_sizes_agree(file, entry, data - extra, extra))
     file.fail(where + ": the sizes in its header contradict the directory; the file is damaged");
-  *end = data + entry.size;
+  *end = data + entry.packed;
   if (entry.flags & zip::kHasDescriptor) *end += descriptor_length(file, *end, entry);
   return bytes;
 }
@@ -79,7 +81,7 @@ ZipReader::ZipReader(const std::filesystem::path& path) : file_(path) {
     if (free > directory.offset)
       file.fail("entry " + quoted_name(entry.name) + " overlaps the directory");
     index_[entry.name] = entries_.size();
-    entries_.push_back({std::move(entry.name), bytes, entry.crc32});
+    entries_.push_back({std::move(entry.name), bytes, entry.crc32, entry.method});
   }
   file_.check_unchanged();
 }
@@ -92,6 +94,10 @@ const ZipEntry* ZipReader::find(std::string_view name) const {
 std::span<const std::byte> ZipReader::read(const std::string& name) const {
   const ZipEntry* entry = find(name);
   if (!entry) throw InputError(origin() + ": entry " + quoted_name(name) + " is missing");
+  if (entry->method != 0)
+    throw InputError(concat(origin(), ": entry ", quoted_name(name), " is compressed (method ",
+                            entry->method, "); torch.save stores entries as they are, so load it ",
+                            "with PyTorch and torch.save it again"));
   if (!verified_.contains(name)) {
     const bool whole = crc32(entry->bytes) == entry->crc32;
     file_.check_unchanged();

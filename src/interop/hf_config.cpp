@@ -1,8 +1,11 @@
 #include "hf_config.h"
 
+#include <span>
+
 #include <nlohmann/json.hpp>
 
 #include "gpt/base/error.h"
+#include "gpt/base/file_kind.h"
 #include "gpt/base/files.h"
 #include "gpt/base/json.h"
 #include "gpt/base/strings.h"
@@ -17,7 +20,9 @@ using Json = nlohmann::ordered_json;
 
 Json read_json(const std::filesystem::path& path) {
   constexpr std::size_t kLargest = 64 << 20;  // an index of 100,000 tensors has 10 MB
-  Json json = parse_ordered_json(read_small_file(path, kLargest, "a JSON file"), path.string());
+  const std::string text = read_small_file(path, kLargest, "a JSON file");
+  refuse_foreign_file(path, std::as_bytes(std::span(text)));
+  Json json = parse_ordered_json(text, path.string());
   if (!json.is_object()) throw InputError(path.string() + ": expected a JSON object");
   return json;
 }
@@ -40,8 +45,9 @@ void require(const Json& json, const char* key, const Json& wanted, const std::s
 
 std::string gelu_of(const Json& json, const std::string& where) {
   const Json name = json.value("activation_function", Json("gelu_new"));
-  if (name == "gelu") return "exact";
-  if (name == "gelu_new" || name == "gelu_pytorch_tanh" || name == "gelu_fast") return "tanh";
+  if (name == "gelu" || name == "gelu_python") return "exact";
+  for (const char* tanh : {"gelu_new", "gelu_pytorch_tanh", "gelu_fast", "gelu_accurate"})
+    if (name == tanh) return "tanh";
   throw InputError(where + ": activation_function " + name.dump() +
                    " is not known; gelu_new and gelu are");
 }
@@ -53,12 +59,12 @@ Json end_of_text(const ModelShape& shape) {
 
 }  // namespace
 
-ModelShape read_hf_config(const std::filesystem::path& path) {
+ModelShape read_hf_config(const std::filesystem::path& path, bool* tied) {
   const std::string where = path.string();
   const Json json = read_json(path);
   if (json.value("model_type", Json("gpt2")) != "gpt2")
     throw InputError(where + ": model_type is " + json["model_type"].dump() +
-                     ", expected \"gpt2\"");
+                     ", expected \"gpt2\": this program trains no other model");
   ModelShape shape;
   shape.config.n_layer = size_of(json, "n_layer", where);
   shape.config.n_head = size_of(json, "n_head", where);
@@ -75,7 +81,8 @@ ModelShape read_hf_config(const std::filesystem::path& path) {
   require(json, "scale_attn_weights", true, where);
   require(json, "scale_attn_by_inverse_layer_idx", false, where);
   require(json, "add_cross_attention", false, where);
-  require(json, "tie_word_embeddings", true, where);
+  // False is fine where the head's matrix equals the embedding's all the same.
+  if (tied) *tied = json.value("tie_word_embeddings", Json(true)) != false;
   require(json, "layer_norm_epsilon", kLayerNormEpsilon, where);
   return shape;
 }

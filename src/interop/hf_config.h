@@ -10,8 +10,8 @@
 namespace gpt {
 
 // config.json of a GPT-2. InputError if it is another model, or a GPT-2 with a switch that this
-// program's does not have.
-ModelShape read_hf_config(const std::filesystem::path& path);
+// program's does not have. `tied` gets whether the head is said to be the token embedding.
+ModelShape read_hf_config(const std::filesystem::path& path, bool* tied = nullptr);
 
 // The shards that NAME.safetensors.index.json or NAME.bin.index.json lists: plain names of files
 // next to it, of its own kind.

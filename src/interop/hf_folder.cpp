@@ -1,18 +1,12 @@
 #include "gpt/interop/hf_folder.h"
 
-#include <algorithm>
-#include <iterator>
-#include <set>
 #include <utility>
-
-#include <ATen/ATen.h>
+#include <vector>
 
 #include "gpt/base/error.h"
 #include "gpt/base/files.h"
 #include "gpt/base/strings.h"
-#include "gpt/base/terminal.h"
 
-#include "gpt2_names.h"
 #include "hf_config.h"
 
 namespace gpt {
@@ -22,17 +16,50 @@ namespace {
 constexpr const char* kSingle = "model.safetensors";
 constexpr const char* kPickled = "pytorch_model.bin";
 constexpr const char* kIndex = ".index.json";
-constexpr std::string_view kPrefix = "transformer.";
+
+// What else may be in a folder without weights, and what to do about it.
+std::string weights_of_others(const fs::path& folder) {
+  for (const char* name : {"adapter_model.safetensors", "adapter_model.bin", "adapter_config.json"})
+    if (file_exists(folder / name))
+      return concat("; ", name, " is a LoRA adapter, not a whole model: load it with peft, ",
+                    "merge_and_unload() it, and save_pretrained() the result");
+  for (const char* name : {"tf_model.h5", "flax_model.msgpack", "rust_model.ot"})
+    if (file_exists(folder / name))
+      return concat("; its weights are in ", name, " only: load it with transformers, and ",
+                    "save_pretrained() it");
+  return "; expected a Hugging Face GPT-2 model: its config.json and its weights";
+}
+
+std::vector<std::unique_ptr<TensorFile>> open_files(const fs::path& folder) {
+  const fs::path weights = hf_weights_file(folder);
+  if (weights.empty())
+    throw InputError(concat(folder.string(), ": has neither ", kSingle, " nor ", kPickled,
+                            ", nor an index (", kSingle, kIndex, ") of either",
+                            weights_of_others(folder)));
+  std::vector<std::unique_ptr<TensorFile>> files;
+  if (!weights.string().ends_with(kIndex)) {
+    files.push_back(open_tensor_file(weights));
+    return files;
+  }
+  for (const std::string& shard : read_hf_index(weights)) {
+    if (!file_exists(folder / shard))
+      throw InputError(concat((folder / shard).string(), ": is not there, but ", weights.string(),
+                              " says that it holds a part of the weights; download it, too"));
+    files.push_back(open_tensor_file(folder / shard));
+  }
+  return files;
+}
+
+// The sizes of the tensors, with what those cannot say.
+ModelShape shape_without_config(const Gpt2Tensors& tensors, const SourceHints& hints,
+                                const std::string& origin) {
+  ModelShape shape = tensors.sizes();
+  shape.config.n_head = settled_heads(0, shape.config.n_embd, hints, origin);
+  shape.config.gelu = settled_gelu("", tensors.transposed(), hints, origin);
+  return shape;
+}
 
 }  // namespace
-
-bool is_conv1d(const std::string& name) {
-  return std::any_of(std::begin(kBlockParameters), std::end(kBlockParameters),
-                     [&](const BlockParameter& parameter) {
-                       return is_gemm_weight(parameter.role) &&
-                              name.ends_with(concat(".", parameter.name));
-                     });
-}
 
 std::filesystem::path hf_weights_file(const std::filesystem::path& folder) {
   for (const std::string file : {kSingle, kPickled})
@@ -41,61 +68,27 @@ std::filesystem::path hf_weights_file(const std::filesystem::path& folder) {
   return {};
 }
 
-HfFolder::HfFolder(const std::filesystem::path& folder) : folder_(folder) {
+HfFolder::HfFolder(const std::filesystem::path& folder, const SourceHints& hints)
+    : folder_(folder) {
   std::error_code ignored;
   if (!fs::is_directory(folder, ignored))
     throw InputError(folder.string() + ": no such folder; expected a Hugging Face GPT-2 model");
-  shape_ = read_hf_config(folder / "config.json");
-  open_files();
-  index_tensors();
-}
-
-void HfFolder::open_files() {
-  const fs::path weights = hf_weights_file(folder_);
-  if (weights.empty())
-    throw InputError(concat(folder_.string(), ": has neither ", kSingle, " nor ", kPickled,
-                            ", nor an index (", kSingle, kIndex,
-                            ") of either; expected a Hugging Face GPT-2 model"));
-  if (!weights.string().ends_with(kIndex)) return files_.push_back(open_tensor_file(weights));
-  for (const std::string& shard : read_hf_index(weights))
-    files_.push_back(open_tensor_file(folder_ / shard));
-}
-
-void HfFolder::index_tensors() {
-  std::map<std::string, Place> given;
-  for (const auto& file : files_)
-    for (const std::string& stored_name : file->names()) {
-      std::string name = stored_name;
-      if (name != kHead && !name.starts_with(kPrefix)) name.insert(0, kPrefix);
-      if (is_mask(name)) continue;
-      if (!given.emplace(name, Place{file.get(), stored_name}).second)
-        throw InputError(folder_.string() + ": tensor " + quoted_name(stored_name) +
-                         " comes twice, with and without its prefix or in two shards");
-    }
-  for (const ParameterShape& parameter : parameter_table(shape_)) {
-    const auto found = given.find(parameter.name);
-    if (found == given.end())
-      throw InputError(folder_.string() + ": tensor " + parameter.name +
-                       " is missing; expected all of GPT2LMHeadModel's");
-    std::vector<std::int64_t> expected = parameter.shape;
-    if (is_gemm_weight(parameter.role)) std::swap(expected[0], expected[1]);
-    const auto& [file, stored_name] = found->second;
-    if (const auto shape = file->shape(stored_name); shape != expected)
-      throw InputError(concat(folder_.string(), ": tensor ", stored_name, " is ", shape_text(shape),
-                              ", config.json says ", shape_text(expected)));
-    tensors_[parameter.name] = found->second;
-    given.erase(found);
+  const fs::path file = folder / "config.json";
+  const bool config = file_exists(file);
+  bool tied = true;
+  if (config) shape_ = read_hf_config(file, &tied);
+  tensors_ = std::make_unique<Gpt2Tensors>(
+      open_files(folder), origin(),
+      [this](const std::string& name) { return origin() + ": tensor " + name; });
+  if (config) {
+    settled_heads(shape_.config.n_head, shape_.config.n_embd, hints, file.string());
+  } else {
+    shape_ = shape_without_config(*tensors_, hints, origin());
   }
-  if (const auto head = given.find(kHead); head != given.end()) {
-    tensors_[kHead] = head->second;
-    if (!at::equal(stored(kHead), stored("transformer.wte.weight")))
-      throw InputError(folder_.string() + ": " + kHead +
-                       " is not the token embedding; this program's head is tied to it");
-    given.erase(head);
-  }
-  if (!given.empty())
-    throw InputError(folder_.string() + ": tensor " + quoted_name(given.begin()->second.name) +
-                     " is not one of GPT2LMHeadModel's");
+  tensors_->check(shape_, config ? "config.json says" : "expected");
+  if (!tied && !tensors_->has_head())
+    throw InputError(concat(file.string(), ": tie_word_embeddings is false, but ", origin(),
+                            " has no tensor lm_head.weight; save the model with it"));
 }
 
 std::filesystem::path HfFolder::tokenizer_folder() const {
@@ -104,19 +97,15 @@ std::filesystem::path HfFolder::tokenizer_folder() const {
   return {};
 }
 
-at::Tensor HfFolder::stored(const std::string& name) const {
-  const auto found = tensors_.find(name);
-  if (found == tensors_.end())
-    throw InputError(folder_.string() + ": no tensor " + quoted_name(name));
-  return found->second.file->read(found->second.name);
-}
-
-at::Tensor HfFolder::weight(const std::string& name) const {
-  const at::Tensor tensor = stored(name);
-  if (!is_conv1d(name)) return tensor;
-  const at::Tensor transposed = tensor.t().contiguous();
-  check_source(tensor);
-  return transposed;
+WeightsFile::WeightsFile(const std::filesystem::path& path, const SourceHints& hints)
+    : path_(path) {
+  std::vector<std::unique_ptr<TensorFile>> files;
+  files.push_back(open_tensor_file(path));
+  tensors_ = std::make_unique<Gpt2Tensors>(
+      std::move(files), origin(),
+      [this](const std::string& name) { return origin() + ": tensor " + name; });
+  shape_ = shape_without_config(*tensors_, hints, origin());
+  tensors_->check(shape_, "expected");
 }
 
 }  // namespace gpt

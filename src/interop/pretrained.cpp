@@ -3,14 +3,17 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "gpt/base/error.h"
 #include "gpt/base/files.h"
+#include "gpt/base/log.h"
 #include "gpt/base/strings.h"
 #include "gpt/base/user_folders.h"
 #include "gpt/interop/hf_folder.h"
-#include "gpt/interop/nanogpt_checkpoint.h"
+#include "gpt/interop/llmc_weights.h"
+#include "gpt/interop/torch_checkpoint.h"
 
 namespace gpt {
 
@@ -65,6 +68,52 @@ std::optional<fs::path> cached_model(const fs::path& model) {
   return snapshots.back();
 }
 
+// Safetensors begin with the length of a JSON object, and that.
+bool is_safetensors(std::span<const std::byte> bytes) {
+  constexpr std::size_t kLength = 8;
+  return bytes.size() > kLength && bytes[kLength] == std::byte{'{'} &&
+         bytes[kLength - 1] == std::byte{0};
+}
+
+// A file by what it begins with. Of a Hugging Face model's weights the config.json next to them
+// says more than they do.
+std::unique_ptr<WeightSource> open_file(const fs::path& path, const SourceHints& hints) {
+  const std::string name = path.filename().string();
+  const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
+  const bool part = name.starts_with("model-") || name.starts_with("pytorch_model-") ||
+                    name.ends_with(".index.json");
+  const bool named = path.filename() == hf_weights_file(folder).filename() || part;
+  if (named && file_exists(folder / "config.json"))
+    return std::make_unique<HfFolder>(folder, hints);
+  const MappedFile file(path);
+  if (is_llmc(file.bytes())) return std::make_unique<LlmcWeights>(path);
+  if (is_safetensors(file.bytes())) return std::make_unique<WeightsFile>(path, hints);
+  return std::make_unique<TorchCheckpoint>(path, hints);
+}
+
+// llm.c's file of the last step; empty if there is none.
+fs::path newest_llmc_model(const fs::path& folder) {
+  fs::path newest;
+  std::error_code error;
+  for (fs::directory_iterator entry(folder, error), end; !error && entry != end;
+       entry.increment(error)) {
+    const std::string name = entry->path().filename().string();
+    if (name.starts_with("model_") && name.ends_with(".bin") && name > newest.filename().string())
+      newest = entry->path();
+  }
+  return newest;
+}
+
+std::unique_ptr<WeightSource> open_folder(const fs::path& folder, const SourceHints& hints) {
+  if (!hf_weights_file(folder).empty()) return std::make_unique<HfFolder>(folder, hints);
+  for (const fs::path& file : {folder / "ckpt.pt", newest_llmc_model(folder)})
+    if (file.has_filename() && file_exists(file)) {
+      log_info(folder.string() + ": its weights are read from " + file.filename().string());
+      return open_file(file, hints);
+    }
+  return std::make_unique<HfFolder>(folder, hints);  // which says what is missing
+}
+
 [[noreturn]] void say_what_to_do(const std::string& name, const std::string& pretrained_dir) {
   const std::string folder = pretrained_dir.empty() ? "pretrained" : pretrained_dir;
   throw InputError(concat(
@@ -94,7 +143,8 @@ std::filesystem::path find_pretrained(const std::string& name, const std::string
 }
 
 std::unique_ptr<WeightSource> open_weights(const std::string& init_from,
-                                           const std::string& pretrained_dir) {
+                                           const std::string& pretrained_dir,
+                                           const SourceHints& hints) {
   if (is_pretrained_name(init_from)) {
     auto source = std::make_unique<HfFolder>(find_pretrained(init_from, pretrained_dir));
     const std::int64_t layers = source->shape().config.n_layer;
@@ -105,10 +155,12 @@ std::unique_ptr<WeightSource> open_weights(const std::string& init_from,
     return source;
   }
   std::error_code ignored;
-  if (fs::is_directory(init_from, ignored)) return std::make_unique<HfFolder>(init_from);
-  if (file_exists(init_from)) return std::make_unique<NanogptCheckpoint>(init_from);
-  throw InputError("init_from=" + init_from +
-                   ": no such file or folder; expected a Hugging Face folder or nanoGPT's ckpt.pt");
+  if (fs::is_directory(init_from, ignored)) return open_folder(init_from, hints);
+  if (file_exists(init_from)) return open_file(init_from, hints);
+  throw InputError(
+      "init_from=" + init_from +
+      ": no such file or folder; expected a run's folder, a checkpoint, a Hugging Face "
+      "folder, or a file of PyTorch, safetensors or llm.c");
 }
 
 }  // namespace gpt

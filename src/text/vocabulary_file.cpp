@@ -1,6 +1,8 @@
 #include <algorithm>
+#include <span>
 
 #include "gpt/base/error.h"
+#include "gpt/base/file_kind.h"
 #include "gpt/base/files.h"
 #include "gpt/base/log.h"
 #include "gpt/base/strings.h"
@@ -31,7 +33,9 @@ fs::path file_in(const fs::path& folder) {
 }
 
 std::string vocabulary_text(const fs::path& path) {
-  return read_small_file(path, kLargest, "a vocabulary");
+  std::string text = read_small_file(path, kLargest, "a vocabulary");
+  refuse_foreign_file(path, std::as_bytes(std::span(text)));
+  return text;
 }
 
 // A token in base64 has a multiple of four letters, and its id follows.

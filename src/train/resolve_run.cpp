@@ -5,12 +5,12 @@
 #include "gpt/base/log.h"
 #include "gpt/base/strings.h"
 #include "gpt/device/watch.h"
-#include "gpt/interop/pretrained.h"
 #include "gpt/parallel/join.h"
 #include "gpt/train/agreement.h"
 #include "gpt/train/machine.h"
 #include "gpt/train/memory_setup.h"
 #include "gpt/train/probe_setup.h"
+#include "gpt/train/run_weights.h"
 
 namespace gpt {
 
@@ -39,9 +39,12 @@ class ConfigHistory {
 };
 
 // The weights that a new run begins with; nothing where they are drawn.
-std::unique_ptr<WeightSource> open_source(TrainConfig& config, const Settings& asked) {
+std::unique_ptr<WeightSource> first_weights(TrainConfig& config, const Settings& asked) {
   if (config.io.init_from == "scratch" || config.io.init_from == "auto") return nullptr;
-  auto source = open_weights(config.io.init_from, config.io.pretrained_dir);
+  SourceHints hints;
+  if (asked.origin("n_head") != "default") hints.n_head = config.model.n_head;
+  if (asked.origin("gelu") != "default") hints.gelu = config.model.gelu;
+  auto source = open_source(config.io.init_from, config.io.pretrained_dir, hints);
   adopt_source(config, source->shape(), asked);
   return source;
 }
@@ -75,9 +78,10 @@ ResolvedRun resolve_run(const TrainConfig& asked, const Settings& settings,
   RunStart start = common_start(config, store, group);
   if (start.checkpoint) adopt_shape(config, saved_config(*start.checkpoint), settings);
   history.note("the checkpoint");
-  auto source = start.checkpoint ? nullptr : open_source(config, settings);
+  auto source = start.checkpoint ? nullptr : first_weights(config, settings);
   history.note("init_from");
   Dataset dataset = open_dataset(config);
+  if (source) check_vocabulary(*source, config.data.dataset, dataset.vocabulary_json);
   require_same_data(group, dataset);
   config.model.vocab_size.value = dataset.vocab_size;
   history.note("the dataset");

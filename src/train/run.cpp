@@ -12,6 +12,7 @@
 #include "gpt/checkpoint/run_state.h"
 #include "gpt/config/printing.h"
 #include "gpt/device/memory.h"
+#include "gpt/formats/finite.h"
 #include "gpt/model/weight_init.h"
 #include "gpt/optim/adamw.h"
 #include "gpt/optim/sharded_optimizer.h"
@@ -63,6 +64,9 @@ Manifest begin_state(const RunInputs& inputs, const Dataset& dataset, const Gpt&
   if (inputs.checkpoint) {
     state = inputs.checkpoint->manifest;
     state.pending_offsets = usable_offsets(*inputs.checkpoint, inputs.config, dataset);
+    const fs::path weights = inputs.checkpoint->path / kModelFile;
+    if (inputs.group.is_first())
+      require_finite(SafetensorsFile(weights).tensors(), weights.string());
     load_model(inputs.checkpoint->path, model, inputs.group);
     load_optimizer(inputs.checkpoint->path, model, optimizer, inputs.group);
     // nanoGPT saves neither: its resumed runs begin with the seed and a fresh scale, and so do

@@ -304,7 +304,7 @@ TEST(Import, SaysWhatIsWrongAndChangesNothing) {
   dir.write("damaged.pt", damaged);
   make_directories(dir / "folder");
   const std::vector<std::pair<std::vector<std::string>, std::string>> cases{
-      {{"import"}, "expected one ckpt.pt or folder"},
+      {{"import"}, "expected one file or folder"},
       {{"import", "absent.pt"}, "absent.pt: no such file or folder"},
       {{"import", "cut.pt", "--out_dir=in"}, "cut.pt: has no end-of-directory record"},
       {{"import", "damaged.pt", "--out_dir=in"}, "damaged.pt: entry 'ckpt/data/"},

@@ -45,8 +45,8 @@ TEST(Finite, TheErrorNamesTheFirstAndCountsTheOthers) {
                                     view("c", "F32", bad), view("d", "F32", bad)};
   EXPECT_EQ(testing::error_text([&] { require_finite(all, "run/model.safetensors"); }),
             "run/model.safetensors: b: 1 of 1 value(s) are NaN or infinite, and so are some of 2 "
-            "more tensor(s); take a checkpoint from before the run diverged, or this one all the "
-            "same with `gpttrain import` or `export` and --allow_nonfinite=True");
+            "more tensor(s); take a checkpoint from before the run diverged (`gpttrain import` "
+            "and `export` take this one all the same with --allow_nonfinite=True)");
 }
 
 }  // namespace

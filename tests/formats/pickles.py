@@ -3,7 +3,12 @@
 A value is described in JSON as the test describes what it read: lists and dicts as they are (a dict
 as its pairs), all else as a text that tells its type.
 """
+import argparse
 import collections
+import dataclasses
+import datetime
+import enum
+import functools
 import json
 import math
 import pathlib
@@ -49,3 +54,67 @@ for name, value in VALUES.items():
     (folder / f"{name}.json").write_text(json.dumps(described(value)), "utf-8")
     for protocol in range(6):
         (folder / f"{name}.{protocol}.pkl").write_bytes(pickle.dumps(value, protocol))
+
+
+class Color(enum.Enum):
+    RED = 1
+
+
+@dataclasses.dataclass
+class Config:
+    n_embd: int = 384
+
+
+class Slots:
+    __slots__ = ("width",)
+
+    def __init__(self):
+        self.width = 7
+
+    def __getstate__(self):
+        return None, {"width": self.width}
+
+
+class DictClass(dict):
+    pass
+
+
+class ListClass(list):
+    pass
+
+
+class Keywords:
+    def __new__(cls, *, named):
+        self = super().__new__(cls)
+        self.named = named
+        return self
+
+    def __getnewargs_ex__(self):
+        return (), {"named": self.named}
+
+
+class Circle:
+    def __init__(self):
+        self.name, self.me = "me", self
+
+
+OBJECTS = {"namespace": argparse.Namespace(n_head=6), "dataclass": Config(), "slots": Slots(),
+           "dict_class": DictClass(a=1), "keywords": Keywords(named=2), "enum": Color.RED,
+           "path": pathlib.PosixPath("a/b"), "date": datetime.datetime(2026, 1, 2), "list_class": ListClass([1]),
+           "default": collections.defaultdict(int, x=3), "counter": collections.Counter("abb"),
+           "partial": functools.partial(int, base=2), "complex": 1j, "range": range(3), "large": -(2**77),
+           "circle": Circle()}
+for protocol in range(6):
+    (folder / f"objects.{protocol}.pkl").write_bytes(pickle.dumps(OBJECTS, protocol))
+
+try:
+    import numpy
+except ImportError:
+    sys.exit()
+NUMBERS = {kind: getattr(numpy, kind)(value) for value, kinds in
+           ((-5, ("int8", "int16", "int32", "int64")), (200, ("uint8", "uint16", "uint32", "uint64")),
+            (1.5, ("float16", "float32", "float64"))) for kind in kinds}
+NUMBERS |= {"bool": numpy.bool_(True), "text": numpy.str_("café"), "huge": numpy.uint64(2**64 - 1),
+            "swapped": numpy.array([5], ">i4")}
+for protocol in range(6):
+    (folder / f"numpy.{protocol}.pkl").write_bytes(pickle.dumps(NUMBERS, protocol))

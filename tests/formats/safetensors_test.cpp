@@ -168,7 +168,7 @@ TEST(Safetensors, TakesWhatTheFormatAllows) {
 }
 
 TEST(Safetensors, RefusesABadLength) {
-  expect_refused("", "too few");
+  expect_refused("", "is empty; copy or download it again");
   expect_refused(std::string(7, '\0'), "too few");
   expect_refused(with_length(0, ""), "'{'");
   expect_refused(with_length(3, "{}"), "cut short");

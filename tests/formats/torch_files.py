@@ -27,13 +27,34 @@ def make(folder):
         "permuted": torch.arange(24.0).reshape(2, 3, 4).permute(2, 0, 1),
         "parameter": torch.nn.Parameter(base + 1), "one": torch.ones(1, 1).expand(1, 1),
     }
+    marked = torch.nn.Parameter(base + 2)
+    marked.mark = 5  # an attribute of its own
+    tensors["marked"] = marked
     torch.save(tensors, folder / "tensors.pt")
+    torch.save(tensors, folder / "old.pt", _use_new_zipfile_serialization=False)
+    torch.save(tensors, folder / "step 5: a\\b [v1].pt")
     (folder / "tensors.json").write_text(json.dumps({k: described(t) for k, t in tensors.items()}))
     shared = torch.arange(6.0)
     torch.save({"a": shared, "b": shared, "c": shared.view(2, 3)}, folder / "tied.pt")
     torch.save({"x": base.expand(3, 4, 6)}, folder / "expanded.pt")
     torch.save({"x": torch.nn.Linear(2, 2)}, folder / "module.pt")
-    torch.save({"x": base}, folder / "old.pt", _use_new_zipfile_serialization=False)
+    odd = {"dtype": torch.bfloat16, "device": torch.device("cuda", 1), "size": base.shape, "x": base,
+           "function": torch.nn.functional.relu, "module": torch.nn.Linear(2, 2)}
+    torch.save(odd, folder / "odd.pt")
+    torch.save(odd, folder / "odd_old.pt", _use_new_zipfile_serialization=False)
+    torch.save({"x": base, "y": 1}, folder / "small_old.pt", _use_new_zipfile_serialization=False)
+    torch.jit.save(torch.jit.script(torch.nn.Linear(2, 2)), folder / "script.pt")
+    try:
+        import numpy
+    except ImportError:
+        return
+    array = numpy.arange(24, dtype=numpy.float32).reshape(4, 6) / 7
+    arrays = {"rows": array, "columns": numpy.asfortranarray(array), "half": array.astype(numpy.float16),
+              "cut": array[1:3, 2:5], "none": array[:0], "one": numpy.array(2.5)}
+    for protocol in (2, 5):
+        torch.save(arrays, folder / f"numpy{protocol}.pt", pickle_protocol=protocol)
+    (folder / "numpy.json").write_text(json.dumps({k: described(torch.from_numpy(numpy.array(v)))
+                                                   for k, v in arrays.items()}))
 
 
 def check(path):

@@ -1,5 +1,8 @@
 #include <stdexcept>
 
+#include "gpt/formats/unpickler.h"
+#include "gpt/interop/checkpoint_layout.h"
+
 #include "fuzz/targets.h"
 #include "hf_config.h"
 
@@ -23,6 +26,17 @@ void read_hf_index(std::string_view bytes) {
   for (const std::string& shard : gpt::read_hf_index(input.path()))
     if (shard.find('/') != shard.npos || shard.find('\0') != shard.npos)
       throw std::logic_error("a shard that is no file next to the index");
+}
+
+void read_checkpoint_layout(std::string_view bytes) {
+  const PickleTree tree = unpickle(as_bytes(bytes), "input");
+  const CheckpointLayout layout = find_layout(tree.root(), "input");
+  ModelShape shape;
+  shape.config.n_layer = 1;
+  shape.config.n_embd = 4;
+  shape.vocab_size = 6;
+  shape.block_size = 3;
+  if (layout.optimizer) optimizer_indices(*layout.optimizer, shape, "input: optimizer");
 }
 
 }  // namespace gpt::fuzz

@@ -5,9 +5,11 @@
 #include "gpt/base/strings.h"
 #include "gpt/checkpoint/manifest.h"
 #include "gpt/data/token_file.h"
+#include "gpt/formats/llmc_model.h"
 #include "gpt/formats/safetensors.h"
 #include "gpt/formats/torch_reader.h"
 #include "gpt/formats/unpickler.h"
+#include "gpt/formats/zip_reader.h"
 #include "gpt/formats/zip_writer.h"
 
 #include "fuzz/targets.h"
@@ -70,8 +72,7 @@ void read_zip(std::string_view bytes) {
 }
 
 void read_pickle(std::string_view bytes) {
-  const PickleTree tree =
-      unpickle(as_bytes(bytes), "input", {"torch._utils._rebuild_tensor_v2", "torch.FloatStorage"});
+  const PickleTree tree = unpickle(as_bytes(bytes), "input");
   described(tree.root());
   find(tree.root(), "model");
 }
@@ -87,6 +88,17 @@ void read_torch(std::string_view bytes) {
   zip.add("archive/version", "3\n");
   zip.finish();
   read_torch_file(path);
+}
+
+void read_torch_legacy(std::string_view bytes) {
+  const BytesFile input(bytes);
+  read_torch_file(input.path());
+}
+
+void read_llmc(std::string_view bytes) {
+  const BytesFile input(bytes);
+  const LlmcModel model(input.path());
+  for (const TensorView& tensor : model.tensors()) touch(tensor.bytes);
 }
 
 void read_tokens(std::string_view bytes) {

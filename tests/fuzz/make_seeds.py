@@ -1,5 +1,6 @@
 """make_seeds.py DIR: the inputs that fuzzing starts from, one folder a target; `good` is a file as it
 should be, the others lead to further corners. Python's own library is all it needs."""
+import argparse
 import base64
 import bz2
 import collections
@@ -79,6 +80,37 @@ def checkpoint(torch):
             "iter_num": 7, "best_val_loss": 1.5, "config": {"dataset": "x", "bias": False, "seed": None}}
 
 
+def legacy(torch):
+    """The same as torch.save wrote it before PyTorch 1.6: pickles one behind the other, then the storages."""
+    machine = {"protocol_version": 1001, "little_endian": True, "type_sizes": {"short": 2, "int": 4, "long": 4}}
+    parts = [pickle.dumps(value, 2) for value in (0x1950A86A20F9469CFC6C, 1001, machine)]
+    storages = struct.pack("<q", 24) + bytes(96) + struct.pack("<q", 3) + bytes(6)
+    return b"".join([*parts, torch_pickle(checkpoint(torch)), pickle.dumps(["0", "1"], 2), storages])
+
+
+def layouts(torch):
+    """A small GPT-2 with its optimizer, and the same as forks and tutorials save it."""
+    floats = Storage(torch.FloatStorage, "0", 24)
+    tensor = lambda *shape: Tensor(floats, 0, shape, (1,) * len(shape))
+    block = {f"transformer.h.0.{n}.weight": tensor(4, 4) for n in
+             ("attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj")}
+    model = {"transformer.wte.weight": tensor(6, 4), "transformer.wpe.weight": tensor(3, 4), **block,
+             **{f"transformer.{n}.weight": tensor(4) for n in ("h.0.ln_1", "h.0.ln_2", "ln_f")}}
+    optimizer = {"state": {i: {"step": 1.0, "exp_avg": tensor(4)} for i in range(2)},
+                 "param_groups": [{"params": list(range(6)), "lr": 1e-3}, {"params": [6, 7, 8]}]}
+    sizes = {"n_layer": 1, "n_head": 2, "n_embd": 4, "block_size": 3, "vocab_size": 6, "bias": False}
+    named = [{"params": list(range(9)), "param_names": ["module." + name for name in model]}]
+    modules = {"_parameters": {"weight": tensor(6, 4)}, "_modules": {}, "_buffers": {}}
+    for name in ("wte", "transformer"):
+        modules = argparse.Namespace(_modules={name: modules}, _parameters={}, _buffers={})
+    return {"good": torch_pickle({"model": model, "optimizer": optimizer, "model_args": sizes, "iter_num": 5,
+                                  "best_val_loss": tensor(1), "config": {"dataset": "x"}}),
+            "object": torch_pickle({"state_dict": {"module." + k: v for k, v in model.items()}, "step": 3,
+                                    "config": argparse.Namespace(**sizes),
+                                    "optimizer_states": [{"state": {}, "param_groups": named}]}),
+            "bare": torch_pickle(model), "module": torch_pickle(modules)}
+
+
 def letters():
     """GPT-2's letters for bytes, in the order of its ids."""
     plain = [*range(33, 127), *range(161, 173), *range(174, 256)]
@@ -130,6 +162,8 @@ def formats():
     plain = {"a": [1, -2, 3.5, "text", b"bytes", None, True, (1, 2), {"b": {1, 2}}, 2**40]}
     archive = {"ckpt/data.pkl": pickled, "ckpt/byteorder": b"little", "ckpt/data/0": bytes(96),
                "ckpt/data/1": bytes(6), "ckpt/version": b"3\n"}
+    weights = struct.pack("<256i", 20240326, 3, 2, 3, 1, 1, 2, 4, *[0] * 248) + bytes(4 * (4 * 2 + 2 * 2 + 30 + 48))
+    brief = struct.pack("<256i", 20240326, 5, 2, 3, 1, 1, 2, 4, *[0] * 248) + bytes(2 * (4 * 2 + 2 * 2 + 30 + 48))
     llmc = struct.pack("<256i", 20240520, 1, 8, *[0] * 253) + struct.pack("<8H", *range(8))
     wide = struct.pack("<256i", 20240801, 7, 8, *[0] * 253) + struct.pack("<8I", *range(8))
     return {
@@ -139,6 +173,8 @@ def formats():
         "zip": {"good": zip_file(archive), "no_torch": zip_file({"a": b"1", "b/c": b"22"}), "empty": zip_file({})},
         "pickle": {"good": pickle.dumps(plain, 2), **{f"protocol_{p}": pickle.dumps(plain, p) for p in range(6)}},
         "torch": {"good": pickled, "plain": pickle.dumps(plain, 2)},
+        "torch_legacy": {"good": legacy(torch)}, "checkpoint_layout": layouts(torch),
+        "llmc": {"good": weights, "brief": brief},
         "tokens": {"good": struct.pack("<16H", *[i % 2 for i in range(16)]), "llmc": llmc, "llmc_wide": wide}}
 
 

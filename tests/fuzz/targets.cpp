@@ -34,7 +34,10 @@ const std::vector<Target>& targets() {
                                                {"tokenizer_config", read_tokenizer_config, 2048},
                                                {"added_tokens", read_added_tokens, 1024},
                                                {"char_tokenizer", read_char_tokenizer, 2048},
-                                               {"text_mode", read_text_mode, 512}};
+                                               {"text_mode", read_text_mode, 512},
+                                               {"torch_legacy", read_torch_legacy, 2048},
+                                               {"checkpoint_layout", read_checkpoint_layout, 2048},
+                                               {"llmc", read_llmc, 4096}};
   return kTargets;
 }
 

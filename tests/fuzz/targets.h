@@ -45,11 +45,13 @@ inline std::span<const std::byte> as_bytes(std::string_view text) {
 
 // format_targets.cpp
 void read_safetensors(std::string_view bytes);
-void read_zip(std::string_view bytes);       // as a file of torch.save as well
-void read_pickle(std::string_view bytes);    // with torch's globals
-void read_torch(std::string_view bytes);     // the data.pkl of a whole archive with two storages
-void read_tokens(std::string_view bytes);    // 16 and 32 bits wide
-void read_manifest(std::string_view bytes);  // as it is, and with the checksum put right
+void read_zip(std::string_view bytes);     // as a file of torch.save as well
+void read_pickle(std::string_view bytes);  // with torch's globals
+void read_torch(std::string_view bytes);   // the data.pkl of a whole archive with two storages
+void read_torch_legacy(std::string_view bytes);  // a whole file from before PyTorch 1.6
+void read_llmc(std::string_view bytes);          // its weights
+void read_tokens(std::string_view bytes);        // 16 and 32 bits wide
+void read_manifest(std::string_view bytes);      // as it is, and with the checksum put right
 
 // text_targets.cpp
 void read_tiktoken(std::string_view bytes);
@@ -74,7 +76,8 @@ void read_eval_lines(std::string_view bytes);  // HellaSwag in both styles, LAMB
 void read_hellaswag(std::string_view bytes);   // llm.c's file
 
 // exchange_targets.cpp
-void read_hf_config(std::string_view bytes);  // and what is written for it
-void read_hf_index(std::string_view bytes);   // of shards
+void read_hf_config(std::string_view bytes);          // and what is written for it
+void read_hf_index(std::string_view bytes);           // of shards
+void read_checkpoint_layout(std::string_view bytes);  // a pickle, and what is found in it
 
 }  // namespace gpt::fuzz

@@ -51,11 +51,27 @@ def make(root):
         tensors = load_file(folder / "model.safetensors")
         assert all(key.startswith("transformer.") for key in tensors), sorted(tensors)
         save_file(change(tensors), folder / "model.safetensors", {"format": "pt"})
+        return folder
 
     mask = torch.tril(torch.ones(16, 16)).view(1, 1, 16, 16)
     rewrite("bare", lambda t: {**{k.removeprefix("transformer."): v for k, v in t.items()},
                                "h.0.attn.bias": mask, "h.1.attn.masked_bias": torch.tensor(-1e4)})
     rewrite("headed", lambda t: {**t, "lm_head.weight": t["transformer.wte.weight"].clone()})
+    rewrite("module", lambda t: {"module._orig_mod." + k: v for k, v in t.items()})
+    no_config = rewrite("no_config", lambda t: t)
+    (no_config / "config.json").unlink()
+    for name, change in (("apart", lambda t: {**t, "lm_head.weight": t["transformer.wte.weight"].clone()}),
+                         ("apart_headless", lambda t: t)):
+        folder = rewrite(name, change)
+        config = json.loads((folder / "config.json").read_text())
+        (folder / "config.json").write_text(json.dumps({**config, "tie_word_embeddings": False}))
+    half = make_model().half()
+    folder = save("half_shards", half, max_shard_size="10KB")
+    assert len(list(folder.glob("*.safetensors"))) > 1
+    (folder / "logits.json").write_text(json.dumps(logits(half.float())))
+    next(iter(sorted(save("shard_lost", make_model(), max_shard_size="20KB").glob("*.safetensors")))).unlink()
+    folder = save("adapter", make_model())
+    (folder / "model.safetensors").rename(folder / "adapter_model.safetensors")
     rewrite("untied", lambda t: {**t, "lm_head.weight": t["transformer.wte.weight"] + 1})
     rewrite("extra", lambda t: {**t, "score.weight": torch.ones(2, 24)})
     rewrite("lacking", lambda t: {k: v for k, v in t.items() if "h.1.ln_2.bias" not in k})

@@ -104,15 +104,16 @@ struct allocator_setting {
   std::string says() const { return "auto, native, expandable_segments or key:value,..."; }
 };
 
-// A known name, or a path: a text with a slash or a dot in it.
+// Whether it is written as a path, with a / or . in it, or something of that name is there.
+bool names_a_path(const std::string& text);
+
+// A known name, or a path.
 template <std::size_t N>
 struct one_of_or_path : one_of<N> {
   template <class... Names>
   constexpr explicit one_of_or_path(Names... n) : one_of<N>(n...) {}
-  bool holds(const std::string& v) const {
-    return one_of<N>::holds(v) || v.find_first_of("/.") != v.npos;
-  }
-  std::string says() const { return one_of<N>::says() + ", or a path with a / or . in it"; }
+  bool holds(const std::string& v) const { return one_of<N>::holds(v) || names_a_path(v); }
+  std::string says() const { return one_of<N>::says() + ", or the path of a file or folder"; }
 };
 template <class... Names>
 one_of_or_path(Names...) -> one_of_or_path<sizeof...(Names)>;

@@ -11,13 +11,23 @@ namespace gpt {
 
 struct OpenConfig {
   CONFIG(OpenConfig);
-  FIELD(std::string, init_from,
-        "Where weights come from: a run (or nanoGPT's ckpt.pt in its folder), OpenAI's GPT-2, a "
-        "Hugging Face folder or a ckpt.pt.",
-        one_of_or_path("resume", "gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl")) = "resume";
+  FIELD(
+      std::string, init_from,
+      "Where weights come from: out_dir's run (or nanoGPT's ckpt.pt in its folder), OpenAI's "
+      "GPT-2, "
+      "another run's folder, a checkpoint, a Hugging Face folder, a PyTorch, safetensors or llm.c "
+      "file.",
+      one_of_or_path("resume", "gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl")) = "resume";
   FIELD(std::string, pretrained_dir,
         "Folder with OpenAI's weights as NAME/model.safetensors. Empty: the Hugging Face cache.",
         anything()) = "";
+  FIELD(AutoInt, n_head,
+        "Attention heads, where a file of weights does not say how many. auto: 64 columns a head.",
+        auto_or_between(1, 1000)) = {};
+  FIELD(
+      std::string, gelu,
+      "GELU, where a file of weights does not say which: exact or tanh. auto: by whose file it is.",
+      one_of("auto", "exact", "tanh")) = "auto";
   FIELD(std::string, data_dir,
         "Folder that holds the datasets: there is the vocabulary of the one that a ckpt.pt names.",
         not_empty()) = "data";

@@ -1,9 +1,10 @@
-// What a pickle file holds, as plain values: nothing is constructed, nothing is run.
+// What a pickle file holds, as plain values: no object is made, no code is run.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -35,14 +36,18 @@ struct PickleSet {
 struct PickleDict {
   std::vector<std::pair<const PickleValue*, const PickleValue*>> items;
 };
-// The name of a class or function that the reader allows; only a name.
+struct PickleLargeInteger {};  // an int beyond 64 bits; its value is not kept
+// The name of a class or function; only a name.
 struct PickleGlobal {
-  std::string name;  // "torch.FloatStorage"
+  std::string_view name;  // "torch.FloatStorage"; the tree holds it
 };
-// A call of such a function, not made.
-struct PickleCall {
-  std::string name;  // "torch._utils._rebuild_tensor_v2"
-  PickleItems arguments;
+// An object of a class, or the result of a function, of any name: neither is made or called. What
+// the file says of it is kept.
+struct PickleObject {
+  std::string_view name;               // "torch._utils._rebuild_tensor_v2", "__main__.GPTConfig"
+  PickleItems arguments;               // of the call
+  PickleDict fields;                   // its attributes, and what it holds by key
+  const PickleValue* state = nullptr;  // what its class would read attributes from, if no dict
 };
 // A reference to something outside of the pickle (torch.save: to a storage).
 struct PicklePersistent {
@@ -51,7 +56,8 @@ struct PicklePersistent {
 
 struct PickleValue {
   std::variant<PickleNone, bool, std::int64_t, double, std::string, PickleBytes, PickleList,
-               PickleTuple, PickleSet, PickleDict, PickleGlobal, PickleCall, PicklePersistent>
+               PickleTuple, PickleSet, PickleDict, PickleLargeInteger, PickleGlobal, PickleObject,
+               PicklePersistent>
       data;
 
   template <class T>
@@ -63,7 +69,10 @@ struct PickleValue {
 // "a dict", "the integer 5", "the text 'abc'": for messages.
 std::string described(const PickleValue& value);
 
-// The value of a text key; nullptr if `value` is no dict or does not have it.
+// A dict, or the fields of an object that has some; nullptr for other values.
+const PickleDict* keyed_items(const PickleValue& value);
+
+// The value of a text key of a dict, or of an object's field; nullptr if there is none.
 const PickleValue* find(const PickleValue& value, std::string_view key);
 
 // The value as that type; else an InputError "WHERE: expected ..., found ...". An integer is a
@@ -73,6 +82,7 @@ std::int64_t integer_of(const PickleValue& value, const std::string& where);
 double number_of(const PickleValue& value, const std::string& where);
 bool bool_of(const PickleValue& value, const std::string& where);
 const std::string& text_of(const PickleValue& value, std::string_view where);
+// A dict, or the fields of an object that has some.
 const PickleDict& dict_of(const PickleValue& value, std::string_view where);
 // The elements of a list or tuple.
 const PickleItems& items_of(const PickleValue& value, std::string_view where);
@@ -88,10 +98,12 @@ class PickleTree {
   PickleTree& operator=(PickleTree&&) = default;
 
   const PickleValue& root() const { return *root_; }
+  const std::deque<PickleValue>& values() const { return values_; }  // all, as they were read
 
  private:
   friend class Unpickler;
   std::deque<PickleValue> values_;  // flat, so that destruction does not recurse
+  std::set<std::string> names_;     // of classes and functions, each once
   const PickleValue* root_ = nullptr;
 };
 

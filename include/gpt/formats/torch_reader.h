@@ -1,16 +1,16 @@
-// Files of torch.save (the zip format, since PyTorch 1.6): a pickle, and next to it the storages
-// that its tensors look into.
+// Files of torch.save, of any version of PyTorch: a pickle, and next to it the storages that its
+// tensors look into.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "gpt/formats/pickle_value.h"
-#include "gpt/formats/zip_reader.h"
 
 namespace gpt {
 
@@ -22,15 +22,20 @@ struct StridedTensor {
   std::span<const std::byte> bytes;  // from the first element to the end of the storage
 };
 
+class TorchContainer;
+
 class TorchReader {
  public:
-  // InputError if the file is no whole archive of torch.save, is big endian, or if its pickle
-  // names anything but tensors and plain values.
+  // InputError if the file is no whole file of torch.save, or is big endian; it says what the file
+  // is instead where that can be told.
   explicit TorchReader(const std::filesystem::path& path);
+  ~TorchReader();
+  TorchReader(TorchReader&&) noexcept;
 
-  const PickleValue& root() const { return pickle_.root(); }
-  std::string origin() const { return zip_.origin(); }
+  const PickleValue& root() const;
+  std::string origin() const;
 
+  // A tensor, a parameter, or an array of numpy's.
   static bool is_tensor(const PickleValue& value);
   // `where` names the value in errors ("ckpt.pt: model['x']"). InputError if it is no tensor, or
   // not inside its storage, or if the storage's bytes are damaged.
@@ -40,9 +45,7 @@ class TorchReader {
   std::span<const std::byte> storage(const PickleValue& reference, const std::string& where,
                                      std::string* dtype) const;
 
-  ZipReader zip_;
-  std::string stem_;  // the folder that all entries lie in
-  PickleTree pickle_;
+  std::unique_ptr<TorchContainer> container_;
 };
 
 // The elements in row-major order: the tensor's own bytes where they lie so, else a copy in

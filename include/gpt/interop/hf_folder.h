@@ -3,49 +3,52 @@
 #pragma once
 
 #include <filesystem>
-#include <map>
 #include <memory>
 #include <string>
-#include <vector>
 
-#include "gpt/interop/tensor_file.h"
+#include "gpt/interop/gpt2_tensors.h"
 #include "gpt/interop/weight_source.h"
 
 namespace gpt {
 
 class HfFolder : public WeightSource {
  public:
-  // Checks config.json, every file's structure, and that each parameter is there with its shape.
-  // Names may begin with `transformer.` or not; mask buffers are passed over; lm_head must be the
-  // token embedding or absent. InputError, also for what this program's GPT-2 cannot compute.
-  explicit HfFolder(const std::filesystem::path& folder);
+  // Checks config.json, every file's structure, and that each parameter is there with its shape;
+  // lm_head must be the token embedding or absent. Where there is no config.json, the shape is that
+  // of the tensors, and `hints` say what they do not. InputError, also for what this program's
+  // GPT-2 cannot compute.
+  explicit HfFolder(const std::filesystem::path& folder, const SourceHints& hints = {});
+  HfFolder(const HfFolder&) = delete;
 
   const ModelShape& shape() const override { return shape_; }
   // Conv1D weights, [in, out] in the file, come as [out, in].
-  at::Tensor weight(const std::string& name) const override;
+  at::Tensor weight(const std::string& name) const override { return tensors_->weight(name); }
   std::string origin() const override { return folder_.string(); }
   std::filesystem::path tokenizer_folder() const override;
 
  private:
-  void open_files();
-  void index_tensors();
-  at::Tensor stored(const std::string& name) const;
-
-  struct Place {
-    const TensorFile* file;
-    std::string name;  // in the file
-  };
   std::filesystem::path folder_;
+  std::unique_ptr<Gpt2Tensors> tensors_;
   ModelShape shape_;
-  std::vector<std::unique_ptr<TensorFile>> files_;
-  std::map<std::string, Place> tensors_;  // by our names
+};
+
+// One file of weights with nothing next to it that says more of them.
+class WeightsFile : public WeightSource {
+ public:
+  explicit WeightsFile(const std::filesystem::path& path, const SourceHints& hints = {});
+  WeightsFile(const WeightsFile&) = delete;
+  const ModelShape& shape() const override { return shape_; }
+  at::Tensor weight(const std::string& name) const override { return tensors_->weight(name); }
+  std::string origin() const override { return path_.string(); }
+
+ private:
+  std::filesystem::path path_;
+  std::unique_ptr<Gpt2Tensors> tensors_;
+  ModelShape shape_;
 };
 
 // The file in `folder` that holds the weights or lists the files that do: safetensors if both
 // kinds are there. Empty if there is none.
 std::filesystem::path hf_weights_file(const std::filesystem::path& folder);
-
-// Is it a weight that Hugging Face keeps as Conv1D, transposed?
-bool is_conv1d(const std::string& name);
 
 }  // namespace gpt

@@ -17,8 +17,11 @@ bool is_pretrained_name(const std::string& init_from);
 // order). InputError that says what to download, how, and where to put it.
 std::filesystem::path find_pretrained(const std::string& name, const std::string& pretrained_dir);
 
-// `init_from`: such a name, a Hugging Face folder, or nanoGPT's ckpt.pt. InputError.
+// `init_from`: such a name; a Hugging Face folder, or one of nanoGPT with its ckpt.pt or of llm.c
+// with its model_*.bin; a file of PyTorch, safetensors or llm.c. `hints` say what a file does not
+// say of its weights. InputError, which says what the file or folder is instead, if that is known.
 std::unique_ptr<WeightSource> open_weights(const std::string& init_from,
-                                           const std::string& pretrained_dir);
+                                           const std::string& pretrained_dir = "",
+                                           const SourceHints& hints = {});
 
 }  // namespace gpt
