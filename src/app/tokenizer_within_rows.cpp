@@ -13,9 +13,9 @@ std::optional<std::int32_t> TokenizerWithinRows::end_of_text() const {
 
 std::int64_t TokenizerWithinRows::append_ids(std::string_view text, const std::string& origin,
                                              std::vector<std::int32_t>& ids,
-                                             EndOfText end_of_text) const {
+                                             const EncodeOptions& options) const {
   const std::size_t begin = ids.size();
-  const std::int64_t invalid = tokenizer_->append_ids(text, origin, ids, end_of_text);
+  const std::int64_t invalid = tokenizer_->append_ids(text, origin, ids, options);
   for (std::size_t i = begin; i < ids.size(); ++i) {
     if (ids[i] < rows_) continue;
     std::string bytes;

@@ -18,11 +18,18 @@ class TokenizerWithinRows : public Tokenizer {
   std::int64_t vocab_size() const override { return rows_; }
   std::optional<std::int32_t> end_of_text() const override;
   std::int64_t append_ids(std::string_view text, const std::string& origin,
-                          std::vector<std::int32_t>& ids, EndOfText end_of_text) const override;
+                          std::vector<std::int32_t>& ids,
+                          const EncodeOptions& options) const override;
   void append_text(std::int64_t id, std::string& bytes) const override {
     tokenizer_->append_text(id, bytes);
   }
-  std::size_t safe_cut(std::string_view text) const override { return tokenizer_->safe_cut(text); }
+  std::size_t safe_cut(std::string_view text, const EncodeOptions& options) const override {
+    return tokenizer_->safe_cut(text, options);
+  }
+  bool restores_text() const override { return tokenizer_->restores_text(); }
+  AddedTokensFound find_added_tokens(std::string_view text) const override {
+    return tokenizer_->find_added_tokens(text);
+  }
 
  private:
   std::unique_ptr<Tokenizer> tokenizer_;

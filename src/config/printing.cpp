@@ -74,10 +74,10 @@ std::string key_tables() {
   ExportConfig export_;
   ReportConfig report;
   std::string out;
-  for (const auto& list : {options_of(train), options_of(plan), options_of(bench),
-                           options_of(sample), options_of(eval), options_of(prepare),
-                           options_of(tokenizer), options_of(import), options_of(export_),
-                           options_of(report)})
+  for (const auto& list :
+       {options_of(train), options_of(plan), options_of(bench), options_of(sample),
+        options_of(eval), options_of(prepare), options_of(tokenizer), options_of(import),
+        options_of(export_), options_of(report)})
     out += key_table(list);
   return with_escaped_bars(out);
 }

@@ -94,10 +94,9 @@ EncodedChunk encode_chunk(const TextChunk& chunk, const Tokenizer& tokenizer,
     ids.clear();
     if (part.begins) ++out.documents[side];
     if (part.begins && rules.eot == EotPlace::kPrepend) ids.push_back(*tokenizer.end_of_text());
-    std::int64_t invalid =
-        part.invalid + tokenizer.append_ids(part.text, chunk.text.name, ids,
-                                            {.added_tokens = rules.added_tokens,
-                                             .continues = !part.begins});
+    std::int64_t invalid = part.invalid + tokenizer.append_ids(part.text, chunk.text.name, ids,
+                                                               {.added_tokens = rules.added_tokens,
+                                                                .continues = !part.begins});
     if (chunk.text.decoded) invalid += replacements_in(part.text);
     if (invalid > 0 && out.first_invalid.empty()) out.first_invalid = invalid_place(chunk, part);
     out.invalid += invalid;

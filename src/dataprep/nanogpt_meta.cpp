@@ -19,21 +19,10 @@ namespace {
 constexpr std::int64_t kLargestVocabulary = 1 << 24, kGpt2 = 50257;
 constexpr const char* kWayOut = "; --vocab_size=N trains without this file";
 
-// An int, or one of numpy's: scalar(dtype("i8"), its bytes).
+// Numpy's are plain integers by now.
 std::optional<std::int64_t> whole_number(const PickleValue* value) {
-  if (!value) return std::nullopt;
-  if (const auto* number = value->get_if<std::int64_t>()) return *number;
-  const auto* scalar = value->get_if<PickleCall>();
-  const bool two = scalar && scalar->name.ends_with(".scalar") && scalar->arguments.size() == 2;
-  const auto* dtype = two ? scalar->arguments[0]->get_if<PickleCall>() : nullptr;
-  const auto* bytes = two ? scalar->arguments[1]->get_if<PickleBytes>() : nullptr;
-  if (!dtype || !bytes || dtype->arguments.empty() || bytes->bytes.size() > 8) return std::nullopt;
-  const auto* name = dtype->arguments[0]->get_if<std::string>();
-  if (!name || (!name->starts_with('i') && !name->starts_with('u'))) return std::nullopt;
-  std::uint64_t number = 0;
-  for (std::size_t i = bytes->bytes.size(); i-- > 0;)
-    number = number << 8 | static_cast<unsigned char>(bytes->bytes[i]);
-  return static_cast<std::int64_t>(number);
+  const auto* number = value ? value->get_if<std::int64_t>() : nullptr;
+  return number ? std::optional(*number) : std::nullopt;
 }
 
 void set_piece(std::vector<std::u32string>& pieces, std::int64_t token, const PickleValue* text) {
@@ -106,13 +95,8 @@ std::int64_t size_of(const PickleValue& meta, const std::string& origin) {
 }
 
 PickleTree read_tree(const std::filesystem::path& path) {
-  static const std::set<std::string> kNumpy{"numpy.core.multiarray.scalar",
-                                            "numpy._core.multiarray.scalar", "numpy.dtype"};
-  const MappedFile file(path);
   try {
-    PickleTree tree = unpickle(file.bytes(), path.string(), kNumpy);
-    file.check_unchanged();
-    return tree;
+    return read_pickle(path);
   } catch (const InputError& error) {
     throw InputError(std::string(error.what()) + kWayOut);
   }

@@ -333,11 +333,11 @@ void log_short_split(const DatasetMeta& meta) {
 
 void log_added_tokens(const Tokenizer::AddedTokensFound& found, bool as_tokens) {
   if (found.count == 0) return;
-  log_info(concat(quoted_name(found.first), " and the like stand ", found.count,
-                  " time(s) in the text; ",
-                  as_tokens ? "each became that one token"
-                            : "they were taken as ordinary text; --added_tokens=True makes each the "
-                              "one token that it names, as transformers does"));
+  log_info(concat(
+      quoted_name(found.first), " and the like stand ", found.count, " time(s) in the text; ",
+      as_tokens ? "each became that one token"
+                : "they were taken as ordinary text; --added_tokens=True makes each the "
+                  "one token that it names, as transformers does"));
 }
 
 void log_oddities(const PrepareResult& result, bool as_tokens) {

@@ -55,26 +55,27 @@ void count_lines(std::string_view text, WordCounts& counts) {
 }  // namespace
 
 std::optional<CountedWords> count_words(const WordCountRequest& request) {
-  const SourceFiles sources =
-      find_source_files(request.inputs, request.out_dir, {.document = request.document});
+  const RowPattern row = RowPattern::of_key(request.text_key);
+  const InputRules rules{.document = request.document, .keys = row.keys()};
+  const SourceFiles sources = find_source_files(request.inputs, request.out_dir, rules);
   if (sources.files.empty())
     throw InputError("there is no text to count words in; name text files or folders of them");
   const auto cut = [&](std::string_view text) {
     return request.by_line ? text.rfind('\n') + 1 : WordCounts::safe_cut(text);
   };
-  const DocumentRules rules{.text_key = request.text_key};
+  const DocumentRules documents{.rows = row};
   CountTables tables;
   CountedWords counted{.words = {}, .files = std::ssize(sources.files)};
   const bool done = run_chunks<bool>(
       {.sources = sources,
-       .text_key = request.text_key,
+       .rules = rules,
        .cut = cut,
        .threads = request.threads,
        .stop = request.stop},
       "counting words", {},
       [&](const TextChunk& chunk) {
         tables.use([&](WordCounts& counts) {
-          for_each_part(chunk, sources.files[chunk.file], rules, [&](const DocumentPart& part) {
+          for_each_part(chunk, documents, [&](const DocumentPart& part) {
             if (request.by_line)
               count_lines(part.text, counts);
             else

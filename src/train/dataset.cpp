@@ -39,7 +39,8 @@ bool from_weights(const std::string& init_from) {
   return init_from != "scratch" && init_from != "resume" && init_from != "auto";
 }
 
-// The user's word counts; that of a model which comes from elsewhere must have the dataset's tokens.
+// The user's word counts; that of a model which comes from elsewhere must have the dataset's
+// tokens.
 std::int64_t settle_vocabulary(const TrainConfig& config, const std::optional<DatasetMeta>& meta) {
   if (!meta) return config.model.vocab_size.or_else(kGpt2PaddedVocabulary);
   const std::int64_t size = config.model.vocab_size.or_else(meta->vocab_size);

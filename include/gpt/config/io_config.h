@@ -21,13 +21,14 @@ struct IoConfig {
   FIELD(bool, eval_only, "Evaluate once and stop.", anything()) = false;
   FIELD(bool, always_save_checkpoint, "Save at every evaluation, not only when val loss improves.",
         anything()) = true;
-  FIELD(std::string, init_from,
-        "Where weights come from: new ones, out_dir's checkpoint (or nanoGPT's ckpt.pt in it), auto: "
-        "out_dir's checkpoint if there is one, else new ones; OpenAI's GPT-2; or, weights only, from "
-        "iteration 0: another run's folder, a checkpoint, a Hugging Face folder, a PyTorch, "
-        "safetensors or llm.c file.",
-        one_of_or_path("scratch", "resume", "auto", "gpt2", "gpt2-medium", "gpt2-large",
-                       "gpt2-xl")) = "scratch";
+  FIELD(
+      std::string, init_from,
+      "Where weights come from: new ones, out_dir's checkpoint (or nanoGPT's ckpt.pt in it), auto: "
+      "out_dir's checkpoint if there is one, else new ones; OpenAI's GPT-2; or, weights only, from "
+      "iteration 0: another run's folder, a checkpoint, a Hugging Face folder, a PyTorch, "
+      "safetensors or llm.c file.",
+      one_of_or_path("scratch", "resume", "auto", "gpt2", "gpt2-medium", "gpt2-large",
+                     "gpt2-xl")) = "scratch";
   FIELD(std::string, pretrained_dir,
         "Folder with OpenAI's weights as NAME/model.safetensors. Empty: the Hugging Face cache.",
         anything()) = "";

@@ -33,7 +33,7 @@ struct EncodedChunk {
   std::int64_t invalid = 0;                    // ill-formed sequences
   std::string first_invalid;                   // where the first of them is
   BadRows bad_rows;
-  Tokenizer::AddedTokensFound added_tokens;    // in the text
+  Tokenizer::AddedTokensFound added_tokens;  // in the text
   ReadPosition after;
   std::optional<FileStamp> finished;
   double disk_bytes = 0;
