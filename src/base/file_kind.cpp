@@ -26,7 +26,7 @@ constexpr const char* kDownload =
     "a web page, not the file that was asked for: a login, a licence or an error of the server; "
     "open the address in a browser, and download the file again";
 
-constexpr Kind kKinds[] = {
+constexpr Kind kFileKinds[] = {
     {"version https://git-lfs"sv,
      "a Git LFS pointer, which only names the file; run `git lfs pull` in its repository, or "
      "download the file itself"},
@@ -73,7 +73,7 @@ std::string foreign_file_kind(std::span<const std::byte> bytes) {
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()),
                               std::min(bytes.size(), kEnough));
   if (text.empty()) return "empty; copy or download it again";
-  for (const Kind& kind : kKinds)
+  for (const Kind& kind : kFileKinds)
     if (text.starts_with(kind.begin))
       return std::string(kind.text) +
              (std::string_view(kind.text).find(';') == std::string_view::npos ? kPacked : "");

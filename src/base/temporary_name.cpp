@@ -27,9 +27,9 @@ struct KindName {
   TemporaryKind kind;
   std::string_view infix;
 };
-constexpr KindName kKinds[] = {{TemporaryKind::kFresh, ".tmp-"},
-                               {TemporaryKind::kOld, ".old-"},
-                               {TemporaryKind::kTrash, ".trash-"}};
+constexpr KindName kTemporaryKinds[] = {{TemporaryKind::kFresh, ".tmp-"},
+                                        {TemporaryKind::kOld, ".old-"},
+                                        {TemporaryKind::kTrash, ".trash-"}};
 constexpr std::size_t kMachineDigits = 8;
 constexpr std::chrono::hours kUntouched{1};  // no write of ours pauses as long
 
@@ -122,7 +122,7 @@ bool untouched_for_long(const fs::path& path) {
 fs::path temporary_beside(const fs::path& path, TemporaryKind kind) {
   static std::atomic<std::uint64_t> count{0};
   std::string_view infix;
-  for (const KindName& known : kKinds)
+  for (const KindName& known : kTemporaryKinds)
     if (known.kind == kind) infix = known.infix;
   for (;;) {
     const fs::path name =
@@ -132,7 +132,7 @@ fs::path temporary_beside(const fs::path& path, TemporaryKind kind) {
 }
 
 std::optional<TemporaryName> parse_temporary(const std::string& file_name) {
-  for (const auto& [kind, infix] : kKinds) {
+  for (const auto& [kind, infix] : kTemporaryKinds) {
     const auto at = file_name.rfind(infix);
     if (at == std::string::npos || at == 0) continue;
     const auto parts = parts_of(std::string_view(file_name).substr(at + infix.size()));

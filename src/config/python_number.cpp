@@ -8,7 +8,7 @@ namespace gpt {
 
 namespace {
 
-bool is_digit(char c) {
+bool is_decimal_digit(char c) {
   return c >= '0' && c <= '9';
 }
 
@@ -21,7 +21,7 @@ bool has_prefix(std::string_view digits) {
 std::optional<std::string> without_underscores(std::string_view digits) {
   // What is no digit of the base is found when the number is read.
   const auto may_touch = [any = has_prefix(digits)](char c) {
-    return any ? c != '_' : is_digit(c);
+    return any ? c != '_' : is_decimal_digit(c);
   };
   std::string out;
   for (std::size_t i = 0; i < digits.size(); ++i) {

@@ -9,7 +9,7 @@ namespace gpt {
 
 namespace {
 
-constexpr int kDeepest = 32;  // lists in lists
+constexpr int kDeepestList = 32;  // lists in lists
 
 bool is_number(const PythonValue& value) {
   return value.index() >= 1 && value.index() <= 3;
@@ -166,8 +166,8 @@ PythonValue make_container(PythonContainer::Kind kind, PythonItems items,
     if (const PythonContainer* inner = container_of(item))
       made.depth = std::max(made.depth, inner->depth + 1);
   }
-  if (made.depth > kDeepest)
-    place.fail(concat("lists are nested more than ", kDeepest, " levels deep; make them flat"));
+  if (made.depth > kDeepestList)
+    place.fail(concat("lists are nested more than ", kDeepestList, " levels deep; make them flat"));
   return std::make_shared<const PythonContainer>(std::move(made));
 }
 

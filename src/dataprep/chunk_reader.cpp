@@ -12,7 +12,7 @@ namespace gpt {
 
 namespace {
 
-constexpr std::size_t kReadBytes = std::size_t{256} << 10;
+constexpr std::size_t kChunkReadBytes = std::size_t{256} << 10;
 
 // The last place within `text` that is not inside a UTF-8 sequence.
 std::size_t between_characters(std::string_view text) {
@@ -67,7 +67,7 @@ void ChunkReader::open(const std::stop_token& stop) {
 
 // What was read before must be there again; it is read again to make sure.
 void ChunkReader::skip_to_position(const std::stop_token& stop) {
-  std::string bytes(kReadBytes, '\0');
+  std::string bytes(kChunkReadBytes, '\0');
   constexpr auto kOther = ~std::uint64_t{0};
   std::uint64_t left = position_.offset;
   bool there = has_text_;
@@ -95,8 +95,8 @@ void ChunkReader::skip_to_position(const std::stop_token& stop) {
 
 void ChunkReader::read_more() {
   const std::size_t have = buffer_.size();
-  buffer_.resize(have + kReadBytes);
-  const std::size_t got = stream_->read(buffer_.data() + have, kReadBytes);
+  buffer_.resize(have + kChunkReadBytes);
+  const std::size_t got = stream_->read(buffer_.data() + have, kChunkReadBytes);
   buffer_.resize(have + got);
   ended_ = got == 0;
 }

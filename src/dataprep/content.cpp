@@ -9,12 +9,12 @@ namespace {
 
 using namespace std::string_view_literals;
 
-struct Signature {
+struct FileSignature {
   std::string_view bytes, kind;
   std::size_t at = 0;
 };
 
-constexpr Signature kBinary[] = {
+constexpr FileSignature kBinary[] = {
     {"%PDF-", "a PDF document"},
     {"\x89PNG\r\n", "a PNG image"},
     {"\xff\xd8\xff", "a JPEG image"},
@@ -44,13 +44,14 @@ constexpr Signature kBinary[] = {
     {"\x80\x04\x95"sv, "a Python pickle"},
     {"\x80\x05\x95"sv, "a Python pickle"}};
 
-constexpr Signature kStandIns[] = {
+constexpr FileSignature kStandIns[] = {
     {"version https://git-lfs.github.com/spec/",
      "a Git LFS pointer and not the file itself (git lfs pull fetches it)"},
     {"{\\rtf", "an RTF document (save it as plain text)"}};
 
-std::string kind_among(const Signature* begin, const Signature* end, std::string_view head) {
-  const auto found = std::find_if(begin, end, [&](const Signature& signature) {
+std::string kind_among(const FileSignature* begin, const FileSignature* end,
+                       std::string_view head) {
+  const auto found = std::find_if(begin, end, [&](const FileSignature& signature) {
     return head.size() > signature.at && head.substr(signature.at).starts_with(signature.bytes);
   });
   return std::string(found == end ? ""sv : found->kind);

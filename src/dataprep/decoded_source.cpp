@@ -14,8 +14,8 @@ namespace gpt {
 
 namespace {
 
-constexpr std::size_t kReadBytes = std::size_t{64} << 10;
-constexpr std::string_view kReplacementUtf8 = "\xEF\xBF\xBD";
+constexpr std::size_t kDecodeBytes = std::size_t{64} << 10;
+constexpr std::string_view kReplacementBytes = "\xEF\xBF\xBD";
 
 // Letters and digits alone, in small letters: "UTF_8" and "utf-8" are the same.
 std::string plain_name(const std::string& encoding) {
@@ -90,8 +90,8 @@ class DecodedSource : public Layer {
 
   bool convert_more() {
     const std::size_t have = in_.size();
-    in_.resize(have + kReadBytes);
-    const std::size_t got = below().read(in_.data() + have, kReadBytes);
+    in_.resize(have + kDecodeBytes);
+    const std::size_t got = below().read(in_.data() + have, kDecodeBytes);
     in_.resize(have + got);
     if (in_.empty() || stopped()) return false;
     char* from = in_.data();
@@ -105,7 +105,7 @@ class DecodedSource : public Layer {
       out_.resize(out_.size() - room);
       if (!failed || errno == E2BIG) continue;
       if (errno == EINVAL && got > 0) break;  // the rest of a character is to come
-      out_ += kReplacementUtf8;
+      out_ += kReplacementBytes;
       const std::size_t skipped = std::min(unit_, left);
       from += skipped;
       left -= skipped;

@@ -16,7 +16,7 @@ namespace gpt {
 
 namespace {
 
-constexpr std::size_t kReadBytes = std::size_t{64} << 10;
+constexpr std::size_t kFrameBytes = std::size_t{64} << 10;
 constexpr int kZstdWindowLog = 31;  // zstd's own limit
 
 // What one call of a decoder did.
@@ -58,8 +58,8 @@ class FramedSource : public Layer {
     in_.erase(0, std::exchange(at_, 0));
     while (in_.size() < wanted) {
       const std::size_t have = in_.size();
-      in_.resize(have + kReadBytes);
-      const std::size_t got = below().read(in_.data() + have, kReadBytes);
+      in_.resize(have + kFrameBytes);
+      const std::size_t got = below().read(in_.data() + have, kFrameBytes);
       in_.resize(have + got);
       if (got == 0) return false;
     }
@@ -110,7 +110,7 @@ class GzipSource : public FramedSource {
   void begin_frame() override { inflateReset(&stream_); }
 
   Step decode(std::string_view in, char* to, std::size_t size) override {
-    const auto most = static_cast<uInt>(std::min<std::size_t>(size, kReadBytes));
+    const auto most = static_cast<uInt>(std::min<std::size_t>(size, kFrameBytes));
     stream_.next_in = reinterpret_cast<const Bytef*>(in.data());
     stream_.avail_in = static_cast<uInt>(in.size());
     stream_.next_out = reinterpret_cast<Bytef*>(to);

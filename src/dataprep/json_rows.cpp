@@ -11,7 +11,7 @@ namespace gpt {
 
 namespace {
 
-constexpr std::size_t kReadBytes = std::size_t{64} << 10;
+constexpr std::size_t kRowBytes = std::size_t{64} << 10;
 
 bool is_space(char c) {
   return c == ' ' || c == '\t' || c == '\n' || c == '\r';
@@ -27,7 +27,7 @@ class JsonRowsSource : public Layer {
     while (out_at_ == out_.size()) {
       out_.clear();
       out_at_ = 0;
-      in_.resize(kReadBytes);
+      in_.resize(kRowBytes);
       in_.resize(this->below().read(in_.data(), in_.size()));
       if (stopped()) return 0;
       if (in_.empty()) {

@@ -85,6 +85,9 @@ bool names_gpt2(const PickleValue& meta) {
 }
 
 std::int64_t size_of(const PickleValue& meta, const std::string& origin) {
+  if (!keyed_items(meta))
+    throw InputError(
+        concat(origin, ": expected a dict with vocab_size, found ", described(meta), kWayOut));
   const PickleValue* said = find(meta, "vocab_size");
   const std::int64_t size =
       said ? whole_number(said).value_or(0) : static_cast<std::int64_t>(count_of_pieces(meta));

@@ -17,7 +17,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr int kPatienceMs = 100;
+constexpr int kPythonPatienceMs = 100;
 
 // Next to the program in its build folder, or where an installation puts it.
 fs::path parquet_script(const SourceFile& file) {
@@ -57,7 +57,7 @@ class ParquetSource : public ByteSource {
   std::size_t read_more(char* to, std::size_t size) override {
     pollfd wanted{.fd = program_.output(), .events = POLLIN, .revents = 0};
     while (!ended_ && !stopped()) {
-      if (poll(&wanted, 1, kPatienceMs) <= 0) continue;
+      if (poll(&wanted, 1, kPythonPatienceMs) <= 0) continue;
       const ssize_t got = ::read(program_.output(), to, size);
       if (got > 0) return static_cast<std::size_t>(got);
       if (got == 0) finish();

@@ -183,7 +183,7 @@ bool Preparation::know_the_characters() {
           ++file;
         });
     if (!done) {
-      log_info("stopped before there was anything to resume from");
+      log_info("stopped before anything was read; the same command resumes from the start");
       return false;
     }
     if (set.count == 0) check_rows(set.bad_rows);
@@ -357,7 +357,7 @@ std::optional<PrepareResult> prepare(const PrepareRequest& request) {
   DatasetFolder::check(request.out_dir, request.force);
   SourceFiles sources = listed_sources(request);
   if (sources.stopped) {
-    log_info("stopped before there was anything to resume from");
+    log_info("stopped before anything was read; the same command resumes from the start");
     return std::nullopt;
   }
   auto result = Preparation(request, std::move(sources)).run();

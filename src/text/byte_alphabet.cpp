@@ -19,12 +19,12 @@ std::array<char32_t, 256> letters() {
   return letters;
 }
 
-const std::array<char32_t, 256> kLetters = letters();
+const std::array<char32_t, 256> kAlphabet = letters();
 
 std::array<int, 0x144> bytes() {
   std::array<int, 0x144> bytes;
   bytes.fill(-1);
-  for (std::size_t byte = 0; byte < 256; ++byte) bytes[kLetters[byte]] = static_cast<int>(byte);
+  for (std::size_t byte = 0; byte < 256; ++byte) bytes[kAlphabet[byte]] = static_cast<int>(byte);
   return bytes;
 }
 
@@ -52,7 +52,7 @@ std::optional<std::string> bytes_of_letters(std::string_view utf8) {
 
 std::u32string letters_of_bytes(std::string_view bytes) {
   std::u32string text;
-  for (const char byte : bytes) text.push_back(kLetters[static_cast<unsigned char>(byte)]);
+  for (const char byte : bytes) text.push_back(kAlphabet[static_cast<unsigned char>(byte)]);
   return text;
 }
 

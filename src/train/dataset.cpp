@@ -62,7 +62,8 @@ std::vector<fs::path> listed_files(const std::string& list, std::string& missing
   std::string name;
   for (std::string part; std::getline(parts, part, ',');) {
     name = missing.empty() ? part : concat(name, ",", part);
-    const auto found = matching_paths(name);
+    auto found = matching_paths(name);
+    std::erase_if(found, [](const fs::path& path) { return fs::is_directory(path); });
     if (missing.empty()) missing = name;
     if (found.empty()) continue;
     missing.clear();

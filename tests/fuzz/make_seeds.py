@@ -223,7 +223,7 @@ def prepare_inputs(line):
         out.writestr("a.txt", "text\n")
     # A frame with one block as it is, one with nothing of the text, and the first again.
     block = b"\x28\xb5\x2f\xfd\x00\x58" + struct.pack("<I", len(rows) << 3 | 1)[:3] + rows
-    return {"gzip": gzip.compress(rows) * 2, "bzip2": bz2.compress(rows), "xz": lzma.compress(rows) + b"\0\0\0\0",
+    return {"good": gzip.compress(rows) * 2, "bzip2": bz2.compress(rows), "xz": lzma.compress(rows) + b"\0\0\0\0",
             "lzma": lzma.compress(rows, lzma.FORMAT_ALONE),
             "zstd": block + b"\x50\x2a\x4d\x18\1\0\0\0a" + block,
             "tar": tar.getvalue()[:3072], "tar_gz": gzip.compress(tar.getvalue()), "zip": archive.getvalue(),

@@ -52,8 +52,10 @@ TEST(Dataset, MetaGivesTheVocabularyAndMustFit) {
   EXPECT_EQ(open_dataset(config).vocabulary_json, kMeta);
   config.model.vocab_size.value = 64;  // padding is fine
   EXPECT_EQ(open_dataset(config).vocab_size, 64);
-  config.model.vocab_size.value =
-      2;  // the user's word; a token beyond it is an error when it comes
+  // The user's word counts; a token beyond it is an error all the same.
+  config.model.vocab_size.value = 2;
+  EXPECT_NE(error_text([&] { open_dataset(config); }).find("vocab_size is 2"), std::string::npos);
+  testing::write_tokens(dir / "tokens/train.bin", std::vector<std::uint16_t>(100, 1));
   EXPECT_EQ(open_dataset(config).vocab_size, 2);
 }
 
