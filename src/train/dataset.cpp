@@ -64,9 +64,7 @@ std::vector<fs::path> listed_files(const std::string& list, std::string& missing
     name = missing.empty() ? part : concat(name, ",", part);
     auto found = matching_paths(name);
     std::erase_if(found, [](const fs::path& path) { return fs::is_directory(path); });
-    if (missing.empty()) missing = name;
-    if (found.empty()) continue;
-    missing.clear();
+    missing = found.empty() ? name : std::string();
     files.insert(files.end(), found.begin(), found.end());
   }
   if (missing.empty()) return files;

@@ -178,8 +178,8 @@ TEST(DatasetMeta, AMetaPklWithoutASizeOrWithCodeIsRefused) {
   EXPECT_NE(pickle_error("(dVvocab_size\nI-1\ns."), "");
   EXPECT_NE(pickle_error("(dVvocab_size\nI99999999\ns."), "");
   EXPECT_NE(pickle_error(meta_pickle().substr(0, 60)), "");
-  // os.system("...") in place of a dict: the name is refused, nothing is called.
-  const std::string code = pickle_error("cos\nsystem\n(S'echo'\ntR.");
+  // os.system("...") in place of a dict: it is named, nothing is called.
+  const std::string code = pickle_error("cos\nsystem\n(Vecho\ntR.");
   EXPECT_NE(code.find("os.system"), std::string::npos);
   EXPECT_TRUE(code.ends_with(way_out)) << code;
 }
