@@ -1,6 +1,7 @@
 #include "gpt/base/files.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
@@ -12,6 +13,7 @@
 
 #include "gpt/base/error.h"
 #include "gpt/base/input_file.h"
+#include "gpt/base/log.h"
 #include "gpt/base/replace.h"
 #include "gpt/base/strings.h"
 
@@ -108,7 +110,15 @@ void OutputFile::write(std::string_view text) {
 }
 
 void OutputFile::sync() {
-  file_call("fsync", path_, [&] { return fsync(descriptor_); });
+  try {
+    file_call("fsync", path_, [&] { return fsync(descriptor_); });
+  } catch (const IoError& error) {
+    if (error.error() != EINVAL && error.error() != ENOTSUP && error.error() != ENOSYS) throw;
+    static std::atomic<bool> said = false;
+    if (!said.exchange(true))
+      log_warning(concat(error.what(), ": this file system does not sync files; after a power cut ",
+                         "the newest ones may be missing"));
+  }
 }
 
 void OutputFile::close() {
@@ -131,6 +141,30 @@ void OutputFile::truncate(std::uint64_t size) {
   file_call("ftruncate", path_, [&] { return ftruncate(descriptor_, static_cast<off_t>(size)); });
 }
 
+namespace {
+
+// Where a file system cannot map files: its bytes in memory of our own, MAP_FAILED with errno.
+void* read_whole(int descriptor, std::size_t size) {
+  void* data = mmap(nullptr, size, PROT_READ | PROT_WRITE,
+                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (data == MAP_FAILED) return data;
+  for (std::size_t at = 0; at < size;) {
+    const ssize_t got =
+        pread(descriptor, static_cast<char*>(data) + at, size - at, static_cast<off_t>(at));
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) {
+      const int error = got < 0 ? errno : EIO;
+      munmap(data, size);
+      errno = error;
+      return MAP_FAILED;
+    }
+    at += static_cast<std::size_t>(got);
+  }
+  return data;
+}
+
+}  // namespace
+
 MappedFile::MappedFile(const fs::path& path) : path_(path) {
   const InputFile file(path);
   struct stat facts {};
@@ -138,6 +172,7 @@ MappedFile::MappedFile(const fs::path& path) : path_(path) {
   if (error == 0 && facts.st_size > 0) {
     size_ = static_cast<std::size_t>(facts.st_size);
     void* data = mmap(nullptr, size_, PROT_READ, MAP_SHARED, file.descriptor(), 0);
+    if (data == MAP_FAILED && errno == ENODEV) data = read_whole(file.descriptor(), size_);
     if (data == MAP_FAILED)
       error = errno;
     else

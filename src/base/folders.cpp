@@ -1,17 +1,22 @@
 // The part of files.h that works on names, folders and locks.
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
+#include <chrono>
+#include <cstring>
 #include <ctime>
 #include <fcntl.h>
 #include <string_view>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <thread>
 #include <unistd.h>
 #include <utility>
 #include <vector>
 
 #include "gpt/base/files.h"
+#include "gpt/base/log.h"
 #include "gpt/base/strings.h"
 
 #include "file_calls.h"
@@ -56,21 +61,46 @@ void make_directories(const fs::path& path) {
   });
 }
 
+namespace {
+
+// Said once: the run continues on such a file system.
+void warn_once(std::atomic<bool>& said, const fs::path& path, const std::string& what) {
+  if (!said.exchange(true)) log_warning(concat(path.string(), ": ", what));
+}
+
+}  // namespace
+
 void sync_directory(const fs::path& path) {
+  static std::atomic<bool> said = false;
   const int descriptor = file_call(
       "open", path, [&] { return open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); });
   try {
     file_call("fsync_dir", path, [&] { return fsync(descriptor); });
-  } catch (...) {
+  } catch (const IoError& error) {
     close(descriptor);
-    throw;
+    if (!is_not_supported(error.error())) throw;
+    warn_once(said, path,
+              concat("this file system does not sync folders (", std::strerror(error.error()),
+                     "): after a power cut the newest checkpoint may be missing"));
+    return;
   }
   close(descriptor);
 }
 
+// Where something holds a folder for a moment (a scanner, a file manager), it is tried again.
 void rename_path(const fs::path& from, const fs::path& to) {
+  constexpr int kTries = 5;
   expect_replaceable(to);
-  file_call("rename", from, [&] { return rename(from.c_str(), to.c_str()); });
+  for (int attempt = 1;; ++attempt) {
+    try {
+      file_call("rename", from, [&] { return rename(from.c_str(), to.c_str()); });
+      return;
+    } catch (const IoError& error) {
+      const bool held = error.error() == EACCES || error.error() == EBUSY;
+      if (!held || attempt == kTries) throw;
+      std::this_thread::sleep_for(std::chrono::milliseconds(50) * attempt);
+    }
+  }
 }
 
 void remove_tree(const fs::path& path) {
@@ -122,7 +152,15 @@ std::optional<FileLock> FileLock::try_lock(const fs::path& path, std::string* ow
   const int descriptor = open_to_change(path, O_RDWR).release();
   FileLock lock(descriptor);
   if (flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK) throw IoError(path.string(), "lock", errno);
+    const int error = errno;
+    if (is_not_supported(error)) {
+      static std::atomic<bool> said = false;
+      warn_once(said, path,
+                concat("this file system has no locks (", std::strerror(error),
+                       "): a second run in the same folder would not be noticed"));
+      return lock;
+    }
+    if (error != EWOULDBLOCK) throw IoError(path.string(), "lock", error);
     if (owner) *owner = owner_in(descriptor);
     return std::nullopt;
   }

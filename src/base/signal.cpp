@@ -1,10 +1,14 @@
 #include "gpt/base/signal.h"
 
+#include <cstddef>
+#include <iterator>
+
 namespace gpt {
 
 namespace {
 
-constexpr int kSignals[] = {SIGINT, SIGTERM, SIGUSR1};
+constexpr int kSignals[] = {SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SIGHUP, SIGXCPU};
+constexpr std::size_t kCount = std::size(kSignals);
 volatile std::sig_atomic_t received = 0;
 bool held = false;
 sigset_t mask_before;
@@ -36,12 +40,17 @@ StopSignals::StopSignals() {
   struct sigaction action = {};
   action.sa_handler = note;
   action.sa_flags = SA_RESTART;
-  for (int i = 0; i < 3; ++i) sigaction(kSignals[i], &action, &before_[i]);
+  static_assert(sizeof before_ == kCount * sizeof before_[0]);
+  for (std::size_t i = 0; i < kCount; ++i) {
+    sigaction(kSignals[i], nullptr, &before_[i]);
+    const bool nohup = kSignals[i] == SIGHUP && before_[i].sa_handler == SIG_IGN;
+    if (!nohup) sigaction(kSignals[i], &action, nullptr);
+  }
   release_stop_signals();
 }
 
 StopSignals::~StopSignals() {
-  for (int i = 0; i < 3; ++i) sigaction(kSignals[i], &before_[i], nullptr);
+  for (std::size_t i = 0; i < kCount; ++i) sigaction(kSignals[i], &before_[i], nullptr);
 }
 
 int StopSignals::number() const {
@@ -60,6 +69,12 @@ const char* stop_signal_name(int number) {
       return "SIGTERM";
     case SIGUSR1:
       return "SIGUSR1";
+    case SIGUSR2:
+      return "SIGUSR2";
+    case SIGHUP:
+      return "SIGHUP";
+    case SIGXCPU:
+      return "SIGXCPU";
     default:
       return "";
   }

@@ -130,6 +130,37 @@ TEST(Files, FaultsCarryTheirErrno) {
   EXPECT_EQ(error_of("statvfs", [&] { free_bytes(dir.path()); }), EDQUOT);
 }
 
+// SMB, 9p and FUSE know no fsync of folders, some none at all; a disk that fails is another matter.
+TEST(Files, WhatAFileSystemDoesNotSyncIsAWarning) {
+  const TempDir dir;
+  for (const int error : {EINVAL, ENOTSUP, EACCES, ENOSYS}) {
+    const FileFaultGuard guard(failing("fsync_dir", error));
+    EXPECT_NO_THROW(sync_directory(dir.path())) << error;
+  }
+  {
+    const FileFaultGuard guard(failing("fsync", EINVAL));
+    EXPECT_NO_THROW(replace_file(dir / "a", "text"));
+  }
+  for (const char* call : {"fsync_dir", "fsync"}) {
+    const FileFaultGuard guard(failing(call, EIO));
+    EXPECT_THROW(replace_file(dir / "a", "text"), IoError) << call;
+  }
+}
+
+TEST(Files, AFolderThatIsHeldForAMomentIsRenamedAfterwards) {
+  const TempDir dir;
+  std::filesystem::create_directory(dir / "a");
+  int refusals = 0;
+  {
+    const FileFaultGuard guard([&](std::string_view call, const fs::path&, std::size_t*) {
+      return call == "rename" && refusals++ < 2 ? EACCES : 0;
+    });
+    rename_path(dir / "a", dir / "b");
+  }
+  EXPECT_EQ(refusals, 3);
+  EXPECT_TRUE(present(dir / "b"));
+}
+
 TEST(Files, RealErrorsCarryTheirErrno) {
   try {
     OutputFile file("/dev/full");

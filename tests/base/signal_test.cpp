@@ -15,8 +15,9 @@ TEST(StopSignals, NothingIsRequestedAtFirst) {
 }
 
 TEST(StopSignals, EachIsNoticedAndNamed) {
-  const std::pair<int, const char*> all[] = {
-      {SIGINT, "SIGINT"}, {SIGTERM, "SIGTERM"}, {SIGUSR1, "SIGUSR1"}};
+  const std::pair<int, const char*> all[] = {{SIGINT, "SIGINT"},   {SIGTERM, "SIGTERM"},
+                                             {SIGUSR1, "SIGUSR1"}, {SIGUSR2, "SIGUSR2"},
+                                             {SIGHUP, "SIGHUP"},   {SIGXCPU, "SIGXCPU"}};
   for (const auto& [number, name] : all) {
     const StopSignals signals;  // starts afresh each time
     EXPECT_FALSE(signals.requested());
@@ -24,6 +25,18 @@ TEST(StopSignals, EachIsNoticedAndNamed) {
     EXPECT_TRUE(signals.requested());
     EXPECT_STREQ(signals.name(), name);
   }
+}
+
+TEST(StopSignals, NohupKeepsAHangupIgnored) {
+  struct sigaction ignored = {}, before = {};
+  ignored.sa_handler = SIG_IGN;
+  sigaction(SIGHUP, &ignored, &before);
+  {
+    const StopSignals signals;
+    raise(SIGHUP);
+    EXPECT_FALSE(signals.requested());
+  }
+  sigaction(SIGHUP, &before, nullptr);
 }
 
 TEST(StopSignals, TheFirstGivesTheName) {

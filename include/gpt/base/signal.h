@@ -14,9 +14,10 @@ void release_stop_signals();
 // "SIGTERM"; "" for the number of no stop signal.
 const char* stop_signal_name(int number);
 
-// Releases held signals to itself. While it lives, SIGINT, SIGTERM and SIGUSR1 only set a flag; the
-// first of them also restores SIGINT's default action, so that a second Ctrl-C ends the process at
-// once. One at a time.
+// Releases held signals to itself. While it lives, SIGINT, SIGTERM and what batch systems and
+// closed terminals send (SIGUSR1, SIGUSR2, SIGXCPU, and SIGHUP unless nohup has it ignored) only
+// set a flag; the first of them also restores SIGINT's default action, so that a second Ctrl-C ends
+// the process at once. One at a time.
 class StopSignals {
  public:
   StopSignals();
@@ -29,7 +30,7 @@ class StopSignals {
   const char* name() const;  // "SIGTERM"; "" while none has come
 
  private:
-  struct sigaction before_[3];
+  struct sigaction before_[6];
 };
 
 }  // namespace gpt
