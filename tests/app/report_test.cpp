@@ -95,7 +95,7 @@ TEST(ProgressBar, ShowsLossesSpeedAndTimes) {
   const TempDir dir;
   prepare_tiny(dir);
   const std::string command = testing::words(tiny_training(
-      {"--out_dir=out", "--max_iters=600", "--eval_interval=300", "--log_interval=1000"}));
+      {"--out_dir=out", "--max_iters=8000", "--eval_interval=4000", "--log_interval=10000"}));
   const Finished shown =
       shell(dir, "export TERM=xterm GPT; script -qec \"stty cols 100; " +
                      std::regex_replace(command, std::regex("\""), "") + "\" /dev/null </dev/null");
