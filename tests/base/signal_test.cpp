@@ -18,6 +18,9 @@ TEST(StopSignals, EachIsNoticedAndNamed) {
   const std::pair<int, const char*> all[] = {{SIGINT, "SIGINT"},   {SIGTERM, "SIGTERM"},
                                              {SIGUSR1, "SIGUSR1"}, {SIGUSR2, "SIGUSR2"},
                                              {SIGHUP, "SIGHUP"},   {SIGXCPU, "SIGXCPU"}};
+  struct sigaction usual = {}, before = {};
+  usual.sa_handler = SIG_DFL;
+  sigaction(SIGHUP, &usual, &before);  // the tests may have been started with nohup
   for (const auto& [number, name] : all) {
     const StopSignals signals;  // starts afresh each time
     EXPECT_FALSE(signals.requested());
@@ -25,6 +28,7 @@ TEST(StopSignals, EachIsNoticedAndNamed) {
     EXPECT_TRUE(signals.requested());
     EXPECT_STREQ(signals.name(), name);
   }
+  sigaction(SIGHUP, &before, nullptr);
 }
 
 TEST(StopSignals, NohupKeepsAHangupIgnored) {

@@ -45,17 +45,17 @@ TEST_P(MemoryOfOne, RunsOutAndAllDoTheSameBatchAgain) {
   std::mutex mutex;
   std::map<int, std::vector<double>> losses;
   std::map<int, std::int64_t> micro_batches;
+  std::vector<TrainConfig> configs;  // each writes the dataset anew, so before anybody reads it
+  for (int rank = 0; rank < 3; ++rank)
+    configs.push_back(config_of(dir, "rank" + std::to_string(rank), GetParam()));
   const auto errors = run_ranks(3, [&](ProcessGroup& group) {
-    std::unique_lock lock(mutex);  // what makes a run is not meant for threads
-    TrainConfig config = config_of(dir, "rank" + std::to_string(group.rank()), GetParam());
-    lock.unlock();
-    TinyRun run(config, {}, {at::kCPU, at::kFloat}, group);
+    TinyRun run(configs[static_cast<std::size_t>(group.rank())], {}, {at::kCPU, at::kFloat}, group);
     if (group.rank() == 1)
       run.trainer.train_step().after_backward = [&] {
         if (++failures == 3) TORCH_CHECK_WITH(OutOfMemoryError, false, "planted");
       };
     const auto own = losses_of(run);
-    lock.lock();
+    const std::scoped_lock lock(mutex);
     losses[group.rank()] = own;
     micro_batches[group.rank()] = run.trainer.plan().micro_batch;
   });
