@@ -252,9 +252,6 @@ void speak_as(const std::string& name, std::function<bool(const std::string& tex
   voice() = {name, std::move(says_first)};
   if (is_silent()) hide_progress();
 }
-void speak_alone() {
-  voice().reset();
-}
 
 void begin_log_file() {
   loggers().file->set_level(spdlog::level::debug);

@@ -133,9 +133,7 @@ Meeting meet(const LaunchInfo& info, milliseconds timeout) {
     if (here == info.size) store->set("all", std::string("1"));
     store->wait({"all"}, timeout);
     if (note && info.rank == 0) note->remove();
-    return {.store = store,
-            .alive = c10::make_intrusive<c10d::PrefixStore>(prefix, tcp->clone()),
-            .address = where()};
+    return {.store = store, .alive = c10::make_intrusive<c10d::PrefixStore>(prefix, tcp->clone())};
   } catch (const Error&) {
     if (note && info.rank == 0) note->remove();
     throw;

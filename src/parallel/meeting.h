@@ -13,7 +13,6 @@ namespace gpt {
 struct Meeting {
   c10::intrusive_ptr<c10d::Store> store;  // for what is kept under names
   c10::intrusive_ptr<c10d::Store> alive;  // another connection to it, for a thread of its own
-  std::string address;                    // where it is
 };
 
 // Error that says where it looked, and for whom, if the others are not there within `timeout`.

@@ -30,11 +30,10 @@ void print_exactly(const std::string& text);
 bool stdout_failed();
 
 // Several processes train one model together, and this is `name` of them ("rank 1 (node7)"; "" for
-// the first one, which goes on as before). Of the others the console shows warnings and errors,
+// the first one, which continues as before). Of the others the console shows warnings and errors,
 // with their name, and no progress line; all else goes to the log file alone. A line that several
 // have is shown once, by the process of which `says_first` is true.
 void speak_as(const std::string& name, std::function<bool(const std::string& text)> says_first);
-void speak_alone();  // from here on as a single process
 
 // The log of a run: every line of log_* and print_line, with its time and level, whatever the level
 // that stderr shows. One a process.
