@@ -35,6 +35,7 @@ std::vector<Option> options_of(TrainConfig& config) {
   add(list, "Model", config.model);
   add(list, "Optimizer", config.optimizer);
   add(list, "Schedule", config.schedule);
+  add(list, "Monitoring", config.monitor);
   add(list, "Memory", config.memory);
   add(list, "System", config.system);
   return list;

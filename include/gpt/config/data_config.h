@@ -21,13 +21,24 @@ struct DataConfig {
   FIELD(
       std::string, train_files,
       "Token files to train on instead of the dataset's train.bin: a glob, or several with commas "
-      "between; nanoGPT's or llm.c's .bin.",
+      "between; nanoGPT's or llm.c's .bin. With weights, as in 0.7:web/*.bin,0.3:code/*.bin, each "
+      "sequence comes from one of them with that probability.",
       anything()) = "";
   FIELD(std::string, val_files, "The same for val.bin.", anything()) = "";
   FIELD(bool, verify_data,
         "Read train.bin and val.bin whole at the start and compare their checksums with "
         "meta.json's; their sizes are compared always.",
         anything()) = false;
+  FIELD(std::string, data_order,
+        "Where sequences begin: random as in nanoGPT; shuffle: each epoch has every window once, "
+        "shifted and permuted by seed and epoch; sequential: one after the other.",
+        one_of("random", "shuffle", "sequential")) = "random";
+  FIELD(bool, document_mask, "Attention does not look beyond the <|endoftext|> before a token.",
+        anything()) = false;
+  FIELD(std::string, loss_mask,
+        "auto: where prepare wrote a mask beside the tokens, only the targets it marks count; off: "
+        "all count.",
+        one_of("auto", "off")) = "auto";
   FIELD(AutoInt, micro_batch_size,
         "Sequences in one forward pass; the numbers do not depend on it. auto: the plan's.",
         auto_or_between(1, kMostTokens)) = {};

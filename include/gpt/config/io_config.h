@@ -42,6 +42,9 @@ struct IoConfig {
         "Iterations between checkpoints besides those of evaluations; 0: none.", at_least(0)) = 0;
   FIELD(std::int64_t, keep_checkpoints, "Newest checkpoints to keep; the best one is kept as well.",
         at_least(2)) = 2;
+  FIELD(bool, async_checkpoints,
+        "A step waits only until a checkpoint is copied in memory; a thread writes it.",
+        anything()) = false;
   FIELD(bool, overwrite,
         "Start from scratch where out_dir holds a run; its checkpoints are moved aside.",
         anything()) = false;

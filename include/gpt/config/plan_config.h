@@ -23,6 +23,9 @@ struct PlanConfig {
         "What connects the processes: pcie3 to pcie5, nvlink, 1gbe, 10gbe, 25gbe, 100gbe, "
         "infiniband, or a rate such as 12.5GB/s.",
         not_empty()) = "pcie4";
+  FIELD(std::string, tokens,
+        "Say how long so many tokens take, such as 10B or 300M, and how many iterations they are.",
+        anything());
   FIELD(bool, json, "Print one JSON object.", anything()) = false;
   END_CONFIG;
 };

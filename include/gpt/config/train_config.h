@@ -7,6 +7,7 @@
 #include "gpt/config/io_config.h"
 #include "gpt/config/memory_config.h"
 #include "gpt/config/model_config.h"
+#include "gpt/config/monitor_config.h"
 #include "gpt/config/optimizer_config.h"
 #include "gpt/config/schedule_config.h"
 #include "gpt/config/system_config.h"
@@ -19,6 +20,7 @@ struct TrainConfig {
   ModelConfig model;
   OptimizerConfig optimizer;
   ScheduleConfig schedule;
+  MonitorConfig monitor;
   MemoryConfig memory;
   SystemConfig system;
 };
