@@ -1,5 +1,6 @@
 #include <nlohmann/json.hpp>
 
+#include "gpt/base/drawing.h"
 #include "gpt/base/log.h"
 #include "gpt/base/strings.h"
 #include "gpt/config/command_line.h"
@@ -10,9 +11,11 @@
 #include "gpt/parallel/process_group.h"
 #include "gpt/train/machine.h"
 #include "gpt/train/machine_plan.h"
+#include "gpt/train/run_length.h"
 
 #include "app/commands.h"
 #include "app/plan_json.h"
+#include "app/plan_length.h"
 
 namespace gpt {
 
@@ -20,7 +23,7 @@ namespace {
 
 constexpr const char* kPlanUsage =
     "Usage: gpttrain plan [CONFIG.py|CONFIG.json...] [--key=value...]\n"
-    "                     [--gpu=NAME] [--world_size=N --link=NAME] [--json]\n"
+    "                     [--gpu=NAME] [--world_size=N --link=NAME] [--tokens=10B] [--json]\n"
     "How a run will fit into memory, without starting it. --gpu=rtx3060 plans for a\n"
     "card that need not be here; without it, for this machine. --memory_limit=11.69GiB\n"
     "caps either. Keys fixed by hand stay as they are. Exit code 1 if nothing fits.\n"
@@ -51,21 +54,28 @@ ExitCode plan_command(const Arguments& arguments) {
     return kExitDone;
   }
   validate(config, settings);
+  settle_run_length(config, settings);
   settle_vocabulary(config);
+  const std::int64_t tokens =
+      asked.tokens.empty() ? 0 : token_count(asked.tokens, settings.origin("tokens"));
   const Link link = find_link(asked.link);
   require_enough_sequences(config.data, static_cast<int>(asked.world_size));
   const MachinePlan planned =
       asked.gpu.empty() ? plan_for(config, set_up_machine(config.system), Planned(asked.world_size))
                         : plan_for_gpu(config, asked.gpu, asked.world_size);
   const Workload& workload = planned.planner.workload();
+  const double exchange = workload.processes > 1 ? exchange_seconds(workload, link) : 0;
+  const double step = (planned.ranked.best ? planned.ranked.best->seconds : 0) + exchange;
   if (asked.json) {
     auto json = to_json(planned);
-    if (workload.processes > 1) json["exchange_seconds"] = exchange_seconds(workload, link);
+    if (workload.processes > 1) json["exchange_seconds"] = exchange;
+    if (planned.ranked.best) json["length"] = length_json(config, step, tokens);
     print_text(json.dump(2) + "\n");
   } else {
     print_text(plan_text(planned.planner, planned.ranked));
     if (planned.ranked.best && workload.processes > 1)
       print_text(exchange_text(workload, *planned.ranked.best, link));
+    if (planned.ranked.best) print_drawing(length_text(config, step, tokens));
     const std::string nearest = planned.ranked.best ? "" : nearest_that_fits(planned.planner);
     if (!nearest.empty()) print_line("this fits: " + nearest);
   }

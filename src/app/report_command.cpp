@@ -1,6 +1,4 @@
 #include <chrono>
-#include <cstdlib>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "gpt/base/drawing.h"
@@ -32,30 +30,6 @@ std::vector<RunData> read_runs(const std::vector<std::string>& folders, std::int
     runs.push_back(read_run(folder, static_cast<std::size_t>(points)));
   name_runs(runs);
   return runs;
-}
-
-bool utf8_locale() {
-  for (const char* name : {"LC_ALL", "LC_CTYPE", "LANG"}) {
-    const char* value = std::getenv(name);
-    if (!value || !*value) continue;
-    const std::string text = value;
-    return text.find("UTF-8") != std::string::npos || text.find("utf8") != std::string::npos;
-  }
-  return false;
-}
-
-TerminalStyle style_of_stdout(bool logarithmic) {
-  TerminalStyle style;
-  winsize size{};
-  if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 && size.ws_row > 0) {
-    style.width = size.ws_col;
-    style.height = size.ws_row;
-  }
-  const char* plain = std::getenv("NO_COLOR");
-  style.colour = stdout_is_terminal() && !(plain && *plain);
-  style.braille = utf8_locale();
-  style.logarithmic = logarithmic;
-  return style;
 }
 
 // The page and its data, read again when a file of a run has changed.
@@ -150,7 +124,9 @@ ExitCode report_command(const Arguments& arguments) {
   if (report.csv) return write_tables(folders);
   const auto runs = read_runs(folders, report.points);
   if (report.terminal) {
-    print_drawing(terminal_report(runs, style_of_stdout(report.log)));
+    TerminalStyle style = style_of_stdout();
+    style.logarithmic = report.log;
+    print_drawing(terminal_report(runs, style));
     return kExitDone;
   }
   const fs::path beside = folders.size() == 1 ? fs::path(folders[0]) : fs::path();

@@ -17,6 +17,7 @@
 #include "gpt/train/resolve_run.h"
 #include "gpt/train/run.h"
 #include "gpt/train/run_folder.h"
+#include "gpt/train/run_length.h"
 
 #include "app/commands.h"
 #include "app/import_run.h"
@@ -157,6 +158,7 @@ ExitCode train_command(const Arguments& arguments) {
     print_text(to_json(options_of(config)));
     return kExitDone;
   }
+  settle_run_length(config, settings);
   const LaunchInfo launch = launch_info();
   if (!launch.note.empty()) log_info(launch.note);
   return launch.size > 1 ? train_together(config, settings, signals, launch)

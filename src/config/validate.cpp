@@ -46,6 +46,18 @@ void validate_sizes(const TrainConfig& config, const Settings& settings) {
   refuse_endless_step(config, static_cast<double>(tokens), settings);
 }
 
+// nanoGPT runs with warmup_iters beyond lr_decay_iters, so do we.
+void validate_schedule(const ScheduleConfig& schedule, const Settings& settings) {
+  const std::int64_t length = schedule.cooldown_iters.or_else(0);
+  if (schedule.lr_schedule != "wsd" || !schedule.cooldown_from.empty()) return;
+  if (length > schedule.lr_decay_iters - schedule.warmup_iters)
+    refuse(settings, "cooldown_iters",
+           concat("got ", length, ", but only ", schedule.lr_decay_iters - schedule.warmup_iters,
+                  " iterations lie between warmup_iters (", schedule.warmup_iters,
+                  ") and lr_decay_iters (", schedule.lr_decay_iters,
+                  "); make it shorter, or lr_decay_iters larger"));
+}
+
 // Options that exist in name only so far; each goes from this list with the change that makes it
 // work.
 void refuse_unbuilt(const TrainConfig& config, const Settings& settings) {
@@ -54,10 +66,6 @@ void refuse_unbuilt(const TrainConfig& config, const Settings& settings) {
   };
   built("optimizer", config.optimizer.optimizer == "adamw");
   built("spike", config.optimizer.spike == "off");
-  built("max_tokens", config.optimizer.max_tokens == 0);
-  built("max_minutes", config.optimizer.max_minutes == 0);
-  built("lr_schedule", config.schedule.lr_schedule == "cosine");
-  built("cooldown_from", config.schedule.cooldown_from.empty());
   built("data_order", config.data.data_order == "random");
   built("document_mask", !config.data.document_mask);
   built("async_checkpoints", !config.io.async_checkpoints);
@@ -68,9 +76,9 @@ void refuse_unbuilt(const TrainConfig& config, const Settings& settings) {
 
 }  // namespace
 
-// The schedule has no rule here: nanoGPT runs with warmup_iters beyond lr_decay_iters, so do we.
 void validate(const TrainConfig& config, const Settings& settings) {
   validate_sizes(config, settings);
+  validate_schedule(config.schedule, settings);
   refuse_unbuilt(config, settings);
 }
 

@@ -2,38 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "gpt/base/strings.h"
 #include "gpt/base/terminal.h"
 
-#include "dot_canvas.h"
-
 namespace gpt {
 
 namespace {
-
-constexpr std::size_t kLabels = 10;  // characters left of a plot
-
-struct Curve {
-  const Series* series;
-  std::string name;
-  char mark;
-  int colour;
-};
-
-struct Range {
-  double low = std::numeric_limits<double>::infinity();
-  double high = -std::numeric_limits<double>::infinity();
-
-  void add(double value) {
-    low = std::min(low, value);
-    high = std::max(high, value);
-  }
-  bool empty() const { return low > high; }
-  // Where a value lies in it, from 0 to 1.
-  double share(double value) const { return high > low ? (value - low) / (high - low) : 0.5; }
-};
 
 // Cut at a character's beginning; names are UTF-8.
 std::string cut(std::string text, std::size_t most) {
@@ -42,89 +17,6 @@ std::string cut(std::string text, std::size_t most) {
   text.resize(most);
   return text;
 }
-
-std::string number(double value) {
-  const double size = std::abs(value);
-  if (size >= 1e6) return format("%.3gM", value / 1e6);
-  if (size >= 1e4) return format("%.3gk", value / 1e3);
-  return format(size != 0 && size < 1e-3 ? "%.2e" : "%.4g", value);
-}
-
-class Plot {
- public:
-  Plot(const TerminalStyle& style, std::size_t height)
-      : style_(style), canvas_(style.width - kLabels - 1, height, style.braille), height_(height) {}
-
-  std::string draw(const std::vector<Curve>& curves) {
-    for (const Curve& curve : curves)
-      for (const Series::Bucket& bucket : curve.series->buckets()) {
-        x_.add(static_cast<double>(bucket.low.iter));
-        x_.add(static_cast<double>(bucket.high.iter));
-      }
-    // First what is seen: a column of dots shows the mean of its points.
-    std::vector<std::vector<double>> columns;
-    for (const Curve& curve : curves) columns.push_back(columns_of(*curve.series));
-    for (const auto& values : columns)
-      for (const double value : values)
-        if (!std::isnan(value)) y_.add(value);
-    if (y_.empty()) return "";
-    for (std::size_t i = 0; i < curves.size(); ++i) trace(columns[i], curves[i]);
-    std::string text;
-    for (std::size_t row = 0; row < height_; ++row)
-      text += label_of(row) + canvas_.row(row, style_.colour) + "\n";
-    const std::string from = format("%.0f", x_.low), to = format("iter %.0f", x_.high);
-    const std::size_t room = style_.width - kLabels - 1;
-    return text + std::string(kLabels + 1, ' ') + from +
-           std::string(room > from.size() + to.size() ? room - from.size() - to.size() : 1, ' ') +
-           to + "\n";
-  }
-
- private:
-  double scaled(double value) const {
-    return style_.logarithmic ? std::log(std::max(value, 1e-12)) : value;
-  }
-
-  std::vector<double> columns_of(const Series& series) const {
-    std::vector<double> sums(canvas_.width(), 0), counts(canvas_.width(), 0);
-    for (const Series::Bucket& bucket : series.buckets()) {
-      const double share = x_.share(static_cast<double>(bucket.low.iter));
-      const auto column =
-          static_cast<std::size_t>(share * static_cast<double>(canvas_.width() - 1));
-      sums[column] += bucket.sum;
-      counts[column] += static_cast<double>(bucket.count);
-    }
-    for (std::size_t i = 0; i < sums.size(); ++i) sums[i] = scaled(sums[i] / counts[i]);
-    return sums;
-  }
-
-  void trace(const std::vector<double>& values, const Curve& curve) {
-    double last_x = -1, last_y = 0;
-    for (std::size_t x = 0; x < values.size(); ++x) {
-      if (std::isnan(values[x])) continue;
-      const double y = (1 - y_.share(values[x])) * static_cast<double>(canvas_.height() - 1);
-      const auto here = static_cast<double>(x);
-      canvas_.line(last_x < 0 ? here : last_x, last_x < 0 ? y : last_y, here, y, curve.mark,
-                   curve.colour);
-      last_x = here;
-      last_y = y;
-    }
-  }
-
-  // The values at the upper and the lower end and in the middle.
-  std::string label_of(std::size_t row) const {
-    const bool labelled = row == 0 || row == height_ - 1 || row == height_ / 2;
-    const double share = 1 - static_cast<double>(row) / static_cast<double>(height_ - 1);
-    const double value = y_.low + share * (y_.high - y_.low);
-    const std::string text = labelled ? number(style_.logarithmic ? std::exp(value) : value) : "";
-    return format("%*s", static_cast<int>(kLabels - 1), text.c_str()) +
-           (style_.braille ? "\u2502 " : "| ");
-  }
-
-  const TerminalStyle& style_;
-  DotCanvas canvas_;
-  std::size_t height_;
-  Range x_, y_;
-};
 
 std::string painted(const std::string& text, int colour, const TerminalStyle& style) {
   if (!style.colour) return text;
@@ -139,7 +31,7 @@ std::string sparkline(const Series& series, std::size_t width, const TerminalSty
   const auto& buckets = series.buckets();
   width = std::min(width, buckets.size());
   std::vector<double> values;
-  Range range;
+  ValueRange range;
   for (std::size_t i = 0; i < width; ++i) {
     double sum = 0, count = 0;
     for (std::size_t b = i * buckets.size() / width; b < (i + 1) * buckets.size() / width; ++b) {
@@ -197,10 +89,10 @@ std::string sparklines_of(const RunData& run, const TerminalStyle& style) {
   for (const auto& [name, label] : kShown) {
     const Series* series = find(run, name);
     if (!series) continue;
-    const std::string last = number(series->last().value);
+    const std::string last = short_number(series->last().value);
     constexpr std::size_t kLast = 10;
-    text += format("%*s  ", static_cast<int>(kLabels - 1), label) +
-            sparkline(*series, style.width - kLabels - kLast - 3, style) + " " + last + "\n";
+    text += format("%*s  ", static_cast<int>(kPlotLabels - 1), label) +
+            sparkline(*series, style.width - kPlotLabels - kLast - 3, style) + " " + last + "\n";
   }
   return text;
 }
@@ -220,16 +112,16 @@ std::string terminal_report(const std::vector<RunData>& runs, const TerminalStyl
           curve.series == find(runs[i], "val/loss"))
         keys += painted((style.braille ? std::string("\u2501\u2501 ")
                                        : std::string(3, curve.mark) + " ") +
-                            curve.name + " " + number(curve.series->last().value),
+                            curve.name + " " + short_number(curve.series->last().value),
                         curve.colour, style) +
                 "   ";
-    below += summary_of(runs[i], style) + std::string(kLabels + 1, ' ') + keys + "\n";
+    below += summary_of(runs[i], style) + std::string(kPlotLabels + 1, ' ') + keys + "\n";
     if (runs.size() <= 2) below += sparklines_of(runs[i], style);
   }
   const auto lines = static_cast<std::size_t>(std::count(below.begin(), below.end(), '\n'));
   const std::size_t height =
       std::clamp<std::size_t>(style.height > lines + 3 ? style.height - lines - 3 : 8, 8, 30);
-  std::string plot = curves.empty() ? "" : Plot(style, height).draw(curves);
+  std::string plot = curves.empty() ? "" : line_plot(curves, style, height);
   if (plot.empty()) plot = "no loss yet\n";
   return plot + below;
 }

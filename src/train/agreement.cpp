@@ -9,6 +9,7 @@
 #include "gpt/base/error.h"
 #include "gpt/base/strings.h"
 #include "gpt/base/version.h"
+#include "gpt/config/machine_keys.h"
 
 namespace gpt {
 
@@ -61,15 +62,12 @@ void require_same(ProcessGroup& group, const std::string& of_what, const Facts& 
 }
 
 void require_same_config(ProcessGroup& group, const TrainConfig& config) {
-  static const std::set<std::string> kMayDiffer{
-      "micro_batch_size", "eval_batch_size",   "head_chunk",     "out_dir",      "data_dir",
-      "train_files",      "val_files",         "pretrained_dir", "memory_limit", "recompute",
-      "eval_device",      "optimizer_offload", "empty_cache",    "allocator",    "device",
-      "threads",          "profile",           "verify_data",    "dtype"};
+  static const std::set<std::string> kFolders{"out_dir", "data_dir", "train_files", "val_files"};
   Facts facts{{"program", version()}};
   TrainConfig copy = config;
   for (const Option& option : options_of(copy))
-    if (!kMayDiffer.contains(option.key)) facts.emplace_back(option.key, value_text(option));
+    if (!is_machine_key(option.key) && !kFolders.contains(option.key))
+      facts.emplace_back(option.key, value_text(option));
   require_same(group, "configuration", facts);
 }
 

@@ -203,11 +203,11 @@ void Report::save_failed(std::int64_t step, const std::string& why, bool again) 
   metrics_.write("checkpoint_failed", {{"iter", step}, {"reason", why}});
 }
 
-void Report::stopped(std::int64_t next_step, const std::string& signal) {
+void Report::stopped(std::int64_t next_step, const std::string& cause) {
   progress_.reset();
-  metrics_.write("stop", {{"iter", next_step}, {"reason", signal}});
+  metrics_.write("stop", {{"iter", next_step}, {"reason", cause}});
   print_line(format("stopped by %s before step %ld; the same command resumes from here",
-                    signal.c_str(), next_step));
+                    cause.c_str(), next_step));
 }
 
 void Report::done(std::int64_t next_step, double best_val_loss) {

@@ -8,7 +8,10 @@
 #include "gpt/base/strings.h"
 #include "gpt/base/temporary_name.h"
 #include "gpt/config/json_reader.h"
+#include "gpt/config/machine_keys.h"
 #include "gpt/dataprep/dataset_meta.h"
+#include "gpt/optim/schedule.h"
+#include "gpt/train/run_length.h"
 
 namespace gpt {
 
@@ -16,13 +19,10 @@ namespace {
 
 // The first key that differs between two configs, of those that make a run what it is; "" if none.
 std::string first_difference(TrainConfig asked, TrainConfig saved) {
-  // Resolved against the machine and the dataset when the run was saved, or no part of the run.
-  static const std::set<std::string> kIgnored{
-      "micro_batch_size", "eval_batch_size", "head_chunk",        "init_from",   "pretrained_dir",
-      "overwrite",        "threads",         "vocab_size",        "device",      "dtype",
-      "memory_limit",     "recompute",       "optimizer_offload", "eval_device", "empty_cache",
-      "allocator",        "profile",         "verify_data",       "compile",     "compile_mode",
-      "tensorboard",      "backend",         "dist_timeout",      "zero"};
+  // Resolved against the dataset when the run was saved, or no part of the run.
+  static const std::set<std::string> kIgnored{"init_from",    "overwrite",    "vocab_size",
+                                              "compile",      "compile_mode", "backend",
+                                              "dist_timeout", "zero"};
   // A run that began with weights from elsewhere had its shape from them.
   static const std::set<std::string> kShape{"n_layer", "n_head", "n_embd",
                                             "bias",    "gelu",   "block_size"};
@@ -30,9 +30,18 @@ std::string first_difference(TrainConfig asked, TrainConfig saved) {
   const bool shaped = from != "scratch" && from != "resume" && from != "auto";
   const auto a = options_of(asked), b = options_of(saved);
   for (std::size_t i = 0; i < a.size(); ++i) {
-    const bool ignored = kIgnored.contains(a[i].key) || (shaped && kShape.contains(a[i].key));
+    const bool ignored = kIgnored.contains(a[i].key) || is_machine_key(a[i].key) ||
+                         is_reporting_key(a[i].key) || (shaped && kShape.contains(a[i].key));
     if (!ignored && value_text(a[i]) != value_text(b[i])) return a[i].key;
   }
+  return "";
+}
+
+// What stopped the run that saved a checkpoint for this reason, "SIGTERM" of "signal SIGTERM"; ""
+// if nothing did.
+std::string stop_cause(const std::string& reason) {
+  for (const std::string kind : {"signal ", "time "})
+    if (reason.starts_with(kind)) return reason.substr(kind.size());
   return "";
 }
 
@@ -52,6 +61,27 @@ void adopt_block_size(std::int64_t& wanted, std::int64_t trained, const Settings
   if (given && wanted < trained)
     log_info(concat("block_size: the model's ", trained, " positions are cropped to ", wanted));
   if (!given) wanted = trained;
+}
+
+// The one that a cool-down begins with.
+CheckpointInfo stable_checkpoint(const TrainConfig& config) {
+  const fs::path path = cooldown_checkpoint(config);
+  CheckpointInfo found;
+  found.path = path;
+  found.good = true;
+  if (const std::string problem = CheckpointStore::verify(path, &found.manifest); !problem.empty())
+    throw InputError(
+        concat("cooldown_from=", path.string(), ": ", problem,
+               "; `gpttrain checkpoint list DIR` names the good checkpoints of a run"));
+  found.step = found.manifest.step;
+  const TrainConfig saved = saved_config(found);
+  const double before = learning_rate_at(found.step, saved.optimizer, saved.schedule);
+  if (before != config.optimizer.learning_rate)
+    log_warning(
+        format("cooldown_from=%s: its learning rate was %g there, and goes down from %g "
+               "(learning_rate) now",
+               path.c_str(), before, config.optimizer.learning_rate));
+  return found;
 }
 
 }  // namespace
@@ -102,6 +132,8 @@ RunFiles::~RunFiles() {
 RunStart choose_start(TrainConfig config, const CheckpointStore& store) {
   const std::string& out = config.io.out_dir;
   const auto present = store.list();
+  if (present.empty() && !config.schedule.cooldown_from.empty())
+    return {stable_checkpoint(config), {}};
   if (config.io.init_from == "resume") {
     auto good = store.newest_good();
     if (!good)
@@ -114,11 +146,12 @@ RunStart choose_start(TrainConfig config, const CheckpointStore& store) {
   if (config.io.init_from == "auto")
     if (auto good = store.newest_good()) return {good, {}};
   std::string difference;
-  if (auto good = store.newest_good(); good && good->manifest.reason.starts_with("signal")) {
+  const auto good = store.newest_good();
+  if (const std::string cause = good ? stop_cause(good->manifest.reason) : ""; !cause.empty()) {
     difference = first_difference(config, saved_config(*good));
     if (difference.empty()) {
       log_info(format("%s: resuming the run that %s stopped at step %ld", out.c_str(),
-                      good->manifest.reason.substr(7).c_str(), static_cast<long>(good->step)));
+                      cause.c_str(), static_cast<long>(good->step)));
       return {good, {}};
     }
   }

@@ -1,7 +1,9 @@
 #include "gpt/train/trainer.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
+#include <cstdlib>
 #include <limits>
 #include <utility>
 
@@ -30,7 +32,8 @@ Trainer::Trainer(Parts parts, const Manifest& start)
       oom_retry_(parts_.compute.device, parts_.engine, parts_.config.data.block_size, parts_.group,
                  [this](const std::string& what) { parts_.report.replanned(state_.step, what); }),
       plan_(plan_of(parts_.config.model, parts_.config.memory, parts_.model.vocab_size())),
-      eval_plan_(plan_) {
+      eval_plan_(plan_),
+      time_limit_(parts_.config.optimizer.max_minutes, std::getenv("SLURM_JOB_END_TIME")) {
   plan_.micro_batch = parts_.batches.micro_batch();
   eval_plan_.micro_batch = parts_.batches.evaluation_batch();
   if (parts_.compute.device.is_cuda())
@@ -77,6 +80,7 @@ void Trainer::save_between_evaluations() {
 
 void Trainer::iterate() {
   const ProfileRange range("iteration");
+  const TimeLimit::Timed timed(time_limit_);
   if (!queued_) parts_.report.start_step();
   QueuedStep next = take_step();
   report_step();
@@ -94,18 +98,20 @@ bool Trainer::asked_to_stop_after_step(const StopSignals& signals) {
 }
 
 bool Trainer::stop_requested(const StopSignals& signals) {
-  stop_signal_ = static_cast<int>(parts_.group.max(signals.number()));
-  return stop_signal_ != 0;
+  const int here = signals.requested() ? signals.number() : time_limit_.due();
+  stop_cause_ = static_cast<int>(parts_.group.max(here));
+  return stop_cause_ != 0;
 }
 
 ExitCode Trainer::stop() {
-  const char* signal = stop_signal_name(stop_signal_);
-  if (!parts_.config.io.eval_only && !save(concat("signal ", signal)))
+  const std::string time = TimeLimit::name(stop_cause_);
+  const std::string cause = time.empty() ? stop_signal_name(stop_cause_) : time;
+  if (!parts_.config.io.eval_only && !save((time.empty() ? "signal " : "time ") + cause))
     throw Error(
-        concat("stopped by ", signal, " at step ", state_.step,
+        concat("stopped by ", cause, " at step ", state_.step,
                ", but no checkpoint could be written (see above); free some space and resume ",
                "from the one before"));
-  parts_.report.stopped(state_.step, signal);
+  parts_.report.stopped(state_.step, cause);
   return kExitStopped;
 }
 
@@ -296,6 +302,7 @@ void Trainer::guard_against_divergence(std::int64_t step, const StepResult& resu
 
 bool Trainer::save(const std::string& reason) {
   report_step();
+  const TimeLimit::Timed timed(time_limit_);
   Manifest manifest = state_;
   manifest.reason = reason;
   // Of weights that were trained on since, the last evaluation says nothing.

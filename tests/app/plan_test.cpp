@@ -70,7 +70,7 @@ TEST(PlanCommand, JsonHasTheNumbersOfTheText) {
   ASSERT_EQ(text.code, 0) << text.err;
   EXPECT_EQ(keys(data), (std::set<std::string>{"device", "limit_bytes", "limit_is", "parameters",
                                                "fits", "plan", "runner_up", "with_more",
-                                               "with_less", "smallest", "fastest"}));
+                                               "with_less", "smallest", "fastest", "length"}));
   EXPECT_EQ(data.at("device"), "RTX 3060");
   EXPECT_EQ(data.at("limit_bytes"), 12552041922);  // 11.69 * 2^30, rounded down
   EXPECT_EQ(data.at("limit_is"), "memory_limit");
@@ -131,6 +131,43 @@ TEST(PlanCommand, EveryPlanOfTheJsonIsInTheText) {
   EXPECT_GT(data.at("with_more").at("needs_bytes"), data.at("limit_bytes"));
   EXPECT_LE(data.at("runner_up").at("needs_bytes"), data.at("limit_bytes"));
   EXPECT_LE(data.at("fastest").at("seconds"), data.at("plan").at("seconds"));
+}
+
+TEST(PlanCommand, ShowsTheScheduleAndHowLongTheRunTakes) {
+  const auto [text, data] =
+      ask({"--memory_limit=11.69GiB", "--max_iters=999", "--tokens=1_048_577",
+           "--lr_schedule=linear", "--warmup_iters=100", "--lr_decay_iters=1000"});
+  ASSERT_EQ(text.code, 0) << text.err;
+  EXPECT_NE(text.out.find("learning rate: warm-up over 100 iterations to 0.0006, then linear to "
+                          "6e-05 at iteration 1,000\n"),
+            std::string::npos)
+      << text.out;
+  EXPECT_NE(text.out.find("1000 iterations of 524,288 tokens are 524.3M tokens: "),
+            std::string::npos)
+      << text.out;
+  EXPECT_NE(text.out.find("\n3 iterations of 524,288 tokens are 1.573M tokens: "),
+            std::string::npos);
+  EXPECT_EQ(data.at("length").at("iterations"), 3);
+  EXPECT_DOUBLE_EQ(data.at("length").at("seconds"),
+                   3 * data.at("plan").at("seconds").get<double>());
+}
+
+TEST(PlanCommand, TakesTokensAsPeopleWriteThem) {
+  for (const auto& [text, iterations] : {std::pair{"--tokens=10B", 19074.},
+                                         {"--tokens=0.3b", 573.},
+                                         {"--tokens=524288", 1.},
+                                         {"--tokens=1e6", 2.},
+                                         {"--tokens=1.5m", 3.}})
+    EXPECT_EQ(ask({"--memory_limit=11.69GiB", text}).data.at("length").at("iterations"), iterations)
+        << text;
+  const TempDir dir;
+  for (const char* text : {"--tokens=many", "--tokens=-1", "--tokens=1Q", "--tokens=1BB",
+                           "--tokens=nan", "--tokens=inf", "--tokens=1e30"}) {
+    const Finished finished = run(dir, story({text}));
+    EXPECT_EQ(finished.code, 2) << text;
+    EXPECT_NE(finished.err.find("wanted a number of tokens such as 10B"), std::string::npos)
+        << finished.err;
+  }
 }
 
 TEST(PlanCommand, TheImpossibleCaseNamesTheShortfallAndWhatFits) {

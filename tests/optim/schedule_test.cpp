@@ -1,7 +1,9 @@
 #include "gpt/optim/schedule.h"
 
+#include <cmath>
 #include <fstream>
 #include <limits>
+#include <numbers>
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -73,6 +75,74 @@ TEST(Schedule, WarmUpMayEndWhereDecayEnds) {
   ScheduleConfig schedule;
   schedule.warmup_iters = schedule.lr_decay_iters = 10;
   EXPECT_EQ(learning_rate_at(10, optimizer, schedule), schedule.min_lr);
+}
+
+// learning_rate 1, min_lr 0.1, warm-up 4, the end at 24.
+class OtherSchedules : public ::testing::Test {
+ protected:
+  OtherSchedules() {
+    optimizer_.learning_rate = 1;
+    schedule_.warmup_iters = 4;
+    schedule_.lr_decay_iters = 24;
+    schedule_.min_lr = 0.1;
+  }
+  double at(std::int64_t iteration) const {
+    return learning_rate_at(iteration, optimizer_, schedule_);
+  }
+
+  OptimizerConfig optimizer_;
+  ScheduleConfig schedule_;
+};
+
+TEST_F(OtherSchedules, LinearGoesStraightDown) {
+  schedule_.lr_schedule = "linear";
+  EXPECT_DOUBLE_EQ(at(1), 0.4);  // as nanoGPT warms up
+  EXPECT_DOUBLE_EQ(at(4), 1.0);
+  EXPECT_DOUBLE_EQ(at(14), 0.55);
+  EXPECT_DOUBLE_EQ(at(24), 0.1);
+  EXPECT_DOUBLE_EQ(at(25), 0.1);
+}
+
+TEST_F(OtherSchedules, ConstantStaysAfterTheWarmUp) {
+  schedule_.lr_schedule = "constant";
+  EXPECT_DOUBLE_EQ(at(1), 0.4);
+  EXPECT_DOUBLE_EQ(at(4), 1.0);
+  EXPECT_DOUBLE_EQ(at(1000), 1.0);
+}
+
+// llm.c: (1 - sqrt((s - d) / (N - d))) from d = int(0.8 N) = 19 on.
+TEST_F(OtherSchedules, WsdDecaysInTheLastFifthAsLlmC) {
+  schedule_.lr_schedule = "wsd";
+  EXPECT_EQ(cooldown_iterations(schedule_), 5);
+  EXPECT_DOUBLE_EQ(at(3), 0.8);
+  EXPECT_DOUBLE_EQ(at(4), 1.0);
+  EXPECT_DOUBLE_EQ(at(19), 1.0);
+  EXPECT_DOUBLE_EQ(at(20), 0.1 + 0.9 * (1 - std::sqrt(0.2)));
+  EXPECT_DOUBLE_EQ(at(23), 0.1 + 0.9 * (1 - std::sqrt(0.8)));
+  EXPECT_DOUBLE_EQ(at(24), 0.1);
+  EXPECT_DOUBLE_EQ(at(99), 0.1);
+}
+
+TEST_F(OtherSchedules, TheCooldownHasALengthAndAShape) {
+  schedule_.lr_schedule = "wsd";
+  schedule_.cooldown_iters.value = 10;
+  schedule_.cooldown_shape = "linear";
+  EXPECT_DOUBLE_EQ(at(14), 1.0);
+  EXPECT_DOUBLE_EQ(at(19), 0.55);
+  schedule_.cooldown_shape = "cosine";
+  EXPECT_DOUBLE_EQ(at(19), 0.55);
+  EXPECT_DOUBLE_EQ(at(16), 0.1 + 0.9 * 0.5 * (1 + std::cos(std::numbers::pi * 0.2)));
+}
+
+TEST_F(OtherSchedules, AreSaidInWords) {
+  EXPECT_EQ(schedule_text(optimizer_, schedule_),
+            "warm-up over 4 iterations to 1, then cosine to 0.1 at iteration 24");
+  schedule_.lr_schedule = "wsd";
+  EXPECT_EQ(schedule_text(optimizer_, schedule_),
+            "warm-up over 4 iterations to 1, then constant; from iteration 19 1 - sqrt to 0.1 at "
+            "iteration 24");
+  schedule_.decay_lr = false;
+  EXPECT_EQ(schedule_text(optimizer_, schedule_), "constant at 1");
 }
 
 }  // namespace

@@ -47,7 +47,7 @@ class Report {
   void saved(std::int64_t step, const std::string& reason, std::int64_t failures = 0);
   // `again`: the run continues and will try once more.
   void save_failed(std::int64_t step, const std::string& why, bool again = false);
-  void stopped(std::int64_t next_step, const std::string& signal);
+  void stopped(std::int64_t next_step, const std::string& cause);
   // With several processes: what they cost since the last call.
   std::function<GroupSeconds()> take_group_seconds;
   void done(std::int64_t next_step, double best_val_loss);

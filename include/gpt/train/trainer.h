@@ -20,6 +20,7 @@
 #include "gpt/train/report.h"
 #include "gpt/train/save_retry.h"
 #include "gpt/train/step_batches.h"
+#include "gpt/train/time_limit.h"
 #include "gpt/train/train_step.h"
 
 namespace gpt {
@@ -85,7 +86,7 @@ class Trainer {
   void save_between_evaluations();
   // Saves what is in memory where that is worth it, then throws what was caught.
   [[noreturn]] void give_up(const Error& error);
-  // A stop signal has come to any of the processes.
+  // A stop signal has come to any of the processes, or the time of one is over.
   bool stop_requested(const StopSignals& signals);
   bool asked_to_stop_after_step(const StopSignals& signals);
   ExitCode stop();
@@ -114,8 +115,9 @@ class Trainer {
   OomRetry oom_retry_;
   Plan plan_, eval_plan_;
   std::optional<QueuedStep> queued_;
-  int stop_signal_ = 0;  // that came to some process
-  bool alone_ = false;   // the others are gone, or do not know that this process gives up
+  TimeLimit time_limit_;
+  int stop_cause_ = 0;  // a signal that came to some process, or a TimeLimit's number
+  bool alone_ = false;  // the others are gone, or do not know that this process gives up
   std::int64_t newest_queued_ = -1, excused_to_ = -1;  // steps
 };
 
