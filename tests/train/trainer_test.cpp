@@ -43,6 +43,17 @@ TEST(Trainer, ANonFiniteGradientNeverReachesTheWeights) {
   }
 }
 
+TEST(Trainer, ARunWithoutEvaluationsTrainsAndSaves) {
+  const TempDir dir;
+  TrainConfig config = tiny_config(dir);
+  config.io.eval_interval = 0;
+  config.io.checkpoint_interval = 20;
+  fs::remove(dir / "tokens/val.bin");
+  TinyRun run(config);
+  EXPECT_EQ(run.go(), kExitDone);
+  EXPECT_EQ(newest_step(config), 61);
+}
+
 TEST(Trainer, GivesUpAfterTooManyBadStepsInARow) {
   const TempDir dir;
   TrainConfig config = tiny_config(dir);
