@@ -64,22 +64,24 @@ ExitCode plan_command(const Arguments& arguments) {
       asked.gpu.empty() ? plan_for(config, set_up_machine(config.system), Planned(asked.world_size))
                         : plan_for_gpu(config, asked.gpu, asked.world_size);
   const Workload& workload = planned.planner.workload();
+  const auto& best = planned.ranked.best;
   const double exchange = workload.processes > 1 ? exchange_seconds(workload, link) : 0;
-  const double step = (planned.ranked.best ? planned.ranked.best->seconds : 0) + exchange;
+  const double hidden = best ? hidden_seconds(workload, *best, link) : 0;
+  const double step = (best ? best->seconds : 0) + exchange - hidden;
   if (asked.json) {
     auto json = to_json(planned);
     if (workload.processes > 1) json["exchange_seconds"] = exchange;
-    if (planned.ranked.best) json["length"] = length_json(config, step, tokens);
+    if (workload.processes > 1) json["hidden_seconds"] = hidden;
+    if (best) json["length"] = length_json(config, step, tokens);
     print_text(json.dump(2) + "\n");
   } else {
     print_text(plan_text(planned.planner, planned.ranked));
-    if (planned.ranked.best && workload.processes > 1)
-      print_text(exchange_text(workload, *planned.ranked.best, link));
-    if (planned.ranked.best) print_drawing(length_text(config, step, tokens));
-    const std::string nearest = planned.ranked.best ? "" : nearest_that_fits(planned.planner);
+    if (best && workload.processes > 1) print_text(exchange_text(workload, *best, link));
+    if (best) print_drawing(length_text(config, step, tokens));
+    const std::string nearest = best ? "" : nearest_that_fits(planned.planner);
     if (!nearest.empty()) print_line("this fits: " + nearest);
   }
-  return planned.ranked.best ? kExitDone : kExitFailure;
+  return best ? kExitDone : kExitFailure;
 }
 
 }  // namespace gpt

@@ -1,5 +1,6 @@
 #include "gpt/memory/communication.h"
 
+#include <algorithm>
 #include <charconv>
 #include <vector>
 
@@ -46,20 +47,33 @@ double exchange_seconds(const Workload& workload, const Link& link) {
   return 2 * (share * gradient_bytes(workload) / link.bytes + others * link.seconds);
 }
 
+double hidden_seconds(const Workload& workload, const Estimate& estimate, const Link& link) {
+  const bool early = workload.cuda && workload.engine == EngineKind::kTensor && !workload.graphs &&
+                     !workload.spread_optimizer;
+  if (!early || workload.processes == 1) return 0;
+  const auto layers = static_cast<double>(workload.layers);
+  const double of_blocks = layers * static_cast<double>(workload.block_parameters()) /
+                           static_cast<double>(workload.parameters());
+  const double backward =
+      estimate.seconds / static_cast<double>(workload.pieces(estimate.plan)) / 2;
+  return std::min(exchange_seconds(workload, link) * of_blocks, backward * (layers - 1) / layers);
+}
+
 std::string exchange_text(const Workload& workload, const Estimate& estimate, const Link& link) {
   const double exchange = exchange_seconds(workload, link);
-  const double step = estimate.seconds + exchange;
+  const double hidden = hidden_seconds(workload, estimate, link);
+  const double step = estimate.seconds + exchange - hidden;
   Workload alone = workload;
   alone.processes = 1;
   const auto sequences = static_cast<double>(alone.effective());
   const double computed = estimate.seconds * sequences / static_cast<double>(workload.effective());
   return format(
       "%ld processes over %s: %.0f MiB of gradients a step%s take %.4g s beside %.4g s of "
-      "computation, none of it hidden: %.4g s a step, %s tokens/s of all, %.2f of %ld times one "
+      "computation, %.4g s of it hidden: %.4g s a step, %s tokens/s of all, %.2f of %ld times one "
       "(also by the time model)\n",
       workload.processes, link.name.c_str(), gradient_bytes(workload) / (1 << 20),
       workload.spread_optimizer ? ", and as many of weights," : "", exchange, estimate.seconds,
-      step,
+      hidden, step,
       with_commas(static_cast<std::int64_t>(sequences * static_cast<double>(workload.block) / step))
           .c_str(),
       computed / step / static_cast<double>(workload.processes), workload.processes);

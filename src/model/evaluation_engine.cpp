@@ -19,6 +19,12 @@ at::Tensor EvaluationEngine::accumulate(const at::Tensor& x_BT, const at::Tensor
   return training_->accumulate(x_BT, y_BT, scale, dropout);
 }
 
+at::Tensor EvaluationEngine::accumulate_last(const at::Tensor& x_BT, const at::Tensor& y_BT,
+                                             const LossScale& scale, const DropoutState& dropout,
+                                             const GradientsComplete& complete) {
+  return training_->accumulate_last(x_BT, y_BT, scale, dropout, complete);
+}
+
 at::Tensor EvaluationEngine::token_losses(const at::Tensor& x_BT, const at::Tensor& y_BT) {
   if (stale_) renew();
   return evaluating_->token_losses(x_BT.to(device_), y_BT.to(device_));

@@ -33,6 +33,13 @@ at::Tensor ReplaceableEngine::accumulate(const at::Tensor& x_BT, const at::Tenso
   return engine_->accumulate(x_BT, y_BT, scale, dropout);
 }
 
+at::Tensor ReplaceableEngine::accumulate_last(const at::Tensor& x_BT, const at::Tensor& y_BT,
+                                              const LossScale& scale, const DropoutState& dropout,
+                                              const GradientsComplete& complete) {
+  follow_choices();
+  return engine_->accumulate_last(x_BT, y_BT, scale, dropout, complete);
+}
+
 at::Tensor ReplaceableEngine::token_losses(const at::Tensor& x_BT, const at::Tensor& y_BT) {
   follow_choices();
   return engine_->token_losses(x_BT, y_BT);

@@ -17,6 +17,10 @@ class ReplaceableEngine : public Engine {
   EngineKind kind() const override { return engine_->kind(); }
   at::Tensor accumulate(const at::Tensor& x_BT, const at::Tensor& y_BT, const LossScale& scale,
                         const DropoutState& dropout) override;
+  at::Tensor accumulate_last(const at::Tensor& x_BT, const at::Tensor& y_BT, const LossScale& scale,
+                             const DropoutState& dropout,
+                             const GradientsComplete& complete) override;
+  std::vector<at::Tensor> gradient_parts() const override { return engine_->gradient_parts(); }
   at::Tensor token_losses(const at::Tensor& x_BT, const at::Tensor& y_BT) override;
   std::vector<at::Tensor> gradient_buffers() const override { return engine_->gradient_buffers(); }
   void weights_changed() override { engine_->weights_changed(); }

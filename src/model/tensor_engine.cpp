@@ -88,7 +88,8 @@ at::Tensor TensorEngine::head(const at::Tensor& y_NC, const at::Tensor& target_B
 }
 
 void TensorEngine::backward(const TensorPass& pass, const at::Tensor& x_BT,
-                            Activations& activations, at::Tensor dy_NC) {
+                            Activations& activations, at::Tensor dy_NC,
+                            const GradientsComplete& complete) {
   const ProfileRange range("backward");
   NormOutput& ln_f = activations.ln_f;
   ln_f.y_NC.reset();
@@ -107,10 +108,14 @@ void TensorEngine::backward(const TensorPass& pass, const at::Tensor& x_BT,
                                                 .dropout = pass.row_dropout(last, kMlpOutput)});
   ln_f = {};
   dy_NC.reset();
+  std::vector<TensorWeights::Part> parts;
+  if (complete) parts = weights_.gradient_parts();
+  std::size_t done = 0;
   for (std::int64_t layer = last; layer >= 0; --layer) {
     const auto at = static_cast<std::size_t>(layer);
     const TensorBlock block(pass, weights_.h[at], layer);
     dbranch_NC = block.backward(activations.block[at], dx_NC, std::move(dbranch_NC));
+    if (done < parts.size() && parts[done].layer == layer) complete(++done);
   }
   const RowDropout dropout = pass.row_dropout(/*layer=*/-1, kEmbedding);
   if (dropout.p > 0)
@@ -118,14 +123,16 @@ void TensorEngine::backward(const TensorPass& pass, const at::Tensor& x_BT,
                           dropout.place)
                 .flatten(0, 1);
   embed_backward_(x_BT, dx_NC, weights_.wte.gradient, weights_.wpe.gradient);
+  if (complete) complete(parts.size());
 }
 
 at::Tensor TensorEngine::plain_accumulate(const TensorPass& pass, const at::Tensor& x_BT,
-                                          const at::Tensor& y_BT, const LossScale& scale) {
+                                          const at::Tensor& y_BT, const LossScale& scale,
+                                          const GradientsComplete& complete) {
   Activations activations = forward(pass, x_BT, /*keep=*/true);
   at::Tensor dy_NC = at::empty_like(activations.ln_f.y_NC);
   at::Tensor token_N = head(activations.ln_f.y_NC, y_BT, scale.per_token * scale.gradient, dy_NC);
-  backward(pass, x_BT, activations, std::move(dy_NC));
+  backward(pass, x_BT, activations, std::move(dy_NC), complete);
   return token_N;
 }
 
@@ -149,6 +156,24 @@ at::Tensor TensorEngine::accumulate(const at::Tensor& x_BT, const at::Tensor& y_
     own.step_1 = in.step_1;
     return plain_accumulate(own, in.x_BT, in.y_BT, scale);
   });
+}
+
+at::Tensor TensorEngine::accumulate_last(const at::Tensor& x_BT, const at::Tensor& y_BT,
+                                         const LossScale& scale, const DropoutState& dropout,
+                                         const GradientsComplete& complete) {
+  if (graphs_wanted_) return accumulate(x_BT, y_BT, scale, dropout);
+  const at::NoGradGuard no_grad;
+  weights_.take_gradients();
+  weights_.refresh_copies();
+  TORCH_CHECK(weights_.owns_gradients(), "gradients that others hold are not complete in parts");
+  return plain_accumulate(make_pass(x_BT, dropout), x_BT, y_BT, scale, complete);
+}
+
+std::vector<at::Tensor> TensorEngine::gradient_parts() const {
+  std::vector<at::Tensor> parts;
+  if (graphs_wanted_) return parts;
+  for (const TensorWeights::Part& part : weights_.gradient_parts()) parts.push_back(part.flat);
+  return parts;
 }
 
 at::Tensor TensorEngine::token_losses(const at::Tensor& x_BT, const at::Tensor& y_BT) {

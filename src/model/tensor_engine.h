@@ -22,6 +22,10 @@ class TensorEngine : public Engine {
   EngineKind kind() const override { return EngineKind::kTensor; }
   at::Tensor accumulate(const at::Tensor& x_BT, const at::Tensor& y_BT, const LossScale& scale,
                         const DropoutState& dropout) override;
+  at::Tensor accumulate_last(const at::Tensor& x_BT, const at::Tensor& y_BT, const LossScale& scale,
+                             const DropoutState& dropout,
+                             const GradientsComplete& complete) override;
+  std::vector<at::Tensor> gradient_parts() const override;
   at::Tensor token_losses(const at::Tensor& x_BT, const at::Tensor& y_BT) override;
   std::vector<at::Tensor> gradient_buffers() const override { return weights_.gradient_buffers(); }
   void weights_changed() override {
@@ -40,11 +44,12 @@ class TensorEngine : public Engine {
   };
 
   at::Tensor plain_accumulate(const TensorPass& pass, const at::Tensor& x_BT,
-                              const at::Tensor& y_BT, const LossScale& scale);
+                              const at::Tensor& y_BT, const LossScale& scale,
+                              const GradientsComplete& complete = {});
   TensorPass make_pass(const at::Tensor& x_BT, const DropoutState& dropout) const;
   Activations forward(const TensorPass& pass, const at::Tensor& x_BT, bool keep);
   void backward(const TensorPass& pass, const at::Tensor& x_BT, Activations& activations,
-                at::Tensor dy_NC);
+                at::Tensor dy_NC, const GradientsComplete& complete);
   // Token losses; with a gradient, also that of the head's input.
   at::Tensor head(const at::Tensor& y_NC, const at::Tensor& target_BT, double scale,
                   const at::Tensor& dy_NC) const;

@@ -145,6 +145,21 @@ std::vector<at::Tensor> TensorWeights::gradient_buffers() const {
   return all;
 }
 
+std::vector<TensorWeights::Part> TensorWeights::gradient_parts() const {
+  constexpr std::int64_t kLeast = std::int64_t{1} << 20;  // elements
+  std::vector<Part> parts;
+  std::int64_t end = flat_.numel();
+  for (auto layer = static_cast<std::int64_t>(h.size()) - 1; layer >= 0; --layer) {
+    const std::int64_t begin =
+        h[static_cast<std::size_t>(layer)].ln_1.weight.gradient.storage_offset();
+    if (end - begin < kLeast) continue;
+    parts.push_back({flat_.narrow(0, begin, end - begin), layer});
+    end = begin;
+  }
+  parts.push_back({flat_.narrow(0, 0, end), -1});
+  return parts;
+}
+
 void TensorWeights::release() {
   for (TensorWeight* weight : all_) weight->copy = weight->gradient = at::Tensor();
   head_copy_ = at::Tensor();

@@ -59,6 +59,14 @@ class TensorWeights {
   // One if they do, else all of them.
   std::vector<at::Tensor> gradient_buffers() const;
 
+  // The same memory in parts of some MiB, in the order in which the backward pass completes them:
+  // from the last block to the embeddings.
+  struct Part {
+    at::Tensor flat;
+    std::int64_t layer;  // complete when that of this block is; -1: of the embeddings
+  };
+  std::vector<Part> gradient_parts() const;
+
   // Gives back what can be made again: copies, and gradients that nobody holds.
   void release();
 

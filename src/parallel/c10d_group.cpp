@@ -256,6 +256,27 @@ void C10dGroup::sum(const std::vector<at::Tensor>& tensors) {
   });
 }
 
+void C10dGroup::begin_sum() {
+  agree(Collective::kSum);
+}
+
+void C10dGroup::add_to_sum(const at::Tensor& part) {
+  moving(Collective::kSum, [&] {
+    const at::Tensor flat = part.view({-1});
+    const std::int64_t most = kBucketBytes / static_cast<std::int64_t>(flat.element_size());
+    for (std::int64_t first = 0; first < flat.numel(); first += most) {
+      std::vector<at::Tensor> one{flat.narrow(0, first, std::min(most, flat.numel() - first))};
+      under_way_.push_back(backend_of(flat)->allreduce(one));
+    }
+  });
+}
+
+void C10dGroup::end_sum() {
+  moving(Collective::kSum, [&] {
+    for (const auto& work : std::exchange(under_way_, {})) work->wait();
+  });
+}
+
 // Each process's tensors in collectives of which it is the root.
 void C10dGroup::rooted(Collective what, const OwnedTensors& of_rank) {
   agree(what);

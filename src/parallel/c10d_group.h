@@ -40,6 +40,9 @@ class C10dGroup : public ProcessGroup {
   double core_share() const override { return core_share_; }
 
   void sum(const std::vector<at::Tensor>& tensors) override;
+  void begin_sum() override;
+  void add_to_sum(const at::Tensor& part) override;
+  void end_sum() override;
   void reduce_scatter(const OwnedTensors& of_rank) override;
   void all_gather(const OwnedTensors& of_rank) override;
   void gather(const OwnedTensors& of_rank) override;
@@ -77,6 +80,7 @@ class C10dGroup : public ProcessGroup {
   std::unique_ptr<RollCall> roll_call_;
   std::int64_t collectives_ = 0, texts_ = 0;
   GroupSeconds seconds_;
+  std::vector<c10::intrusive_ptr<c10d::Work>> under_way_;  // of a sum in parts
   bool broken_ = false;
 };
 

@@ -38,8 +38,7 @@ Gpt begin_model(const RunInputs& inputs, std::int64_t vocab_size, at::Generator&
     model.draw(generator);
   if (inputs.source) load_weights(*inputs.source, model.parameters());
   model.to(inputs.compute.device, offload_level(config.memory.optimizer_offload));
-  for (const Parameter& parameter : model.parameters())
-    inputs.group.broadcast({parameter.tensor.detach()});
+  inputs.group.broadcast(tensors_of(model.parameters()));
   return model;
 }
 

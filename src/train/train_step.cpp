@@ -7,8 +7,14 @@
 #include "gpt/base/profile_range.h"
 #include "gpt/optim/gradients.h"
 #include "gpt/optim/schedule.h"
+#include "gpt/train/early_sum.h"
 
 namespace gpt {
+
+TrainStep::TrainStep(const Parts& parts)
+    : sums_early(parts.group.size() > 1 && parts.compute.device.is_cuda() &&
+                 parts.optimizer.sums_everything()),
+      parts_(parts) {}
 
 void TrainStep::drop_gradients() {
   for (const Parameter& parameter : parts_.model.parameters())
@@ -28,6 +34,7 @@ at::Tensor TrainStep::accumulate(std::int64_t step) {
   const LossScale scale{.per_token = 1.0 / static_cast<double>(batches.effective_batch() * block),
                         .gradient = parts_.scaler.scale()};
   drop_gradients();
+  summed_ = false;
   std::int64_t first = 0;
   for (std::int64_t micro = 0; micro < batches.micro_batches(); ++micro) {
     const Batch batch = batches.take();
@@ -36,12 +43,25 @@ at::Tensor TrainStep::accumulate(std::int64_t step) {
                                .seed = config.system.seed,
                                .step = step,
                                .sequence_B = batch.sequence_B};
-    const at::Tensor token_N = parts_.engine.accumulate(batch.x_BT, batch.y_BT, scale, dropout);
+    const bool last = micro + 1 == batches.micro_batches();
+    const at::Tensor token_N =
+        last && sums_early ? accumulate_and_sum(batch, scale, dropout)
+                           : parts_.engine.accumulate(batch.x_BT, batch.y_BT, scale, dropout);
     token_loss.narrow(0, first, token_N.numel()).copy_(token_N);
     first += token_N.numel();
   }
   if (after_backward) after_backward();
   return token_loss;
+}
+
+// The step's last micro-batch.
+at::Tensor TrainStep::accumulate_and_sum(const Batch& batch, const LossScale& scale,
+                                         const DropoutState& dropout) {
+  EarlySum sum(parts_.engine, parts_.group);
+  const at::Tensor token_N = parts_.engine.accumulate_last(
+      batch.x_BT, batch.y_BT, scale, dropout, [&sum](std::size_t complete) { sum.add(complete); });
+  summed_ = sum.finish();
+  return token_N;
 }
 
 // All that may fail comes before the optimizer's step: after it there is no way back.
@@ -55,7 +75,7 @@ QueuedStep TrainStep::update(std::int64_t step, const at::Tensor& token_loss) {
   const std::int64_t last_begin =
       std::clamp(effective - config.data.batch_size, own.begin, own.end) - own.begin;
 
-  parts_.optimizer.sum_gradients(parts_.group, parts_.engine.gradient_buffers());
+  if (!summed_) parts_.optimizer.sum_gradients(parts_.group, parts_.engine.gradient_buffers());
   const at::Tensor loss_sum = token_loss.sum(at::kDouble);
   const at::Tensor last_sum =
       token_loss.narrow(0, last_begin * block, (own.size() - last_begin) * block).sum(at::kDouble);

@@ -376,8 +376,7 @@ void Trainer::align_weights() {
   log_warning(
       "the processes' weights differ in their last bits, as on machines whose processors "
       "round differently; all continue with those of the first process");
-  for (const Parameter& parameter : parts_.model.parameters())
-    group().broadcast({parameter.tensor.detach()});
+  group().broadcast(tensors_of(parts_.model.parameters()));
   if (parts_.config.memory.zero == 0)
     for (std::size_t i = 0; i < parts_.model.parameters().size(); ++i)
       for (const auto& [name, tensor] : parts_.optimizer.state_tensors(i))

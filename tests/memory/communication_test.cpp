@@ -25,6 +25,24 @@ TEST(Communication, ARingMovesTwiceAllButOnesShare) {
   EXPECT_NEAR(exchange_seconds(workload(8), link), 2 * 7.0 / 8 * bytes / 1e9, 1e-9);
 }
 
+TEST(Communication, TheLastBackwardHidesTheBlocksGradients) {
+  const Link link{"x", 10e9, 0};
+  Estimate estimate;
+  estimate.plan.micro_batch = 1 << 20;  // one piece
+  estimate.seconds = 1000;
+  const Workload two = workload(2);
+  const double all = exchange_seconds(two, link), hidden = hidden_seconds(two, estimate, link);
+  const double blocks =
+      12.0 * static_cast<double>(two.block_parameters()) / static_cast<double>(two.parameters());
+  EXPECT_NEAR(hidden, all * blocks, 1e-9) << "a long backward pass hides all but the embeddings";
+  estimate.seconds = 1e-3;
+  EXPECT_NEAR(hidden_seconds(two, estimate, link), 1e-3 / 2 * 11 / 12, 1e-9);
+  Workload spread = two;
+  spread.spread_optimizer = true;
+  EXPECT_EQ(hidden_seconds(spread, estimate, link), 0);
+  EXPECT_EQ(hidden_seconds(workload(1), estimate, link), 0);
+}
+
 TEST(Communication, LinksByNameOrRate) {
   EXPECT_GT(find_link("nvlink").bytes, find_link("pcie4").bytes);
   EXPECT_GT(find_link("pcie4").bytes, find_link("10gbe").bytes);

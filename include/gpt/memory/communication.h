@@ -18,9 +18,13 @@ struct Link {
 // InputError lists what is known.
 Link find_link(const std::string& text);
 
-// Of one step: gradients to all that need them, with a spread optimizer the weights back. The sum
-// follows the last backward, so nothing is hidden behind it.
+// Of one step: gradients to all that need them, with a spread optimizer the weights back.
 double exchange_seconds(const Workload& workload, const Link& link);
+
+// How much of that the last backward pass hides: where the gradients of blocks are summed while
+// those below are computed (TrainStep::sums_early), which half of a micro-batch's time is taken to
+// be; those of the embeddings come last, and nothing hides them.
+double hidden_seconds(const Workload& workload, const Estimate& estimate, const Link& link);
 
 // What several processes add to a plan's text: bytes and seconds of the exchange beside those of
 // the computation, and tokens a second of all.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -39,6 +40,20 @@ class Engine {
   // made where it is undefined. Returns the B*T token losses, float32, on the device.
   virtual at::Tensor accumulate(const at::Tensor& x_BT, const at::Tensor& y_BT,
                                 const LossScale& scale, const DropoutState& dropout) = 0;
+
+  // The same for the last micro-batch of a step. As soon as no later work will touch some of
+  // gradient_parts(), `complete` gets how many of them, from the first on, that are by now; it may
+  // throw.
+  using GradientsComplete = std::function<void(std::size_t parts)>;
+  virtual at::Tensor accumulate_last(const at::Tensor& x_BT, const at::Tensor& y_BT,
+                                     const LossScale& scale, const DropoutState& dropout,
+                                     const GradientsComplete& /*complete*/) {
+    return accumulate(x_BT, y_BT, scale, dropout);
+  }
+
+  // gradient_buffers() as flat parts, in the order in which the backward pass completes them; none
+  // where accumulate_last() does not tell. The same in all processes of a run.
+  virtual std::vector<at::Tensor> gradient_parts() const { return {}; }
 
   // What holds the gradients of the weights after accumulate(): contiguous float32 tensors on the
   // device, of which every parameter's .grad() is a view or one. Elements between those views are

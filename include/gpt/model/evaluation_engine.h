@@ -17,6 +17,10 @@ class EvaluationEngine : public Engine {
   EngineKind kind() const override { return training_->kind(); }
   at::Tensor accumulate(const at::Tensor& x_BT, const at::Tensor& y_BT, const LossScale& scale,
                         const DropoutState& dropout) override;
+  at::Tensor accumulate_last(const at::Tensor& x_BT, const at::Tensor& y_BT, const LossScale& scale,
+                             const DropoutState& dropout,
+                             const GradientsComplete& complete) override;
+  std::vector<at::Tensor> gradient_parts() const override { return training_->gradient_parts(); }
   at::Tensor token_losses(const at::Tensor& x_BT, const at::Tensor& y_BT) override;
   std::vector<at::Tensor> gradient_buffers() const override {
     return training_->gradient_buffers();

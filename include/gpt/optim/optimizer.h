@@ -23,6 +23,10 @@ class Optimizer {
     group.sum(buffers);
   }
 
+  // Does sum_gradients() want all sums in every process, so that they may as well be added up part
+  // by part beforehand?
+  virtual bool sums_everything() const { return true; }
+
   // Euclidean norm over the parameters' gradients together; a float32 scalar on their device.
   virtual at::Tensor gradient_norm() = 0;
 

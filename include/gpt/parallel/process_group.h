@@ -67,7 +67,13 @@ class ProcessGroup {
 
   // Each tensor becomes the sum of it over all processes, the same bits in each.
   virtual void sum(const std::vector<at::Tensor>& /*tensors*/) {}
-  // The same for each process's own tensors alone; what it holds of the others' is used up.
+  // A sum in parts, some of which are under way while the next is computed: every process begins
+  // it, adds the same parts in the same order, and ends it, after which all may be used. Between
+  // begin and end nothing is agreed on: whoever fails there has to go through all of it first.
+  virtual void begin_sum() {}
+  virtual void add_to_sum(const at::Tensor& /*part*/) {}
+  virtual void end_sum() {}
+  // sum() for each process's own tensors alone; what it holds of the others' is used up.
   virtual void reduce_scatter(const OwnedTensors& /*of_rank*/) {}
   // Every process gets the other processes' own tensors.
   virtual void all_gather(const OwnedTensors& /*of_rank*/) {}

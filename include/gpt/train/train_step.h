@@ -50,7 +50,7 @@ class TrainStep {
     ProcessGroup& group;
   };
 
-  explicit TrainStep(const Parts& parts) : parts_(parts) {}
+  explicit TrainStep(const Parts& parts);
 
   // Takes step number `step`. After an exception for want of memory the weights are as they were,
   // and after drop_gradients() and StepBatches::restart_step() the same step can be taken again.
@@ -61,11 +61,19 @@ class TrainStep {
   // Called between backward and the gradient check; for tests that plant faults.
   std::function<void()> after_backward;
 
+  // Several processes add up the gradients while the last backward pass is under way, where the
+  // engine tells which are complete. By default between GPUs: a CPU's cores are busy as it is. The
+  // same in all processes.
+  bool sums_early;
+
  private:
   at::Tensor accumulate(std::int64_t step);
+  at::Tensor accumulate_and_sum(const Batch& batch, const LossScale& scale,
+                                const DropoutState& dropout);
   QueuedStep update(std::int64_t step, const at::Tensor& token_loss);
 
   Parts parts_;
+  bool summed_ = false;  // the gradients of this step
 };
 
 }  // namespace gpt
