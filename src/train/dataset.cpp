@@ -14,6 +14,7 @@
 #include "gpt/base/log.h"
 #include "gpt/base/strings.h"
 #include "gpt/dataprep/dataset_meta.h"
+#include "gpt/train/run_weights.h"
 
 namespace gpt {
 
@@ -35,16 +36,12 @@ std::optional<DatasetMeta> read_meta(const fs::path& folder, const TrainConfig& 
   }
 }
 
-bool from_weights(const std::string& init_from) {
-  return init_from != "scratch" && init_from != "resume" && init_from != "auto";
-}
-
 // The user's word counts; that of a model which comes from elsewhere must have the dataset's
 // tokens.
 std::int64_t settle_vocabulary(const TrainConfig& config, const std::optional<DatasetMeta>& meta) {
   if (!meta) return config.model.vocab_size.or_else(kGpt2PaddedVocabulary);
   const std::int64_t size = config.model.vocab_size.or_else(meta->vocab_size);
-  if (size < meta->vocab_size && from_weights(config.io.init_from))
+  if (size < meta->vocab_size && begins_with_weights(config.io))
     throw InputError(concat("vocab_size: expected at least ", meta->vocab_size,
                             ", the vocabulary of ", meta->origin.string(), ", got ", size,
                             ", that of init_from's model; take the dataset that it was trained "

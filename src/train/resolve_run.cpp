@@ -40,7 +40,7 @@ class ConfigHistory {
 
 // The weights that a new run begins with; nothing where they are drawn.
 std::unique_ptr<WeightSource> first_weights(TrainConfig& config, const Settings& asked) {
-  if (config.io.init_from == "scratch" || config.io.init_from == "auto") return nullptr;
+  if (!begins_with_weights(config.io)) return nullptr;
   SourceHints hints;
   if (asked.origin("n_head") != "default") hints.n_head = config.model.n_head;
   if (asked.origin("gelu") != "default") hints.gelu = config.model.gelu;

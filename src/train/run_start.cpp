@@ -12,6 +12,7 @@
 #include "gpt/dataprep/dataset_meta.h"
 #include "gpt/optim/schedule.h"
 #include "gpt/train/run_length.h"
+#include "gpt/train/run_weights.h"
 
 namespace gpt {
 
@@ -26,8 +27,7 @@ std::string first_difference(TrainConfig asked, TrainConfig saved) {
   // A run that began with weights from elsewhere had its shape from them.
   static const std::set<std::string> kShape{"n_layer", "n_head", "n_embd",
                                             "bias",    "gelu",   "block_size"};
-  const std::string& from = asked.io.init_from;
-  const bool shaped = from != "scratch" && from != "resume" && from != "auto";
+  const bool shaped = begins_with_weights(asked.io);
   const auto a = options_of(asked), b = options_of(saved);
   for (std::size_t i = 0; i < a.size(); ++i) {
     const bool ignored = kIgnored.contains(a[i].key) || is_machine_key(a[i].key) ||

@@ -88,6 +88,10 @@ std::optional<CheckpointInfo> usual_checkpoint(const fs::path& out_dir) {
   return best ? best : newest;
 }
 
+bool begins_with_weights(const IoConfig& io) {
+  return io.init_from != "scratch" && io.init_from != "resume" && io.init_from != "auto";
+}
+
 std::unique_ptr<WeightSource> open_source(const std::string& init_from,
                                           const std::string& pretrained_dir,
                                           const SourceHints& hints) {

@@ -10,13 +10,12 @@
 #include "gpt/base/error.h"
 #include "gpt/base/strings.h"
 #include "gpt/config/printing.h"
-#include "gpt/config/settings.h"
 
 #include "support/child.h"
 #include "support/golden.h"
+#include "support/golden_config.h"
 #include "support/python.h"
 #include "support/shell.h"
-#include "support/tiny_config.h"
 
 namespace gpt {
 namespace {
@@ -31,15 +30,8 @@ using testing::tiny_config;
 using Words = std::vector<std::string>;
 
 // A run of nanoGPT's, recorded; float32 on the CPU.
-TrainConfig golden_config(const TempDir& dir, const json& golden) {
-  TrainConfig config = tiny_config(dir);
-  Settings settings(options_of(config));
-  for (const auto& [key, value] : golden.at("settings").items()) {
-    if (value.is_boolean()) settings.assign({key, value.get<bool>(), "golden"});
-    if (value.is_number_integer()) settings.assign({key, value.get<std::int64_t>(), "golden"});
-    if (value.is_number_float()) settings.assign({key, value.get<double>(), "golden"});
-    if (value.is_string()) settings.assign({key, value.get<std::string>(), "golden"});
-  }
+TrainConfig recorded_config(const TempDir& dir, const json& golden) {
+  TrainConfig config = testing::golden_config(dir, golden);
   config.system.device = "cpu";
   config.system.dist_timeout = 60;
   return config;
@@ -104,7 +96,7 @@ class Golden : public ::testing::TestWithParam<World> {};
 TEST_P(Golden, LossesAreNanoGpts) {
   const auto golden = json::parse(testing::read_golden("short_run_accumulated.json"));
   const TempDir dir;
-  write_config(dir, golden_config(dir, golden));
+  write_config(dir, recorded_config(dir, golden));
   const Finished run =
       launch(dir, GetParam().processes,
              {concat("--zero=", GetParam().zero), concat("--compile=", GetParam().compile)});
@@ -397,6 +389,16 @@ TEST(Launchers, OpenMpi) {
       shell(dir, "mpirun --allow-run-as-root --oversubscribe -np 2 \"$GPT\" config.json\n");
   ASSERT_EQ(run.code, kExitDone) << run.err;
   EXPECT_NE(run.err.find("Open MPI: 2 processes"), std::string::npos) << run.err;
+}
+
+TEST(Launchers, Mpich) {
+  if (std::system("command -v mpirun.mpich >/dev/null") != 0)
+    GTEST_SKIP() << "MPICH's mpirun is not here (scripts/setup --with-tests installs it)";
+  const TempDir dir;
+  write_config(dir, small_run(dir));
+  const Finished run = shell(dir, "mpirun.mpich -np 2 \"$GPT\" config.json\n");
+  ASSERT_EQ(run.code, kExitDone) << run.err;
+  EXPECT_NE(run.err.find("MPICH: 2 processes"), std::string::npos) << run.err;
 }
 
 TEST(Launch, RefusesWhatCannotBeShared) {

@@ -14,6 +14,9 @@
 //                         graphs), "tuned" (an algorithm that is not suggested first ends the
 //                         process), "everything" (each kernel leaves an error that stays)
 //   FAKE_CUDA_REPORT      file for what was counted, a line each: number and name
+//                         (FILE.RANK in one of several processes)
+//   FAKE_CUDA_NCCL        file for NCCL's collectives, FILE.RANK: name, elements, type, root, and
+//                         how many kernels had been launched
 //   FAKE_CUDA_TRACE       a stack for each thing whose name contains this
 #pragma once
 

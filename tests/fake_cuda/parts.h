@@ -14,6 +14,7 @@ using Lock = std::lock_guard<std::recursive_mutex>;
 std::recursive_mutex& mutex();
 
 void count(const std::string& what);
+long counted(const std::string& what);
 // What CUDA would refuse, or do otherwise than it was meant. With a stack, the first few times.
 void complain(const std::string& what);
 

@@ -48,7 +48,8 @@ void show_stack(const std::string& what) {
 
 __attribute__((destructor)) void report() {
   if (const char* file = std::getenv("FAKE_CUDA_REPORT")) {
-    std::ofstream out(file);
+    const char* rank = std::getenv("RANK");  // of several processes each has its own
+    std::ofstream out(std::string(file) + (rank ? std::string(".") + rank : std::string()));
     for (const auto& [what, times] : counts()) out << times << ' ' << what << '\n';
     for (const int card : state().contexts) out << "1 context on card " << card << '\n';
   }
@@ -71,6 +72,11 @@ void count(const std::string& what) {
   const Lock lock(mutex());
   ++counts()[what];
   if (traced && what.find(traced) != std::string::npos) show_stack(what);
+}
+
+long counted(const std::string& what) {
+  const Lock lock(mutex());
+  return counts()[what];
 }
 
 void complain(const std::string& what) {

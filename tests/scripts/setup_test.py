@@ -210,6 +210,7 @@ class Packages(Machine):
                           "libspdlog-dev libarchive-dev libzstd-dev liblzma-dev zlib1g-dev "
                           "libgtest-dev libgloo-dev python3 python3-venv", line)
             self.assertIn("openmpi-bin", line)
+            self.assertIn("mpich", line)
             self.assertEqual("clang-format-14" in line, formatter, line)
             _, words = self.setup_script(system, version)
             self.assertNotIn("clang-format", words)

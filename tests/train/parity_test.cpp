@@ -4,35 +4,22 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-#include "gpt/config/settings.h"
 #include "gpt/data/batch_sampler.h"
 
 #include "support/golden.h"
+#include "support/golden_config.h"
 #include "support/tiny_run.h"
 
 namespace gpt {
 namespace {
 
+using testing::golden_config;
 using testing::read_golden;
 using testing::TempDir;
-using testing::tiny_config;
 using testing::TinyRun;
 
 // The golden losses were printed by another CPU perhaps: 4 decimals, and half a unit of the 5th.
 constexpr double kFourDecimals = 5e-6 + 5e-5;
-
-TrainConfig golden_config(const TempDir& dir, const nlohmann::json& golden) {
-  TrainConfig config = tiny_config(dir);
-  const auto& settings = golden.at("settings");
-  Settings reader(options_of(config));
-  for (const auto& [key, value] : settings.items()) {
-    if (value.is_boolean()) reader.assign({key, value.get<bool>(), "golden"});
-    if (value.is_number_integer()) reader.assign({key, value.get<std::int64_t>(), "golden"});
-    if (value.is_number_float()) reader.assign({key, value.get<double>(), "golden"});
-    if (value.is_string()) reader.assign({key, value.get<std::string>(), "golden"});
-  }
-  return config;
-}
 
 std::vector<nlohmann::json> metrics_lines(const TrainConfig& config, const std::string& event) {
   std::vector<nlohmann::json> lines;

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "gpt/checkpoint/store.h"
+#include "gpt/config/io_config.h"
 #include "gpt/interop/weight_source.h"
 
 namespace gpt {
@@ -14,6 +15,9 @@ namespace gpt {
 // The checkpoint that nanoGPT's ckpt.pt would hold: the newest one, or of a run that saves only
 // when val loss improves, the best. Nothing if the folder has no good one.
 std::optional<CheckpointInfo> usual_checkpoint(const fs::path& out_dir);
+
+// Does init_from name weights, of whatever kind?
+bool begins_with_weights(const IoConfig& io);
 
 // `init_from`: a run's folder, one of its checkpoints or the model.safetensors in that, or what
 // open_weights (interop) takes. InputError.
