@@ -46,13 +46,19 @@ void validate_sizes(const TrainConfig& config, const Settings& settings) {
   refuse_endless_step(config, static_cast<double>(tokens), settings);
 }
 
+void validate_optimizer(const OptimizerConfig& config, const Settings& settings) {
+  if (config.optimizer == "muon" && config.muon_lr > 0 && config.learning_rate == 0)
+    refuse(settings, "muon_lr",
+           "Muon's rate follows learning_rate's schedule in proportion, which nothing does to a "
+           "learning_rate of 0; give learning_rate, the one of AdamW's parameters");
+}
+
 // Options that exist in name only so far; each goes from this list with the change that makes it
 // work.
 void refuse_unbuilt(const TrainConfig& config, const Settings& settings) {
   const auto built = [&](const char* key, bool holds) {
     if (!holds) refuse(settings, key, "is not built yet");
   };
-  built("optimizer", config.optimizer.optimizer == "adamw");
   built("spike", config.optimizer.spike == "off");
   built("max_tokens", config.optimizer.max_tokens == 0);
   built("max_minutes", config.optimizer.max_minutes == 0);
@@ -71,6 +77,7 @@ void refuse_unbuilt(const TrainConfig& config, const Settings& settings) {
 // The schedule has no rule here: nanoGPT runs with warmup_iters beyond lr_decay_iters, so do we.
 void validate(const TrainConfig& config, const Settings& settings) {
   validate_sizes(config, settings);
+  validate_optimizer(config.optimizer, settings);
   refuse_unbuilt(config, settings);
 }
 
