@@ -38,8 +38,11 @@ std::int64_t muon_bytes(const Workload& workload, const Plan& plan) {
     largest = std::max(largest, shape.elements());
   }
   const std::int64_t scratch = block_bytes(
-      workload, workload.cuda ? workload.muon_type_bytes * tensor_muon_elements(share.matrices)
-                              : cpu_muon_bytes(share.matrices, static_cast<int>(workload.threads)));
+      workload,
+      workload.cuda
+          ? workload.muon_type_bytes * tensor_muon_elements(share.matrices)
+          : cpu_muon_bytes(share.matrices, workload.type_bytes == 4 ? at::kFloat : at::kBFloat16,
+                           static_cast<int>(workload.threads)));
   if (plan.offload == Offload::kOff) return scratch + momentum;
   const std::int64_t half = std::max(largest, std::min(kHalf, share.elements));
   return scratch + streaming_bytes(workload, half, plan.offload == Offload::kWeights ? 2 : 1) +

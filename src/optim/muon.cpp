@@ -1,6 +1,7 @@
 #include "gpt/optim/muon.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include <ATen/ATen.h>
@@ -19,7 +20,8 @@ at::Tensor Muon::Slice::in(const at::Tensor& whole) const {
 }
 
 Muon::Muon(const std::vector<OptimizedTensor>& parameters, const OptimizerConfig& config,
-           Offload offload, std::int64_t buffer, std::optional<c10::Device> computes)
+           Offload offload, std::int64_t buffer, std::optional<c10::Device> computes,
+           c10::ScalarType type)
     : config_(config),
       device_(computes.value_or(parameters.at(0).tensor.device())),
       parameters_(parameters) {
@@ -35,7 +37,7 @@ Muon::Muon(const std::vector<OptimizedTensor>& parameters, const OptimizerConfig
   // Weights that are on the host are Muon's.
   const Offload moments = offload == Offload::kOff ? Offload::kOff : Offload::kMoments;
   if (!others.empty()) adamw_ = std::make_unique<AdamW>(others, config, moments, buffer, device_);
-  if (!slices_.empty()) prepare(offload, buffer);
+  if (!slices_.empty()) prepare(offload, buffer, type);
 }
 
 Muon::~Muon() = default;
@@ -51,7 +53,7 @@ void Muon::add(const OptimizedTensor& parameter, bool on_host) {
   step_.push_back(at::zeros({}, at::TensorOptions().device(device_).dtype(at::kFloat)));
 }
 
-void Muon::prepare(Offload offload, std::int64_t buffer) {
+void Muon::prepare(Offload offload, std::int64_t buffer, c10::ScalarType type) {
   one_ = at::ones({}, step_.front().options());
   counts_ = at::zeros({}, step_.front().options());
   std::stable_sort(slices_.begin(), slices_.end(), [](const Slice& a, const Slice& b) {
@@ -65,7 +67,7 @@ void Muon::prepare(Offload offload, std::int64_t buffer) {
     all += slice.shape.elements();
   }
   const std::int64_t round = std::max(largest, std::min(buffer / 2, all));
-  update_ = make_muon_update(shapes, device_);
+  update_ = make_muon_update(shapes, device_, type);
   if (offload != Offload::kOff)
     streamed_ =
         std::make_unique<StreamedUpdate>(device_, round, offload == Offload::kWeights ? 2 : 1);
@@ -117,21 +119,22 @@ void Muon::stream(const MuonRates& rates, const at::Tensor& skip, const at::Tens
   for (const Slice& slice : slices_)
     streamed_->append_whole(slice.of, slice.first, slice.shape.elements(), rounds);
   auto slice = slices_.begin();  // of the next piece
-  streamed_->run(kinds, rounds, /*wait=*/weights,
-                 [&](const StreamedUpdate::Round& round, const std::vector<at::Tensor>& buffers) {
-                   std::vector<MuonMatrix> here;
-                   for (const StreamedUpdate::Piece& piece : round) {
-                     const at::IntArrayRef sizes{slice->shape.rows, slice->shape.columns};
-                     const at::Tensor& weight = weight_[piece.tensor];
-                     here.push_back({.parameter = weights ? piece.in(buffers[1]).view(sizes)
-                                                          : slice->in(weight.detach()),
-                                     .gradient = slice->in(weight.grad()),
-                                     .momentum = piece.in(buffers[0]).view(sizes),
-                                     .step = step_[piece.tensor]});
-                     ++slice;
-                   }
-                   update_->run(here, rates, factor, skip);
-                 });
+  streamed_->run(
+      kinds, rounds, /*wait=*/weights,
+      [&](const StreamedUpdate::Round& round, const std::vector<at::Tensor>& buffers) {
+        std::vector<MuonMatrix> here;
+        for (const StreamedUpdate::Piece& piece : round) {
+          const std::array<std::int64_t, 2> sizes{slice->shape.rows, slice->shape.columns};
+          const at::Tensor& weight = weight_[piece.tensor];
+          here.push_back(
+              {.parameter = weights ? piece.in(buffers[1]).view(sizes) : slice->in(weight.detach()),
+               .gradient = slice->in(weight.grad()),
+               .momentum = piece.in(buffers[0]).view(sizes),
+               .step = step_[piece.tensor]});
+          ++slice;
+        }
+        update_->run(here, rates, factor, skip);
+      });
 }
 
 std::vector<Optimizer::StateTensor> Muon::state_tensors(std::size_t parameter) const {

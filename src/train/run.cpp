@@ -60,7 +60,7 @@ std::unique_ptr<Optimizer> make_optimizer(const RunInputs& inputs, const Gpt& mo
     const Offload offload = offload_level(config.memory.optimizer_offload);
     if (config.optimizer.optimizer == "muon")
       return std::make_unique<Muon>(parts, config.optimizer, offload, AdamW::kBuffer,
-                                    inputs.compute.device);
+                                    inputs.compute.device, inputs.compute.type);
     std::vector<at::Tensor> tensors;
     for (const OptimizedTensor& part : parts) tensors.push_back(part.tensor);
     return std::make_unique<AdamW>(tensors, config.optimizer, offload, AdamW::kBuffer,

@@ -22,10 +22,10 @@ class Muon : public Optimizer {
  public:
   // As AdamW's. What `offload` puts into the host's memory (the momentum and AdamW's moments; with
   // kWeights the matrices as well) a step streams through buffers of `buffer` elements, or of two
-  // of the largest matrices. The same comes out; on the CPU, the same bits.
+  // of the largest matrices. The same comes out; on the CPU, the same bits. `type`: the model's.
   Muon(const std::vector<OptimizedTensor>& parameters, const OptimizerConfig& config,
        Offload offload = Offload::kOff, std::int64_t buffer = AdamW::kBuffer,
-       std::optional<c10::Device> device = {});
+       std::optional<c10::Device> device = {}, c10::ScalarType type = c10::kFloat);
   ~Muon() override;
 
   at::Tensor gradient_norm() override;
@@ -53,7 +53,7 @@ class Muon : public Optimizer {
 
   void add(const OptimizedTensor& parameter, bool on_host);
   // Makes what a step needs, for slices_.
-  void prepare(Offload offload, std::int64_t buffer);
+  void prepare(Offload offload, std::int64_t buffer, c10::ScalarType type);
   MuonRates rates(double learning_rate) const;
   void stream(const MuonRates& rates, const at::Tensor& skip, const at::Tensor& factor);
 

@@ -190,8 +190,8 @@ std::vector<int> dealt_by_cost(const std::vector<double>& costs, int workers) {
 }
 
 std::unique_ptr<MuonUpdate> make_muon_update(const std::vector<MatrixShape>& shapes,
-                                             const c10::Device& device) {
-  if (device.is_cpu()) return cpu_muon_update(shapes);
+                                             const c10::Device& device, c10::ScalarType type) {
+  if (device.is_cpu()) return cpu_muon_update(shapes, type);
   // Without products of bfloat16 a card would play them in float32.
   const bool bf16 = compute_capability(device) >= 80;
   return tensor_muon_update(shapes, device, bf16 ? at::kBFloat16 : at::kFloat);

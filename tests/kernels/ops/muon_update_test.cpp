@@ -29,9 +29,9 @@ at::Tensor normal(MatrixShape shape, std::uint64_t seed) {
 TEST(NewtonSchulz, OfTheCpuIsTheReference) {
   for (const MatrixShape& shape : kShapes) {
     const at::Tensor u = normal(shape, 1), x = u.clone();
-    const at::Tensor memory = at::empty({NewtonSchulzScratch::bytes({shape})}, at::kByte);
+    const at::Tensor memory = at::empty({NewtonSchulzScratch::bytes({shape}, false)}, at::kByte);
     cpu_newton_schulz(x.mutable_data_ptr<float>(), shape,
-                      NewtonSchulzScratch({shape}, memory.mutable_data_ptr()));
+                      NewtonSchulzScratch({shape}, false, memory.mutable_data_ptr()));
     const at::Tensor exact = plain_newton_schulz(u.to(at::kDouble), at::kDouble);
     EXPECT_TRUE(near(x, exact, 2e-5)) << shape.rows << " x " << shape.columns;
     EXPECT_TRUE(near(plain_newton_schulz(u, at::kFloat), exact, 2e-5));
@@ -50,9 +50,9 @@ TEST(NewtonSchulz, BringsSingularValuesToAboutOne) {
 TEST(NewtonSchulz, OfNothingIsNothing) {
   const MatrixShape shape{8, 24};
   const at::Tensor x = at::zeros({8, 24});
-  const at::Tensor memory = at::empty({NewtonSchulzScratch::bytes({shape})}, at::kByte);
+  const at::Tensor memory = at::empty({NewtonSchulzScratch::bytes({shape}, false)}, at::kByte);
   cpu_newton_schulz(x.mutable_data_ptr<float>(), shape,
-                    NewtonSchulzScratch({shape}, memory.mutable_data_ptr()));
+                    NewtonSchulzScratch({shape}, false, memory.mutable_data_ptr()));
   EXPECT_TRUE(at::equal(x, at::zeros({8, 24})));
 }
 
@@ -96,18 +96,24 @@ struct Way {
   double tolerance;
 };
 
-const Way kWays[] = {{"cpu", cpu_muon_update, 2e-6},
-                     {"tensors",
-                      [](const std::vector<MatrixShape>& shapes) {
-                        return tensor_muon_update(shapes, at::kCPU, at::kFloat);
-                      },
-                      2e-6},
-                     // Of an update of 0.02 a matrix: torch's own noise.
-                     {"bfloat16",
-                      [](const std::vector<MatrixShape>& shapes) {
-                        return tensor_muon_update(shapes, at::kCPU, at::kBFloat16);
-                      },
-                      2e-3}};
+const Way kWays[] = {
+    {"cpu",
+     [](const std::vector<MatrixShape>& shapes) { return cpu_muon_update(shapes, at::kFloat); },
+     2e-6},
+    {"cpu_bfloat16",
+     [](const std::vector<MatrixShape>& shapes) { return cpu_muon_update(shapes, at::kBFloat16); },
+     2e-3},
+    {"tensors",
+     [](const std::vector<MatrixShape>& shapes) {
+       return tensor_muon_update(shapes, at::kCPU, at::kFloat);
+     },
+     2e-6},
+    // Of an update of 0.02 a matrix: torch's own noise.
+    {"bfloat16",
+     [](const std::vector<MatrixShape>& shapes) {
+       return tensor_muon_update(shapes, at::kCPU, at::kBFloat16);
+     },
+     2e-3}};
 
 class UpdateByMuon : public ::testing::TestWithParam<Way> {};
 
@@ -150,7 +156,7 @@ TEST(UpdateByMuon, HasTheSameBitsWithAnyNumberOfThreads) {
   for (const int threads : {1, 2, 3}) {
     const testing::ThreadCount count(threads);
     const Problem problem(kShapes);
-    cpu_muon_update(kShapes)->run(problem.matrices, kRates, {}, at::zeros({}));
+    cpu_muon_update(kShapes, at::kFloat)->run(problem.matrices, kRates, {}, at::zeros({}));
     std::vector<at::Tensor> flat;
     for (const MuonMatrix& matrix : problem.matrices) flat.push_back(matrix.parameter.flatten());
     results.push_back(at::cat(flat));
@@ -162,7 +168,7 @@ TEST(UpdateByMuon, HasTheSameBitsWithAnyNumberOfThreads) {
 TEST(UpdateByMuon, AllocatesNothing) {
   install_cpu_memory();
   const Problem problem(kShapes);
-  const auto update = cpu_muon_update(kShapes);
+  const auto update = cpu_muon_update(kShapes, at::kFloat);
   const at::Tensor skip = at::zeros({});
   const std::int64_t before = cpu_allocations();
   update->run(problem.matrices, kRates, {}, skip);

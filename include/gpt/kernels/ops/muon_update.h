@@ -70,10 +70,10 @@ class MuonUpdate {
                    const at::Tensor& factor, const at::Tensor& skip) = 0;
 };
 
-// For any of these matrices at a time, with all the memory that it takes. On the CPU that is
-// cpu_muon_update().
+// For any of these matrices at a time, with all the memory that it takes, of a model that computes
+// in `type`. On the CPU that is cpu_muon_update(); a GPU iterates in bfloat16 if it has that.
 std::unique_ptr<MuonUpdate> make_muon_update(const std::vector<MatrixShape>& shapes,
-                                             const c10::Device& device);
+                                             const c10::Device& device, c10::ScalarType type);
 
 // In batched products of ATen's, iterating in `type`, on any device.
 std::unique_ptr<MuonUpdate> tensor_muon_update(const std::vector<MatrixShape>& shapes,
