@@ -53,6 +53,11 @@ void export_nanogpt(const ExportTarget& target, const CheckpointInfo& checkpoint
     log_warning(
         "the model was trained with gelu=tanh; nanoGPT computes GELU by erf, so its losses "
         "will differ in the third digit or so");
+  if (trained_with_muon(optimizer))
+    log_warning(
+        "the run was trained with optimizer=muon, which nanoGPT does not have: its AdamW will "
+        "continue with the moments of embeddings, LayerNorms and biases, and begin at zero with "
+        "those of the blocks' matrices");
   if (!config.allow_nonfinite)
     require_finite(optimizer.tensors(), (checkpoint.path / kOptimizerFile).string());
   write_nanogpt(target.place,

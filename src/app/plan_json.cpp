@@ -44,6 +44,8 @@ nlohmann::ordered_json to_json(const MachinePlan& planned) {
     json[key] =
         estimate ? to_json(planned.planner.workload(), *estimate) : nlohmann::ordered_json();
   };
+  if (planned.planner.workload().muon)
+    json["muon_seconds"] = muon_seconds(planned.planner.workload(), planned.planner.rates());
   add("plan", ranked.best);
   add("runner_up", ranked.runner_up);
   add("with_more", ranked.with_more);

@@ -1,5 +1,6 @@
 #include "gpt/checkpoint/run_state.h"
 
+#include <algorithm>
 #include <cstring>
 #include <functional>
 #include <optional>
@@ -11,6 +12,7 @@
 
 #include "gpt/base/checksum.h"
 #include "gpt/base/error.h"
+#include "gpt/base/log.h"
 #include "gpt/base/strings.h"
 #include "gpt/formats/safetensors.h"
 
@@ -21,6 +23,11 @@ namespace {
 std::span<const std::byte> bytes_of(const at::Tensor& tensor) {
   return {static_cast<const std::byte*>(tensor.const_data_ptr()), tensor.nbytes()};
 }
+
+// Of AdamW's states and Muon's, by which they are told apart.
+constexpr const char* kAdamWState = "exp_avg";
+constexpr const char* kMuonState = "momentum_buffer";
+constexpr const char* kStates[] = {kAdamWState, "exp_avg_sq", "step", kMuonState};
 
 struct NamedTensor {
   std::string name;
@@ -55,10 +62,18 @@ struct Wanted {
   std::string name;
   std::vector<std::int64_t> sizes;
   std::function<void(const at::Tensor& host)> take;
+  std::string parameter = {};  // whose state it is
+  std::string other = {};      // of the parameter's state, if another optimizer has updated it
 };
+
+// What another optimizer has left of a parameter is no beginning: zeros are.
+bool begins_anew(const SafetensorsFile& file, const Wanted& wanted) {
+  return !wanted.other.empty() && file.find(wanted.other) != nullptr;
+}
 
 at::Tensor read_tensor(const SafetensorsFile& file, const std::filesystem::path& path,
                        const Wanted& wanted, std::size_t count) {
+  if (begins_anew(file, wanted)) return at::zeros(wanted.sizes, at::kFloat);
   const TensorView* found = file.find(wanted.name);
   if (!found)
     throw InputError(concat(path.string(), ": tensor ", wanted.name, " is missing; expected ",
@@ -75,9 +90,12 @@ at::Tensor read_tensor(const SafetensorsFile& file, const std::filesystem::path&
 
 void refuse_others(const SafetensorsFile& file, const std::filesystem::path& path,
                    const std::vector<Wanted>& all) {
-  if (file.tensors().size() == all.size()) return;
   std::set<std::string> known;
-  for (const Wanted& wanted : all) known.insert(wanted.name);
+  for (const Wanted& wanted : all) {
+    known.insert(wanted.name);
+    if (begins_anew(file, wanted))
+      for (const char* state : kStates) known.insert(wanted.parameter + "." + state);
+  }
   for (const TensorView& tensor : file.tensors())
     if (!known.contains(tensor.name))
       throw InputError(concat(path.string(), ": tensor ", tensor.name, " is not in this model"));
@@ -138,16 +156,46 @@ ParameterList load_parameters(const std::filesystem::path& directory) {
   return list;
 }
 
+namespace {
+
+// Says so if the run's optimizer is another one than the checkpoint's.
+void tell_of_new_states(const std::filesystem::path& path, const std::vector<Wanted>& all) {
+  const SafetensorsFile file(path);
+  std::set<std::string> parameters;
+  bool muon = false;
+  for (const Wanted& wanted : all)
+    if (begins_anew(file, wanted)) {
+      parameters.insert(wanted.parameter);
+      muon = wanted.other.ends_with(kAdamWState);
+    }
+  if (parameters.empty()) return;
+  log_warning(concat(path.string(), ": was saved with optimizer=", muon ? "adamw" : "muon",
+                     "; the ", muon ? "momentum" : "moments", " of ", parameters.size(),
+                     " tensors, which ", muon ? "Muon" : "AdamW", " updates from here on, begin",
+                     muon ? "s" : "", " at zero, and all else continues (optimizer=",
+                     muon ? "adamw" : "muon", " continues with all of it)"));
+}
+
+}  // namespace
+
 void load_optimizer(const std::filesystem::path& directory, const Gpt& model, Optimizer& optimizer,
                     ProcessGroup& group) {
   std::vector<Wanted> all;
-  for (std::size_t i = 0; i < model.parameters().size(); ++i)
-    for (const auto& [name, sizes] : optimizer.state_shapes(i))
-      all.push_back({model.parameters()[i].name + "." + name, sizes,
-                     [&optimizer, i, state = name](const at::Tensor& host) {
-                       optimizer.restore(i, state, host);
-                     }});
+  for (std::size_t i = 0; i < model.parameters().size(); ++i) {
+    const std::string& parameter = model.parameters()[i].name;
+    const std::vector<Optimizer::StateShape> shapes = optimizer.state_shapes(i);
+    const bool muon = std::any_of(shapes.begin(), shapes.end(),
+                                  [](const auto& shape) { return shape.name == kMuonState; });
+    for (const auto& [name, sizes] : shapes)
+      all.push_back({.name = parameter + "." + name,
+                     .sizes = sizes,
+                     .take = [&optimizer, i, state = name](
+                                 const at::Tensor& host) { optimizer.restore(i, state, host); },
+                     .parameter = parameter,
+                     .other = parameter + "." + (muon ? kAdamWState : kMuonState)});
+  }
   load_all(directory / kOptimizerFile, all, group);
+  if (group.is_first()) tell_of_new_states(directory / kOptimizerFile, all);
 }
 
 std::uint32_t state_checksum(const Gpt& model, const Optimizer& optimizer) {

@@ -58,13 +58,19 @@ void validate_schedule(const ScheduleConfig& schedule, const Settings& settings)
                   "); make it shorter, or lr_decay_iters larger"));
 }
 
+void validate_optimizer(const OptimizerConfig& config, const Settings& settings) {
+  if (config.optimizer == "muon" && config.muon_lr > 0 && config.learning_rate == 0)
+    refuse(settings, "muon_lr",
+           "Muon's rate follows learning_rate's schedule in proportion, which nothing does to a "
+           "learning_rate of 0; give learning_rate, the one of AdamW's parameters");
+}
+
 // Options that exist in name only so far; each goes from this list with the change that makes it
 // work.
 void refuse_unbuilt(const TrainConfig& config, const Settings& settings) {
   const auto built = [&](const char* key, bool holds) {
     if (!holds) refuse(settings, key, "is not built yet");
   };
-  built("optimizer", config.optimizer.optimizer == "adamw");
   built("spike", config.optimizer.spike == "off");
   built("data_order", config.data.data_order == "random");
   built("document_mask", !config.data.document_mask);
@@ -79,6 +85,7 @@ void refuse_unbuilt(const TrainConfig& config, const Settings& settings) {
 void validate(const TrainConfig& config, const Settings& settings) {
   validate_sizes(config, settings);
   validate_schedule(config.schedule, settings);
+  validate_optimizer(config.optimizer, settings);
   refuse_unbuilt(config, settings);
 }
 

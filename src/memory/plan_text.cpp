@@ -40,6 +40,24 @@ std::string compared(const char* title, const Workload& workload, const Estimate
                 plan_words(workload, other.plan).c_str());
 }
 
+// What Muon costs, and where that is much, what makes it less.
+std::string muon_text(const Planner& planner, const Estimate& best) {
+  const Workload& workload = planner.workload();
+  if (!workload.muon) return "";
+  constexpr double kMuch = 0.1;
+  const double seconds = muon_seconds(workload, planner.rates());
+  const double others = best.seconds - seconds;
+  const std::string tokens = with_commas(workload.effective() * workload.block);
+  std::string out =
+      format("Muon's iteration adds %.4g s to the other %.4g s of a step of %s tokens: %.1f %%\n",
+             seconds, others, tokens.c_str(), 100 * seconds / others);
+  if (seconds > kMuch * others)
+    out +=
+        "warning: that is much, and it is the same for a step of more tokens: a larger batch_size "
+        "or gradient_accumulation_steps makes it less of the whole; optimizer=adamw does without\n";
+  return out;
+}
+
 }  // namespace
 
 std::string plan_words(const Workload& workload, const Plan& plan) {
@@ -69,6 +87,7 @@ std::string plan_text(const Planner& planner, const RankedPlans& ranked) {
   out +=
       format("time model (it ranks plans, it is no promise): %.4g s a step, %s tokens/s\n",
              best.seconds, with_commas(static_cast<std::int64_t>(tokens / best.seconds)).c_str());
+  out += muon_text(planner, best);
   if (ranked.runner_up) out += compared("runner-up", workload, *ranked.runner_up, best);
   if (ranked.with_more) out += compared("with more memory", workload, *ranked.with_more, best);
   if (ranked.with_less) out += compared("with less memory", workload, *ranked.with_less, best);

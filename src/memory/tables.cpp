@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "gpt/device/cpu_memory.h"
+#include "gpt/kernels/cpu/muon_update.h"
 
 namespace gpt {
 
@@ -20,19 +21,49 @@ std::int64_t weights_on_host(const Workload& workload) {
   return 4 * workload.layers * workload.block_matrices();
 }
 
+// Two halves of a buffer for each of so many kinds of tensors.
+std::int64_t streaming_bytes(const Workload& workload, std::int64_t half, std::int64_t kinds) {
+  return 2 * kinds * block_bytes(workload, 4 * ((half + 63) / 64 * 64));
+}
+
+constexpr std::int64_t kHalf = 4 << 20;
+
+// Muon's momentum, the memory of its iteration, and what both pass through.
+std::int64_t muon_bytes(const Workload& workload, const Plan& plan) {
+  if (!workload.muon) return 0;
+  const Workload::MuonShare share = workload.muon_share();
+  std::int64_t momentum = 0, largest = 0;
+  for (const MatrixShape& shape : share.matrices) {
+    momentum += 4 * shape.elements();
+    largest = std::max(largest, shape.elements());
+  }
+  const std::int64_t scratch = block_bytes(
+      workload,
+      workload.cuda
+          ? workload.muon_type_bytes * tensor_muon_elements(share.matrices)
+          : cpu_muon_bytes(share.matrices, workload.type_bytes == 4 ? at::kFloat : at::kBFloat16,
+                           static_cast<int>(workload.threads)));
+  if (plan.offload == Offload::kOff) return scratch + momentum;
+  const std::int64_t half = std::max(largest, std::min(kHalf, share.elements));
+  return scratch + streaming_bytes(workload, half, plan.offload == Offload::kWeights ? 2 : 1) +
+         (workload.cuda ? 0 : momentum);
+}
+
 std::int64_t optimizer_bytes(const Workload& workload, const Plan& plan) {
   std::int64_t tensors_per_block = 0;
   for_each_block_parameter(workload.bias, [&](const BlockParameter&) { ++tensors_per_block; });
   const std::int64_t tensors = 2 + workload.layers * tensors_per_block + (workload.bias ? 2 : 1);
   const std::int64_t counts = tensors * block_bytes(workload, 4);
-  const std::int64_t share = workload.spread_optimizer ? workload.processes : 1;
-  const std::int64_t moments = 2 * like_parameters(workload, 4) / share;
-  if (plan.offload == Offload::kOff) return counts + moments;
-  // Two halves of a buffer for each moment, and for the weights; a CPU's host is itself.
-  constexpr std::int64_t kHalf = 4 << 20;
-  const std::int64_t half = (std::min(kHalf, workload.parameters()) + 63) / 64 * 64;
-  const std::int64_t halves = plan.offload == Offload::kWeights ? 6 : 4;
-  return counts + halves * block_bytes(workload, 4 * half) + (workload.cuda ? 0 : moments);
+  const std::int64_t processes = workload.spread_optimizer ? workload.processes : 1;
+  std::int64_t moments = 2 * like_parameters(workload, 4);
+  if (workload.muon) moments -= 2 * workload.layers * like_block_matrices(workload, 4);
+  moments /= processes;
+  const std::int64_t others = muon_bytes(workload, plan) + counts;
+  if (plan.offload == Offload::kOff) return others + moments;
+  // A CPU's host is itself. With Muon, weights on the host are its own.
+  const std::int64_t half = std::min(kHalf, workload.adamw_parameters());
+  const bool weights = plan.offload == Offload::kWeights && !workload.muon;
+  return others + streaming_bytes(workload, half, weights ? 3 : 2) + (workload.cuda ? 0 : moments);
 }
 
 }  // namespace
@@ -50,6 +81,15 @@ std::int64_t like_blocks(const Workload& workload, std::int64_t blocks, std::int
     one += vector_bytes(workload, parameter.elements(workload.width), bytes_each);
   });
   return blocks * one;
+}
+
+std::int64_t like_block_matrices(const Workload& workload, std::int64_t bytes_each) {
+  std::int64_t one = 0;
+  for_each_block_parameter(workload.bias, [&](const BlockParameter& parameter) {
+    if (is_gemm_weight(parameter.role))
+      one += vector_bytes(workload, parameter.elements(workload.width), bytes_each);
+  });
+  return one;
 }
 
 std::int64_t like_final_norm(const Workload& workload, std::int64_t bytes_each) {
@@ -78,12 +118,13 @@ MemoryBreakdown persistent_memory(const Workload& workload, const Plan& plan) {
 }
 
 // cuBLASLt's is that of kernels/cuda/matmul_cuda.cpp, for half types. ATen's matmuls, which take
-// cuBLAS's, are those in float32, of modules, and of scores that are written out; a thread has its
-// own, and autograd's backward runs in another.
+// cuBLAS's, are those in float32, of modules, of Muon, and of scores that are written out; a thread
+// has its own, and autograd's backward runs in another.
 std::int64_t library_bytes(const Workload& workload) {
   if (!workload.cuda) return 0;
   const bool half = workload.type_bytes != 4;
   std::int64_t aten = !half || workload.writes_out_scores() ? 1 : 0;
+  if (workload.muon) aten = 1;
   if (workload.engine == EngineKind::kEager) aten = 2;
   return aten * workload.cublas_workspace() + (half ? workload.workspace : 0);
 }
@@ -99,7 +140,8 @@ std::int64_t batch_bytes(const Workload& workload, std::int64_t sequences, std::
 
 std::int64_t host_bytes(const Workload& workload, const Plan& plan) {
   if (plan.offload == Offload::kOff) return 0;
-  return 8 * workload.parameters() / (workload.spread_optimizer ? workload.processes : 1) +
+  return 8 * workload.adamw_parameters() / (workload.spread_optimizer ? workload.processes : 1) +
+         4 * workload.muon_share().elements +
          (plan.offload == Offload::kWeights ? weights_on_host(workload) : 0);
 }
 

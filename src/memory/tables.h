@@ -11,6 +11,7 @@ std::int64_t block_bytes(const Workload& workload, std::int64_t bytes);
 // One tensor like each parameter: all of them, or the blocks' from `first` on (and ln_f).
 std::int64_t like_parameters(const Workload& workload, std::int64_t bytes_each);
 std::int64_t like_blocks(const Workload& workload, std::int64_t blocks, std::int64_t bytes_each);
+std::int64_t like_block_matrices(const Workload& workload, std::int64_t bytes_each);  // one block's
 std::int64_t like_final_norm(const Workload& workload, std::int64_t bytes_each);
 std::int64_t embedding_bytes(const Workload& workload);  // wte in float32
 

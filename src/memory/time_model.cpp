@@ -61,9 +61,11 @@ struct Costs {
 // Bytes between the host and the device in one update: what it streams there and back at once, and
 // the weights once more, for the copies.
 double transfers(const Workload& workload, const Plan& plan) {
-  const auto parameters = static_cast<double>(workload.parameters());
+  const auto parameters = static_cast<double>(workload.adamw_parameters());
+  const auto matrices = static_cast<double>(workload.parameters()) - parameters;  // Muon's
   if (plan.offload == Offload::kOff) return 0;
-  if (plan.offload == Offload::kMoments) return 16 * parameters;
+  if (plan.offload == Offload::kMoments) return 16 * parameters + 8 * matrices;
+  if (workload.muon) return 16 * parameters + (16 + 4) * matrices;
   return (24 + 4) * parameters;
 }
 
@@ -105,6 +107,13 @@ GpuFacts planned_gpu(const std::string& name) {
              "its memory, such as --gpu=8GiB"));
 }
 
+double muon_seconds(const Workload& workload, const DeviceRates& rates) {
+  // Where a GPU has no products of bfloat16, the iteration runs outside of its fast units.
+  constexpr double kSlower = 8;
+  const bool slow = workload.cuda && workload.type_bytes != 4 && workload.muon_type_bytes == 4;
+  return workload.muon_share().flops * (slow ? kSlower : 1) / (rates.flops * kProductShare);
+}
+
 double step_seconds(const Workload& workload, const Plan& plan, const DeviceRates& rates) {
   const auto real = [](std::int64_t value) { return static_cast<double>(value); };
   const Costs costs{.C = real(workload.width),
@@ -124,7 +133,8 @@ double step_seconds(const Workload& workload, const Plan& plan, const DeviceRate
   return piece * real(workload.effective()) / real(plan.micro_batch) +
          weights * real(workload.pieces(plan)) +
          std::max(costs.traffic(30 * costs.parameters),
-                  transfers(workload, plan) / rates.host_bytes);
+                  transfers(workload, plan) / rates.host_bytes) +
+         muon_seconds(workload, rates);
 }
 
 }  // namespace gpt

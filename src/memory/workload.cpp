@@ -1,5 +1,7 @@
 #include "gpt/memory/workload.h"
 
+#include <algorithm>
+
 #include "gpt/device/gpu_table.h"
 #include "gpt/kernels/ops/attention.h"
 
@@ -32,6 +34,32 @@ std::int64_t Workload::block_matrices() const {
   return sum;
 }
 
+Workload::MuonShare Workload::muon_share() const {
+  if (!muon) return {};
+  std::vector<MatrixShape> shapes;  // of parameters, and how many lie in each
+  std::vector<std::int64_t> counts;
+  std::vector<double> costs;
+  for (std::int64_t layer = 0; layer < layers; ++layer)
+    for_each_block_parameter(bias, [&](const BlockParameter& parameter) {
+      if (!is_gemm_weight(parameter.role)) return;
+      shapes.push_back({parameter.rows / parameter.matrices * width, parameter.columns * width});
+      counts.push_back(parameter.matrices);
+      costs.push_back(static_cast<double>(parameter.matrices) * shapes.back().flops());
+    });
+  const auto sharing = static_cast<int>(spread_optimizer ? processes : 1);
+  const std::vector<int> taken_by = dealt_by_cost(costs, sharing);
+  std::vector<MuonShare> shares(static_cast<std::size_t>(sharing));
+  for (std::size_t i = 0; i < shapes.size(); ++i) {
+    MuonShare& share = shares[static_cast<std::size_t>(taken_by[i])];
+    for (std::int64_t k = 0; k < counts[i]; ++k) share.matrices.push_back(shapes[i]);
+    share.elements += counts[i] * shapes[i].elements();
+    share.flops += costs[i];
+  }
+  return *std::max_element(
+      shares.begin(), shares.end(),
+      [](const MuonShare& a, const MuonShare& b) { return a.elements < b.elements; });
+}
+
 std::int64_t Workload::block_parameters() const {
   std::int64_t sum = 0;
   for_each_block_parameter(
@@ -59,6 +87,8 @@ Workload workload_of(const TrainConfig& config, bool cuda, std::int64_t threads,
   workload.spread_optimizer = config.memory.zero > 0 && processes > 1;
   workload.type_bytes = config.system.dtype == "float32" ? 4 : 2;
   workload.cuda = cuda;
+  workload.muon = config.optimizer.optimizer == "muon";
+  workload.muon_type_bytes = cuda && capability >= 80 ? 2 : 4;
   workload.evaluates_elsewhere = evaluates_elsewhere(config, cuda);
   workload.engine = engine_kind(config.system.compile, cuda,
                                 config.system.dtype == "float16" ? c10::kHalf : c10::kFloat);

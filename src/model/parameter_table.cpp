@@ -14,7 +14,8 @@ std::vector<ParameterShape> parameter_table(const ModelShape& shape) {
     for_each_block_parameter(shape.config.bias, [&](const BlockParameter& parameter) {
       std::vector<std::int64_t> sizes{parameter.rows * C};
       if (parameter.columns > 0) sizes.push_back(parameter.columns * C);
-      list.push_back({block + parameter.name, std::move(sizes), parameter.role});
+      list.push_back({block + parameter.name, std::move(sizes), parameter.role,
+                      is_gemm_weight(parameter.role) ? parameter.matrices : 0});
     });
   }
   list.push_back({"transformer.ln_f.weight", {C}, ParameterRole::kNormWeight});

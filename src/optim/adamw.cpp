@@ -6,6 +6,7 @@
 #include <ATen/core/grad_mode.h>
 
 #include "gpt/device/device.h"
+#include "gpt/device/memory.h"
 #include "gpt/optim/gradients.h"
 
 #include "fused_adamw.h"
@@ -19,20 +20,22 @@ at::Tensor scalar(const c10::Device& device, double value) {
   return at::full({}, value, at::TensorOptions().device(device).dtype(at::kFloat));
 }
 
-// Moments next to the parameter; with a StreamedUpdate they are the host's instead.
-void add(AdamW::Group& group, const at::Tensor& parameter, StreamedUpdate* streamed,
+// Moments next to the parameter, or on the host.
+void add(AdamW::Group& group, const at::Tensor& parameter, bool on_host,
          const c10::Device& device) {
+  const auto moment = [&] {
+    return on_host ? host_zeros(parameter.sizes(), device) : at::zeros_like(parameter);
+  };
   group.parameter.push_back(parameter);
-  group.exp_avg.push_back(streamed ? streamed->add_moment(parameter) : at::zeros_like(parameter));
-  group.exp_avg_sq.push_back(streamed ? streamed->add_moment(parameter)
-                                      : at::zeros_like(parameter));
+  group.exp_avg.push_back(moment());
+  group.exp_avg_sq.push_back(moment());
   group.step.push_back(scalar(device, 0));
 }
 
 }  // namespace
 
-AdamW::AdamW(std::vector<at::Tensor> parameters, const OptimizerConfig& config, Offload offload,
-             std::int64_t buffer, std::optional<c10::Device> computes)
+AdamW::AdamW(const std::vector<at::Tensor>& parameters, const OptimizerConfig& config,
+             Offload offload, std::int64_t buffer, std::optional<c10::Device> computes)
     : config_(config) {
   const at::NoGradGuard no_grad;
   TORCH_CHECK(!parameters.empty(), "AdamW: no parameters");
@@ -40,13 +43,13 @@ AdamW::AdamW(std::vector<at::Tensor> parameters, const OptimizerConfig& config, 
   std::int64_t all = 0;
   for (const at::Tensor& parameter : parameters) all += parameter.numel();
   if (offload != Offload::kOff)
-    streamed_ = std::make_unique<StreamedUpdate>(device, std::min(buffer, 2 * all),
-                                                 offload == Offload::kWeights);
+    streamed_ = std::make_unique<StreamedUpdate>(device, std::min(buffer, 2 * all) / 2,
+                                                 offload == Offload::kWeights ? 3 : 2);
   decay_.weight_decay = config.weight_decay;
   for (std::size_t i = 0; i < parameters.size(); ++i) {
     Group& group = parameters[i].dim() >= 2 ? decay_ : no_decay_;
     place_.emplace_back(&group, group.parameter.size());
-    add(group, parameters[i], streamed_.get(), device);
+    add(group, parameters[i], streamed_ != nullptr, device);
   }
   one_ = scalar(device, 1);
   counts_ = scalar(device, 0);
@@ -113,7 +116,7 @@ void AdamW::step_group(Group& group, double learning_rate, const at::Tensor& ski
   const AdamWTensors tensors{group.parameter, std::move(gradients), group.exp_avg, group.exp_avg_sq,
                              group.step};
   if (streamed_)
-    streamed_->run(tensors, rates, factor, skip);
+    stream_adamw(*streamed_, tensors, rates, factor, skip);
   else
     fused_adamw(tensors, rates, factor, skip);
 }

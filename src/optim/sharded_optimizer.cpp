@@ -8,6 +8,7 @@
 
 #include "gpt/base/error.h"
 #include "gpt/base/strings.h"
+#include "gpt/kernels/ops/muon_update.h"
 
 namespace gpt {
 
@@ -26,36 +27,67 @@ bool is_scalar(const Optimizer::StateShape& shape) {
 
 }  // namespace
 
-ShardedOptimizer::ShardedOptimizer(std::vector<at::Tensor> parameters, ProcessGroup& group,
+ShardedOptimizer::ShardedOptimizer(std::vector<OptimizedTensor> parameters, ProcessGroup& group,
                                    const Make& make)
     : parameters_(std::move(parameters)), group_(group), pieces_(group.size()) {
   const at::NoGradGuard no_grad;
-  std::int64_t all = 0, before = 0;
-  for (const at::Tensor& parameter : parameters_) all += parameter.numel();
-  for (std::size_t i = 0; i < parameters_.size(); ++i) {
-    const std::int64_t count = parameters_[i].numel();
-    // Where a process's part begins, seen from this parameter.
-    const auto bound = [&](std::int64_t rank) {
-      const std::int64_t at = all / group.size() * rank - before;
-      return rank == group.size()
-                 ? count
-                 : std::clamp<std::int64_t>(at / kAlignment * kAlignment, 0, count);
-    };
-    for (int rank = 0; rank < group.size(); ++rank)
-      if (bound(rank + 1) > bound(rank))
-        pieces_[rank].push_back({i, bound(rank), bound(rank + 1) - bound(rank)});
-    before += count;
-  }
-  for (const std::vector<Piece>& pieces : pieces_)
-    if (pieces.empty())
-      throw InputError(concat("zero=1: ", group.size(), " processes cannot share ", all,
-                              " parameters in parts of ", kAlignment, " or more; use zero=0"));
+  deal_matrices();
+  cut_others();
   for (const Piece& piece : own()) {
-    const at::Tensor& parameter = parameters_[piece.parameter];
-    const at::Tensor flat = part_of(parameter.detach(), piece.first, piece.count);
-    parts_.push_back(parameter.dim() >= 2 ? flat.view({1, piece.count}) : flat);
+    const OptimizedTensor& parameter = parameters_[piece.parameter];
+    const at::Tensor whole = parameter.tensor.detach();
+    const at::Tensor flat = part_of(whole, piece.first, piece.count);
+    const bool vector = whole.dim() < 2;
+    parts_.push_back({parameter.matrices > 0 ? whole
+                      : vector               ? flat
+                                             : flat.view({1, piece.count}),
+                      parameter.matrices});
   }
   own_ = make(parts_);
+}
+
+void ShardedOptimizer::deal_matrices() {
+  std::vector<std::size_t> whole;
+  std::vector<double> costs;
+  for (std::size_t i = 0; i < parameters_.size(); ++i) {
+    const auto& [tensor, matrices] = parameters_[i];
+    if (matrices == 0) continue;
+    whole.push_back(i);
+    const MatrixShape shape{tensor.size(0) / matrices, tensor.size(1)};
+    costs.push_back(static_cast<double>(matrices) * shape.flops());
+  }
+  const std::vector<int> owners = dealt_by_cost(costs, group_.size());
+  for (std::size_t i = 0; i < whole.size(); ++i)
+    pieces_[static_cast<std::size_t>(owners[i])].push_back(
+        {whole[i], 0, parameters_[whole[i]].tensor.numel()});
+}
+
+// As one row of elements, in even parts.
+void ShardedOptimizer::cut_others() {
+  const int processes = group_.size();
+  std::int64_t all = 0, before = 0;
+  for (const auto& [tensor, matrices] : parameters_) all += matrices > 0 ? 0 : tensor.numel();
+  std::vector<bool> has(pieces_.size());
+  for (std::size_t i = 0; i < parameters_.size(); ++i) {
+    if (parameters_[i].matrices > 0) continue;
+    const std::int64_t count = parameters_[i].tensor.numel();
+    // Where a process's part begins, seen from this parameter.
+    const auto bound = [&](std::int64_t rank) {
+      const std::int64_t at = all / processes * rank - before;
+      return rank == processes ? count
+                               : std::clamp<std::int64_t>(at / kAlignment * kAlignment, 0, count);
+    };
+    for (int rank = 0; rank < processes; ++rank)
+      if (bound(rank + 1) > bound(rank)) {
+        pieces_[rank].push_back({i, bound(rank), bound(rank + 1) - bound(rank)});
+        has[rank] = true;
+      }
+    before += count;
+  }
+  for (const bool some : has)
+    if (!some)
+      throw InputError(concat("zero=1: ", processes, " processes cannot share ", all,
+                              " parameters in parts of ", kAlignment, " or more; use zero=0"));
 }
 
 OwnedTensors ShardedOptimizer::views(
@@ -69,12 +101,12 @@ OwnedTensors ShardedOptimizer::views(
 
 void ShardedOptimizer::sum_gradients(ProcessGroup& group, const std::vector<at::Tensor>&) {
   const at::NoGradGuard no_grad;
-  group.reduce_scatter(views([&](std::size_t i) { return parameters_[i].grad(); }));
+  group.reduce_scatter(views([&](std::size_t i) { return parameters_[i].tensor.grad(); }));
   for (std::size_t i = 0; i < parts_.size(); ++i) {
     const Piece& piece = own()[i];
-    parts_[i].mutable_grad() =
-        part_of(parameters_[piece.parameter].grad(), piece.first, piece.count)
-            .view(parts_[i].sizes());
+    parts_[i].tensor.mutable_grad() =
+        part_of(parameters_[piece.parameter].tensor.grad(), piece.first, piece.count)
+            .view(parts_[i].tensor.sizes());
   }
 }
 
@@ -88,22 +120,13 @@ at::Tensor ShardedOptimizer::gradient_norm() {
 void ShardedOptimizer::step(double learning_rate, const at::Tensor& skip,
                             const at::Tensor& factor) {
   own_->step(learning_rate, skip, factor);
-  group_.all_gather(views([&](std::size_t i) { return parameters_[i].detach(); }));
+  group_.all_gather(views([&](std::size_t i) { return parameters_[i].tensor.detach(); }));
 }
 
 std::size_t ShardedOptimizer::own_piece(std::size_t parameter) const {
   for (std::size_t i = 0; i < own().size(); ++i)
     if (own()[i].parameter == parameter) return i;
   return kNone;
-}
-
-// Every parameter has the state of the first one, which each process has a part of: elementwise
-// tensors, and scalars.
-std::vector<Optimizer::StateShape> ShardedOptimizer::state_shapes(std::size_t parameter) const {
-  std::vector<StateShape> shapes = own_->state_shapes(0);
-  for (StateShape& shape : shapes)
-    if (!is_scalar(shape)) shape.sizes = parameters_[parameter].sizes().vec();
-  return shapes;
 }
 
 std::vector<Optimizer::StateTensor> ShardedOptimizer::state_tensors(std::size_t parameter) const {
@@ -148,20 +171,10 @@ void ShardedOptimizer::restore(std::size_t parameter, const std::string& name,
   const std::size_t i = own_piece(parameter);
   if (i == kNone) return;
   const Piece& piece = own()[i];
-  own_->restore(
-      i, name,
-      value.dim() == 0 ? value : part_of(value, piece.first, piece.count).view(parts_[i].sizes()));
-}
-
-// As of all parameters: the parts are views of them.
-std::vector<Optimizer::GroupFacts> ShardedOptimizer::groups() const {
-  GroupFacts matrices{"decayed"}, vectors{"non-decayed"};
-  for (const at::Tensor& parameter : parameters_) {
-    GroupFacts& group = parameter.dim() >= 2 ? matrices : vectors;
-    ++group.tensors;
-    group.parameters += parameter.numel();
-  }
-  return {matrices, vectors};
+  own_->restore(i, name,
+                value.dim() == 0
+                    ? value
+                    : part_of(value, piece.first, piece.count).view(parts_[i].tensor.sizes()));
 }
 
 }  // namespace gpt

@@ -15,6 +15,7 @@
 #include "gpt/formats/finite.h"
 #include "gpt/model/weight_init.h"
 #include "gpt/optim/adamw.h"
+#include "gpt/optim/muon.h"
 #include "gpt/optim/sharded_optimizer.h"
 #include "gpt/train/memory_setup.h"
 #include "gpt/train/run_start.h"
@@ -42,16 +43,31 @@ Gpt begin_model(const RunInputs& inputs, std::int64_t vocab_size, at::Generator&
   return model;
 }
 
+// With Muon, the blocks' matrices are its own.
+std::vector<OptimizedTensor> optimized_tensors(const TrainConfig& config, const Gpt& model) {
+  const bool muon = config.optimizer.optimizer == "muon";
+  const auto table = parameter_table({config.model, model.vocab_size(), config.data.block_size});
+  std::vector<OptimizedTensor> list;
+  for (std::size_t i = 0; i < table.size(); ++i)
+    list.push_back({model.parameters()[i].tensor, muon ? table[i].matrices : 0});
+  return list;
+}
+
 std::unique_ptr<Optimizer> make_optimizer(const RunInputs& inputs, const Gpt& model) {
   const TrainConfig& config = inputs.config;
-  const auto make = [&](std::vector<at::Tensor> parameters) {
-    return std::make_unique<AdamW>(std::move(parameters), config.optimizer,
-                                   offload_level(config.memory.optimizer_offload), AdamW::kBuffer,
+  const auto make = [&](const std::vector<OptimizedTensor>& parts) -> std::unique_ptr<Optimizer> {
+    const Offload offload = offload_level(config.memory.optimizer_offload);
+    if (config.optimizer.optimizer == "muon")
+      return std::make_unique<Muon>(parts, config.optimizer, offload, AdamW::kBuffer,
+                                    inputs.compute.device, inputs.compute.type);
+    std::vector<at::Tensor> tensors;
+    for (const OptimizedTensor& part : parts) tensors.push_back(part.tensor);
+    return std::make_unique<AdamW>(tensors, config.optimizer, offload, AdamW::kBuffer,
                                    inputs.compute.device);
   };
-  if (config.memory.zero == 0 || inputs.group.size() == 1)
-    return make(tensors_of(model.parameters()));
-  return std::make_unique<ShardedOptimizer>(tensors_of(model.parameters()), inputs.group, make);
+  const auto all = optimized_tensors(config, model);
+  if (config.memory.zero == 0 || inputs.group.size() == 1) return make(all);
+  return std::make_unique<ShardedOptimizer>(all, inputs.group, make);
 }
 
 // The state of a run that begins, or that of the checkpoint, whose tensors and generator are

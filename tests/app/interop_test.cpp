@@ -127,6 +127,34 @@ TEST(Nanogpt, OurRunGoesOnThereWithItsLosses) {
   }
 }
 
+// nanoGPT has no Muon: there as here AdamW continues with what it had, and begins at zero with the
+// matrices.
+TEST(Nanogpt, GoesOnWithAdamWWhereMuonHasTrained) {
+  REQUIRE_TORCH(python);
+  const TempDir dir;
+  prepare_tiny(dir);
+  ASSERT_EQ(run(dir, train({"--out_dir=out", "--max_iters=9", "--optimizer=muon"})).code, 0);
+  const Finished exported =
+      run(dir, {"export", "--out_dir=out", "--format=nanogpt", "--to=there/ckpt.pt"});
+  ASSERT_EQ(exported.code, 0) << exported.err;
+  EXPECT_NE(exported.err.find("trained with optimizer=muon"), std::string::npos) << exported.err;
+  const json there = nanogpt(python, dir, {"--resume", dir / "there/ckpt.pt"});
+  const Finished imported = run(dir, {"import", "there/ckpt.pt", "--out_dir=back"});
+  ASSERT_EQ(imported.code, 0) << imported.err;
+  ASSERT_EQ(run(dir, train({"--out_dir=back", "--init_from=resume"})).code, 0);
+  expect_same_losses(losses(dir / "back/metrics.jsonl"), there.at("losses"), 21);
+  // A run of nanoGPT's continues with Muon, from no momentum.
+  const Finished imported_again = run(dir, {"import", "there/ckpt.pt", "--out_dir=muon"});
+  ASSERT_EQ(imported_again.code, 0) << imported_again.err;
+  const Finished muon =
+      run(dir, train({"--out_dir=muon", "--init_from=resume", "--optimizer=muon"}));
+  ASSERT_EQ(muon.code, 0) << muon.err;
+  EXPECT_NE(muon.err.find("was saved with optimizer=adamw"), std::string::npos) << muon.err;
+  EXPECT_GT(std::abs(losses(dir / "muon/metrics.jsonl").at(15) -
+                     there.at("losses").at("15").get<double>()),
+            1e-3);
+}
+
 TEST(Nanogpt, CropsTheBlockSizeOnResumeAsNanogptDoes) {
   const TempDir dir;
   prepare_tiny(dir);

@@ -191,5 +191,31 @@ TEST(PlanCommand, TheImpossibleCaseNamesTheShortfallAndWhatFits) {
   EXPECT_EQ(ask(flags).data.at("fits"), true) << nearest;
 }
 
+// 0.4 % of a step of half a million tokens, and three times a step of a thousand.
+TEST(Plan, SaysWhatMuonCosts) {
+  const std::vector<std::string> muon{"--optimizer=muon", "--dtype=bfloat16"};
+  const Answer usual = ask(muon);
+  EXPECT_EQ(usual.text.code, 0);
+  EXPECT_NE(usual.text.out.find("Muon's iteration adds"), std::string::npos) << usual.text.out;
+  EXPECT_EQ(usual.text.out.find("warning"), std::string::npos) << usual.text.out;
+  const double share = usual.data.at("muon_seconds").get<double>() /
+                       usual.data.at("plan").at("seconds").get<double>();
+  EXPECT_GT(share, 0.002);
+  EXPECT_LT(share, 0.006);
+  std::vector<std::string> small = muon;
+  small.insert(small.end(), {"--batch_size=1", "--gradient_accumulation_steps=1"});
+  const Answer much = ask(small);
+  EXPECT_NE(much.text.out.find("warning: that is much"), std::string::npos) << much.text.out;
+  // One momentum instead of two moments, and the memory of the iteration.
+  const Answer adamw = ask({"--dtype=bfloat16", "--optimizer_offload=off"});
+  std::vector<std::string> resident = muon;
+  resident.emplace_back("--optimizer_offload=off");
+  const auto state = [](const Answer& answer) {
+    return answer.data.at("plan").at("train").at("optimizer state").get<double>() / (1 << 20);
+  };
+  EXPECT_NEAR(state(ask(resident)), state(adamw) - 4 * 84.93 * 1e6 / (1 << 20) + 63, 4);
+  EXPECT_FALSE(adamw.data.contains("muon_seconds"));
+}
+
 }  // namespace
 }  // namespace gpt

@@ -25,6 +25,7 @@ struct Case {
   std::int64_t micro, chunk;
   Offload offload;
   int threads = 2;
+  const char* optimizer = "adamw";
 };
 
 std::ostream& operator<<(std::ostream& out, const Case& c) {
@@ -48,6 +49,7 @@ TrainConfig config_of(const Case& c, const testing::TempDir& dir) {
   config.memory.recompute = recompute_name(c.recompute);
   config.memory.optimizer_offload = offload_name(c.offload);
   config.system.dtype = c.dtype;
+  config.optimizer.optimizer = c.optimizer;
   config.system.compile = c.engine != EngineKind::kEager;
   config.io.eval_iters = 1;
   return config;
@@ -137,6 +139,14 @@ INSTANTIATE_TEST_SUITE_P(
                            "float32", Recompute::kNone, 3, 128, Offload::kOff, /*threads=*/7},
                       Case{"fused, one left", kFused, 2, 4, 128, 64, 7, 1, 65, true, 0, "float32",
                            Recompute::kNone, 3, 64, Offload::kOff, /*threads=*/5},
+                      Case{"fused, Muon", kFused, 4, 4, 128, 64, 12, 1, 65, false, 0, "float32",
+                           Recompute::kNone, 12, 64, Offload::kOff, 2, "muon"},
+                      Case{"fused, Muon, wide, threads", kFused, 3, 4, 192, 64, 6, 1, 300, true, 0,
+                           "bfloat16", Recompute::kNone, 6, 64, Offload::kOff, 5, "muon"},
+                      Case{"fused, Muon, offloaded", kFused, 3, 4, 128, 64, 8, 1, 65, true, 0,
+                           "float32", Recompute::kNone, 8, 64, Offload::kMoments, 2, "muon"},
+                      Case{"Muon", kEager, 3, 4, 64, 64, 6, 1, 61, false, 0, "float32",
+                           Recompute::kNone, 6, 64, Offload::kOff, 2, "muon"},
                       Case{"fused, offloaded", kFused, 4, 4, 128, 64, 8, 1, 65, false, 0.2,
                            "float32", Recompute::kMlp, 8, 512, Offload::kMoments}));
 

@@ -38,6 +38,8 @@ void load_model(const std::filesystem::path& directory, const Gpt& model,
                 ProcessGroup& group = single_process());
 // The same weights without a model to fill: float32, on the CPU, in the order of the file.
 ParameterList load_parameters(const std::filesystem::path& directory);
+// As load_model. Of parameters that another optimizer has updated (AdamW instead of Muon, or Muon
+// instead of AdamW) the state begins at zero, with a warning.
 void load_optimizer(const std::filesystem::path& directory, const Gpt& model, Optimizer& optimizer,
                     ProcessGroup& group = single_process());
 

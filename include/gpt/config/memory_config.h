@@ -22,10 +22,11 @@ struct MemoryConfig {
         "output, the LayerNorms', the MLP's, the whole block. compile=False has none and block; a "
         "level between them becomes block.",
         one_of("auto", "none", "gelu", "norm", "mlp", "block")) = "auto";
-  FIELD(std::string, optimizer_offload,
-        "Keep AdamW's moments in the host's memory; all: the float32 weights of the blocks' "
-        "products as well, where a GPU computes with 16-bit copies of them.",
-        one_of("auto", "off", "on", "all")) = "auto";
+  FIELD(
+      std::string, optimizer_offload,
+      "Keep the optimizer's moments in the host's memory; all: the float32 weights of the blocks' "
+      "products as well, where a GPU computes with 16-bit copies of them.",
+      one_of("auto", "off", "on", "all")) = "auto";
   FIELD(
       std::int64_t, zero,
       "With several processes: 1 spreads the optimizer's state over them (ZeRO, stage 1); 0: each "

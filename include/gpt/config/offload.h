@@ -8,7 +8,7 @@ namespace gpt {
 
 enum class Offload {
   kOff,
-  kMoments,  // AdamW's two
+  kMoments,  // AdamW's two, Muon's momentum
   kWeights,  // and the float32 weights of the blocks' products, of which the device keeps copies
 };
 

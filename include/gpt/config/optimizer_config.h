@@ -13,7 +13,7 @@ struct OptimizerConfig {
   CONFIG(OptimizerConfig);
   FIELD(double, learning_rate, "Peak learning rate.", zero_or_between(kSmallestFloat, 100)) = 6e-4;
   FIELD(std::int64_t, max_iters, "Last iteration; counting starts at 0.", at_least(0)) = 600000;
-  FIELD(double, weight_decay, "AdamW decay of tensors with two or more dimensions.",
+  FIELD(double, weight_decay, "Decay of tensors with two or more dimensions.",
         zero_or_between(kSmallestFloat, 100)) = 1e-1;
   FIELD(double, beta1, "AdamW first-moment decay.", between(0.0, 0.999999)) = 0.9;
   FIELD(double, beta2, "AdamW second-moment decay.", between(0.0, 0.999999)) = 0.95;

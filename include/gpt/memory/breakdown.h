@@ -13,7 +13,7 @@ enum class MemoryKind {
   kWeights,      // float32
   kCopies,       // of the weights, in the compute type
   kGradients,    // float32
-  kOptimizer,    // AdamW's two moments, or their staging when they live on the host
+  kOptimizer,    // moments, or their staging when they live on the host; Muon's iteration
   kActivations,  // kept for backward
   kHead,         // the LM head: a chunk of logits, its gradients
   kWorkspace,    // made and freed inside one operation, libraries' scratch

@@ -28,5 +28,7 @@ GpuFacts planned_gpu(const std::string& name);
 
 // Seconds of one optimizer step, all pieces.
 double step_seconds(const Workload& workload, const Plan& plan, const DeviceRates& rates);
+// Of which Muon's iteration takes so much, once a step, however large that is; 0 without Muon.
+double muon_seconds(const Workload& workload, const DeviceRates& rates);
 
 }  // namespace gpt

@@ -3,9 +3,11 @@
 
 #include <cstdint>
 #include <limits>
+#include <vector>
 
 #include "gpt/config/plan.h"
 #include "gpt/config/train_config.h"
+#include "gpt/kernels/ops/muon_update.h"
 #include "gpt/model/engine_kind.h"
 #include "gpt/model/parameter_table.h"
 
@@ -21,7 +23,9 @@ struct Workload {
   // (ZeRO, stage 1).
   std::int64_t processes = 1;
   bool spread_optimizer = false;
-  std::int64_t type_bytes = 4;  // of the compute type
+  std::int64_t type_bytes = 4;       // of the compute type
+  bool muon = false;                 // updates the blocks' matrices
+  std::int64_t muon_type_bytes = 4;  // of what its iteration computes in
   bool cuda = false;
   bool evaluates_elsewhere = false;  // eval_device is another device
   EngineKind engine = EngineKind::kEager;
@@ -49,6 +53,18 @@ struct Workload {
   std::int64_t parameters() const;
   std::int64_t block_parameters() const;
   std::int64_t block_matrices() const;  // weights of the four matmuls of one block
+  // Those that have AdamW's moments.
+  std::int64_t adamw_parameters() const {
+    return parameters() - (muon ? layers * block_matrices() : 0);
+  }
+
+  // What Muon does in the process that has most of it to do.
+  struct MuonShare {
+    std::vector<MatrixShape> matrices;
+    std::int64_t elements = 0;
+    double flops = 0;
+  };
+  MuonShare muon_share() const;
 
   // What can be offloaded: the weights only where matmuls are computed from copies of them.
   Offload most_offload() const {

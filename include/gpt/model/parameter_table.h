@@ -37,6 +37,8 @@ struct BlockParameter {
   const char* name;  // what follows "transformer.h.0."
   ParameterRole role;
   std::int64_t rows, columns;  // columns 0: a vector of `rows` units
+  // That lie one below the other: of queries, keys and values.
+  std::int64_t matrices = 1;
 
   constexpr std::int64_t elements(std::int64_t n_embd) const {
     return rows * n_embd * (columns == 0 ? 1 : columns * n_embd);
@@ -47,7 +49,7 @@ struct BlockParameter {
 inline constexpr BlockParameter kBlockParameters[] = {
     {"ln_1.weight", ParameterRole::kNormWeight, 1, 0},
     {"ln_1.bias", ParameterRole::kNormBias, 1, 0},
-    {"attn.c_attn.weight", ParameterRole::kLinearWeight, 3, 1},
+    {"attn.c_attn.weight", ParameterRole::kLinearWeight, 3, 1, 3},
     {"attn.c_attn.bias", ParameterRole::kLinearBias, 3, 0},
     {"attn.c_proj.weight", ParameterRole::kProjectionWeight, 1, 1},
     {"attn.c_proj.bias", ParameterRole::kLinearBias, 1, 0},
@@ -76,6 +78,7 @@ struct ParameterShape {
   std::string name;  // "transformer.h.0.attn.c_attn.weight"
   std::vector<std::int64_t> shape;
   ParameterRole role;
+  std::int64_t matrices = 0;  // of GEMMs within a block, one below the other
 };
 
 // All parameters in the order of nanoGPT's named_parameters(), which is that of Gpt::parameters();

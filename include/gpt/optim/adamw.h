@@ -27,7 +27,7 @@ class AdamW : public Optimizer {
   // step needs, so that step() allocates nothing. What `offload` puts into the host's memory (the
   // moments; with kWeights any of the parameters) a step streams through buffers of `buffer`
   // elements each. The same comes out; on the CPU, the same bits.
-  AdamW(std::vector<at::Tensor> parameters, const OptimizerConfig& config,
+  AdamW(const std::vector<at::Tensor>& parameters, const OptimizerConfig& config,
         Offload offload = Offload::kOff, std::int64_t buffer = kBuffer,
         std::optional<c10::Device> device = {});
   ~AdamW() override;

@@ -13,6 +13,14 @@
 
 namespace gpt {
 
+// A parameter to update: a contiguous leaf, or in a shared state a part of one.
+struct OptimizedTensor {
+  at::Tensor tensor;
+  // That lie one below the other in it, and that Muon orthogonalizes one by one; 0: its elements
+  // are updated each for itself, by AdamW.
+  std::int64_t matrices = 0;
+};
+
 class Optimizer {
  public:
   virtual ~Optimizer() = default;
@@ -66,5 +74,9 @@ class Optimizer {
   };
   virtual std::vector<GroupFacts> groups() const = 0;
 };
+
+// What of the above follows from the parameters alone: groups(), and state_shapes() of one of them.
+std::vector<Optimizer::GroupFacts> groups_of(const std::vector<OptimizedTensor>& parameters);
+std::vector<Optimizer::StateShape> state_shapes_of(const OptimizedTensor& parameter);
 
 }  // namespace gpt

@@ -16,23 +16,25 @@ namespace gpt {
 
 class ShardedOptimizer : public Optimizer {
  public:
-  // Makes the optimizer of one process's part: of views of the parameters, flat, of two dimensions
-  // where the parameter has two or more.
-  using Make = std::function<std::unique_ptr<Optimizer>(std::vector<at::Tensor> parts)>;
+  // Makes the optimizer of one process's part: of views of the parameters. Matrices are there
+  // whole; other parts are flat, of two dimensions where the parameter has two or more.
+  using Make = std::function<std::unique_ptr<Optimizer>(const std::vector<OptimizedTensor>& parts)>;
 
-  // `parameters` are contiguous leaves, the same in every process. InputError if a process would
-  // get none of them.
-  ShardedOptimizer(std::vector<at::Tensor> parameters, ProcessGroup& group, const Make& make);
+  // `parameters` are the same in every process. InputError if a process would get none of them.
+  ShardedOptimizer(std::vector<OptimizedTensor> parameters, ProcessGroup& group, const Make& make);
 
   void sum_gradients(ProcessGroup& group, const std::vector<at::Tensor>& buffers) override;
   bool sums_everything() const override { return false; }
   at::Tensor gradient_norm() override;
   void step(double learning_rate, const at::Tensor& skip, const at::Tensor& factor = {}) override;
   std::vector<StateTensor> state_tensors(std::size_t parameter) const override;
-  std::vector<StateShape> state_shapes(std::size_t parameter) const override;
+  std::vector<StateShape> state_shapes(std::size_t parameter) const override {
+    return state_shapes_of(parameters_[parameter]);
+  }
   void restore(std::size_t parameter, const std::string& name, const at::Tensor& value) override;
   std::int64_t state_bytes() const override { return own_->state_bytes(); }
-  std::vector<GroupFacts> groups() const override;
+  // As of all parameters: the parts are views of them.
+  std::vector<GroupFacts> groups() const override { return groups_of(parameters_); }
 
  private:
   // Elements [first, first + count) of a parameter.
@@ -45,14 +47,16 @@ class ShardedOptimizer : public Optimizer {
   const std::vector<Piece>& own() const { return pieces_[static_cast<std::size_t>(group_.rank())]; }
   // Of this process's part of a parameter; kNone if it has none.
   std::size_t own_piece(std::size_t parameter) const;
+  void deal_matrices();
+  void cut_others();
   OwnedTensors views(const std::function<at::Tensor(std::size_t parameter)>& of) const;
   at::Tensor collected(std::size_t parameter, const StateShape& shape,
                        const at::Tensor& here) const;
 
-  std::vector<at::Tensor> parameters_;
+  std::vector<OptimizedTensor> parameters_;
   ProcessGroup& group_;
   std::vector<std::vector<Piece>> pieces_;  // by rank
-  std::vector<at::Tensor> parts_;           // of this process
+  std::vector<OptimizedTensor> parts_;      // of this process
   std::unique_ptr<Optimizer> own_;
 };
 
