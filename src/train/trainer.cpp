@@ -123,6 +123,7 @@ bool Trainer::evaluation_due() const {
 
 bool Trainer::evaluate(const StopSignals& signals) {
   report_step();
+  ask_canary();
   const IoConfig& io = parts_.config.io;
   parts_.report.start_evaluation();
   const auto empty_cache = [&] {
@@ -162,12 +163,12 @@ bool Trainer::evaluate(const StopSignals& signals) {
   }
   empty_cache();
   parts_.report.evaluated(state_.step);
-  ask_canary();
   judge(*losses);
   return true;
 }
 
-// Before the weights are saved: what is saved with them is what the run continues with.
+// Before anything is evaluated, by an engine that is right, and before the weights are saved: what
+// is saved with them is what the run continues with.
 void Trainer::ask_canary() {
   if (!canary) return;
   while (true) {

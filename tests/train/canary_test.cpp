@@ -97,6 +97,8 @@ TEST_F(CanaryIn, StepsDownUntilAllIsWellAndSaysSo) {
   EXPECT_TRUE(device_choices()->attention.empty());
   EXPECT_FALSE(device_choices()->fused);
   EXPECT_EQ(events(config, "probe"), 3u) << metrics(config);
+  EXPECT_LT(metrics(config).rfind("\"probe\""), metrics(config).find("\"eval\""))
+      << "what is evaluated is evaluated after all steps down";
   // A resumed run continues where this one has stepped down to.
   const auto saved = run.store.newest_good();
   ASSERT_TRUE(saved);

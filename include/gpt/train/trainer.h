@@ -61,7 +61,7 @@ class Trainer {
   // Called before each save. An IoError is a failed save, any other Error ends the run.
   std::function<void()> before_save;
 
-  // Called after each evaluation with the engine in use: what is wrong with its losses, if
+  // Called before each evaluation with the engine in use: what is wrong with its losses, if
   // anything; then what it computes with steps down until nothing is (probe/ladder.h). By default a
   // Canary on CUDA.
   std::function<std::optional<std::string>(Engine& engine)> canary;
