@@ -85,9 +85,11 @@ void make_polynomial(const T* square, const float* gram, std::int64_t m, float* 
   const Matrix<const T> side{square, m};
   gemm_nt({.M = m, .N = m, .K = m, .triangle = Triangle::kLowerC}, side, side, {polynomial, m},
           Into::kReplace);
-  for (std::int64_t i = 0; i < m; ++i)
+  for (std::int64_t i = 0; i < m; ++i) {
+#pragma omp simd
     for (std::int64_t j = 0; j <= i; ++j)
       polynomial[i * m + j] = b * gram[i * m + j] + c * polynomial[i * m + j];
+  }
   mirror(polynomial, m);
 }
 
@@ -113,6 +115,7 @@ void multiply_by(const T* polynomial, const T* y, float* x, MatrixShape shape, f
     for (std::int64_t row = 0; row < rows; ++row) {
       float* const to = x + at + row * stride;
       const float* const from = panel + row * columns;
+#pragma omp simd
       for (std::int64_t j = 0; j < columns; ++j) to[j] = a * to[j] + from[j];
     }
   }
@@ -148,12 +151,14 @@ void update(const MuonMatrix& matrix, const Scalars& scalars, const NewtonSchulz
   float* const momentum = matrix.momentum.mutable_data_ptr<float>();
   const std::int64_t size = matrix.parameter.numel();
   const float rest = 1 - scalars.momentum;
+#pragma omp simd
   for (std::int64_t i = 0; i < size; ++i) {
     const float gradient = scalars.factor * u[i];
     momentum[i] += rest * (gradient - momentum[i]);
     u[i] = momentum[i] + rest * (gradient - momentum[i]);
   }
   cpu_newton_schulz(u, matrix.shape(), scratch);
+#pragma omp simd
   for (std::int64_t i = 0; i < size; ++i) p[i] = scalars.keep * p[i] - scalars.rate * u[i];
 }
 
@@ -242,7 +247,9 @@ void cpu_newton_schulz(float* x, MatrixShape shape, const NewtonSchulzScratch& s
   const GemmWorkspace workspace(scratch.gemm);
   const double norm = std::sqrt(row_kernels().sum_of_squares(x, shape.elements()));
   const auto factor = static_cast<float>(1 / std::max(norm, NewtonSchulz::kEpsilon));
-  for (std::int64_t i = 0; i < shape.elements(); ++i) x[i] *= factor;
+  const std::int64_t size = shape.elements();
+#pragma omp simd
+  for (std::int64_t i = 0; i < size; ++i) x[i] *= factor;
   for (int i = 0; i < NewtonSchulz::kSteps; ++i)
     scratch.x_low ? step_in_bf16(x, shape, scratch) : step(x, shape, scratch);
 }
