@@ -53,14 +53,12 @@ void refuse_unbuilt(const TrainConfig& config, const Settings& settings) {
     if (!holds) refuse(settings, key, "is not built yet");
   };
   built("optimizer", config.optimizer.optimizer == "adamw");
-  built("spike", config.optimizer.spike == "off");
   built("max_tokens", config.optimizer.max_tokens == 0);
   built("max_minutes", config.optimizer.max_minutes == 0);
   built("lr_schedule", config.schedule.lr_schedule == "cosine");
   built("cooldown_from", config.schedule.cooldown_from.empty());
   built("data_order", config.data.data_order == "random");
   built("document_mask", !config.data.document_mask);
-  built("async_checkpoints", !config.io.async_checkpoints);
   built("task_files", config.monitor.task_files.empty());
   built("sample_interval", config.monitor.sample_interval == 0);
   built("stats_interval", config.monitor.stats_interval == 0);

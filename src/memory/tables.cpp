@@ -20,11 +20,21 @@ std::int64_t weights_on_host(const Workload& workload) {
   return 4 * workload.layers * workload.block_matrices();
 }
 
-std::int64_t optimizer_bytes(const Workload& workload, const Plan& plan) {
+// AdamW's step counts, one a parameter.
+std::int64_t count_bytes(const Workload& workload) {
   std::int64_t tensors_per_block = 0;
   for_each_block_parameter(workload.bias, [&](const BlockParameter&) { ++tensors_per_block; });
   const std::int64_t tensors = 2 + workload.layers * tensors_per_block + (workload.bias ? 2 : 1);
-  const std::int64_t counts = tensors * block_bytes(workload, 4);
+  return tensors * block_bytes(workload, 4);
+}
+
+// Weights, moments and counts as in a checkpoint, whole, whichever process holds what of them.
+std::int64_t copy_bytes(const Workload& workload) {
+  return workload.copies_state ? 3 * like_parameters(workload, 4) + count_bytes(workload) : 0;
+}
+
+std::int64_t optimizer_bytes(const Workload& workload, const Plan& plan) {
+  const std::int64_t counts = count_bytes(workload);
   const std::int64_t share = workload.spread_optimizer ? workload.processes : 1;
   const std::int64_t moments = 2 * like_parameters(workload, 4) / share;
   if (plan.offload == Offload::kOff) return counts + moments;
@@ -72,6 +82,7 @@ MemoryBreakdown persistent_memory(const Workload& workload, const Plan& plan) {
   if (plan.offload == Offload::kWeights && workload.cuda)
     live[MemoryKind::kWeights] -= weights_on_host(workload);
   live[MemoryKind::kOptimizer] = optimizer_bytes(workload, plan);
+  if (!workload.cuda) live[MemoryKind::kCheckpoint] = copy_bytes(workload);
   if (workload.cuda) live[MemoryKind::kContext] = kCudaContext;
   if (workload.cuda && workload.processes > 1) live[MemoryKind::kContext] += kNcclBuffers;
   return live;
@@ -98,8 +109,9 @@ std::int64_t batch_bytes(const Workload& workload, std::int64_t sequences, std::
 }
 
 std::int64_t host_bytes(const Workload& workload, const Plan& plan) {
-  if (plan.offload == Offload::kOff) return 0;
-  return 8 * workload.parameters() / (workload.spread_optimizer ? workload.processes : 1) +
+  const std::int64_t copy = workload.cuda ? copy_bytes(workload) : 0;
+  if (plan.offload == Offload::kOff) return copy;
+  return copy + 8 * workload.parameters() / (workload.spread_optimizer ? workload.processes : 1) +
          (plan.offload == Offload::kWeights ? weights_on_host(workload) : 0);
 }
 

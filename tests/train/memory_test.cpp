@@ -25,6 +25,7 @@ struct Case {
   std::int64_t micro, chunk;
   Offload offload;
   int threads = 2;
+  bool copy = false;  // async_checkpoints
 };
 
 std::ostream& operator<<(std::ostream& out, const Case& c) {
@@ -50,6 +51,7 @@ TrainConfig config_of(const Case& c, const testing::TempDir& dir) {
   config.system.dtype = c.dtype;
   config.system.compile = c.engine != EngineKind::kEager;
   config.io.eval_iters = 1;
+  config.io.async_checkpoints = c.copy;
   return config;
 }
 
@@ -138,7 +140,11 @@ INSTANTIATE_TEST_SUITE_P(
                       Case{"fused, one left", kFused, 2, 4, 128, 64, 7, 1, 65, true, 0, "float32",
                            Recompute::kNone, 3, 64, Offload::kOff, /*threads=*/5},
                       Case{"fused, offloaded", kFused, 4, 4, 128, 64, 8, 1, 65, false, 0.2,
-                           "float32", Recompute::kMlp, 8, 512, Offload::kMoments}));
+                           "float32", Recompute::kMlp, 8, 512, Offload::kMoments},
+                      Case{"fused, checkpoint copy", kFused, 4, 4, 128, 64, 8, 1, 65, true, 0,
+                           "float32", Recompute::kNone, 8, 512, Offload::kOff, 2, /*copy=*/true},
+                      Case{"checkpoint copy", kEager, 4, 4, 128, 64, 8, 1, 65, false, 0, "float32",
+                           Recompute::kNone, 8, 512, Offload::kOff, 2, /*copy=*/true}));
 
 }  // namespace
 }  // namespace gpt
