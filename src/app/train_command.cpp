@@ -96,7 +96,10 @@ ExitCode train(const TrainConfig& asked, const Settings& settings, const StopSig
     trace.emplace(fs::path(run.config.io.out_dir) / "trace.json", run.compute.device,
                   iterations_left(run.config.optimizer.max_iters, run.first_step()));
   run.trainer.oom_retry().planner = planned.planner;
-  if (folder) run.trainer.before_save = [&folder] { folder->claim(); };
+  if (folder) {
+    run.trainer.before_save = [&folder] { folder->claim(); };
+    run.trainer.before_restart = [&folder] { folder->restarts(); };
+  }
   return run.trainer.run(signals);
 }
 

@@ -1,6 +1,7 @@
 #include "gpt/base/terminal.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <sys/ioctl.h>
@@ -29,7 +30,7 @@ std::size_t terminal_width() {
   return 80;
 }
 
-bool line_is_shown = false;
+std::atomic<bool> line_is_shown = false;  // threads write lines, too
 
 // Length of the well-formed UTF-8 sequence at the start of `text`, 0 if there is none
 // (Unicode 15, table 3-7).
@@ -99,10 +100,9 @@ bool stdout_is_terminal() {
 }
 
 void erase_progress_line() {
-  if (!line_is_shown) return;
+  if (!line_is_shown.exchange(false)) return;
   std::fputs("\r\033[K", stderr);
   std::fflush(stderr);
-  line_is_shown = false;
 }
 
 ProgressLine::ProgressLine(std::string title, double total)

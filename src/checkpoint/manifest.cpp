@@ -79,6 +79,14 @@ Manifest from_json(const Json& json) {
   m.config_json = json.at("config").dump(2);
   json.at("vocabulary").get_to(m.vocabulary_json);
   if (json.contains("choices")) m.choices_json = json.at("choices").dump();
+  if (json.contains("recent_steps"))
+    for (const Json& step : json.at("recent_steps"))
+      m.recent_steps.push_back(
+          {step.at(0).get<std::int64_t>(), to_double(step.at(1)), to_double(step.at(2))});
+  if (json.contains("rollbacks")) {
+    json.at("rollbacks").get_to(m.rollbacks);
+    json.at("rolled_back_from").get_to(m.rolled_back_from);
+  }
   json.at("pending_offsets").get_to(m.pending_offsets);
   m.generator_state = from_hex(json.at("generator_state").get<std::string>());
   return m;
@@ -107,6 +115,12 @@ std::string to_json(const Manifest& m) {
       m.config_json.empty() ? Json::object() : parse_ordered_json(m.config_json, "config");
   json["vocabulary"] = m.vocabulary_json;
   if (!m.choices_json.empty()) json["choices"] = parse_ordered_json(m.choices_json, "choices");
+  for (const StepValues& step : m.recent_steps)
+    json["recent_steps"].push_back({step.step, number(step.loss), number(step.gradient_norm)});
+  if (m.rollbacks > 0) {
+    json["rollbacks"] = m.rollbacks;
+    json["rolled_back_from"] = m.rolled_back_from;
+  }
   json["pending_offsets"] = m.pending_offsets;
   json["generator_state"] = to_hex(m.generator_state);
   std::string body = json.dump(2, ' ', false, Json::error_handler_t::replace);

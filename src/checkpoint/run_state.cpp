@@ -14,6 +14,8 @@
 #include "gpt/base/error.h"
 #include "gpt/base/log.h"
 #include "gpt/base/strings.h"
+#include "gpt/device/device.h"
+#include "gpt/device/memory.h"
 #include "gpt/formats/safetensors.h"
 
 namespace gpt {
@@ -131,6 +133,39 @@ void RunTensors::add(CheckpointPart& part, std::string name, const at::Tensor& t
   const at::Tensor host = tensor.to(at::kCPU).contiguous();  // the same tensor on the CPU
   host_.push_back(host);
   part.tensors.push_back({std::move(name), "F32", host.sizes().vec(), bytes_of(host)});
+}
+
+RunCopy::RunCopy(const Gpt& model, const Optimizer& optimizer, const c10::Device& device,
+                 bool holds)
+    : device_(device) {
+  if (!holds) return;
+  parts_.resize(2);
+  parts_[0].file_name = kModelFile;
+  parts_[1].file_name = kOptimizerFile;
+  for (const Parameter& parameter : model.parameters())
+    add(parts_[0], parameter.name, parameter.tensor.sizes());
+  for (std::size_t i = 0; i < model.parameters().size(); ++i)
+    for (const auto& [name, sizes] : optimizer.state_shapes(i))
+      add(parts_[1], model.parameters()[i].name + "." + name, sizes);
+}
+
+void RunCopy::add(CheckpointPart& part, const std::string& name, at::IntArrayRef sizes) {
+  host_.push_back(host_zeros(sizes, device_));
+  part.tensors.push_back({name, "F32", sizes.vec(), bytes_of(host_.back())});
+}
+
+// One tensor after the other: those that were collected from other processes are not all in memory
+// at once.
+void RunCopy::take(const Gpt& model, const Optimizer& optimizer) {
+  const at::NoGradGuard no_grad;
+  std::size_t next = 0;
+  const auto copy = [&](const at::Tensor& tensor) {
+    if (!host_.empty()) host_.at(next++).copy_(tensor, /*non_blocking=*/true);
+  };
+  for (const Parameter& parameter : model.parameters()) copy(parameter.tensor.detach());
+  for (std::size_t i = 0; i < model.parameters().size(); ++i)
+    for (const auto& [name, tensor] : optimizer.state_tensors(i)) copy(tensor);
+  synchronize(device_);
 }
 
 void load_model(const std::filesystem::path& directory, const Gpt& model, ProcessGroup& group) {

@@ -6,17 +6,10 @@
 namespace gpt {
 
 const char* memory_kind_name(MemoryKind kind) {
-  constexpr const char* kNames[kMemoryKinds] = {"weights",
-                                                "weight copies",
-                                                "gradients",
-                                                "optimizer state",
-                                                "saved activations",
-                                                "LM head",
-                                                "workspace",
-                                                "batch",
-                                                "graphs",
-                                                "CUDA context",
-                                                "fragmentation margin"};
+  constexpr const char* kNames[kMemoryKinds] = {
+      "weights",           "weight copies", "gradients",    "optimizer state",
+      "saved activations", "LM head",       "workspace",    "batch",
+      "checkpoint copy",   "graphs",        "CUDA context", "fragmentation margin"};
   return kNames[static_cast<std::size_t>(kind)];
 }
 

@@ -72,6 +72,7 @@ std::vector<Offload> offload_levels(const Workload& workload, const Constraints&
   if (!workload.cuda) return {Offload::kOff};  // to the CPU all memory is the host's
   std::vector<Offload> levels(kOffloadLevels.begin(), kOffloadLevels.end());
   std::erase_if(levels, [&](Offload level) {
+    if (level == Offload::kOff) return false;
     return level > most || host_bytes(workload, {.offload = level}) > workload.host_memory;
   });
   return levels;

@@ -21,6 +21,22 @@ std::int64_t weights_on_host(const Workload& workload) {
   return 4 * workload.layers * workload.block_matrices();
 }
 
+// The optimizer's step counts, one a parameter.
+std::int64_t count_bytes(const Workload& workload) {
+  std::int64_t tensors_per_block = 0;
+  for_each_block_parameter(workload.bias, [&](const BlockParameter&) { ++tensors_per_block; });
+  const std::int64_t tensors = 2 + workload.layers * tensors_per_block + (workload.bias ? 2 : 1);
+  return tensors * block_bytes(workload, 4);
+}
+
+// Weights, state and counts as in a checkpoint, whole, whichever process holds what of them.
+std::int64_t copy_bytes(const Workload& workload) {
+  if (!workload.copies_state) return 0;
+  // Muon has one tensor for a matrix instead of two.
+  const std::int64_t fewer = workload.muon ? workload.layers * like_block_matrices(workload, 4) : 0;
+  return 3 * like_parameters(workload, 4) - fewer + count_bytes(workload);
+}
+
 // Two halves of a buffer for each of so many kinds of tensors.
 std::int64_t streaming_bytes(const Workload& workload, std::int64_t half, std::int64_t kinds) {
   return 2 * kinds * block_bytes(workload, 4 * ((half + 63) / 64 * 64));
@@ -50,15 +66,11 @@ std::int64_t muon_bytes(const Workload& workload, const Plan& plan) {
 }
 
 std::int64_t optimizer_bytes(const Workload& workload, const Plan& plan) {
-  std::int64_t tensors_per_block = 0;
-  for_each_block_parameter(workload.bias, [&](const BlockParameter&) { ++tensors_per_block; });
-  const std::int64_t tensors = 2 + workload.layers * tensors_per_block + (workload.bias ? 2 : 1);
-  const std::int64_t counts = tensors * block_bytes(workload, 4);
   const std::int64_t processes = workload.spread_optimizer ? workload.processes : 1;
   std::int64_t moments = 2 * like_parameters(workload, 4);
   if (workload.muon) moments -= 2 * workload.layers * like_block_matrices(workload, 4);
   moments /= processes;
-  const std::int64_t others = muon_bytes(workload, plan) + counts;
+  const std::int64_t others = muon_bytes(workload, plan) + count_bytes(workload);
   if (plan.offload == Offload::kOff) return others + moments;
   // A CPU's host is itself. With Muon, weights on the host are its own.
   const std::int64_t half = std::min(kHalf, workload.adamw_parameters());
@@ -112,6 +124,7 @@ MemoryBreakdown persistent_memory(const Workload& workload, const Plan& plan) {
   if (plan.offload == Offload::kWeights && workload.cuda)
     live[MemoryKind::kWeights] -= weights_on_host(workload);
   live[MemoryKind::kOptimizer] = optimizer_bytes(workload, plan);
+  if (!workload.cuda) live[MemoryKind::kCheckpoint] = copy_bytes(workload);
   if (workload.cuda) live[MemoryKind::kContext] = kCudaContext;
   if (workload.cuda && workload.processes > 1) live[MemoryKind::kContext] += kNcclBuffers;
   return live;
@@ -139,8 +152,10 @@ std::int64_t batch_bytes(const Workload& workload, std::int64_t sequences, std::
 }
 
 std::int64_t host_bytes(const Workload& workload, const Plan& plan) {
-  if (plan.offload == Offload::kOff) return 0;
-  return 8 * workload.adamw_parameters() / (workload.spread_optimizer ? workload.processes : 1) +
+  const std::int64_t copy = workload.cuda ? copy_bytes(workload) : 0;
+  if (plan.offload == Offload::kOff) return copy;
+  return copy +
+         8 * workload.adamw_parameters() / (workload.spread_optimizer ? workload.processes : 1) +
          4 * workload.muon_share().elements +
          (plan.offload == Offload::kWeights ? weights_on_host(workload) : 0);
 }

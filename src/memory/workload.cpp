@@ -85,6 +85,7 @@ Workload workload_of(const TrainConfig& config, bool cuda, std::int64_t threads,
   workload.accumulation = config.data.gradient_accumulation_steps;
   workload.processes = processes;
   workload.spread_optimizer = config.memory.zero > 0 && processes > 1;
+  workload.copies_state = config.io.async_checkpoints;
   workload.type_bytes = config.system.dtype == "float32" ? 4 : 2;
   workload.cuda = cuda;
   workload.muon = config.optimizer.optimizer == "muon";

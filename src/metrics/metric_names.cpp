@@ -82,7 +82,7 @@ std::vector<std::pair<std::string, double>> named_numbers(
 }
 
 std::string event_text(std::string_view event, const std::vector<MetricsSink::Entry>& entries) {
-  if (event == "probe" || event == "spike") {
+  if (event == "probe") {
     std::vector<std::string> parts;
     for (const auto& [key, value] : entries)
       if (const auto* text = std::get_if<std::string>(&value)) parts.push_back(*text);

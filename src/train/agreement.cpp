@@ -10,6 +10,7 @@
 #include "gpt/base/strings.h"
 #include "gpt/base/version.h"
 #include "gpt/config/machine_keys.h"
+#include "gpt/train/rollback.h"
 
 namespace gpt {
 
@@ -91,25 +92,9 @@ void require_same_precision(ProcessGroup& group, const SystemConfig& system) {
 
 RunStart common_start(const TrainConfig& config, const CheckpointStore& store,
                       ProcessGroup& group) {
-  if (group.size() == 1) return choose_start(config, store);
   RunStart start;
-  nlohmann::json told;
-  if (group.is_first()) {
-    start = choose_start(config, store);
-    if (start.checkpoint)
-      told = {{"path", start.checkpoint->path.string()},
-              {"step", start.checkpoint->step},
-              {"manifest", gpt::to_json(start.checkpoint->manifest)}};
-  }
-  told = nlohmann::json::parse(group.all_texts(told.dump()).front());
-  if (group.is_first() || told.is_null()) return start;
-  const std::string path = told.at("path");
-  start.checkpoint =
-      CheckpointInfo{.path = path,
-                     .step = told.at("step"),
-                     .good = true,
-                     .problem = "",
-                     .manifest = parse_manifest(told.at("manifest").get<std::string>(), path)};
+  if (group.is_first()) start = choose_start(config, store);
+  start.checkpoint = shared_checkpoint(start.checkpoint, group);
   return start;
 }
 

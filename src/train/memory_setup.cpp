@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <functional>
 
 #include <c10/util/Exception.h>
 
@@ -57,13 +58,33 @@ bool heap_may_be_short(const Estimate& plan) {
   return 2 * static_cast<std::uint64_t>(plan.needs()) + kScratch > free_memory(c10::kCPU);
 }
 
+bool copy_fits(const MachinePlan& planned) {
+  const Workload& workload = planned.planner.workload();
+  const auto& best = planned.ranked.best;
+  return best && (!workload.cuda || best->host <= workload.host_memory);
+}
+
+// A run without the copy that its checkpoints are written from is worth more than none.
+void do_without_copy_if_short(TrainConfig& config, MachinePlan& planned,
+                              const std::function<MachinePlan()>& plan_again) {
+  if (!config.io.async_checkpoints || copy_fits(planned)) return;
+  config.io.async_checkpoints = false;
+  planned = plan_again();
+  if (planned.ranked.best)
+    log_warning(
+        "async_checkpoints: memory does not suffice for the copy of weights and optimizer; "
+        "checkpoints are written synchronously");
+}
+
 }  // namespace
 
 MachinePlan set_up_memory(TrainConfig& config, const std::optional<CheckpointInfo>& checkpoint,
                           const Compute& compute, const ProcessGroup& group) {
   std::optional<TrainConfig> saved;
   if (checkpoint) saved = saved_config(*checkpoint);
-  MachinePlan planned = plan_run(config, saved ? &*saved : nullptr, compute, group);
+  const auto plan = [&] { return plan_run(config, saved ? &*saved : nullptr, compute, group); };
+  MachinePlan planned = plan();
+  do_without_copy_if_short(config, planned, plan);
   const bool all = config.memory.optimizer_offload == offload_name(Offload::kWeights);
   const std::string recompute = config.memory.recompute;
   adopt_plan(config, planned);

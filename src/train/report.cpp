@@ -9,6 +9,7 @@
 #include "gpt/base/strings.h"
 #include "gpt/device/memory.h"
 #include "gpt/probe/report.h"
+#include "gpt/train/spike_guard.h"
 #include "gpt/train/trainer.h"
 
 namespace gpt {
@@ -186,6 +187,28 @@ void Report::stepped_down(std::int64_t step, const StepDown& what) {
                            {"from", what.from},
                            {"to", what.to},
                            {"why", what.why}});
+}
+
+void Report::spike(const Spike& spike) {
+  constexpr std::size_t kMost =
+      50000;  // a line of metrics.jsonl beyond a mebibyte is not read back
+  log_warning(spike.text());
+  metrics_.write("spike", {{"iter", spike.step},
+                           {"loss", spike.loss},
+                           {"loss_z", spike.loss_z},
+                           {"grad_norm", spike.gradient_norm},
+                           {"grad_norm_z", spike.gradient_norm_z},
+                           {"reason", spike.text()},
+                           {"windows", spike.window_list(kMost)}});
+}
+
+void Report::rolled_back(const Spike& spike, std::int64_t step) {
+  log_warning(format("iter %ld: rollback to the checkpoint of step %ld, and on with later windows",
+                     spike.step, step));
+  done_ = static_cast<double>(step);
+  // What counts of the iterations since is what comes now, as in a run that is resumed.
+  metrics_.write("resume", {{"iter", step}});
+  metrics_.write("rollback", {{"iter", step}, {"from", spike.step}, {"reason", spike.text()}});
 }
 
 void Report::saved(std::int64_t step, const std::string& reason, std::int64_t failures) {

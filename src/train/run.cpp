@@ -18,6 +18,7 @@
 #include "gpt/optim/muon.h"
 #include "gpt/optim/sharded_optimizer.h"
 #include "gpt/train/memory_setup.h"
+#include "gpt/train/rollback.h"
 #include "gpt/train/run_start.h"
 
 namespace gpt {
@@ -82,12 +83,8 @@ Manifest begin_state(const RunInputs& inputs, const Dataset& dataset, const Gpt&
     const fs::path weights = inputs.checkpoint->path / kModelFile;
     if (inputs.group.is_first())
       require_finite(SafetensorsFile(weights).tensors(), weights.string());
-    load_model(inputs.checkpoint->path, model, inputs.group);
-    load_optimizer(inputs.checkpoint->path, model, optimizer, inputs.group);
-    // nanoGPT saves neither: its resumed runs begin with the seed and a fresh scale, and so do
-    // those that come from it.
+    restore_training(*inputs.checkpoint, model, optimizer, scaler, inputs.group);
     if (const std::string& bytes = state.generator_state; !bytes.empty()) {
-      scaler.restore({state.loss_scale, state.scale_growth_steps});
       at::Tensor raw = at::empty({static_cast<std::int64_t>(bytes.size())}, at::kByte);
       std::memcpy(raw.mutable_data_ptr(), bytes.data(), bytes.size());
       generator.set_state(raw);

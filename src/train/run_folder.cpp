@@ -36,8 +36,12 @@ void RunFolder::begin(const RunFiles& files, const std::string& config_json, con
 void RunFolder::open_files() {
   open_log_file(files_->log());
   jsonl_.open(files_->metrics());
-  if (wants_tensorboard_) tensorboard_.open(files_->tensorboard(), files_->metrics(), config_json_);
+  restarts();
   whole_ = true;
+}
+
+void RunFolder::restarts() {
+  if (wants_tensorboard_) tensorboard_.open(files_->tensorboard(), files_->metrics(), config_json_);
 }
 
 void RunFolder::claim() {

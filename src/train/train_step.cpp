@@ -64,6 +64,18 @@ at::Tensor TrainStep::accumulate_and_sum(const Batch& batch, const LossScale& sc
   return token_N;
 }
 
+// 1 where loss or gradient norm is above its limit, else 0: decided on the device, by numbers of
+// earlier steps, so that the host need not wait for this one's.
+at::Tensor TrainStep::is_spike(std::int64_t step, const at::Tensor& loss_sum,
+                               const at::Tensor& norm) const {
+  const SpikeLimits limits = parts_.spike_guard.limits(step);
+  const auto tokens =
+      static_cast<double>(parts_.batches.effective_batch() * parts_.config.data.block_size);
+  return at::logical_or(loss_sum > limits.loss * tokens,
+                        norm.to(at::kDouble) > limits.gradient_norm)
+      .to(at::kFloat);
+}
+
 // All that may fail comes before the optimizer's step: after it there is no way back.
 QueuedStep TrainStep::update(std::int64_t step, const at::Tensor& token_loss) {
   const ProfileRange range("optimizer");
@@ -84,20 +96,28 @@ QueuedStep TrainStep::update(std::int64_t step, const at::Tensor& token_loss) {
   const double unscale = 1.0 / parts_.scaler.scale();
   const at::Tensor norm = parts_.optimizer.gradient_norm() * unscale;
   // Decided once: processes with other numbers of threads would round it otherwise.
-  parts_.group.broadcast({norm});
-  const at::Tensor skip = any_non_finite({norm, loss_sum.to(at::kFloat)});
+  std::vector<at::Tensor> decided{norm};
+  const bool guarded = parts_.spike_guard.on();
+  if (guarded) decided.push_back(is_spike(step, loss_sum, norm));
+  parts_.group.broadcast(decided);
+  at::Tensor skip = any_non_finite({norm, loss_sum.to(at::kFloat)});
+  std::vector<at::Tensor> facts{loss_sum, last_sum, norm.to(at::kDouble)};
+  if (guarded) {
+    const at::Tensor spike = decided.back() * (1 - skip);  // what is not finite is none
+    if (parts_.spike_guard.skips()) skip = at::maximum(skip, spike);
+    facts.push_back(spike.to(at::kDouble));
+  }
+  facts.insert(facts.begin() + 3, skip.to(at::kDouble));
   at::Tensor factor;
   if (config.optimizer.grad_clip > 0)
     factor = clip_factor(norm, config.optimizer.grad_clip) * unscale;
   else if (unscale != 1)
     factor = at::full_like(norm, unscale);
-  QueuedStep queued{
-      .step = step,
-      .tokens = effective * block,
-      .last_tokens = config.data.batch_size * block,
-      .learning_rate = learning_rate_at(step, config.optimizer, config.schedule),
-      .facts =
-          Readback(at::stack({loss_sum, last_sum, norm.to(at::kDouble), skip.to(at::kDouble)}))};
+  QueuedStep queued{.step = step,
+                    .tokens = effective * block,
+                    .last_tokens = config.data.batch_size * block,
+                    .learning_rate = learning_rate_at(step, config.optimizer, config.schedule),
+                    .facts = Readback(at::stack(facts))};
   parts_.optimizer.step(queued.learning_rate, skip, factor);
   parts_.engine.weights_changed();
   return queued;
@@ -109,7 +129,8 @@ StepResult QueuedStep::wait() const {
           .last_loss = fact[1] / static_cast<double>(last_tokens),
           .gradient_norm = fact[2],
           .learning_rate = learning_rate,
-          .skipped = fact[3] != 0};
+          .skipped = fact[3] != 0,
+          .spike = fact.size() > 4 && fact[4] != 0};
 }
 
 }  // namespace gpt

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <limits>
+#include <memory>
 #include <utility>
 
 #include <ATen/ATen.h>
@@ -13,11 +14,11 @@
 #include "gpt/base/log.h"
 #include "gpt/base/profile_range.h"
 #include "gpt/base/strings.h"
-#include "gpt/checkpoint/run_state.h"
 #include "gpt/device/memory.h"
 #include "gpt/kernels/device_choices.h"
 #include "gpt/probe/ladder.h"
 #include "gpt/train/canary.h"
+#include "gpt/train/rollback.h"
 
 #include "generator_snapshot.h"
 
@@ -27,8 +28,12 @@ Trainer::Trainer(Parts parts, const Manifest& start)
     : parts_(std::move(parts)),
       state_(start),
       lowest_val_loss_(start.best_val_loss),
+      spike_guard_(parts_.config.optimizer, start),
+      writer_(
+          {parts_.store, parts_.model, parts_.optimizer, parts_.generator, parts_.compute.device},
+          parts_.config.io.async_checkpoints, parts_.group),
       train_step_({parts_.config, parts_.compute, parts_.model, parts_.engine, parts_.optimizer,
-                   parts_.scaler, parts_.batches, parts_.group}),
+                   parts_.scaler, parts_.batches, parts_.group, spike_guard_}),
       oom_retry_(parts_.compute.device, parts_.engine, parts_.config.data.block_size, parts_.group,
                  [this](const std::string& what) { parts_.report.replanned(state_.step, what); }),
       plan_(plan_of(parts_.config.model, parts_.config.memory, parts_.model.vocab_size())),
@@ -43,6 +48,9 @@ Trainer::Trainer(Parts parts, const Manifest& start)
 }
 
 ExitCode Trainer::run(const StopSignals& signals) {
+  // However it ends, nothing is being written when the run's folder is put away.
+  const auto wait = [](CheckpointWriter* writer) { writer->finish(); };
+  const std::unique_ptr<CheckpointWriter, decltype(wait)> at_the_end(&writer_, wait);
   const TrainConfig& config = parts_.config;
   if (state_.step > config.optimizer.max_iters && !config.io.eval_only) {
     log_info(format("nothing to do: the checkpoint is at step %ld, max_iters is %ld", state_.step,
@@ -50,6 +58,7 @@ ExitCode Trainer::run(const StopSignals& signals) {
     return kExitDone;
   }
   for (;; ++state_.step) {
+    if (rollback_due()) roll_back();
     if (evaluation_due() && !evaluate(signals)) return stop();
     if (config.io.eval_only) return kExitDone;
     save_between_evaluations();
@@ -70,11 +79,13 @@ ExitCode Trainer::run(const StopSignals& signals) {
 }
 
 void Trainer::save_between_evaluations() {
+  settle_save(/*wait=*/false);
   const std::int64_t interval = parts_.config.io.checkpoint_interval;
   if (interval > 0 && state_.step > 0 && state_.step % interval == 0 &&
       state_.last_eval_step != state_.step)
     save("interval");
-  else if (retry_.due(state_.step))
+  // When it is due is a matter of the clock, which the processes must agree on.
+  else if (!under_way_ && retry_.failures() > 0 && parts_.group.any(retry_.due(state_.step)))
     save("retry");
 }
 
@@ -206,6 +217,7 @@ bool Trainer::excused(std::int64_t step, const StepResult& result) {
 // As nanoGPT: nothing is worth saving before the first step, and its loss counts all the same.
 void Trainer::judge(const SplitLosses& losses) {
   const IoConfig& io = parts_.config.io;
+  settle_save(/*wait=*/true);  // what is best depends on what is on disk
   state_.last_eval_step = state_.step;
   state_.val_loss = losses.val;
   state_.best = losses.val < state_.best_val_loss;
@@ -234,6 +246,7 @@ QueuedStep Trainer::take_step() {
     give_up(error);
   }
   newest_queued_ = state_.step;
+  if (spike_guard_.on()) queued->windows = parts_.batches.step_windows();
   parts_.batches.finish_step();
   if (const auto less = oom_retry_.under_pressure(plan_)) {
     set_plan(*less);
@@ -269,19 +282,80 @@ void Trainer::report_step() {
   const QueuedStep queued = std::move(*std::exchange(queued_, std::nullopt));
   const StepResult result = queued.wait();
   parts_.report.step(queued.step, result);
+  if (result.spike) meet_spike(queued, result);
   guard_against_divergence(queued.step, result);
+}
+
+void Trainer::meet_spike(const QueuedStep& queued, const StepResult& result) {
+  Spike spike = spike_guard_.scored(queued.step, result.mean_loss, result.gradient_norm);
+  spike.windows = queued.windows;
+  spike.action =
+      spike_guard_.skips() ? "the update was skipped" : "the update was made (spike=warn)";
+  parts_.report.spike(spike);
+  if (spike_guard_.rolls_back() && !spike_) spike_ = spike;
+}
+
+// What is saved or evaluated next must not be what the run is about to leave.
+bool Trainer::rollback_due() {
+  if (!spike_guard_.rolls_back()) return false;
+  const std::int64_t interval = parts_.config.io.checkpoint_interval;
+  const bool saves = retry_.failures() > 0 || (interval > 0 && state_.step % interval == 0);
+  if (saves || evaluation_due()) report_step();
+  return spike_.has_value();
+}
+
+// The weights, the optimizer and the step number become the checkpoint's; the data go on, so that
+// the same windows do not come again.
+void Trainer::roll_back() {
+  constexpr std::int64_t kMost = 5;
+  const Spike spike = *std::exchange(spike_, std::nullopt);
+  if (queued_) std::exchange(queued_, std::nullopt)->wait();
+  settle_save(/*wait=*/true);
+  const auto checkpoint = last_checkpoint(parts_.store, parts_.group);
+  if (!checkpoint) {
+    log_warning(concat("iter ", spike.step, ": there is no checkpoint yet to roll back to"));
+    return;
+  }
+  const std::int64_t rollbacks = state_.rollbacks + 1;
+  if (rollbacks > kMost)
+    throw Error(concat(
+        "iter ", spike.step, ": a spike once more, after ", kMost, " rollbacks in a ",
+        "row that training did not get beyond; the checkpoint of step ", checkpoint->step,
+        " is untouched. Look at the text of the windows above, ",
+        "then resume with a lower learning_rate, a higher spike_threshold or ", "spike=skip"));
+  const std::int64_t from = std::max(state_.rolled_back_from, spike.step);
+  const std::string version = state_.program_version;
+  restore_training(*checkpoint, parts_.model, parts_.optimizer, parts_.scaler, parts_.group);
+  state_ = checkpoint->manifest;
+  state_.program_version = version;
+  state_.rollbacks = rollbacks;
+  state_.rolled_back_from = from;
+  spike_guard_.restore(state_);
+  newest_queued_ = excused_to_ = -1;
+  parts_.batches.restart_step(plan_.micro_batch);
+  parts_.engine.weights_changed();
+  if (before_restart && parts_.group.is_first()) before_restart();
+  parts_.report.rolled_back(spike, state_.step);
 }
 
 void Trainer::guard_against_divergence(std::int64_t step, const StepResult& result) {
   // With float16, a skipped step first of all means that the loss scale was too large.
   const bool searching_scale = parts_.scaler.scale() > 1;
-  parts_.scaler.update(result.skipped);
+  const bool finite = !result.skipped || result.spike;
+  parts_.scaler.update(!finite);
   const GradScaler::State scaler = parts_.scaler.state();
   state_.loss_scale = scaler.scale;
   state_.scale_growth_steps = scaler.good_steps;
   if (!result.skipped) {
     state_.bad_steps = 0;
     state_.tokens_seen += parts_.batches.effective_batch() * parts_.config.data.block_size;
+    spike_guard_.add(step, result.mean_loss, result.gradient_norm);
+    if (step > state_.rolled_back_from) state_.rollbacks = 0;
+    return;
+  }
+  if (finite) {
+    count_bad_step(step, "were spikes",
+                   "a higher spike_threshold, or spike=warn where the loss has a new level");
     return;
   }
   if (searching_scale) {
@@ -289,19 +363,24 @@ void Trainer::guard_against_divergence(std::int64_t step, const StepResult& resu
     return;
   }
   if (excused(step, result)) return;
-  ++state_.bad_steps;
   log_warning(format("iter %ld: loss %g, gradient norm %g: not finite, the update was skipped",
                      step, result.mean_loss, result.gradient_norm));
-  if (state_.bad_steps >= parts_.config.optimizer.max_bad_steps)
-    throw Error(
-        format("iter %ld: %ld steps in a row had a non-finite loss or gradient "
-               "(max_bad_steps); the weights are as before them. Try a lower "
-               "learning_rate, or dtype=float32; --init_from=resume starts from the last "
-               "checkpoint",
-               step, state_.bad_steps));
+  count_bad_step(step, "had a non-finite loss or gradient", "dtype=float32");
+}
+
+// `what` the steps had or were, and what to try besides a lower learning rate.
+void Trainer::count_bad_step(std::int64_t step, const char* what, const char* remedy) {
+  ++state_.bad_steps;
+  if (state_.bad_steps < parts_.config.optimizer.max_bad_steps) return;
+  throw Error(
+      format("iter %ld: %ld steps in a row %s (max_bad_steps); the weights are as before "
+             "them. Try a lower learning_rate, or %s; --init_from=resume starts from the "
+             "last checkpoint",
+             step, state_.bad_steps, what, remedy));
 }
 
 bool Trainer::save(const std::string& reason) {
+  settle_save(/*wait=*/true);
   report_step();
   const TimeLimit::Timed timed(time_limit_);
   Manifest manifest = state_;
@@ -309,26 +388,26 @@ bool Trainer::save(const std::string& reason) {
   // Of weights that were trained on since, the last evaluation says nothing.
   manifest.best = state_.best && state_.last_eval_step == state_.step;
   if (manifest.best) manifest.best_val_loss = std::min(state_.best_val_loss, state_.val_loss);
+  manifest.recent_steps = spike_guard_.values();
   manifest.pending_offsets = parts_.batches.pending();
   manifest.config_json = parts_.config_json;
   manifest.vocabulary_json = parts_.dataset.vocabulary_json;
   if (const auto choices = device_choices()) manifest.choices_json = to_json(*choices);
+  const bool again = reason == "evaluation" || reason == "interval" || reason == "retry";
+  const bool asynchronous = again && writer_.asynchronous();
+  writer_.before = before_save;
   retry_.begin();
   align_weights();
   for (const bool last_try : {false, true}) {
     std::string why;
-    const Saved here = write_checkpoint(manifest, why);
-    const auto worst = static_cast<Saved>(group().max(static_cast<std::int64_t>(here)));
-    if (worst == Saved::kYes) {
-      state_.best_val_loss = manifest.best_val_loss;
-      parts_.report.saved(state_.step, reason, retry_.failures());
-      retry_.succeeded();
-      return true;
-    }
+    const bool first = group().is_first();
+    const Saved worst = worst_of(asynchronous ? writer_.begin(manifest, first, why)
+                                              : writer_.write(manifest, first, why));
+    if (worst == Saved::kYes && asynchronous) under_way_ = manifest;
+    if (worst == Saved::kYes && !asynchronous) saved(manifest);
+    if (worst == Saved::kYes) return true;
     if (worst == Saved::kNo || last_try) {
-      retry_.failed(state_.step);
-      const bool again = reason == "evaluation" || reason == "interval" || reason == "retry";
-      if (group().is_first()) parts_.report.save_failed(state_.step, why, again);
+      save_failed(state_.step, why, again);
       return false;
     }
     // Without memory for the host's copies, what is cached is released once.
@@ -338,23 +417,31 @@ bool Trainer::save(const std::string& reason) {
   return false;
 }
 
-// The older checkpoints are untouched and memory holds everything: the run is worth more than a
-// checkpoint that fails.
-Trainer::Saved Trainer::write_checkpoint(Manifest& manifest, std::string& why) {
-  try {
-    if (before_save && group().is_first()) before_save();
-    const at::Tensor generator = parts_.generator.get_state();
-    manifest.generator_state.assign(static_cast<const char*>(generator.const_data_ptr()),
-                                    generator.nbytes());
-    const RunTensors tensors(parts_.model, parts_.optimizer);
-    if (group().is_first()) parts_.store.save(manifest, tensors.parts());
-    return Saved::kYes;
-  } catch (const std::exception& error) {
-    const bool memory = is_out_of_memory(error);
-    if (!memory && !dynamic_cast<const IoError*>(&error)) throw;
-    why = memory ? "out of memory" : error.what();
-    return memory ? Saved::kOutOfMemory : Saved::kNo;
-  }
+Saved Trainer::worst_of(Saved here) {
+  return static_cast<Saved>(group().max(static_cast<std::int64_t>(here)));
+}
+
+void Trainer::saved(const Manifest& manifest) {
+  state_.best_val_loss = manifest.best_val_loss;
+  parts_.report.saved(manifest.step, manifest.reason, retry_.failures());
+  retry_.succeeded();
+}
+
+void Trainer::save_failed(std::int64_t step, const std::string& why, bool again) {
+  retry_.failed(state_.step);
+  if (group().is_first()) parts_.report.save_failed(step, why, again);
+}
+
+void Trainer::settle_save(bool wait) {
+  if (!under_way_) return;
+  std::string why;
+  const Saved worst = worst_of(writer_.result(wait, why));
+  if (worst == Saved::kUnderWay) return;
+  const Manifest manifest = *std::exchange(under_way_, std::nullopt);
+  if (worst == Saved::kYes)
+    saved(manifest);
+  else
+    save_failed(manifest.step, why, /*again=*/true);
 }
 
 ProcessGroup& Trainer::group() {

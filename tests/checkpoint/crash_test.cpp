@@ -12,6 +12,7 @@
 #include "gpt/base/error.h"
 #include "gpt/base/log.h"
 #include "gpt/base/strings.h"
+#include "gpt/checkpoint/background_save.h"
 #include "gpt/checkpoint/store.h"
 
 #include "sample_run.h"
@@ -24,6 +25,8 @@ namespace {
 using testing::FileFaultGuard;
 using testing::name_list;
 using testing::newest_tag;
+using testing::sample_manifest;
+using testing::SampleTensors;
 using testing::save;
 using testing::TempDir;
 
@@ -34,8 +37,9 @@ struct Scenario {
   const char* name;
   std::vector<std::int64_t> before;  // the last one has the tag kOld
   std::int64_t step;
-  const char* after;  // names once the save is done
-  bool swap = true;   // whether the file system can swap two folders
+  const char* after;    // names once the save is done
+  bool swap = true;     // whether the file system can swap two folders
+  bool thread = false;  // a thread writes it
 
   // The error that the file system itself gives for this call.
   int own_error(std::string_view call) const { return call == "exchange" && !swap ? EINVAL : 0; }
@@ -43,6 +47,15 @@ struct Scenario {
   void prepare(const fs::path& out) const {
     CheckpointStore store(out, 2);
     for (const std::int64_t s : before) save(store, s, s == before.back() ? kOld : s);
+  }
+
+  // The save under test.
+  void save_new(CheckpointStore& store) const {
+    if (!thread) return save(store, step, kNew);
+    const SampleTensors tensors(kNew);
+    BackgroundSave background(store);
+    background.start(sample_manifest(step, kNew), tensors.parts());
+    background.wait();
   }
 };
 
@@ -53,6 +66,9 @@ const Scenario kScenarios[] = {
     {"same step, alone", {100}, 100, "step_00000100"},
     {"same step again, without a swap", {100, 200}, 200, "step_00000100 step_00000200", false},
     {"same step, alone, without a swap", {100}, 100, "step_00000100", false},
+    {"by a thread, first of its step", {100}, 200, "step_00000100 step_00000200", true, true},
+    {"by a thread, same step", {100, 200}, 200, "step_00000100 step_00000200", true, true},
+    {"by a thread, pruning", {100, 200}, 300, "step_00000200 step_00000300", true, true},
 };
 
 struct Call {
@@ -68,7 +84,7 @@ std::vector<Call> calls_of(const Scenario& scenario, const fs::path& out) {
     return scenario.own_error(call);
   });
   CheckpointStore store(out, 2);
-  save(store, scenario.step, kNew);
+  scenario.save_new(store);
   return calls;
 }
 
@@ -116,7 +132,7 @@ bool save_with_fault(const fs::path& out, const Scenario& scenario, std::size_t 
   });
   CheckpointStore store(out, 2);
   try {
-    save(store, scenario.step, kNew);
+    scenario.save_new(store);
     return false;
   } catch (const IoError& io) {
     EXPECT_EQ(io.error(), error);
@@ -187,7 +203,7 @@ void save_and_die(const fs::path& out, const Scenario& scenario, std::size_t at,
     return scenario.own_error(call);
   });
   CheckpointStore store(out, 2);
-  save(store, scenario.step, kNew);
+  scenario.save_new(store);
 }
 
 TEST(Crash, AKillAtAnyCallLosesNothing) {

@@ -254,6 +254,39 @@ TEST(Planner, OffloadsNoMoreThanTheHostHasRoomFor) {
       Planner(workload, {.offload = Offload::kMoments, .limit = kUsersCard}, rates).ranked().best);
 }
 
+// Weights and two moments, in float32; on a GPU the copy is the host's, which may be too small for
+// offloading besides.
+TEST(Planner, ACheckpointsCopyIsCounted) {
+  Workload workload = gpt2(12, 12, 768);
+  const DeviceRates rates = gpu_rates("rtx3060");
+  const Constraints resident{.offload = Offload::kOff, .limit = 80 * kGibi};
+  const auto planned = [&](bool copies) {
+    workload.copies_state = copies;
+    return *Planner(workload, resident, rates).ranked().best;
+  };
+  const Estimate without = planned(false), with = planned(true);
+  EXPECT_EQ(without.host, 0);
+  EXPECT_EQ(with.needs(), without.needs());
+  const double copy = 12.0 * static_cast<double>(workload.parameters());
+  EXPECT_NEAR(static_cast<double>(with.host), copy, 0.001 * copy);
+
+  workload.cuda = false;
+  workload.engine = EngineKind::kCpu;
+  workload.type_bytes = 4;
+  const Estimate cpu_without = planned(false), cpu_with = planned(true);
+  EXPECT_EQ(cpu_with.host, 0);
+  const double more = static_cast<double>(cpu_with.needs() - cpu_without.needs());
+  EXPECT_NEAR(more, copy, 0.01 * copy);
+  EXPECT_GT(cpu_with.train.live[MemoryKind::kCheckpoint], 0);
+
+  workload = gpt2(36, 20, 1280);
+  workload.copies_state = true;
+  workload.host_memory = 12 * kGibi;  // for the copy, and not for moments besides
+  const auto chosen = Planner(workload, {.limit = 24 * kGibi}, rates).ranked().best;
+  ASSERT_TRUE(chosen);
+  EXPECT_EQ(chosen->plan.offload, Offload::kOff);
+}
+
 // A step's working memory is the graphs' for good: an evaluation's comes on top of it.
 TEST(Planner, RecordedStepsKeepTheirMemoryDuringEvaluations) {
   Workload workload = gpt2(12, 12, 768);

@@ -69,6 +69,11 @@ def check_memory_cost(found, _):
     expect(all(row["ms"] > 0 for row in found), "times above 0")
 
 
+def check_checkpoint_stall(found, _):
+    expect([row["name"][-5:] for row in found] == ["False", "=True"], "both ways to save")
+    expect(all(row["ms"] > 0 for row in found), "times above 0")
+
+
 def check_precision(found, _):
     expect([len(found["losses"][dtype]) for dtype in ("float32", "bfloat16")] == [3, 3], "six runs")
     expect(all(abs(x) < 0.1 for x in found["difference"]), "nearly the same after five iterations")
@@ -120,7 +125,7 @@ def check_traffic(found, _):
 CHECKS = {"compare": check_compare, "bounds": check_bounds, "scaling": check_scaling, "processes": check_processes,
           "regression": check_regression, "memory_cost": check_memory_cost,
           "gpu_check": check_gpu_check, "prepare": check_prepare,
-          "precision": check_precision, "traffic": check_traffic}
+          "precision": check_precision, "checkpoint_stall": check_checkpoint_stall, "traffic": check_traffic}
 
 
 def main(name, program, script, *arguments):

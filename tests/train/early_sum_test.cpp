@@ -92,7 +92,7 @@ class Steps {
       : run_(config, {}, {at::kCPU, at::kFloat}, group),
         engine(make_tensor_engine(run_.config, run_.model, run_.compute), out_of_memory),
         step({run_.config, run_.compute, run_.model, engine, *run_.optimizer, run_.scaler,
-              run_.batches, group}) {}
+              run_.batches, group, guard_}) {}
 
   double next() {
     const double loss = step.queue(next_).wait().mean_loss;
@@ -109,6 +109,7 @@ class Steps {
 
  private:
   TinyRun run_;
+  SpikeGuard guard_{run_.config.optimizer, Manifest()};
   std::int64_t next_ = 0;
 
  public:

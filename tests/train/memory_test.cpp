@@ -26,6 +26,7 @@ struct Case {
   Offload offload;
   int threads = 2;
   const char* optimizer = "adamw";
+  bool copy = false;  // async_checkpoints
 };
 
 std::ostream& operator<<(std::ostream& out, const Case& c) {
@@ -52,6 +53,7 @@ TrainConfig config_of(const Case& c, const testing::TempDir& dir) {
   config.optimizer.optimizer = c.optimizer;
   config.system.compile = c.engine != EngineKind::kEager;
   config.io.eval_iters = 1;
+  config.io.async_checkpoints = c.copy;
   return config;
 }
 
@@ -148,7 +150,15 @@ INSTANTIATE_TEST_SUITE_P(
                       Case{"Muon", kEager, 3, 4, 64, 64, 6, 1, 61, false, 0, "float32",
                            Recompute::kNone, 6, 64, Offload::kOff, 2, "muon"},
                       Case{"fused, offloaded", kFused, 4, 4, 128, 64, 8, 1, 65, false, 0.2,
-                           "float32", Recompute::kMlp, 8, 512, Offload::kMoments}));
+                           "float32", Recompute::kMlp, 8, 512, Offload::kMoments},
+                      Case{"fused, checkpoint copy", kFused, 4, 4, 128, 64, 8, 1, 65, true, 0,
+                           "float32", Recompute::kNone, 8, 512, Offload::kOff, 2, "adamw",
+                           /*copy=*/true},
+                      Case{"fused, Muon, checkpoint copy", kFused, 4, 4, 128, 64, 8, 1, 65, true, 0,
+                           "float32", Recompute::kNone, 8, 512, Offload::kOff, 2, "muon",
+                           /*copy=*/true},
+                      Case{"checkpoint copy", kEager, 4, 4, 128, 64, 8, 1, 65, false, 0, "float32",
+                           Recompute::kNone, 8, 512, Offload::kOff, 2, "adamw", /*copy=*/true}));
 
 }  // namespace
 }  // namespace gpt

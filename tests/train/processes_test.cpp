@@ -6,6 +6,8 @@
 #include <c10/util/Exception.h>
 #include <gtest/gtest.h>
 
+#include "gpt/base/strings.h"
+
 #include "support/ranks.h"
 #include "support/tiny_run.h"
 
@@ -70,6 +72,42 @@ TEST_P(MemoryOfOne, RunsOutAndAllDoTheSameBatchAgain) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Zero, MemoryOfOne, ::testing::Values(0, 1));
+
+// Losses of the first process.
+std::vector<double> trained(const TempDir& dir, int processes, std::int64_t zero,
+                            const char* offload) {
+  std::vector<TrainConfig> configs;
+  for (int rank = 0; rank < processes; ++rank) {
+    configs.push_back(config_of(dir, concat(offload, zero, processes, "rank", rank), zero));
+    configs.back().memory.optimizer_offload = offload;
+  }
+  std::vector<double> losses;
+  const auto errors = run_ranks(processes, [&](ProcessGroup& group) {
+    TinyRun run(configs[static_cast<std::size_t>(group.rank())], {}, {at::kCPU, at::kFloat}, group);
+    const auto own = losses_of(run);
+    if (group.is_first()) losses = own;
+  });
+  for (const std::string& error : errors) EXPECT_EQ(error, "");
+  return losses;
+}
+
+// Where the moments live changes no bit, whoever owns them.
+TEST(ShardedOffload, LossesAreThoseOfOneOwner) {
+  const TempDir dir;
+  TinyRun alone(config_of(dir, "alone", 0));
+  const std::vector<double> one = losses_of(alone);
+  for (const int processes : {2, 3}) {
+    const std::vector<double> whole = trained(dir, processes, 0, "off"),
+                              sharded = trained(dir, processes, 1, "off"),
+                              offloaded = trained(dir, processes, 1, "on");
+    EXPECT_EQ(offloaded, sharded) << processes;
+    ASSERT_EQ(offloaded.size(), one.size());
+    for (std::size_t i = 0; i < one.size(); ++i) {
+      EXPECT_NEAR(offloaded[i], whole[i], 2e-5) << processes << ", step " << i;
+      EXPECT_NEAR(offloaded[i], one[i], 2e-5) << processes << ", step " << i;
+    }
+  }
+}
 
 }  // namespace
 }  // namespace gpt

@@ -15,6 +15,12 @@ struct FileRecord {
   std::uint32_t crc32c = 0;
 };
 
+// What a step did, for the guard against spikes.
+struct StepValues {
+  std::int64_t step = 0;
+  double loss = 0, gradient_norm = 0;
+};
+
 struct Manifest {
   std::int64_t step = 0;  // the iteration that comes next
   std::string reason;     // "evaluation", "interval", "retry", "signal SIGTERM", "error", "end"
@@ -31,8 +37,11 @@ struct Manifest {
   std::string generator_state;                // raw bytes of the CPU generator
   double loss_scale = 1;
   std::int64_t scale_growth_steps = 0;
-  std::int64_t bad_steps = 0;    // non-finite ones in a row
-  std::int64_t tokens_seen = 0;  // trained on so far
+  std::int64_t bad_steps = 0;            // non-finite ones in a row
+  std::int64_t tokens_seen = 0;          // trained on so far
+  std::vector<StepValues> recent_steps;  // that the next ones are judged by; with spike=off none
+  // Rollbacks since training has last got beyond the step that they came from, and that step.
+  std::int64_t rollbacks = 0, rolled_back_from = -1;
 
   std::string config_json;      // the resolved config
   std::string vocabulary_json;  // the dataset's meta.json, or ""

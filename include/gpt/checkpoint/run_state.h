@@ -5,6 +5,7 @@
 #include <vector>
 
 #include <ATen/core/Tensor.h>
+#include <c10/core/Device.h>
 
 #include "gpt/checkpoint/store.h"
 #include "gpt/model/gpt.h"
@@ -28,6 +29,27 @@ class RunTensors {
   void add(CheckpointPart& part, std::string name, const at::Tensor& tensor);
 
   std::vector<at::Tensor> host_;
+  std::vector<CheckpointPart> parts_;
+};
+
+// A copy of them in the host's memory, which is taken once and used for one checkpoint after the
+// other: what a thread writes while the run goes on.
+class RunCopy {
+ public:
+  // `holds`: this process is the one that writes; the others take part, and hold nothing. For
+  // copies from a GPU the memory is pinned.
+  RunCopy(const Gpt& model, const Optimizer& optimizer, const c10::Device& device, bool holds);
+
+  // Copies the tensors as they are now; all processes call this. When it returns they may be
+  // written again.
+  void take(const Gpt& model, const Optimizer& optimizer);
+  const std::vector<CheckpointPart>& parts() const { return parts_; }
+
+ private:
+  void add(CheckpointPart& part, const std::string& name, at::IntArrayRef sizes);
+
+  c10::Device device_;
+  std::vector<at::Tensor> host_;  // in the order of the files
   std::vector<CheckpointPart> parts_;
 };
 

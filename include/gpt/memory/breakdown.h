@@ -18,11 +18,12 @@ enum class MemoryKind {
   kHead,         // the LM head: a chunk of logits, its gradients
   kWorkspace,    // made and freed inside one operation, libraries' scratch
   kBatch,        // tokens and their losses
+  kCheckpoint,   // the copy that async_checkpoints writes from, where the host is the device
   kGraphs,       // what recorded work holds while it does not run
   kContext,      // CUDA's own, outside the caching allocator
   kMargin,       // what a caching allocator loses to rounding and fragments
 };
-inline constexpr std::size_t kMemoryKinds = 11;
+inline constexpr std::size_t kMemoryKinds = 12;
 
 // "weights", "weight copies", ...
 const char* memory_kind_name(MemoryKind kind);

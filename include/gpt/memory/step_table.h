@@ -22,7 +22,8 @@ Phases step_phases(const Workload& workload, const Plan& plan);
 // One piece of an evaluation, on the device that trains: what training holds stays.
 Phases evaluation_phases(const Workload& workload, const Plan& plan);
 
-// Bytes of the optimizer's state and of weights that live in the host's memory; 0 without offload.
+// Bytes that the host holds for a device: the optimizer's state and weights that are offloaded, and
+// on a GPU the copy that checkpoints are written from.
 std::int64_t host_bytes(const Workload& workload, const Plan& plan);
 
 // Workspaces of CUDA's libraries; 0 on the CPU.

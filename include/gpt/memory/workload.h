@@ -23,6 +23,7 @@ struct Workload {
   // (ZeRO, stage 1).
   std::int64_t processes = 1;
   bool spread_optimizer = false;
+  bool copies_state = false;         // checkpoints are written from a copy (async_checkpoints)
   std::int64_t type_bytes = 4;       // of the compute type
   bool muon = false;                 // updates the blocks' matrices
   std::int64_t muon_type_bytes = 4;  // of what its iteration computes in

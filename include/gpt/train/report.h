@@ -18,6 +18,7 @@
 
 namespace gpt {
 
+struct Spike;
 struct StepDown;
 struct StepResult;
 
@@ -43,6 +44,10 @@ class Report {
   void replanned(std::int64_t step, const std::string& what);
   // What the device computes with took a step down a ladder; the run continues.
   void stepped_down(std::int64_t step, const StepDown& what);
+  // A step stood out; the text says what became of it. The run may then continue from the
+  // checkpoint of another step.
+  void spike(const Spike& spike);
+  void rolled_back(const Spike& spike, std::int64_t step);
   // After `failures` attempts in a row that failed.
   void saved(std::int64_t step, const std::string& reason, std::int64_t failures = 0);
   // `again`: the run continues and will try once more.

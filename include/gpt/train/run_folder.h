@@ -32,6 +32,9 @@ class RunFolder {
   // call continues with it.
   void claim();
 
+  // The run goes on from an earlier step: what shows each step once begins anew.
+  void restarts();
+
  private:
   void open_files();
   [[noreturn]] void refuse(const std::string& owner) const;

@@ -64,6 +64,10 @@ class StepBatches {
   std::int64_t evaluation_batch() const { return eval_micro_; }
   void set_evaluation_batch(std::int64_t sequences) { eval_micro_ = sequences; }
 
+  // Where the windows of the step that has begun start in the training split, those of all
+  // processes; none after finish_step.
+  const std::vector<std::int64_t>& step_windows() const { return step_; }
+
   // Windows drawn but not trained on, for the checkpoint.
   std::vector<std::int64_t> pending() const;
 

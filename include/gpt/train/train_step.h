@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <vector>
 
 #include <ATen/core/Tensor.h>
 
@@ -15,6 +16,7 @@
 #include "gpt/optim/grad_scaler.h"
 #include "gpt/optim/optimizer.h"
 #include "gpt/parallel/process_group.h"
+#include "gpt/train/spike_guard.h"
 #include "gpt/train/step_batches.h"
 
 namespace gpt {
@@ -25,14 +27,17 @@ struct StepResult {
   double last_loss = 0;  // over its last batch_size sequences: what nanoGPT prints
   double gradient_norm = 0;
   double learning_rate = 0;
-  bool skipped = false;  // loss or gradient was not finite; the weights are untouched
+  bool skipped = false;  // the weights are untouched: loss or gradient was not finite, or a spike
+  bool spike = false;    // finite, and above the limits
 };
 
 // A step whose work is queued on the device.
 struct QueuedStep {
   std::int64_t step, tokens, last_tokens;
   double learning_rate;
-  Readback facts;  // sum of losses, of the last batch's, gradient norm, skipped
+  // Sum of losses, of the last batch's, gradient norm, skipped; with limits, spike.
+  Readback facts;
+  std::vector<std::int64_t> windows = {};  // where spikes are looked for
 
   StepResult wait() const;
 };
@@ -48,6 +53,7 @@ class TrainStep {
     const GradScaler& scaler;
     StepBatches& batches;
     ProcessGroup& group;
+    const SpikeGuard& spike_guard;
   };
 
   explicit TrainStep(const Parts& parts);
@@ -70,6 +76,7 @@ class TrainStep {
   at::Tensor accumulate(std::int64_t step);
   at::Tensor accumulate_and_sum(const Batch& batch, const LossScale& scale,
                                 const DropoutState& dropout);
+  at::Tensor is_spike(std::int64_t step, const at::Tensor& loss_sum, const at::Tensor& norm) const;
   QueuedStep update(std::int64_t step, const at::Tensor& token_loss);
 
   Parts parts_;

@@ -15,10 +15,12 @@
 #include "gpt/model/engine.h"
 #include "gpt/optim/grad_scaler.h"
 #include "gpt/optim/optimizer.h"
+#include "gpt/train/checkpoint_writer.h"
 #include "gpt/train/evaluator.h"
 #include "gpt/train/oom_retry.h"
 #include "gpt/train/report.h"
 #include "gpt/train/save_retry.h"
+#include "gpt/train/spike_guard.h"
 #include "gpt/train/step_batches.h"
 #include "gpt/train/time_limit.h"
 #include "gpt/train/train_step.h"
@@ -60,6 +62,8 @@ class Trainer {
 
   // Called before each save. An IoError is a failed save, any other Error ends the run.
   std::function<void()> before_save;
+  // Called before the run goes on from a checkpoint that it has gone back to (spike=rollback).
+  std::function<void()> before_restart;
 
   // Called before each evaluation with the engine in use: what is wrong with its losses, if
   // anything; then what it computes with steps down until nothing is (probe/ladder.h). By default a
@@ -90,8 +94,13 @@ class Trainer {
   bool stop_requested(const StopSignals& signals);
   bool asked_to_stop_after_step(const StopSignals& signals);
   ExitCode stop();
-  enum class Saved : std::int64_t { kYes, kNo, kOutOfMemory };
-  Saved write_checkpoint(Manifest& manifest, std::string& why);
+  // Of all processes.
+  Saved worst_of(Saved here);
+  void saved(const Manifest& manifest);
+  void save_failed(std::int64_t step, const std::string& why, bool again);
+  // Learns what became of a checkpoint that is written in the background, if that is known or
+  // `wait`.
+  void settle_save(bool wait);
   void align_weights();
   // The others of the run, until this process gives up on its own.
   ProcessGroup& group();
@@ -101,6 +110,10 @@ class Trainer {
   // state_.
   void report_step();
   void guard_against_divergence(std::int64_t step, const StepResult& result);
+  void count_bad_step(std::int64_t step, const char* what, const char* remedy);
+  void meet_spike(const QueuedStep& queued, const StepResult& result);
+  bool rollback_due();
+  void roll_back();
   void ask_canary();
   // cuDNN's attention is in use and may be why a step was not finite.
   bool excused(std::int64_t step, const StepResult& result);
@@ -111,6 +124,10 @@ class Trainer {
   Manifest state_;
   double lowest_val_loss_;  // of all evaluations: what is reported, as nanoGPT does
   SaveRetry retry_;
+  SpikeGuard spike_guard_;
+  std::optional<Spike> spike_;  // to roll back for
+  CheckpointWriter writer_;
+  std::optional<Manifest> under_way_;  // of the checkpoint that writer_ is writing
   TrainStep train_step_;
   OomRetry oom_retry_;
   Plan plan_, eval_plan_;
