@@ -58,8 +58,6 @@ void refuse_unbuilt(const TrainConfig& config, const Settings& settings) {
   built("max_minutes", config.optimizer.max_minutes == 0);
   built("lr_schedule", config.schedule.lr_schedule == "cosine");
   built("cooldown_from", config.schedule.cooldown_from.empty());
-  built("data_order", config.data.data_order == "random");
-  built("document_mask", !config.data.document_mask);
   built("async_checkpoints", !config.io.async_checkpoints);
   built("task_files", config.monitor.task_files.empty());
   built("sample_interval", config.monitor.sample_interval == 0);

@@ -39,7 +39,8 @@ TensorPass TensorEngine::make_pass(const at::Tensor& x_BT, const DropoutState& d
                   .sequence_B = {}};
   const bool drop = dropout.on && dropout.p > 0;
   if (drop) pass.sequence_B = on_device(dropout, x_BT.device()).sequence_B;
-  if (config_.attention != "plain")
+  // Of the kernels, the plain one alone takes documents.
+  if (config_.attention != "plain" && !document_end_)
     pass.attention = choose_attention(
         {pass.B, pass.heads, pass.T, pass.C / pass.heads, pass.type, x_BT.device()}, drop,
         deterministic_);
@@ -120,8 +121,14 @@ void TensorEngine::backward(const TensorPass& pass, const at::Tensor& x_BT,
   embed_backward_(x_BT, dx_NC, weights_.wte.gradient, weights_.wpe.gradient);
 }
 
-at::Tensor TensorEngine::plain_accumulate(const TensorPass& pass, const at::Tensor& x_BT,
+// From the tokens in hand: a graph finds others there in each replay.
+void TensorEngine::find_documents(const at::Tensor& x_BT, TensorPass& pass) const {
+  if (document_end_) pass.start_BT = document_starts(x_BT, *document_end_);
+}
+
+at::Tensor TensorEngine::plain_accumulate(TensorPass pass, const at::Tensor& x_BT,
                                           const at::Tensor& y_BT, const LossScale& scale) {
+  find_documents(x_BT, pass);
   Activations activations = forward(pass, x_BT, /*keep=*/true);
   at::Tensor dy_NC = at::empty_like(activations.ln_f.y_NC);
   at::Tensor token_N = head(activations.ln_f.y_NC, y_BT, scale.per_token * scale.gradient, dy_NC);
@@ -154,7 +161,8 @@ at::Tensor TensorEngine::accumulate(const at::Tensor& x_BT, const at::Tensor& y_
 at::Tensor TensorEngine::token_losses(const at::Tensor& x_BT, const at::Tensor& y_BT) {
   const at::NoGradGuard no_grad;
   weights_.refresh_copies();
-  const TensorPass pass = make_pass(x_BT, {});
+  TensorPass pass = make_pass(x_BT, {});
+  find_documents(x_BT, pass);
   const at::Tensor y_NC = forward(pass, x_BT, /*keep=*/false).ln_f.y_NC;
   return head(y_NC, y_BT, /*scale=*/1, /*dy_NC=*/{});
 }
@@ -163,6 +171,11 @@ at::Tensor TensorEngine::token_losses(const at::Tensor& x_BT, const at::Tensor& 
 void TensorEngine::replan(const Plan& plan) {
   graphs_.clear();
   plan_ = plan;
+}
+
+void TensorEngine::mask_documents(std::int64_t end_token) {
+  graphs_.clear();
+  document_end_ = end_token;
 }
 
 void TensorEngine::release_memory() {

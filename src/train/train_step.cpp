@@ -77,7 +77,8 @@ QueuedStep TrainStep::update(std::int64_t step, const at::Tensor& token_loss) {
       .last_tokens = config.data.batch_size * block,
       .learning_rate = learning_rate_at(step, config.optimizer, config.schedule),
       .facts =
-          Readback(at::stack({loss_sum, last_sum, norm.to(at::kDouble), skip.to(at::kDouble)}))};
+          Readback(at::stack({loss_sum, last_sum, norm.to(at::kDouble), skip.to(at::kDouble)})),
+      .data = parts_.batches.progress()};
   parts_.optimizer.step(queued.learning_rate, skip, factor);
   parts_.engine.weights_changed();
   return queued;
@@ -89,7 +90,8 @@ StepResult QueuedStep::wait() const {
           .last_loss = fact[1] / static_cast<double>(last_tokens),
           .gradient_norm = fact[2],
           .learning_rate = learning_rate,
-          .skipped = fact[3] != 0};
+          .skipped = fact[3] != 0,
+          .data = data};
 }
 
 }  // namespace gpt

@@ -127,8 +127,8 @@ bool Trainer::evaluate(const StopSignals& signals) {
       parts_.generator);  // a resumed run evaluates again, from the same draws
   std::optional<SplitLosses> losses;
   const auto work = [&] {
-    losses = estimate_loss(parts_.engine, parts_.dataset, parts_.batches, parts_.group,
-                           io.eval_iters, [&](std::int64_t done, std::int64_t total) {
+    losses = estimate_loss(parts_.engine, parts_.batches, parts_.group, io.eval_iters,
+                           [&](std::int64_t done, std::int64_t total) {
                              parts_.report.evaluating(done, total);
                              return !stop_requested(signals);
                            });
@@ -301,7 +301,10 @@ bool Trainer::save(const std::string& reason) {
   // Of weights that were trained on since, the last evaluation says nothing.
   manifest.best = state_.best && state_.last_eval_step == state_.step;
   if (manifest.best) manifest.best_val_loss = std::min(state_.best_val_loss, state_.val_loss);
-  manifest.pending_offsets = parts_.batches.pending();
+  const DataPosition position = parts_.batches.position();
+  manifest.pending_offsets = position.pending;
+  manifest.windows_taken = position.taken;
+  manifest.source_tokens = source_tokens(parts_.dataset);
   manifest.config_json = parts_.config_json;
   manifest.vocabulary_json = parts_.dataset.vocabulary_json;
   if (const auto choices = device_choices()) manifest.choices_json = to_json(*choices);

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <vector>
 
 #include <ATen/core/Tensor.h>
 
@@ -26,6 +27,7 @@ struct StepResult {
   double gradient_norm = 0;
   double learning_rate = 0;
   bool skipped = false;  // loss or gradient was not finite; the weights are untouched
+  std::vector<SourceProgress> data = {};  // trained on by now, this step included
 };
 
 // A step whose work is queued on the device.
@@ -33,6 +35,7 @@ struct QueuedStep {
   std::int64_t step, tokens, last_tokens;
   double learning_rate;
   Readback facts;  // sum of losses, of the last batch's, gradient norm, skipped
+  std::vector<SourceProgress> data;
 
   StepResult wait() const;
 };
