@@ -46,7 +46,11 @@ struct OpenFiles {
       : dataset(synthetic_dataset(folder.path(), *config.model.vocab_size.value,
                                   config.data.block_size)),
         store(folder.path(), 2),
-        metrics(folder.path() / "metrics.jsonl") {}
+        metrics(folder.path() / "metrics.jsonl") {
+    constexpr std::int64_t kGpt2End = 50256;
+    if (config.data.document_mask)
+      dataset.document_end = std::min(kGpt2End, dataset.vocab_size - 1);
+  }
 
   Dataset dataset;
   CheckpointStore store;

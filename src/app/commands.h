@@ -27,6 +27,7 @@ ExitCode train_command(const Arguments& arguments);
 ExitCode launch_command(const Arguments& arguments);
 // InputError if a step has fewer sequences than there are processes.
 void require_enough_sequences(const DataConfig& data, int processes);
+ExitCode data_command(const Arguments& arguments);
 ExitCode prepare_command(const Arguments& arguments);
 ExitCode sample_command(const Arguments& arguments);
 ExitCode eval_command(const Arguments& arguments);

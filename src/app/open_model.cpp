@@ -76,6 +76,8 @@ OpenModel from_source(std::shared_ptr<const WeightSource> source, const std::str
   return model;
 }
 
+}  // namespace
+
 // A character vocabulary has no file but its dataset's meta.json or meta.pkl.
 std::unique_ptr<Tokenizer> asked_tokenizer(const fs::path& asked) {
   const bool named = asked.filename() == "meta.json" || asked.filename() == "meta.pkl";
@@ -83,8 +85,6 @@ std::unique_ptr<Tokenizer> asked_tokenizer(const fs::path& asked) {
   return meta ? tokenizer_of_meta(meta->json, meta->origin.string())
               : open_tokenizer(asked.string());
 }
-
-}  // namespace
 
 OpenModel open_model(const OpenConfig& asked) {
   const SourceHints hints{.n_head = asked.n_head.value,

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "gpt/base/files.h"
 #include "gpt/config/model_config.h"
 #include "gpt/config/open_config.h"
 #include "gpt/interop/weight_source.h"
@@ -30,7 +31,10 @@ OpenModel open_model(const OpenConfig& asked);
 // Tokens that the model knows, padding included: the rows of its embedding.
 std::int64_t vocabulary_of(const OpenModel& model);
 
-// `asked` (see open_tokenizer; or a dataset's folder) if it is not empty; else the dataset's; else
+// See open_tokenizer; or a dataset's folder, or the meta.json or meta.pkl in it. InputError.
+std::unique_ptr<Tokenizer> asked_tokenizer(const fs::path& asked);
+
+// `asked`, read by asked_tokenizer, if it is not empty; else the dataset's; else
 // the one next to the weights; else GPT-2's, as nanoGPT has it for datasets without a meta.json.
 // Where it has a few tokens more than the model, a warning, and an InputError for a text that needs
 // one of them; where it has many, an InputError.

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <random>
 #include <stdlib.h>
+#include <utility>
 #include <vector>
 
 #include "gpt/base/error.h"
@@ -64,7 +65,9 @@ Dataset synthetic_dataset(const fs::path& folder, std::int64_t vocab_size,
   else
     write_tokens<std::uint16_t>(file, tokens);
   const TokenWidth width = wide ? TokenWidth::k32 : TokenWidth::k16;
-  return {.train = TokenFile(file, block_size, vocab_size, width),
+  std::vector<TokenSource> train;
+  train.push_back({"synthetic", TokenFile(file, block_size, vocab_size, width), 1});
+  return {.train = std::move(train),
           .val = TokenFile(file, block_size, vocab_size, width),
           .vocab_size = vocab_size,
           .vocabulary_json = ""};

@@ -58,6 +58,12 @@ double to_double(const Json& json) {
   throw InputError("'" + text + "' is no number");
 }
 
+void require_counts(const std::vector<std::int64_t>& counts) {
+  for (const std::int64_t count : counts)
+    if (count < 0 || count > (std::int64_t{1} << 53))
+      throw InputError(concat("windows_taken: ", count, " is no count of windows"));
+}
+
 Manifest from_json(const Json& json) {
   if (json.at("format") != kFormat)
     throw InputError("format is not " + std::string(kFormat) + "; written by another version?");
@@ -88,6 +94,11 @@ Manifest from_json(const Json& json) {
     json.at("rolled_back_from").get_to(m.rolled_back_from);
   }
   json.at("pending_offsets").get_to(m.pending_offsets);
+  if (json.contains("windows_taken")) {
+    json.at("windows_taken").get_to(m.windows_taken);
+    json.at("source_tokens").get_to(m.source_tokens);
+    require_counts(m.windows_taken);
+  }
   m.generator_state = from_hex(json.at("generator_state").get<std::string>());
   return m;
 }
@@ -122,6 +133,10 @@ std::string to_json(const Manifest& m) {
     json["rolled_back_from"] = m.rolled_back_from;
   }
   json["pending_offsets"] = m.pending_offsets;
+  if (!m.windows_taken.empty()) {
+    json["windows_taken"] = m.windows_taken;
+    json["source_tokens"] = m.source_tokens;
+  }
   json["generator_state"] = to_hex(m.generator_state);
   std::string body = json.dump(2, ' ', false, Json::error_handler_t::replace);
   body.resize(body.size() - 2);  // the closing "\n}"

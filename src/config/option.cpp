@@ -3,6 +3,7 @@
 #include <charconv>
 #include <cmath>
 
+#include "gpt/config/data_show_config.h"
 #include "gpt/config/tokenizer_config.h"
 
 namespace gpt {
@@ -67,6 +68,10 @@ std::vector<Option> options_of(PrepareConfig& config) {
 
 std::vector<Option> options_of(TokenizerTrainConfig& config) {
   return listed("Training a tokenizer", config);
+}
+
+std::vector<Option> options_of(DataShowConfig& config) {
+  return listed("Looking at data", config);
 }
 
 std::vector<Option> options_of(ImportConfig& config) {

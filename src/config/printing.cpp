@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "gpt/base/strings.h"
+#include "gpt/config/data_show_config.h"
 #include "gpt/config/tokenizer_config.h"
 
 namespace gpt {
@@ -70,14 +71,15 @@ std::string key_tables() {
   PlanConfig plan;
   PrepareConfig prepare;
   TokenizerTrainConfig tokenizer;
+  DataShowConfig show;
   ImportConfig import;
   ExportConfig export_;
   ReportConfig report;
   std::string out;
   for (const auto& list :
        {options_of(train), options_of(plan), options_of(bench), options_of(sample),
-        options_of(eval), options_of(prepare), options_of(tokenizer), options_of(import),
-        options_of(export_), options_of(report)})
+        options_of(eval), options_of(prepare), options_of(tokenizer), options_of(show),
+        options_of(import), options_of(export_), options_of(report)})
     out += key_table(list);
   return with_escaped_bars(out);
 }

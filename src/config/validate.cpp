@@ -71,8 +71,6 @@ void refuse_unbuilt(const TrainConfig& config, const Settings& settings) {
   const auto built = [&](const char* key, bool holds) {
     if (!holds) refuse(settings, key, "is not built yet");
   };
-  built("data_order", config.data.data_order == "random");
-  built("document_mask", !config.data.document_mask);
   built("task_files", config.monitor.task_files.empty());
   built("sample_interval", config.monitor.sample_interval == 0);
   built("stats_interval", config.monitor.stats_interval == 0);

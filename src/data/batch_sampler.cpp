@@ -16,4 +16,8 @@ at::Tensor BatchSampler::draw(std::int64_t tokens_in_file, std::int64_t block_si
   return at::randint(tokens_in_file - block_size, {count}, generator_, at::kLong);
 }
 
+at::Tensor BatchSampler::draw_fractions(std::int64_t count) {
+  return at::rand({count}, generator_, at::kDouble);
+}
+
 }  // namespace gpt

@@ -28,20 +28,21 @@ void copy_window(const TokenFile& file, std::int64_t offset, std::int64_t block_
 }
 
 // Pinned memory lets the copy to a GPU overlap the compute.
-Batch make_host_batch(const TokenFile& file, const at::Tensor& offsets, std::int64_t first_sequence,
+Batch make_host_batch(std::span<const BatchRow> rows, std::int64_t first_sequence,
                       std::int64_t block_size, bool pinned) {
-  const std::int64_t rows = offsets.size(0);
+  const auto count = static_cast<std::int64_t>(rows.size());
   const auto options = at::TensorOptions().dtype(at::kLong);
-  Batch batch{.x_BT = at::empty({rows, block_size}, options.pinned_memory(pinned)),
-              .y_BT = at::empty({rows, block_size}, options.pinned_memory(pinned)),
-              .sequence_B = at::arange(first_sequence, first_sequence + rows, options)};
-  const at::Tensor offsets_B = offsets.contiguous();
-  const auto* offset = offsets_B.const_data_ptr<std::int64_t>();
+  Batch batch{.x_BT = at::empty({count, block_size}, options.pinned_memory(pinned)),
+              .y_BT = at::empty({count, block_size}, options.pinned_memory(pinned)),
+              .sequence_B = at::arange(first_sequence, first_sequence + count, options)};
   auto* x = batch.x_BT.mutable_data_ptr<std::int64_t>();
   auto* y = batch.y_BT.mutable_data_ptr<std::int64_t>();
   std::vector<std::int64_t> window(static_cast<std::size_t>(block_size + 1));
-  for (std::int64_t row = 0; row < rows; ++row)
-    copy_window(file, offset[row], block_size, window, x + row * block_size, y + row * block_size);
+  for (const BatchRow& row : rows) {
+    copy_window(*row.file, row.offset, block_size, window, x, y);
+    x += block_size;
+    y += block_size;
+  }
   return batch;
 }
 
@@ -59,10 +60,17 @@ Batch to_device(Batch batch, at::Device device) {
 
 }  // namespace
 
-Batch make_batch(const TokenFile& file, const at::Tensor& offsets, std::int64_t first_sequence,
+std::vector<BatchRow> rows_of(const TokenFile& file, const at::Tensor& offsets) {
+  const at::Tensor offsets_B = offsets.contiguous();
+  const auto* offset = offsets_B.const_data_ptr<std::int64_t>();
+  std::vector<BatchRow> rows;
+  for (std::int64_t row = 0; row < offsets_B.size(0); ++row) rows.push_back({&file, offset[row]});
+  return rows;
+}
+
+Batch make_batch(std::span<const BatchRow> rows, std::int64_t first_sequence,
                  std::int64_t block_size, at::Device device) {
-  return to_device(make_host_batch(file, offsets, first_sequence, block_size, device.is_cuda()),
-                   device);
+  return to_device(make_host_batch(rows, first_sequence, block_size, device.is_cuda()), device);
 }
 
 Prefetcher::Prefetcher(std::int64_t block_size, at::Device device)
@@ -80,15 +88,16 @@ Prefetcher::~Prefetcher() {
   thread_.join();
 }
 
-void Prefetcher::request(const TokenFile& file, const at::Tensor& offsets, std::int64_t micro_batch,
+void Prefetcher::request(std::span<const BatchRow> rows, std::int64_t micro_batch,
                          std::int64_t first_sequence) {
   TORCH_CHECK(micro_batch > 0, "a micro-batch of ", micro_batch, " sequences");
-  const std::int64_t sequences = offsets.size(0);
+  const auto sequences = static_cast<std::int64_t>(rows.size());
   {
     const std::scoped_lock lock(mutex_);
     for (std::int64_t first = 0; first < sequences; first += micro_batch) {
-      const std::int64_t rows = std::min(micro_batch, sequences - first);
-      jobs_.push_back({&file, offsets.narrow(0, first, rows), first_sequence + first});
+      const std::int64_t count = std::min(micro_batch, sequences - first);
+      jobs_.push_back(
+          {{rows.begin() + first, rows.begin() + first + count}, first_sequence + first});
       ++pending_;
     }
   }
@@ -128,8 +137,7 @@ void Prefetcher::clear() {
 Prefetcher::Made Prefetcher::make(const Job& job) const {
   Made made;
   try {
-    made.batch =
-        make_host_batch(*job.file, job.offsets, job.first_sequence, block_size_, device_.is_cuda());
+    made.batch = make_host_batch(job.rows, job.first_sequence, block_size_, device_.is_cuda());
     if (copies_) {
       const c10::StreamGuard guard(*copies_);
       made.batch = to_device(std::move(made.batch), device_);

@@ -63,6 +63,14 @@ void TokenFile::check(std::int64_t begin, std::int64_t count) const {
   });
 }
 
+TokenFile::Place TokenFile::place_of(std::int64_t index) const {
+  Place place;
+  for_each_part(index, 1, [&](const TokenShard& shard, auto first, auto, auto) {
+    place = {shard.path(), first};
+  });
+  return place;
+}
+
 void TokenFile::copy(std::int64_t begin, std::int64_t count, std::int64_t* out) const {
   if (begin < 0 || count < 0 || begin > size() - count)
     throw Error(concat(path().string(), ": tokens ", begin, " to ", begin + count,

@@ -17,6 +17,7 @@ CpuShape uncut_shape(const Workload& workload, const Plan& plan) {
           .vocab = workload.vocab,
           .parameters = workload.parameters(),
           .low = workload.type_bytes != 4,
+          .documents = workload.documents,
           .recompute = plan.recompute};
 }
 

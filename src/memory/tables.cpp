@@ -142,13 +142,32 @@ std::int64_t library_bytes(const Workload& workload) {
   return aten * workload.cublas_workspace() + (half ? workload.workspace : 0);
 }
 
+namespace {
+
+// Where the document of each token begins, or what the eager engine adds to its scores; the CPU's
+// fused engine looks at the tokens themselves.
+std::int64_t document_bytes(const Workload& workload, std::int64_t tokens) {
+  switch (workload.engine) {
+    case EngineKind::kEager:
+      return block_bytes(workload, tokens * workload.block * workload.type_bytes);
+    case EngineKind::kTensor:
+      return block_bytes(workload, 8 * tokens);
+    case EngineKind::kCpu:
+      break;
+  }
+  return 0;
+}
+
+}  // namespace
+
 std::int64_t batch_bytes(const Workload& workload, std::int64_t sequences, std::int64_t pieces) {
   // Tokens and targets, int64: the piece at hand and, on the CPU, those that the feed has made or
   // is making; a GPU's wait in the host's memory.
   const std::int64_t waiting = workload.cuda ? 1 : std::min<std::int64_t>(4, 2 * pieces);
   const std::int64_t tokens = sequences * workload.block;
+  const std::int64_t documents = workload.documents ? document_bytes(workload, tokens) : 0;
   return waiting * 2 * block_bytes(workload, 8 * tokens) + block_bytes(workload, 4 * tokens) +
-         block_bytes(workload, 4 * workload.effective() * workload.block);
+         block_bytes(workload, 4 * workload.effective() * workload.block) + documents;
 }
 
 std::int64_t host_bytes(const Workload& workload, const Plan& plan) {

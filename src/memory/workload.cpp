@@ -93,8 +93,10 @@ Workload workload_of(const TrainConfig& config, bool cuda, std::int64_t threads,
   workload.evaluates_elsewhere = evaluates_elsewhere(config, cuda);
   workload.engine = engine_kind(config.system.compile, cuda,
                                 config.system.dtype == "float16" ? c10::kHalf : c10::kFloat);
+  workload.documents = config.data.document_mask;
   workload.plain_attention =
       config.model.attention == "plain" ||
+      (workload.documents && workload.engine == EngineKind::kTensor) ||
       (cuda && workload.engine == EngineKind::kTensor &&
        attention_candidates(workload.block, workload.width / workload.heads,
                             workload.type_bytes == 4 ? c10::kFloat : c10::kHalf,

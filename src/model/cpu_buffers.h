@@ -46,7 +46,7 @@ struct CpuBuffers {
     }
     for (unsigned char*& one : weight_block) one = take_weight_block(shape, arena);
     const std::int64_t attention_floats =
-        attention_workspace(native_gemm<X>(C), shape.tokens, C / shape.heads);
+        attention_workspace(native_gemm<X>(C), shape.tokens, C / shape.heads, shape.documents);
     for (int rank = 0; rank < shape.threads; ++rank) {
       attention.push_back(arena.take<float>(attention_floats));
       gemm_workspace.push_back(take_gemm_workspace(shape, arena));

@@ -51,6 +51,11 @@ void CpuEngine::release_memory() {
   weights_.keep_packed(0);
 }
 
+void CpuEngine::mask_documents(std::int64_t end_token) {
+  document_end_ = end_token;
+  fixed_.documents = true;
+}
+
 at::Tensor CpuEngine::accumulate(const at::Tensor& x_BT, const at::Tensor& y_BT,
                                  const LossScale& scale, const DropoutState& dropout) {
   return run(x_BT, y_BT, static_cast<float>(scale.per_token * scale.gradient), dropout,
@@ -78,8 +83,11 @@ at::Tensor CpuEngine::run(const at::Tensor& x_BT, const at::Tensor& y_BT, float 
   fixed_.recompute = plan_.recompute;
   CpuShape shape = cpu_shape(fixed_, together_, B, T, plan_.head_chunk, threads);
   shape.gradients = gradients;
-  const CpuModel model{
-      .shape = shape, .tanh_gelu = tanh_gelu_, .weights = &weights_, .dropout = dropout};
+  const CpuModel model{.shape = shape,
+                       .tanh_gelu = tanh_gelu_,
+                       .weights = &weights_,
+                       .dropout = dropout,
+                       .document_end = document_end_};
   if (weights_.keep_packed(cpu_packed_bytes(shape))) stale_ = true;
   if (std::exchange(stale_, false)) weights_.refresh();
   const int parts = together_ ? threads : shape.groups;

@@ -28,6 +28,7 @@ class CpuEngine : public Engine {
   void weights_changed() override { stale_ = true; }
   void replan(const Plan& plan) override;
   void release_memory() override;
+  void mask_documents(std::int64_t end_token) override;
 
  private:
   at::Tensor run(const at::Tensor& x_BT, const at::Tensor& y_BT, float factor,
@@ -44,6 +45,7 @@ class CpuEngine : public Engine {
   Parallelism parallelism_;
   bool together_ = false;  // in the call at hand
   Plan plan_;
+  std::int64_t document_end_ = -1;
   CpuWeights weights_;
   bool stale_ = true;
   at::Tensor arena_;                 // bytes, for all thread groups

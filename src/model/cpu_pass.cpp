@@ -116,10 +116,20 @@ const X* CpuPass<X>::attention_dy() const {
 }
 
 template <class X>
-AttentionHead<X> CpuPass<X>::attention_head(std::int64_t index, std::int64_t unit) const {
+Partition CpuPass<X>::document(std::int64_t sequence, std::int64_t begin) const {
+  if (model_.document_end < 0) return {begin, T_};
+  const std::int64_t* x = group_.x + sequence * T_;
+  const std::int64_t* end = std::find(x + begin, x + T_, model_.document_end);
+  return {begin, std::min(end - x + 1, T_)};
+}
+
+template <class X>
+AttentionHead<X> CpuPass<X>::attention_head(std::int64_t index, std::int64_t unit,
+                                            Partition tokens) const {
   const Layer& l = layer(index);
   const std::int64_t heads = model_.shape.heads, width = C_ / heads;
-  const std::int64_t sequence = unit / heads, head = unit % heads, first = sequence * T_;
+  const std::int64_t sequence = unit / heads, head = unit % heads;
+  const std::int64_t first = sequence * T_ + tokens.begin;
   const X* qkv = l.qkv_N3C + first * 3 * C_ + head * width;
   X* dqkv = buffers_.low_wide_N4C + first * 3 * C_ + head * width;
   return {.q = qkv,
@@ -134,11 +144,12 @@ AttentionHead<X> CpuPass<X>::attention_head(std::int64_t index, std::int64_t uni
           .dq = dqkv,
           .dk = dqkv + C_,
           .dv = dqkv + 2 * C_,
-          .tokens = T_,
+          .tokens = tokens.size(),
           .width = width,
           .dropout = nullptr,
           .sequence = drops() ? group_.sequence[sequence] : 0,
-          .first_weight = head * T_ * T_};
+          .first_weight = (head * T_ + tokens.begin) * T_ + tokens.begin,
+          .weight_stride = T_};
 }
 
 template <class X>
@@ -147,9 +158,13 @@ void CpuPass<X>::attend(std::int64_t index, AttentionKernel kernel) {
       model_.dropout.p, {model_.dropout.seed, model_.dropout.step, index, kAttentionWeights});
   const auto [begin, end] = threads_.partition(group_.sequences * model_.shape.heads);
   for (std::int64_t unit = begin; unit < end; ++unit) {
-    AttentionHead<X> head = attention_head(index, unit);
-    if (drops()) head.dropout = &dropout;
-    kernel(head, buffers_.attention[static_cast<std::size_t>(threads_.rank)]);
+    const std::int64_t sequence = unit / model_.shape.heads;
+    for (Partition tokens = document(sequence, 0); tokens.size() > 0;
+         tokens = document(sequence, tokens.end)) {
+      AttentionHead<X> head = attention_head(index, unit, tokens);
+      if (drops()) head.dropout = &dropout;
+      kernel(head, buffers_.attention[static_cast<std::size_t>(threads_.rank)]);
+    }
   }
 }
 

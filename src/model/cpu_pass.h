@@ -29,6 +29,7 @@ struct CpuModel {
   bool tanh_gelu = false;
   const CpuWeights* weights = nullptr;
   DropoutState dropout;
+  std::int64_t document_end = -1;  // the token that attention does not cross; -1: none
 };
 
 // What differs between float32 and bfloat16 GEMMs.
@@ -76,7 +77,10 @@ class CpuPass {
   void attention_backward_of(std::int64_t index);
   void embed_backward();
 
-  AttentionHead<X> attention_head(std::int64_t index, std::int64_t unit) const;
+  // Of tokens [begin, end) of a sequence, which are all that they attend to.
+  AttentionHead<X> attention_head(std::int64_t index, std::int64_t unit, Partition tokens) const;
+  // The document of a sequence that begins there: up to the next end token, included.
+  Partition document(std::int64_t sequence, std::int64_t begin) const;
   const X* attention_dy() const;
   // Runs one of the two kernels of kernels/cpu/attention.h, for this thread's partition of the
   // heads of all sequences.

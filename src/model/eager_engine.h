@@ -1,6 +1,8 @@
 // nanoGPT's way: the model's own forward pass, autograd, autocast.
 #pragma once
 
+#include <optional>
+
 #include "gpt/model/engine.h"
 
 namespace gpt {
@@ -16,13 +18,16 @@ class EagerEngine : public Engine {
   at::Tensor token_losses(const at::Tensor& x_BT, const at::Tensor& y_BT) override;
   std::vector<at::Tensor> gradient_buffers() const override;
   void replan(const Plan& plan) override { plan_ = plan; }
+  void mask_documents(std::int64_t end_token) override { document_end_ = end_token; }
 
  private:
   LmHeadOptions head_options(const LossScale& scale) const;
+  at::Tensor mask_of(const at::Tensor& x_BT) const;
 
   const Gpt& model_;
   Compute compute_;
   Plan plan_;
+  std::optional<std::int64_t> document_end_;
 };
 
 }  // namespace gpt

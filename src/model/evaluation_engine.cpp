@@ -40,6 +40,11 @@ void EvaluationEngine::replan(const Plan& plan) {
   evaluating_->replan(plan);
 }
 
+void EvaluationEngine::mask_documents(std::int64_t end_token) {
+  training_->mask_documents(end_token);
+  evaluating_->mask_documents(end_token);
+}
+
 void EvaluationEngine::release_memory() {
   training_->release_memory();
   evaluating_->release_memory();

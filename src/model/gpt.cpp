@@ -59,7 +59,7 @@ void Gpt::draw(at::Generator& generator) const {
 }
 
 at::Tensor Gpt::forward(const at::Tensor& tokens_BT, const DropoutState& dropout,
-                        bool recompute_blocks) const {
+                        bool recompute_blocks, const at::Tensor& mask_B1TT) const {
   const std::int64_t T = tokens_BT.size(1);
   TORCH_CHECK(T <= block_size(), "a sequence of ", T, " tokens is longer than block_size ",
               block_size());
@@ -68,16 +68,16 @@ at::Tensor Gpt::forward(const at::Tensor& tokens_BT, const DropoutState& dropout
   x_BTC = apply_dropout(x_BTC, dropout, /*layer=*/-1, kEmbedding);
   for (std::size_t i = 0; i < h_.size(); ++i) {
     const auto layer = static_cast<std::int64_t>(i);
-    x_BTC = recompute_blocks ? recomputed_block(h_[i], x_BTC, layer, dropout)
-                             : h_[i](x_BTC, layer, dropout);
+    x_BTC = recompute_blocks ? recomputed_block(h_[i], x_BTC, layer, dropout, mask_B1TT)
+                             : h_[i](x_BTC, layer, dropout, mask_B1TT);
   }
   return ln_f_(x_BTC);
 }
 
 LmHeadLoss Gpt::loss(const at::Tensor& tokens_BT, const at::Tensor& target_BT,
-                     LmHeadOptions options, const DropoutState& dropout,
-                     bool recompute_blocks) const {
-  const at::Tensor x_BTC = forward(tokens_BT, dropout, recompute_blocks);
+                     LmHeadOptions options, const DropoutState& dropout, bool recompute_blocks,
+                     const at::Tensor& mask_B1TT) const {
+  const at::Tensor x_BTC = forward(tokens_BT, dropout, recompute_blocks, mask_B1TT);
   if (options.chunk == 0)
     options.chunk = config_.head_chunk.or_else(default_head_chunk(vocab_size()));
   const ProfileRange range("head");

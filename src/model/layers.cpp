@@ -56,8 +56,9 @@ SelfAttention::SelfAttention(const ModelConfig& config, const TensorMap& tensors
       plain(config.attention == "plain") {}
 
 at::Tensor SelfAttention::operator()(const at::Tensor& x_BTC, std::int64_t layer,
-                                     const DropoutState& dropout) const {
-  const at::Tensor y_BTC = attend(c_attn(x_BTC), layer, dropout);
+                                     const DropoutState& dropout,
+                                     const at::Tensor& mask_B1TT) const {
+  const at::Tensor y_BTC = attend(c_attn(x_BTC), layer, dropout, mask_B1TT);
   return apply_dropout(c_proj(y_BTC), dropout, layer, kAttentionOutput);
 }
 
@@ -71,14 +72,14 @@ std::array<at::Tensor, 3> SelfAttention::split_heads(const at::Tensor& qkv_BTK) 
 }
 
 at::Tensor SelfAttention::attend(const at::Tensor& qkv, std::int64_t layer,
-                                 const DropoutState& dropout) const {
+                                 const DropoutState& dropout, const at::Tensor& mask_B1TT) const {
   const auto [q_BHTD, k_BHTD, v_BHTD] = split_heads(qkv);
   const bool drop = dropout.on && dropout.p > 0;
   const at::Tensor y_BHTD =
-      plain || drop ? plain_causal_attention(q_BHTD, k_BHTD, v_BHTD, drop ? dropout.p : 0.0,
-                                             dropout.sequence_B,
-                                             {dropout.seed, dropout.step, layer, kAttentionWeights})
-                    : causal_attention(q_BHTD, k_BHTD, v_BHTD);
+      plain || drop ? plain_causal_attention(
+                          q_BHTD, k_BHTD, v_BHTD, drop ? dropout.p : 0.0, dropout.sequence_B,
+                          {dropout.seed, dropout.step, layer, kAttentionWeights}, mask_B1TT)
+                    : causal_attention(q_BHTD, k_BHTD, v_BHTD, mask_B1TT);
   return y_BHTD.transpose(1, 2).contiguous().view({qkv.size(0), qkv.size(1), qkv.size(2) / 3});
 }
 
@@ -99,8 +100,8 @@ Block::Block(const ModelConfig& config, const TensorMap& tensors, const std::str
       mlp(config, tensors, prefix + "mlp.") {}
 
 at::Tensor Block::operator()(const at::Tensor& x_BTC, std::int64_t layer,
-                             const DropoutState& dropout) const {
-  const at::Tensor y_BTC = x_BTC + attn(ln_1(x_BTC), layer, dropout);
+                             const DropoutState& dropout, const at::Tensor& mask_B1TT) const {
+  const at::Tensor y_BTC = x_BTC + attn(ln_1(x_BTC), layer, dropout, mask_B1TT);
   return y_BTC + mlp(ln_2(y_BTC), layer, dropout);
 }
 

@@ -37,11 +37,12 @@ class WithoutAutocastCache {
 
 struct RecomputedBlock : torch::autograd::Node {
   RecomputedBlock(const Block& of, const at::Tensor& x, std::int64_t of_layer,
-                  const DropoutState& of_dropout)
+                  const DropoutState& of_dropout, const at::Tensor& of_mask_B1TT)
       : block(of),
         x_BTC(x.detach()),
         layer(of_layer),
         dropout(of_dropout),
+        mask_B1TT(of_mask_B1TT),
         type(autocast_type(x.device().type())) {}
 
   torch::autograd::variable_list apply(torch::autograd::variable_list&& gradients) override {
@@ -57,29 +58,30 @@ struct RecomputedBlock : torch::autograd::Node {
   at::Tensor run_again(const at::Tensor& x) const {
     const at::AutoGradMode grad(true);
     const AutocastGuard autocast(x.device().type(), type);
-    return block(x, layer, dropout);
+    return block(x, layer, dropout, mask_B1TT);
   }
 
   const Block& block;
   at::Tensor x_BTC;
   std::int64_t layer;
   DropoutState dropout;
+  at::Tensor mask_B1TT;
   at::ScalarType type;
 };
 
 }  // namespace
 
 at::Tensor recomputed_block(const Block& block, const at::Tensor& x_BTC, std::int64_t layer,
-                            const DropoutState& dropout) {
+                            const DropoutState& dropout, const at::Tensor& mask_B1TT) {
   at::Tensor out_BTC;
   {
     const at::NoGradGuard no_grad;
     const WithoutAutocastCache no_cache;
-    out_BTC = block(x_BTC, layer, dropout);
+    out_BTC = block(x_BTC, layer, dropout, mask_B1TT);
   }
   if (!at::GradMode::is_enabled() || !x_BTC.requires_grad()) return out_BTC;
   const auto node = std::shared_ptr<RecomputedBlock>(
-      new RecomputedBlock(block, x_BTC, layer, dropout), torch::autograd::deleteNode);
+      new RecomputedBlock(block, x_BTC, layer, dropout, mask_B1TT), torch::autograd::deleteNode);
   node->set_next_edges(torch::autograd::collect_next_edges(x_BTC));
   torch::autograd::create_gradient_edge(out_BTC, node);
   return out_BTC;

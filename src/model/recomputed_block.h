@@ -6,10 +6,10 @@
 
 namespace gpt {
 
-// block(x_BTC, layer, dropout), in the AutocastGuard that is active. Its backward runs the block
-// once more under autograd, so that the gradients are plain autograd's, bit for bit; those of the
-// block's weights are added to their .grad() then. `block` must live until that is done.
+// block(x_BTC, layer, dropout, mask), in the AutocastGuard that is active. Its backward runs the
+// block once more under autograd, so that the gradients are plain autograd's, bit for bit; those of
+// the block's weights are added to their .grad() then. `block` must live until that is done.
 at::Tensor recomputed_block(const Block& block, const at::Tensor& x_BTC, std::int64_t layer,
-                            const DropoutState& dropout);
+                            const DropoutState& dropout, const at::Tensor& mask_B1TT);
 
 }  // namespace gpt

@@ -23,6 +23,7 @@ void ReplaceableEngine::follow_choices() {
   if (choices && !choices->fused && engine_->kind() != EngineKind::kEager) {
     engine_.reset();  // its memory first
     engine_ = make_eager_engine(config_, model_, compute_);
+    if (document_end_) engine_->mask_documents(*document_end_);
   }
   engine_->replan(plan_);
 }
@@ -43,6 +44,11 @@ at::Tensor ReplaceableEngine::accumulate_last(const at::Tensor& x_BT, const at::
 at::Tensor ReplaceableEngine::token_losses(const at::Tensor& x_BT, const at::Tensor& y_BT) {
   follow_choices();
   return engine_->token_losses(x_BT, y_BT);
+}
+
+void ReplaceableEngine::mask_documents(std::int64_t end_token) {
+  document_end_ = end_token;
+  engine_->mask_documents(end_token);
 }
 
 void ReplaceableEngine::replan(const Plan& plan) {

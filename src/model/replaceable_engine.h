@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "gpt/model/engine.h"
@@ -25,6 +26,7 @@ class ReplaceableEngine : public Engine {
   std::vector<at::Tensor> gradient_buffers() const override { return engine_->gradient_buffers(); }
   void weights_changed() override { engine_->weights_changed(); }
   void replan(const Plan& plan) override;
+  void mask_documents(std::int64_t end_token) override;
   void release_memory() override { engine_->release_memory(); }
   std::size_t recorded_graphs() const override { return engine_->recorded_graphs(); }
 
@@ -36,6 +38,7 @@ class ReplaceableEngine : public Engine {
   const Gpt& model_;
   Compute compute_;
   Plan plan_;
+  std::optional<std::int64_t> document_end_;
   std::int64_t version_;  // of the choices that were followed
 };
 

@@ -69,6 +69,7 @@ AttentionInput TensorBlock::attention_input(const at::Tensor& qkv_NK) const {
   in.p = dropout.p;
   in.sequence_B = dropout.sequence_B;
   in.place = dropout.place;
+  in.start_BT = pass_.start_BT;
   return in;
 }
 

@@ -22,8 +22,9 @@ struct TensorPass {
   at::ScalarType type;  // of the matmuls
   AttentionKernel attention;
   DropoutState dropout;
-  at::Tensor sequence_B;   // dropout's, on the device
-  at::Tensor step_1 = {};  // of a graph that is being recorded; see DropoutPlace
+  at::Tensor sequence_B;     // dropout's, on the device
+  at::Tensor step_1 = {};    // of a graph that is being recorded; see DropoutPlace
+  at::Tensor start_BT = {};  // where each token's document begins; undefined: nobody asks
 
   RowDropout row_dropout(std::int64_t layer, int site) const;
 };

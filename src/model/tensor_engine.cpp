@@ -39,7 +39,8 @@ TensorPass TensorEngine::make_pass(const at::Tensor& x_BT, const DropoutState& d
                   .sequence_B = {}};
   const bool drop = dropout.on && dropout.p > 0;
   if (drop) pass.sequence_B = on_device(dropout, x_BT.device()).sequence_B;
-  if (config_.attention != "plain")
+  // Of the kernels, the plain one alone takes documents.
+  if (config_.attention != "plain" && !document_end_)
     pass.attention = choose_attention(
         {pass.B, pass.heads, pass.T, pass.C / pass.heads, pass.type, x_BT.device()}, drop,
         deterministic_);
@@ -126,9 +127,15 @@ void TensorEngine::backward(const TensorPass& pass, const at::Tensor& x_BT,
   if (complete) complete(parts.size());
 }
 
-at::Tensor TensorEngine::plain_accumulate(const TensorPass& pass, const at::Tensor& x_BT,
+// From the tokens in hand: a graph finds others there in each replay.
+void TensorEngine::find_documents(const at::Tensor& x_BT, TensorPass& pass) const {
+  if (document_end_) pass.start_BT = document_starts(x_BT, *document_end_);
+}
+
+at::Tensor TensorEngine::plain_accumulate(TensorPass pass, const at::Tensor& x_BT,
                                           const at::Tensor& y_BT, const LossScale& scale,
                                           const GradientsComplete& complete) {
+  find_documents(x_BT, pass);
   Activations activations = forward(pass, x_BT, /*keep=*/true);
   at::Tensor dy_NC = at::empty_like(activations.ln_f.y_NC);
   at::Tensor token_N = head(activations.ln_f.y_NC, y_BT, scale.per_token * scale.gradient, dy_NC);
@@ -179,7 +186,8 @@ std::vector<at::Tensor> TensorEngine::gradient_parts() const {
 at::Tensor TensorEngine::token_losses(const at::Tensor& x_BT, const at::Tensor& y_BT) {
   const at::NoGradGuard no_grad;
   weights_.refresh_copies();
-  const TensorPass pass = make_pass(x_BT, {});
+  TensorPass pass = make_pass(x_BT, {});
+  find_documents(x_BT, pass);
   const at::Tensor y_NC = forward(pass, x_BT, /*keep=*/false).ln_f.y_NC;
   return head(y_NC, y_BT, /*scale=*/1, /*dy_NC=*/{});
 }
@@ -188,6 +196,11 @@ at::Tensor TensorEngine::token_losses(const at::Tensor& x_BT, const at::Tensor& 
 void TensorEngine::replan(const Plan& plan) {
   graphs_.clear();
   plan_ = plan;
+}
+
+void TensorEngine::mask_documents(std::int64_t end_token) {
+  graphs_.clear();
+  document_end_ = end_token;
 }
 
 void TensorEngine::release_memory() {

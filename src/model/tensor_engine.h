@@ -5,6 +5,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "gpt/model/engine.h"
@@ -34,6 +35,7 @@ class TensorEngine : public Engine {
   }
   void replan(const Plan& plan) override;
   void release_memory() override;
+  void mask_documents(std::int64_t end_token) override;
   std::size_t recorded_graphs() const override { return graphs_.recorded(); }
 
  private:
@@ -43,9 +45,9 @@ class TensorEngine : public Engine {
     NormOutput ln_f;
   };
 
-  at::Tensor plain_accumulate(const TensorPass& pass, const at::Tensor& x_BT,
-                              const at::Tensor& y_BT, const LossScale& scale,
-                              const GradientsComplete& complete = {});
+  at::Tensor plain_accumulate(TensorPass pass, const at::Tensor& x_BT, const at::Tensor& y_BT,
+                              const LossScale& scale, const GradientsComplete& complete = {});
+  void find_documents(const at::Tensor& x_BT, TensorPass& pass) const;
   TensorPass make_pass(const at::Tensor& x_BT, const DropoutState& dropout) const;
   Activations forward(const TensorPass& pass, const at::Tensor& x_BT, bool keep);
   void backward(const TensorPass& pass, const at::Tensor& x_BT, Activations& activations,
@@ -59,6 +61,7 @@ class TensorEngine : public Engine {
   const Gpt& model_;
   Compute compute_;
   Plan plan_;
+  std::optional<std::int64_t> document_end_;
   TensorWeights weights_;
   EngineGraphs graphs_;
 };

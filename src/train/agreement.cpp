@@ -75,12 +75,19 @@ void require_same_config(ProcessGroup& group, const TrainConfig& config) {
 void require_same_data(ProcessGroup& group, const Dataset& dataset) {
   if (group.size() == 1) return;
   const auto tokens = [](const TokenFile& split) { return with_commas(split.size()) + " tokens"; };
-  require_same(group, "data",
-               {{"train tokens:", tokens(dataset.train)},
-                {"val tokens:", tokens(dataset.val)},
-                {"train contents", fingerprint(dataset.train)},
-                {"val contents", fingerprint(dataset.val)},
-                {"vocab_size", std::to_string(dataset.vocab_size)}});
+  Facts facts{{"sources of train:", std::to_string(dataset.train.size())}};
+  for (std::size_t i = 0; i < dataset.train.size(); ++i) {
+    const std::string of = dataset.train.size() == 1 ? "train" : concat("train source ", i + 1);
+    const TokenSource& source = dataset.train[i];
+    facts.emplace_back(of + " tokens:", tokens(source.tokens));
+    facts.emplace_back(of + " contents", fingerprint(source.tokens));
+    facts.emplace_back(of + " share", format("%.17g", source.share));
+  }
+  facts.emplace_back("val tokens:", tokens(dataset.val));
+  facts.emplace_back("val contents", fingerprint(dataset.val));
+  facts.emplace_back("vocab_size", std::to_string(dataset.vocab_size));
+  facts.emplace_back("document end", std::to_string(dataset.document_end.value_or(-1)));
+  require_same(group, "data", facts);
 }
 
 void require_same_precision(ProcessGroup& group, const SystemConfig& system) {

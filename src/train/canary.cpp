@@ -37,6 +37,7 @@ Canary::Canary(const TrainConfig& config, const Gpt& model, const Compute& compu
     : config_(with_plain_attention(config)),
       model_(model),
       compute_(compute),
+      document_end_(dataset.document_end),
       tokens_BT_(first_tokens(dataset, config.data.block_size)) {}
 
 // Copies of the weights in the compute type, a block's activations and its T x T scores, the
@@ -53,7 +54,9 @@ bool Canary::fits() const {
 // Not in the memory of weights that lie on the host: there is nothing to compute with.
 at::Tensor Canary::plain_losses(const at::Tensor& x_BT, const at::Tensor& y_BT) const {
   const Gpt plain = model_.with_plain_attention();
-  return make_eager_engine(config_, plain, compute_)->token_losses(x_BT, y_BT);
+  const auto eager = make_eager_engine(config_, plain, compute_);
+  if (document_end_) eager->mask_documents(*document_end_);
+  return eager->token_losses(x_BT, y_BT);
 }
 
 std::optional<std::string> Canary::complaint(Engine& engine) const {

@@ -1,6 +1,5 @@
 #include "gpt/train/dataset.h"
 
-#include <sstream>
 #include <string_view>
 #include <vector>
 
@@ -9,12 +8,14 @@
 #include "gpt/base/checksum.h"
 #include "gpt/base/error.h"
 #include "gpt/base/files.h"
-#include "gpt/base/glob.h"
 #include "gpt/base/json.h"
 #include "gpt/base/log.h"
 #include "gpt/base/strings.h"
 #include "gpt/dataprep/dataset_meta.h"
+#include "gpt/text/tokenizer_files.h"
 #include "gpt/train/run_weights.h"
+
+#include "data_files.h"
 
 namespace gpt {
 
@@ -49,37 +50,36 @@ std::int64_t settle_vocabulary(const TrainConfig& config, const std::optional<Da
   return size;
 }
 
-// The files that a list of names and patterns with commas between stands for; nothing where one of
-// them fits no file, which is then in `missing`. A name may have commas, too: what fits nothing is
-// tried together with what follows it.
-std::vector<fs::path> listed_files(const std::string& list, std::string& missing) {
-  if (file_exists(list)) return {list};
-  std::vector<fs::path> files;
-  std::istringstream parts(list);
-  std::string name;
-  for (std::string part; std::getline(parts, part, ',');) {
-    name = missing.empty() ? part : concat(name, ",", part);
-    auto found = matching_paths(name);
-    std::erase_if(found, [](const fs::path& path) { return fs::is_directory(path); });
-    missing = found.empty() ? name : std::string();
-    files.insert(files.end(), found.begin(), found.end());
-  }
-  if (missing.empty()) return files;
-  return {};
-}
+struct SplitFiles {
+  std::vector<SourceFiles> train;
+  std::vector<fs::path> val;  // none: there is nothing to evaluate on
+};
 
-std::vector<fs::path> files_of(const char* key, const std::string& list) {
-  std::string missing;
-  std::vector<fs::path> files = listed_files(list, missing);
-  if (files.empty())
-    throw InputError(concat(key, ": no file is called '", missing,
+FileList existing_files(const char* key, const std::string& list) {
+  FileList files = read_file_list(key, list);
+  if (files.sources.empty())
+    throw InputError(concat(key, ": no file is called '", files.missing,
                             "'; expected a path, or a pattern that fits some"));
   return files;
 }
 
-struct SplitFiles {
-  std::vector<fs::path> train, val;  // no val: there is nothing to evaluate on
-};
+std::vector<SourceFiles> train_sources(const DataConfig& data) {
+  return existing_files("train_files", data.train_files).sources;
+}
+
+std::vector<fs::path> val_sources(const DataConfig& data) {
+  const FileList list = existing_files("val_files", data.val_files);
+  if (list.weighted)
+    throw InputError(
+        "val_files: takes no weights, which are for train_files; all of val is read as one, so "
+        "leave them out");
+  return list.sources.front().files;
+}
+
+// A dataset's file in its folder.
+SourceFiles of_dataset(const DataConfig& data, const char* file) {
+  return {data.dataset, {fs::path(data.data_dir) / data.dataset / file}, 1};
+}
 
 bool evaluates(const TrainConfig& config) {
   return config.io.eval_interval > 0 || config.io.eval_only;
@@ -88,13 +88,12 @@ bool evaluates(const TrainConfig& config) {
 SplitFiles split_files(const TrainConfig& config) {
   const DataConfig& data = config.data;
   if (!data.train_files.empty() && data.val_files.empty() && !evaluates(config))
-    return {files_of("train_files", data.train_files), {}};
+    return {train_sources(data), {}};
   if (data.train_files.empty() != data.val_files.empty())
     throw InputError(concat(data.train_files.empty() ? "train_files" : "val_files",
                             ": is missing; train_files and val_files go together",
                             data.train_files.empty() ? "" : ", except with --eval_interval=0"));
-  if (!data.train_files.empty())
-    return {files_of("train_files", data.train_files), files_of("val_files", data.val_files)};
+  if (!data.train_files.empty()) return {train_sources(data), val_sources(data)};
   const fs::path folder = fs::path(data.data_dir) / data.dataset;
   std::error_code ignored;
   if (!fs::is_directory(folder, ignored))
@@ -102,8 +101,9 @@ SplitFiles split_files(const TrainConfig& config) {
                             "prepare --out=", folder.string(),
                             " TEXT...`, or point --data_dir and --dataset at one"));
   const fs::path train = folder / "train.bin", val = folder / "val.bin";
-  if (file_exists(val) || !file_exists(train)) return {{train}, {val}};
-  if (!evaluates(config)) return {{train}, {}};
+  const SourceFiles source = of_dataset(data, "train.bin");
+  if (file_exists(val) || !file_exists(train)) return {{source}, {val}};
+  if (!evaluates(config)) return {{source}, {}};
   throw InputError(concat(val.string(),
                           ": is not there, so nothing can be evaluated on it; train without with "
                           "--eval_interval=0, or make the dataset again with gpttrain prepare "
@@ -139,39 +139,139 @@ void check_against_meta(const std::vector<fs::path>& files, const char* name, st
 }
 
 // Where there is no meta.json of ours (nanoGPT's folders), there is nothing to compare with.
-void check_against_meta(const SplitFiles& files, const Dataset& dataset,
+void check_against_meta(const std::vector<fs::path>& files, const char* name, std::int64_t size,
                         const std::optional<DatasetMeta>& meta, bool checksums) {
-  if (!meta || meta->origin.extension() != ".json") {
-    if (checksums)
-      log_warning(concat(files.train.front().string(),
-                         ": its contents cannot be verified: there is no meta.json next to it; "
-                         "gpttrain prepare writes one"));
-    return;
+  if (meta && meta->origin.extension() == ".json")
+    return check_against_meta(files, name, size, *meta, checksums);
+  if (checksums)
+    log_warning(concat(files.front().string(),
+                       ": its contents cannot be verified: there is no meta.json next to it; "
+                       "gpttrain prepare writes one"));
+}
+
+TokenWidth width_of(const std::optional<DatasetMeta>& meta) {
+  return meta && meta->token_bytes == 4 ? TokenWidth::k32 : TokenWidth::k16;
+}
+
+std::string json_of(const std::optional<DatasetMeta>& meta) {
+  return meta ? meta->json : std::string();
+}
+
+// Of a mixture, the first source says what tokens mean.
+void require_vocabulary(const fs::path& file, const std::string& json, const fs::path& first,
+                        const std::string& first_json) {
+  if (json == first_json || same_vocabulary(json, first_json)) return;
+  throw InputError(concat("train_files: the vocabulary of ", file.string(), " is not that of ",
+                          first.string(),
+                          ", so that a number would mean two tokens; prepare both "
+                          "with one tokenizer"));
+}
+
+std::vector<TokenSource> open_sources(const TrainConfig& config,
+                                      const std::vector<SourceFiles>& sources,
+                                      std::int64_t vocab_size, const std::string& first_json) {
+  std::vector<TokenSource> opened;
+  for (const SourceFiles& source : sources) {
+    const auto meta = read_meta(source.files.front().parent_path(), config);
+    require_vocabulary(source.files.front(), json_of(meta), sources.front().files.front(),
+                       first_json);
+    opened.push_back({source.name,
+                      TokenFile(source.files, config.data.block_size, vocab_size, width_of(meta)),
+                      source.share});
+    check_against_meta(source.files, "train.bin", opened.back().tokens.size(), meta,
+                       config.data.verify_data);
   }
-  check_against_meta(files.train, "train.bin", dataset.train.size(), *meta, checksums);
-  if (!files.val.empty())
-    check_against_meta(files.val, "val.bin", dataset.val.size(), *meta, checksums);
+  return opened;
+}
+
+// Without a meta.json, tokens are GPT-2's.
+std::int64_t end_of_documents(const std::string& vocabulary_json, std::int64_t vocab_size,
+                              const std::string& origin) {
+  constexpr std::int64_t kGpt2End = 50256;
+  const nlohmann::json meta = try_parse_json(vocabulary_json);
+  std::optional<std::int64_t> end;
+  if (vocabulary_json.empty() || (meta.is_object() && meta.value("tokenizer", "") == "gpt2"))
+    end = kGpt2End;
+  else if (const auto id = tokenizer_of_meta(vocabulary_json, origin)->end_of_text())
+    end = *id;
+  if (end && *end < vocab_size) return *end;
+  throw InputError(concat("document_mask: the vocabulary of ", origin,
+                          " has no <|endoftext|>, so nothing tells where a document ends; prepare "
+                          "the text with --tokenizer=gpt2 or a tokenizer that has one, or leave "
+                          "document_mask out"));
 }
 
 }  // namespace
 
 Dataset open_dataset(const TrainConfig& config) {
   const SplitFiles files = split_files(config);
-  const auto meta = read_meta(files.train.front().parent_path(), config);
+  const fs::path folder = files.train.front().files.front().parent_path();
+  const auto meta = read_meta(folder, config);
   const std::int64_t vocab_size = settle_vocabulary(config, meta);
-  const std::int64_t block = config.data.block_size;
-  const TokenWidth width = meta && meta->token_bytes == 4 ? TokenWidth::k32 : TokenWidth::k16;
-  const bool no_val = files.val.empty();
-  Dataset dataset{.train = TokenFile(files.train, block, vocab_size, width),
-                  .val = TokenFile(no_val ? files.train : files.val, block, vocab_size, width),
+  const std::string vocabulary = json_of(meta);
+  const std::vector<fs::path>& val = files.val.empty() ? files.train.front().files : files.val;
+  // What is evaluated beside a mixture is a dataset of its own.
+  const bool mixture = files.train.size() > 1;
+  const auto val_meta = mixture ? read_meta(val.front().parent_path(), config) : meta;
+  require_vocabulary(val.front(), json_of(val_meta), files.train.front().files.front(), vocabulary);
+  Dataset dataset{.train = open_sources(config, files.train, vocab_size, vocabulary),
+                  .val = TokenFile(val, config.data.block_size, vocab_size, width_of(val_meta)),
                   .vocab_size = vocab_size,
-                  .vocabulary_json = meta ? meta->json : std::string()};
-  check_against_meta(files, dataset, meta, config.data.verify_data);
+                  .vocabulary_json = vocabulary,
+                  .text_json = json_of(val_meta)};
+  if (!files.val.empty() && val_meta && val_meta->origin.extension() == ".json")
+    check_against_meta(val, "val.bin", dataset.val.size(), *val_meta, config.data.verify_data);
+  if (config.data.document_mask)
+    dataset.document_end =
+        end_of_documents(vocabulary, vocab_size, meta ? meta->origin.string() : folder.string());
   return dataset;
 }
 
+std::vector<TokenSource> open_split(const TrainConfig& config, bool val) {
+  TrainConfig looking = config;
+  looking.data.block_size = 1;
+  looking.data.verify_data = false;
+  const DataConfig& data = looking.data;
+  std::vector<SourceFiles> sources{of_dataset(data, val ? "val.bin" : "train.bin")};
+  if (val && !data.val_files.empty()) sources = {{"val", val_sources(data), 1}};
+  if (!val && !data.train_files.empty()) sources = train_sources(data);
+  const auto meta = read_meta(sources.front().files.front().parent_path(), looking);
+  // Whatever the vocabulary: a token beyond it is to be looked at, too.
+  constexpr std::int64_t kAny = std::int64_t{1} << 32;
+  std::vector<TokenSource> opened;
+  for (const SourceFiles& source : sources)
+    opened.push_back({source.name, TokenFile(source.files, 1, kAny, width_of(meta)), source.share});
+  return opened;
+}
+
+fs::path meta_folder(const DataConfig& data) {
+  if (data.train_files.empty()) return fs::path(data.data_dir) / data.dataset;
+  const FileList files = read_file_list("train_files", data.train_files);
+  if (files.sources.empty()) return fs::path(data.train_files).parent_path();
+  return files.sources.front().files.front().parent_path();
+}
+
+std::string window_name(const Dataset& dataset, const Window& window) {
+  const TokenFile& tokens = dataset.train[static_cast<std::size_t>(window.source)].tokens;
+  const TokenFile::Place place = tokens.place_of(window.offset);
+  return concat(place.file.string(), ":", place.index);
+}
+
+std::vector<std::int64_t> source_tokens(const Dataset& dataset) {
+  std::vector<std::int64_t> tokens;
+  for (const TokenSource& source : dataset.train) tokens.push_back(source.tokens.size());
+  return tokens;
+}
+
+std::vector<WindowOrder::Source> source_sizes(const Dataset& dataset) {
+  std::vector<WindowOrder::Source> sizes;
+  for (const TokenSource& source : dataset.train)
+    sizes.push_back({source.tokens.size(), source.share});
+  return sizes;
+}
+
 std::optional<double> bytes_per_token(const Dataset& dataset) {
-  const nlohmann::json meta = try_parse_json(dataset.vocabulary_json);
+  const nlohmann::json meta = try_parse_json(dataset.text_json);
   const auto number = [&](const char* key) {
     const bool there = meta.is_object() && meta.contains(key) && meta[key].is_number();
     return there ? meta[key].get<double>() : 0.0;
@@ -181,16 +281,28 @@ std::optional<double> bytes_per_token(const Dataset& dataset) {
   return bytes / tokens;
 }
 
+namespace {
+
+// Of what train_files and val_files list. What else is wrong with them, open_dataset says.
+std::string missing_file(const DataConfig& data) {
+  try {
+    const std::string missing = read_file_list("train_files", data.train_files).missing;
+    if (!missing.empty() || data.val_files.empty()) return missing;
+    return read_file_list("val_files", data.val_files).missing;
+  } catch (const InputError&) {
+    return "";
+  }
+}
+
+}  // namespace
+
 std::string missing_data(const TrainConfig& config) {
   const DataConfig& data = config.data;
   const bool evaluated = evaluates(config);
   if (!data.train_files.empty() || !data.val_files.empty()) {
     if (data.train_files.empty()) return "train_files";
     if (data.val_files.empty() && evaluated) return "val_files";
-    std::string missing;
-    listed_files(data.train_files, missing);
-    if (missing.empty() && !data.val_files.empty()) listed_files(data.val_files, missing);
-    return missing;
+    return missing_file(data);
   }
   const fs::path folder = fs::path(data.data_dir) / data.dataset;
   for (const char* name : {"train.bin", "val.bin"})

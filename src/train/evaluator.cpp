@@ -36,10 +36,10 @@ BatchLoss batch_loss(Engine& engine, StepBatches& batches, ProcessGroup& group) 
 }  // namespace
 
 std::optional<SplitLosses> estimate_loss(
-    Engine& engine, const Dataset& dataset, StepBatches& batches, ProcessGroup& group,
-    std::int64_t eval_iters, const std::function<bool(std::int64_t, std::int64_t)>& progress) {
+    Engine& engine, StepBatches& batches, ProcessGroup& group, std::int64_t eval_iters,
+    const std::function<bool(std::int64_t, std::int64_t)>& progress) {
   std::int64_t done = 0;
-  const auto mean_over = [&](const TokenFile& split) -> std::optional<double> {
+  const auto mean_over = [&](Split split) -> std::optional<double> {
     // A few batches ahead: what has been drawn stays in memory until it is read.
     constexpr std::int64_t kAhead = 4;
     std::int64_t requested = std::min(eval_iters, kAhead);
@@ -62,8 +62,8 @@ std::optional<SplitLosses> estimate_loss(
     if (before) sum += before->mean();
     return sum / static_cast<double>(eval_iters);
   };
-  const auto train = mean_over(dataset.train);
-  const auto val = train ? mean_over(dataset.val) : std::nullopt;
+  const auto train = mean_over(Split::kTrain);
+  const auto val = train ? mean_over(Split::kVal) : std::nullopt;
   if (!val) return std::nullopt;
   return SplitLosses{*train, *val};
 }

@@ -18,6 +18,7 @@
 #include "gpt/memory/card_budget.h"
 #include "gpt/memory/plan_text.h"
 #include "gpt/memory/step_table.h"
+#include "gpt/train/dataset.h"
 
 namespace gpt {
 
@@ -139,9 +140,7 @@ MachinePlan plan_for_gpu(TrainConfig config, const std::string& gpu, std::int64_
 
 void settle_vocabulary(TrainConfig& config) {
   if (config.model.vocab_size.value) return;
-  const fs::path folder = config.data.train_files.empty()
-                              ? fs::path(config.data.data_dir) / config.data.dataset
-                              : fs::path(config.data.train_files).parent_path();
+  const fs::path folder = meta_folder(config.data);
   std::error_code ignored;
   const auto meta = fs::is_directory(folder, ignored) ? read_dataset_meta(folder) : std::nullopt;
   config.model.vocab_size.value = meta ? meta->vocab_size : kGpt2PaddedVocabulary;

@@ -102,9 +102,10 @@ MachinePlan set_up_memory(TrainConfig& config, const std::optional<CheckpointInf
   return planned;
 }
 
-std::unique_ptr<Engine> set_up_engine(const TrainConfig& config, const Gpt& model,
-                                      const Compute& compute) {
-  auto engine = make_engine(config, model, compute);
+namespace {
+
+std::unique_ptr<Engine> with_evaluations(std::unique_ptr<Engine> engine, const TrainConfig& config,
+                                         const Gpt& model, const Compute& compute) {
   const std::string& wanted = config.memory.eval_device;
   if (wanted == "auto") return engine;
   const c10::Device device(wanted);
@@ -113,6 +114,21 @@ std::unique_ptr<Engine> set_up_engine(const TrainConfig& config, const Gpt& mode
     return engine;
   log_info("evaluations run on " + wanted + ", in float32");
   return std::make_unique<EvaluationEngine>(std::move(engine), config, model, device);
+}
+
+}  // namespace
+
+std::unique_ptr<Engine> set_up_engine(const TrainConfig& config, const Gpt& model,
+                                      const Compute& compute,
+                                      std::optional<std::int64_t> document_end) {
+  auto engine = with_evaluations(make_engine(config, model, compute), config, model, compute);
+  if (!document_end) return engine;
+  engine->mask_documents(*document_end);
+  if (engine->kind() == EngineKind::kTensor && config.model.attention != "plain")
+    log_info(
+        "document_mask: on a GPU the fused engine writes attention's scores out for it, which is "
+        "slower than the kernels that it uses without");
+  return engine;
 }
 
 }  // namespace gpt

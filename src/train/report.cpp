@@ -46,6 +46,25 @@ void add_reading(const c10::Device& device, const std::optional<DeviceReading>& 
   if (now.own) entries.emplace_back("process_mib", mebibytes(*now.own));
 }
 
+// How often the tokens of train have been trained on: of all, and of each source of several.
+double epochs_of(const std::vector<SourceProgress>& data) {
+  SourceProgress all{.name = "", .tokens = 0, .tokens_per_epoch = 0};
+  for (const SourceProgress& source : data) {
+    all.tokens += source.tokens;
+    all.tokens_per_epoch += source.tokens_per_epoch;
+  }
+  return data.empty() ? 0 : all.epochs();
+}
+
+void add_epochs(const std::vector<SourceProgress>& data, std::vector<MetricsSink::Entry>& entries) {
+  entries.emplace_back("epoch", epochs_of(data));
+  if (data.size() < 2) return;
+  for (const SourceProgress& source : data) {
+    entries.emplace_back("epoch/" + source.name, source.epochs());
+    entries.emplace_back("tokens/" + source.name, source.tokens);
+  }
+}
+
 }  // namespace
 
 Report::Report(const TrainConfig& config, const c10::Device& device, MetricsSink& metrics,
@@ -96,6 +115,11 @@ void Report::compare_peak(std::int64_t step, const char* what, std::int64_t& exp
                             {"measured_mib", measured / (1 << 20)}});
 }
 
+// nanoGPT's draws know no epochs.
+bool Report::tells_epochs() const {
+  return data_.size() > 1 || config_.data.data_order != "random";
+}
+
 std::string Report::note() const {
   std::vector<std::string> parts;
   if (loss_) parts.push_back(format("loss %.4f", *loss_));
@@ -117,6 +141,7 @@ void Report::step(std::int64_t step, const StepResult& result) {
   compare_peak(step, "training", expected_train_);
   done_ = static_cast<double>(step + 1);
   loss_ = result.mean_loss;
+  data_ = result.data;
   progress_->update(done_, note());
   if (step % config_.io.log_interval != 0) return;
   const Throughput::Reading speed = throughput_.read();
@@ -138,6 +163,8 @@ void Report::step(std::int64_t step, const StepResult& result) {
                                           {"mfu", 100 * speed.mfu},
                                           {"memory_mib", mebibytes(memory.now)},
                                           {"peak_memory_mib", mebibytes(memory.peak)}};
+  add_epochs(data_, entries);
+  if (tells_epochs()) line += format(", epoch %.3f", epochs_of(data_));
   add_reading(device_, watch_.read(), line, entries);
   if (take_group_seconds) {
     const GroupSeconds seconds = take_group_seconds();
@@ -235,7 +262,13 @@ void Report::stopped(std::int64_t next_step, const std::string& cause) {
 
 void Report::done(std::int64_t next_step, double best_val_loss) {
   progress_.reset();
-  metrics_.write("end", {{"iter", next_step}, {"best_val_loss", best_val_loss}});
+  std::vector<MetricsSink::Entry> entries{{"iter", next_step}, {"best_val_loss", best_val_loss}};
+  if (tells_epochs()) add_epochs(data_, entries);
+  metrics_.write("end", entries);
+  if (tells_epochs())
+    for (const SourceProgress& source : data_)
+      print_line(format("%s: trained on %s tokens, %.3f epochs", source.name.c_str(),
+                        with_commas(source.tokens).c_str(), source.epochs()));
   constexpr double kNone = 1e9;  // no evaluation so far
   if (best_val_loss < kNone)
     print_line(format("done after step %ld, best val loss %.4f", next_step - 1, best_val_loss));

@@ -79,7 +79,9 @@ Manifest begin_state(const RunInputs& inputs, const Dataset& dataset, const Gpt&
   state.step = inputs.first_step;
   if (inputs.checkpoint) {
     state = inputs.checkpoint->manifest;
-    state.pending_offsets = usable_offsets(*inputs.checkpoint, inputs.config, dataset);
+    const DataPosition position = usable_position(*inputs.checkpoint, inputs.config, dataset);
+    state.pending_offsets = position.pending;
+    state.windows_taken = position.taken;
     const fs::path weights = inputs.checkpoint->path / kModelFile;
     if (inputs.group.is_first())
       require_finite(SafetensorsFile(weights).tensors(), weights.string());
@@ -109,11 +111,12 @@ Run::Run(RunInputs inputs, CheckpointStore& store, MetricsSink& metrics)
       optimizer(make_optimizer(inputs, model)),
       scaler(compute.type == at::kHalf),
       state_(begin_state(inputs, dataset, model, *optimizer, scaler, generator)),
-      batches(config.data, dataset, generator, compute.device, group, state_.pending_offsets),
+      batches(config.data, config.system.seed, dataset, generator, compute.device, group,
+              {state_.pending_offsets, state_.windows_taken}),
       report(config, compute.device, metrics,
              Throughput(model.flops_per_token(), static_cast<double>(tokens_per_step()),
                         peak.flops * group.size())),
-      engine(set_up_engine(config, model, compute)),
+      engine(set_up_engine(config, model, compute, dataset.document_end)),
       trainer({config, compute, model, *engine, *optimizer, scaler, dataset, batches, generator,
                store, report, group, config_json},
               state_) {

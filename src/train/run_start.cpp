@@ -1,5 +1,6 @@
 #include "gpt/train/run_start.h"
 
+#include <cmath>
 #include <set>
 #include <utility>
 
@@ -162,8 +163,21 @@ RunStart choose_start(TrainConfig config, const CheckpointStore& store) {
                           "again (it is moved aside), or choose another --out_dir"));
 }
 
-std::vector<std::int64_t> usable_offsets(const CheckpointInfo& checkpoint,
-                                         const TrainConfig& config, const Dataset& dataset) {
+namespace {
+
+// Windows of another size that hold as many tokens, rounded up: none is taken twice.
+WindowOrder::Counts rescaled(WindowOrder::Counts taken, std::int64_t from, std::int64_t to) {
+  if (from == to) return taken;
+  for (std::int64_t& count : taken)
+    count = static_cast<std::int64_t>(std::ceil(
+        static_cast<double>(count) * static_cast<double>(from) / static_cast<double>(to)));
+  return taken;
+}
+
+}  // namespace
+
+DataPosition usable_position(const CheckpointInfo& checkpoint, const TrainConfig& config,
+                             const Dataset& dataset) {
   const Manifest& manifest = checkpoint.manifest;
   const TrainConfig saved = saved_config(checkpoint);
   bool same = saved.data.dataset == config.data.dataset &&
@@ -175,9 +189,19 @@ std::vector<std::int64_t> usable_offsets(const CheckpointInfo& checkpoint,
                        checkpoint.path.string() +
                        " was trained with; resume with dataset=" + saved.data.dataset);
   }
-  const std::int64_t last = dataset.train.size() - config.data.block_size;
+  const std::int64_t last = dataset.train.front().tokens.size() - config.data.block_size;
   for (const std::int64_t offset : manifest.pending_offsets) same = same && offset < last;
-  if (same) return manifest.pending_offsets;
+  if (!manifest.windows_taken.empty())
+    same = same && manifest.source_tokens == source_tokens(dataset) &&
+           manifest.windows_taken.size() == manifest.source_tokens.size();
+  if (same && saved.data.data_order == config.data.data_order)
+    return {manifest.pending_offsets,
+            rescaled(manifest.windows_taken, saved.data.block_size, config.data.block_size)};
+  if (same) {
+    log_info(concat("data_order: the checkpoint's was ", saved.data.data_order, "; ",
+                    config.data.data_order, " begins with its first epoch"));
+    return {};
+  }
   log_warning("dataset=" + config.data.dataset +
               " is not the data of the checkpoint; it continues with new batches");
   return {};

@@ -10,7 +10,7 @@ namespace gpt {
 std::string Spike::window_list(std::size_t most) const {
   std::string list;
   for (std::size_t i = 0; i < std::min(most, windows.size()); ++i)
-    list += (i > 0 ? ", " : "") + std::to_string(windows[i]);
+    list += (i > 0 ? ", " : "") + windows[i];
   if (windows.size() > most) list += concat(", ... (", windows.size(), " in all)");
   return list;
 }
@@ -21,9 +21,12 @@ std::string Spike::text() const {
                             step, loss, loss_z, gradient_norm, gradient_norm_z) +
                      action;
   if (windows.empty()) return line;
+  const std::string& first = windows.front();
+  const std::size_t colon = first.rfind(':');
   return concat(line, "; its windows begin at ", window_list(kShown),
                 windows.size() > kShown ? ", all of them in metrics.jsonl" : "",
-                ": `gpttrain data show --offset=", windows.front(), "` shows the text");
+                ": `gpttrain data show --train_files=", first.substr(0, colon),
+                " --offset=", first.substr(colon + 1), "` shows the text");
 }
 
 SpikeGuard::SpikeGuard(const OptimizerConfig& config, const Manifest& start)

@@ -15,9 +15,9 @@ std::int64_t pieces(std::int64_t whole, std::int64_t piece) {
 
 }  // namespace
 
-StepBatches::StepBatches(const DataConfig& config, const Dataset& dataset, at::Generator generator,
-                         const c10::Device& device, const ProcessGroup& group,
-                         std::vector<std::int64_t> pending)
+StepBatches::StepBatches(const DataConfig& config, std::int64_t seed, const Dataset& dataset,
+                         at::Generator generator, const c10::Device& device,
+                         const ProcessGroup& group, DataPosition position)
     : config_(config),
       dataset_(dataset),
       group_(group),
@@ -27,14 +27,24 @@ StepBatches::StepBatches(const DataConfig& config, const Dataset& dataset, at::G
       effective_(config.batch_size * config.gradient_accumulation_steps),
       micro_(std::min(effective_, config.micro_batch_size.or_else(config.batch_size))),
       eval_micro_(std::min(config.batch_size, config.eval_batch_size.or_else(micro_))),
-      pending_(std::move(pending)) {
+      order_(config.data_order, seed, config.block_size, source_sizes(dataset)),
+      draws_(config.data_order == "random" && dataset.train.size() == 1),
+      taken_(std::move(position.taken)) {
+  taken_.resize(dataset.train.size());
+  drawn_ = taken_;
+  for (const std::int64_t offset : position.pending) pending_.push_back({0, offset});
   if (pending_.empty()) draw(config_.batch_size);
 }
 
 void StepBatches::draw(std::int64_t count) {
-  const at::Tensor offsets = sampler_.draw(dataset_.train.size(), config_.block_size, count);
+  if (!draws_) {
+    for (std::int64_t i = 0; i < count; ++i) pending_.push_back(order_.next(drawn_));
+    return;
+  }
+  const at::Tensor offsets =
+      sampler_.draw(dataset_.train.front().tokens.size(), config_.block_size, count);
   const std::int64_t* data = offsets.const_data_ptr<std::int64_t>();
-  pending_.insert(pending_.end(), data, data + count);
+  for (std::int64_t i = 0; i < count; ++i) pending_.push_back({0, data[i]});
 }
 
 // Each step of this may fail for want of memory; called again, it continues where it was.
@@ -66,16 +76,37 @@ void StepBatches::fill() {
   if (have < effective_) draw(effective_ - have);
 }
 
-void StepBatches::queue(const std::vector<std::int64_t>& windows) {
+void StepBatches::queue(const std::vector<Window>& windows) {
   const IndexRange own = own_sequences();
-  const at::ArrayRef<std::int64_t> mine(windows.data() + own.begin,
-                                        static_cast<std::size_t>(own.size()));
-  prefetcher_.request(dataset_.train, at::tensor(mine, at::kLong), micro_, own.begin);
+  std::vector<BatchRow> rows;
+  for (std::int64_t i = own.begin; i < own.end; ++i) {
+    const Window& window = windows[static_cast<std::size_t>(i)];
+    rows.push_back(
+        {&dataset_.train[static_cast<std::size_t>(window.source)].tokens, window.offset});
+  }
+  prefetcher_.request(rows, micro_, own.begin);
 }
 
-std::vector<std::int64_t> StepBatches::pending() const {
-  std::vector<std::int64_t> all = step_;
-  all.insert(all.end(), pending_.begin(), pending_.end());
+void StepBatches::finish_step() {
+  for (const Window& window : step_) ++taken_[static_cast<std::size_t>(window.source)];
+  finished_ = std::exchange(step_, {});
+}
+
+DataPosition StepBatches::position() const {
+  DataPosition position{{}, taken_};
+  if (!draws_) return position;
+  for (const auto* windows : {&step_, &pending_})
+    for (const Window& window : *windows) position.pending.push_back(window.offset);
+  return position;
+}
+
+std::vector<SourceProgress> StepBatches::progress() const {
+  WindowOrder::Counts taken = taken_;
+  for (const Window& window : step_) ++taken[static_cast<std::size_t>(window.source)];
+  std::vector<SourceProgress> all;
+  for (std::size_t i = 0; i < taken.size(); ++i)
+    all.push_back(
+        {dataset_.train[i].name, taken[i] * config_.block_size, order_.tokens_per_epoch(i)});
   return all;
 }
 
@@ -86,13 +117,34 @@ std::int64_t StepBatches::evaluation_pieces() const {
   return pieces(group_.partition(config_.batch_size).size(), eval_micro_);
 }
 
-void StepBatches::request_evaluation(const TokenFile& split, std::int64_t count) {
+// nanoGPT's draw; of a mixture, for each sequence a source by its share and a place in it.
+std::vector<BatchRow> StepBatches::draw_evaluation(Split split) {
+  const std::int64_t count = config_.batch_size, block = config_.block_size;
+  const std::vector<TokenSource>& sources = dataset_.train;
+  if (split == Split::kVal || sources.size() == 1) {
+    const TokenFile& file = split == Split::kVal ? dataset_.val : sources.front().tokens;
+    return rows_of(file, sampler_.draw(file.size(), block, count));
+  }
+  const at::Tensor pick_B = sampler_.draw_fractions(count), at_B = sampler_.draw_fractions(count);
+  const double *pick = pick_B.const_data_ptr<double>(), *at = at_B.const_data_ptr<double>();
+  std::vector<BatchRow> rows;
+  for (std::int64_t i = 0; i < count; ++i) {
+    const TokenFile& file = sources[order_.source_at(pick[i])].tokens;
+    const auto places = static_cast<double>(file.size() - block);
+    rows.push_back({&file, static_cast<std::int64_t>(at[i] * places)});
+  }
+  return rows;
+}
+
+void StepBatches::request_evaluation(Split split, std::int64_t count) {
   TORCH_CHECK(!next_queued_, "an evaluation must be announced to begin_step");
   const IndexRange own = group_.partition(config_.batch_size);
   for (std::int64_t i = 0; i < count; ++i) {
-    const at::Tensor offsets = sampler_.draw(split.size(), config_.block_size, config_.batch_size);
+    const std::vector<BatchRow> rows = draw_evaluation(split);
     if (own.size() == 0) continue;
-    prefetcher_.request(split, offsets.slice(0, own.begin, own.end), eval_micro_, own.begin);
+    prefetcher_.request(std::span(rows).subspan(static_cast<std::size_t>(own.begin),
+                                                static_cast<std::size_t>(own.size())),
+                        eval_micro_, own.begin);
   }
 }
 

@@ -117,7 +117,8 @@ QueuedStep TrainStep::update(std::int64_t step, const at::Tensor& token_loss) {
                     .tokens = effective * block,
                     .last_tokens = config.data.batch_size * block,
                     .learning_rate = learning_rate_at(step, config.optimizer, config.schedule),
-                    .facts = Readback(at::stack(facts))};
+                    .facts = Readback(at::stack(facts)),
+                    .data = parts_.batches.progress()};
   parts_.optimizer.step(queued.learning_rate, skip, factor);
   parts_.engine.weights_changed();
   return queued;
@@ -130,7 +131,8 @@ StepResult QueuedStep::wait() const {
           .gradient_norm = fact[2],
           .learning_rate = learning_rate,
           .skipped = fact[3] != 0,
-          .spike = fact.size() > 4 && fact[4] != 0};
+          .spike = fact.size() > 4 && fact[4] != 0,
+          .data = data};
 }
 
 }  // namespace gpt

@@ -145,8 +145,8 @@ bool Trainer::evaluate(const StopSignals& signals) {
       parts_.generator);  // a resumed run evaluates again, from the same draws
   std::optional<SplitLosses> losses;
   const auto work = [&] {
-    losses = estimate_loss(parts_.engine, parts_.dataset, parts_.batches, parts_.group,
-                           io.eval_iters, [&](std::int64_t done, std::int64_t total) {
+    losses = estimate_loss(parts_.engine, parts_.batches, parts_.group, io.eval_iters,
+                           [&](std::int64_t done, std::int64_t total) {
                              parts_.report.evaluating(done, total);
                              return !stop_requested(signals);
                            });
@@ -246,7 +246,7 @@ QueuedStep Trainer::take_step() {
     give_up(error);
   }
   newest_queued_ = state_.step;
-  if (spike_guard_.on()) queued->windows = parts_.batches.step_windows();
+  if (spike_guard_.on()) queued->windows = parts_.batches.windows();
   parts_.batches.finish_step();
   if (const auto less = oom_retry_.under_pressure(plan_)) {
     set_plan(*less);
@@ -288,7 +288,8 @@ void Trainer::report_step() {
 
 void Trainer::meet_spike(const QueuedStep& queued, const StepResult& result) {
   Spike spike = spike_guard_.scored(queued.step, result.mean_loss, result.gradient_norm);
-  spike.windows = queued.windows;
+  for (const Window& window : queued.windows)
+    spike.windows.push_back(window_name(parts_.dataset, window));
   spike.action =
       spike_guard_.skips() ? "the update was skipped" : "the update was made (spike=warn)";
   parts_.report.spike(spike);
@@ -389,7 +390,10 @@ bool Trainer::save(const std::string& reason) {
   manifest.best = state_.best && state_.last_eval_step == state_.step;
   if (manifest.best) manifest.best_val_loss = std::min(state_.best_val_loss, state_.val_loss);
   manifest.recent_steps = spike_guard_.values();
-  manifest.pending_offsets = parts_.batches.pending();
+  const DataPosition position = parts_.batches.position();
+  manifest.pending_offsets = position.pending;
+  manifest.windows_taken = position.taken;
+  manifest.source_tokens = source_tokens(parts_.dataset);
   manifest.config_json = parts_.config_json;
   manifest.vocabulary_json = parts_.dataset.vocabulary_json;
   if (const auto choices = device_choices()) manifest.choices_json = to_json(*choices);

@@ -22,6 +22,8 @@ Manifest full_manifest() {
   m.best_val_loss = std::nextafter(1.8857, 2.0);
   m.last_eval_step = 1999;
   m.pending_offsets = {0, 7, 1'099'511'627'776, 3};
+  m.windows_taken = {12, 0};
+  m.source_tokens = {1'099'511'627'776, 17};
   for (int byte = 0; byte < 256; ++byte) m.generator_state += static_cast<char>(byte);
   m.loss_scale = 65536;
   m.scale_growth_steps = 17;
@@ -58,6 +60,8 @@ TEST(Manifest, EveryMemberComesBack) {
   EXPECT_EQ(back.best_val_loss, m.best_val_loss);
   EXPECT_EQ(back.last_eval_step, m.last_eval_step);
   EXPECT_EQ(back.pending_offsets, m.pending_offsets);
+  EXPECT_EQ(back.windows_taken, m.windows_taken);
+  EXPECT_EQ(back.source_tokens, m.source_tokens);
   EXPECT_EQ(back.generator_state, m.generator_state);
   EXPECT_EQ(back.loss_scale, m.loss_scale);
   EXPECT_EQ(back.scale_growth_steps, m.scale_growth_steps);

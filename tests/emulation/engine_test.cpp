@@ -30,6 +30,16 @@ TEST(Emulation, WholeEngineHasEagersGradients) {
   }
 }
 
+TEST(Emulation, WholeEngineHasEagersGradientsOfDocuments) {
+  EngineCase c;
+  c.tokens = 37;
+  c.document_end = 4;
+  c.model.dropout = 0.2;
+  const auto expected = engine_gradients(c, make_eager_engine);
+  const Emulated emulated;
+  expect_same(engine_gradients(c, make_tensor_engine), expected, 1e-5);
+}
+
 // Four steps of a small model, of two micro-batches each; the token losses and gradients of each,
 // and how many graphs there were.
 struct Trained {
@@ -37,7 +47,7 @@ struct Trained {
   std::size_t graphs = 0;
 };
 
-Trained train(const char* mode, double dropout = 0) {
+Trained train(const char* mode, double dropout = 0, std::int64_t document_end = -1) {
   EngineCase c;
   c.model.n_layer = 1;
   c.model.dropout = dropout;
@@ -46,6 +56,7 @@ Trained train(const char* mode, double dropout = 0) {
   auto g = testing::generator(1);
   Gpt model(c.model, c.vocabulary, 9, g);
   const auto engine = make_tensor_engine(config, model, {c.device, c.type});
+  if (document_end >= 0) engine->mask_documents(document_end);
   Trained trained;
   for (int step = 0; step < 8; ++step) {
     if (step % 2 == 0)

@@ -165,7 +165,11 @@ TEST(Emulation, CrossEntropyWithoutGradientLeavesTheSameLoss) {
 TEST(Emulation, CausalSoftmaxEqualsTheReference) {
   for (const at::ScalarType type : kTypes) {
     for (const std::int64_t tokens : {1, 3, 4, 36, 70, 132}) {
+      // Of two documents, but where there is dropout of one.
       for (const double p : {0.0, 0.3}) {
+        const at::Tensor second_B1 = at::tensor({tokens / 3, tokens - 1}, at::kLong).view({2, 1});
+        const at::Tensor start = at::arange(tokens).ge(second_B1).to(at::kLong) * second_B1;
+        const at::Tensor start_BT = p > 0 ? at::Tensor() : start;
         const at::Tensor scores = (at::randn({2, 3, tokens, tokens}, at::kDouble) * 4).to(type);
         const at::Tensor up = at::randn({2, 3, tokens, tokens}, at::kDouble).to(type);
         const RowDropout dropout{.p = p,
@@ -173,9 +177,13 @@ TEST(Emulation, CausalSoftmaxEqualsTheReference) {
                                  .place = {.seed = 3, .step = 1, .layer = 2}};
         const auto run = [&] {
           const at::Tensor weights = scores.clone(), again = scores.clone(), down = up.clone();
-          causal_softmax_({.scores_BHTT = weights, .scale = 0.35, .dropout = dropout});
           causal_softmax_(
-              {.scores_BHTT = again, .gradient_BHTT = down, .scale = 0.35, .dropout = dropout});
+              {.scores_BHTT = weights, .scale = 0.35, .dropout = dropout, .start_BT = start_BT});
+          causal_softmax_({.scores_BHTT = again,
+                           .gradient_BHTT = down,
+                           .scale = 0.35,
+                           .dropout = dropout,
+                           .start_BT = start_BT});
           return std::vector{weights, again, down};
         };
         const auto actual = emulate(run), expected = run();

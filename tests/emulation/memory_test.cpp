@@ -43,7 +43,9 @@ INSTANTIATE_TEST_SUITE_P(
                       TableCase{"padded logits", 1, 2, 32, 16, 4, 513, 128, at::kFloat, false, 0},
                       TableCase{"plain attention", 2, 4, 32, 128, 2, 50, 32, at::kFloat, true, 0},
                       TableCase{"groups", 1, 9, 18, 512, 2, 50, 64, at::kFloat, true, 0},
-                      TableCase{"dropout", 2, 4, 32, 128, 2, 50, 32, at::kBFloat16, false, 0.2}));
+                      TableCase{"dropout", 2, 4, 32, 128, 2, 50, 32, at::kBFloat16, false, 0.2},
+                      TableCase{"documents", 1, 2, 8, 256, 4, 50, 32, at::kBFloat16, false, 0,
+                                /*documents=*/true}));
 
 }  // namespace
 }  // namespace gpt

@@ -17,7 +17,8 @@ struct Case {
   bool bias = false;
   const char* gelu = "exact";
   double dropout = 0;
-  std::int64_t head_chunk = 0;  // 0: all tokens
+  std::int64_t head_chunk = 0;     // 0: all tokens
+  std::int64_t document_end = -1;  // a token; -1: no documents
 };
 
 ModelConfig config_of(const Case& c) {
@@ -92,6 +93,7 @@ Result eager(const Case& c, at::ScalarType weights, at::ScalarType products) {
   Gpt model = model_of(c);
   model.to(weights);
   EagerEngine engine(model, {c10::kCPU, products}, plan_of(c));
+  if (c.document_end >= 0) engine.mask_documents(c.document_end);
   return result_of(engine, model, batch_of(c));
 }
 
@@ -101,6 +103,7 @@ Result fused(const Case& c, at::ScalarType products, CpuEngine::Parallelism para
   Plan plan = plan_of(c);
   plan.recompute = recompute;
   CpuEngine engine(config_of(c), model, {c10::kCPU, products}, plan, parallelism);
+  if (c.document_end >= 0) engine.mask_documents(c.document_end);
   return result_of(engine, model, batch_of(c));
 }
 
@@ -160,6 +163,15 @@ const Case kCases[] = {
      .tokens = 170,
      .bias = true,
      .dropout = 0.1},
+    {.name = "documents", .batch = 7, .dropout = 0.2, .document_end = 5},
+    {.name = "long_documents",
+     .width = 96,
+     .vocab = 65,
+     .block = 180,
+     .batch = 5,
+     .tokens = 170,
+     .dropout = 0.1,
+     .document_end = 5},
 };
 
 class CpuEngineOn : public ::testing::TestWithParam<Case> {};
@@ -212,9 +224,12 @@ TEST_P(CpuEngineOn, BFloat16LossesAreAsNearToFloat64AsTheEagerEngines) {
   wide.to(at::kDouble);
   const Compute low{c10::kCPU, at::kBFloat16};
   EagerEngine exact(wide, {c10::kCPU, at::kFloat}, plan_of(c)), plain(model, low, plan_of(c));
+  for (EagerEngine* eager : {&exact, &plain})
+    if (c.document_end >= 0) eager->mask_documents(c.document_end);
   const double theirs = loss_error(plain, exact, c);
   for (const auto parallelism : kBothWays) {
     CpuEngine engine(config_of(c), model, low, plan_of(c), parallelism);
+    if (c.document_end >= 0) engine.mask_documents(c.document_end);
     EXPECT_LE(loss_error(engine, exact, c), 1.1 * theirs);
   }
 }

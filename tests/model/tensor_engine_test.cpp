@@ -72,6 +72,21 @@ TEST(TensorEngine, HeadChunksAndPlainAttentionToo) {
   expect_same(engine_gradients(c, make_tensor_engine), expected, 1e-5);
 }
 
+TEST(TensorEngine, DocumentsAsInEager) {
+  for (const double p : {0.0, 0.25})
+    for (const auto& [type, tolerance] : {std::pair{at::kDouble, 1e-12}, {at::kFloat, 1e-5}}) {
+      EngineCase c;
+      c.type = type;
+      c.tokens = 40;
+      c.model.dropout = p;
+      const auto whole = engine_gradients(c, make_tensor_engine);
+      c.document_end = 4;
+      const auto documents = engine_gradients(c, make_tensor_engine);
+      expect_same(documents, engine_gradients(c, make_eager_engine), tolerance);
+      EXPECT_FALSE(testing::near(documents.losses, whole.losses, 1e-3));
+    }
+}
+
 double worst(const testing::EngineResult& result, const testing::EngineResult& exact) {
   double largest = 0;
   for (std::size_t i = 0; i < exact.names.size(); ++i) {

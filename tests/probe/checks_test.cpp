@@ -31,6 +31,7 @@ class FaultyEngine : public Engine {
   }
   std::vector<at::Tensor> gradient_buffers() const override { return right_->gradient_buffers(); }
   void replan(const Plan& plan) override { right_->replan(plan); }
+  void mask_documents(std::int64_t end) override { right_->mask_documents(end); }
 
  private:
   std::unique_ptr<Engine> right_;

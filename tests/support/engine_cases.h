@@ -23,6 +23,7 @@ struct EngineCase {
   std::string recompute = "none";
   at::Device device = at::kCPU;
   double gradient_scale = 1;
+  std::int64_t document_end = -1;  // a token; -1: no documents
 
   EngineCase() {
     model.n_layer = 2;
@@ -63,6 +64,7 @@ inline EngineResult engine_gradients(const EngineCase& c, const MakeEngine& make
   if (c.type == at::kDouble) model.to(at::kDouble);
   model.to(c.device);
   const auto engine = make(config, model, {c.device, c.type});
+  if (c.document_end >= 0) engine->mask_documents(c.document_end);
   EngineResult result;
   for (int call = 0; call < 2; ++call) {
     const at::Tensor x = at::randint(c.vocabulary, {c.batch, c.tokens}, g, at::kLong).to(c.device);

@@ -20,6 +20,7 @@ struct TableCase {
   at::ScalarType type;
   bool plain;
   double dropout;
+  bool documents = false;
 };
 
 inline std::ostream& operator<<(std::ostream& out, const TableCase& c) {
@@ -30,7 +31,8 @@ inline Workload workload_of(const TableCase& c, bool cuda) {
   Workload workload;
   workload.layers = c.layers, workload.heads = c.heads, workload.width = c.width;
   workload.block = c.block, workload.vocab = c.vocab;
-  workload.plain_attention = c.plain, workload.dropout = c.dropout > 0;
+  workload.plain_attention = c.plain || c.documents, workload.dropout = c.dropout > 0;
+  workload.documents = c.documents;
   workload.batch = c.micro;
   workload.type_bytes = static_cast<std::int64_t>(c10::elementSize(c.type));
   workload.engine = EngineKind::kTensor;
@@ -58,6 +60,7 @@ inline EnginePeaks measured_peaks(const TableCase& c, Recompute level, const c10
   Gpt model(of.model, c.vocab, c.block, g);
   model.to(device);
   const auto engine = make_tensor_engine(config_of(of), model, {device, c.type});
+  if (c.documents) engine->mask_documents(/*end_token=*/7);
   const auto peak_of = [&](const std::function<void()>& work) {
     work();  // copies and gradients, which stay, and what libraries make once
     reset_peak_memory(device);
@@ -74,7 +77,7 @@ inline double predicted_peak(const TableCase& c, const Workload& workload, const
   MemoryBreakdown live = peak_of(phases).live;
   live[MemoryKind::kOptimizer] = 0;
   live[MemoryKind::kWorkspace] -= library_bytes(workload);
-  live[MemoryKind::kBatch] = 4 * c.micro * c.block;
+  live[MemoryKind::kBatch] = (c.documents ? 12 : 4) * c.micro * c.block;
   return static_cast<double>(live.tensors());
 }
 

@@ -36,7 +36,7 @@ TEST(Dataset, MetaMayCountTheBytesOfAToken) {
            {"[1]", 0},
            {"{", 0},
            {"", 0}}) {
-    dataset.vocabulary_json = json;
+    dataset.text_json = json;
     EXPECT_EQ(bytes_per_token(dataset).value_or(0), bytes) << json;
   }
 }
@@ -155,12 +155,12 @@ TEST(Dataset, FilesCanBeListedByGlob) {
   config.data.val_files = (dir / "shards/val_0.bin").string();
   config.model.vocab_size.value.reset();
   const Dataset dataset = open_dataset(config);
-  EXPECT_EQ(dataset.train.shards(), 3u);
-  ASSERT_EQ(dataset.train.size(), 30);
+  EXPECT_EQ(dataset.train.front().tokens.shards(), 3u);
+  ASSERT_EQ(dataset.train.front().tokens.size(), 30);
   EXPECT_EQ(dataset.val.size(), 40);
   EXPECT_EQ(dataset.vocab_size, 50304);
   std::vector<std::int64_t> tokens(30);
-  dataset.train.copy(0, 30, tokens.data());
+  dataset.train.front().tokens.copy(0, 30, tokens.data());
   for (std::size_t i = 0; i < 30; ++i) EXPECT_EQ(tokens[i], static_cast<std::int64_t>(i / 10));
   config.data.train_files += "," + config.data.val_files;
   EXPECT_EQ(open_dataset(config).train.size(), 70);
@@ -221,6 +221,130 @@ TEST(Dataset, WithoutValBinThereAreNoEvaluations) {
   EXPECT_EQ(missing_data(config), "");
   config.io.eval_only = true;
   EXPECT_EQ(error_text([&] { open_dataset(config); }).find(val), 0u);
+}
+
+class Mixture : public ::testing::Test {
+ protected:
+  Mixture() : config_(tiny_config(dir_)) {
+    dir_.write_tokens("web/1.bin", testing::made_up_tokens(0, 100));
+    dir_.write_tokens("web/2.bin", testing::made_up_tokens(100, 150));
+    dir_.write_tokens("code/1.bin", testing::made_up_tokens(0, 80));
+    config_.data.val_files = (dir_ / "tokens/val.bin").string();
+  }
+  std::string at(const std::string& name) const { return (dir_ / name).string(); }
+  Dataset open(const std::string& train) {
+    config_.data.train_files = train;
+    return open_dataset(config_);
+  }
+  std::string refusal(const std::string& train) {
+    return error_text([&] { open(train); });
+  }
+
+  TempDir dir_;
+  TrainConfig config_;
+};
+
+TEST_F(Mixture, SharesAddUpToOne) {
+  const Dataset dataset = open("0.6:" + at("web/*.bin") + ",0.2:" + at("code/1.bin"));
+  ASSERT_EQ(dataset.train.size(), 2u);
+  EXPECT_EQ(dataset.train[0].name, "web");
+  EXPECT_EQ(dataset.train[0].tokens.size(), 150);
+  EXPECT_DOUBLE_EQ(dataset.train[0].share, 0.75);
+  EXPECT_EQ(dataset.train[1].name, "code");
+  EXPECT_DOUBLE_EQ(dataset.train[1].share, 0.25);
+  EXPECT_EQ(window_name(dataset, {0, 103}), at("web/2.bin") + ":3");
+  EXPECT_EQ(source_tokens(dataset), (std::vector<std::int64_t>{150, 80}));
+}
+
+TEST_F(Mixture, WithoutWeightsAllIsOne) {
+  const Dataset dataset = open(at("web/*.bin") + "," + at("code/1.bin"));
+  ASSERT_EQ(dataset.train.size(), 1u);
+  EXPECT_EQ(dataset.train[0].tokens.size(), 230);
+}
+
+// Sources that would have one name have their patterns.
+TEST_F(Mixture, NamesTellSourcesApart) {
+  const Dataset dataset = open("1:" + at("web/1.bin") + ",1:" + at("web/2.bin"));
+  EXPECT_EQ(dataset.train[0].name, at("web/1.bin"));
+  EXPECT_EQ(dataset.train[1].name, at("web/2.bin"));
+}
+
+TEST_F(Mixture, ANameOfAFileIsThatFile) {
+  dir_.write_tokens("0.5:a,b.bin", testing::made_up_tokens(0, 60));
+  const std::string name = at("0.5:a,b.bin");
+  EXPECT_EQ(open(name).train[0].tokens.size(), 60);
+  const Dataset mixed = open("2:" + name + ",6:" + at("code/1.bin"));
+  EXPECT_EQ(mixed.train[0].tokens.size(), 60);
+  EXPECT_DOUBLE_EQ(mixed.train[0].share, 0.25);
+  EXPECT_EQ(open(name + "," + at("web/1.bin")).train[0].tokens.size(), 160);
+}
+
+TEST_F(Mixture, WhatIsWrongIsSaid) {
+  for (const char* weight : {"0", "-1", "nan", "inf", "1e99", "half", "0,5", "", " 1", "0x1"})
+    EXPECT_NE(refusal(std::string(weight) + ":" + at("web/1.bin"))
+                  .find("is no weight; expected a number above 0"),
+              std::string::npos)
+        << weight << ": " << refusal(std::string(weight) + ":" + at("web/1.bin"));
+  EXPECT_NE(refusal("1:" + at("web/1.bin") + "," + at("code/1.bin"))
+                .find("code/1.bin has no weight, but others have; expected one before each"),
+            std::string::npos);
+  EXPECT_NE(refusal("1:" + at("web/1.bin") + ",2:" + at("no/*.bin"))
+                .find("no file is called '" + at("no/*.bin") + "'"),
+            std::string::npos);
+  EXPECT_EQ(missing_data(config_), at("no/*.bin"));
+  config_.data.train_files = "0:" + at("web/1.bin");
+  EXPECT_EQ(missing_data(config_), "");
+  config_.data.val_files = "1:" + at("tokens/val.bin");
+  EXPECT_NE(refusal(at("web/1.bin")).find("val_files: takes no weights"), std::string::npos);
+}
+
+TEST_F(Mixture, ShortSourcesAndOtherVocabulariesAreRefused) {
+  dir_.write_tokens("short/1.bin", testing::made_up_tokens(0, 16));
+  EXPECT_NE(refusal("1:" + at("web/1.bin") + ",1:" + at("short/1.bin")).find("has 16 tokens"),
+            std::string::npos);
+  dir_.write("code/meta.json", kMeta);
+  testing::write_tokens(dir_ / "code/1.bin", std::vector<std::uint16_t>(80, 1));
+  EXPECT_NE(refusal("1:" + at("web/1.bin") + ",1:" + at("code/1.bin"))
+                .find("is not that of " + at("web/1.bin")),
+            std::string::npos);
+}
+
+// Each source is verified against the meta.json next to it.
+TEST_F(Mixture, SourcesAreVerified) {
+  config_.model.vocab_size.value = 3;
+  for (const char* name : {"one", "two"}) {
+    dir_.write_tokens(std::string(name) + "/train.bin", std::vector<std::uint16_t>(100, 2));
+    dir_.write_tokens(std::string(name) + "/val.bin", std::vector<std::uint16_t>(60, 2));
+    const std::string meta = kMeta;
+    dir_.write(std::string(name) + "/meta.json",
+               meta.substr(0, meta.size() - 1) + R"(, "train_tokens": 100, "val_tokens": 60,
+               "bytes": 480})");
+  }
+  const std::string both = "1:" + at("one/train.bin") + ",1:" + at("two/train.bin");
+  config_.data.val_files = at("two/val.bin");
+  EXPECT_EQ(bytes_per_token(open(both)), 3);
+  dir_.write_tokens("two/train.bin", std::vector<std::uint16_t>(99, 2));
+  EXPECT_NE(refusal(both).find("two/train.bin: has 99 tokens"), std::string::npos);
+}
+
+TEST(Dataset, TheVocabularySaysWhatEndsADocument) {
+  const TempDir dir;
+  TrainConfig config = tiny_config(dir);
+  config.data.document_mask = true;
+  config.model.vocab_size.value.reset();
+  EXPECT_EQ(open_dataset(config).document_end, 50256);  // no meta.json: GPT-2's
+  config.model.vocab_size.value = 61;
+  const auto refusal = [&] { return error_text([&] { open_dataset(config); }); };
+  EXPECT_NE(refusal().find("has no <|endoftext|>"), std::string::npos);
+  config.model.vocab_size.value.reset();
+  dir.write("tokens/meta.json", R"({"tokenizer": "gpt2", "vocab_size": 50257})");
+  EXPECT_EQ(open_dataset(config).document_end, 50256);
+  dir.write("tokens/meta.json", kMeta);
+  testing::write_tokens(dir / "tokens/train.bin", std::vector<std::uint16_t>(100, 2));
+  testing::write_tokens(dir / "tokens/val.bin", std::vector<std::uint16_t>(100, 1));
+  EXPECT_NE(refusal().find("has no <|endoftext|>"), std::string::npos);
+  config.data.document_mask = false;
+  EXPECT_FALSE(open_dataset(config).document_end);
 }
 
 }  // namespace

@@ -75,6 +75,7 @@ class WatchedEngine : public Engine {
   std::vector<at::Tensor> gradient_buffers() const override { return engine_->gradient_buffers(); }
   void weights_changed() override { engine_->weights_changed(); }
   void replan(const Plan& plan) override { engine_->replan(plan); }
+  void mask_documents(std::int64_t end_token) override { engine_->mask_documents(end_token); }
 
   bool watches = false;   // tells nobody, and compares
   bool unchanged = true;  // what was complete

@@ -27,6 +27,7 @@ struct Case {
   int threads = 2;
   const char* optimizer = "adamw";
   bool copy = false;  // async_checkpoints
+  bool documents = false;
 };
 
 std::ostream& operator<<(std::ostream& out, const Case& c) {
@@ -54,6 +55,7 @@ TrainConfig config_of(const Case& c, const testing::TempDir& dir) {
   config.system.compile = c.engine != EngineKind::kEager;
   config.io.eval_iters = 1;
   config.io.async_checkpoints = c.copy;
+  config.data.document_mask = c.documents;
   return config;
 }
 
@@ -85,7 +87,7 @@ TEST_P(PredictedPeak, IsWithinThreePercentOfTheMeasured) {
   for (std::int64_t i = 0; i < run.batches.micro_batches(); ++i) run.batches.take();
   run.batches.finish_step();
   reset_cpu_memory_peak();
-  ASSERT_TRUE(estimate_loss(*run.engine, run.dataset, run.batches, run.group, 1,
+  ASSERT_TRUE(estimate_loss(*run.engine, run.batches, run.group, 1,
                             [](std::int64_t, std::int64_t) { return true; }));
   const std::uint64_t eval = cpu_memory_peak() - before;
   EXPECT_LT(std::abs(off(plan.eval.live.tensors(), eval)), 0.03)
@@ -158,7 +160,67 @@ INSTANTIATE_TEST_SUITE_P(
                            "float32", Recompute::kNone, 8, 512, Offload::kOff, 2, "muon",
                            /*copy=*/true},
                       Case{"checkpoint copy", kEager, 4, 4, 128, 64, 8, 1, 65, false, 0, "float32",
-                           Recompute::kNone, 8, 512, Offload::kOff, 2, "adamw", /*copy=*/true}));
+                           Recompute::kNone, 8, 512, Offload::kOff, 2, "adamw", /*copy=*/true},
+                      Case{"documents",
+                           kEager,
+                           2,
+                           2,
+                           16,
+                           512,
+                           8,
+                           1,
+                           50304,
+                           false,
+                           0,
+                           "float32",
+                           Recompute::kNone,
+                           8,
+                           64,
+                           Offload::kOff,
+                           2,
+                           "adamw",
+                           /*copy=*/false,
+                           /*documents=*/true},
+                      Case{"documents, dropout",
+                           kEager,
+                           2,
+                           2,
+                           16,
+                           256,
+                           8,
+                           1,
+                           50304,
+                           false,
+                           0.2,
+                           "bfloat16",
+                           Recompute::kNone,
+                           8,
+                           64,
+                           Offload::kOff,
+                           2,
+                           "adamw",
+                           /*copy=*/false,
+                           /*documents=*/true},
+                      Case{"fused, documents",
+                           kFused,
+                           2,
+                           1,
+                           64,
+                           512,
+                           4,
+                           1,
+                           50304,
+                           false,
+                           0,
+                           "bfloat16",
+                           Recompute::kNone,
+                           4,
+                           16,
+                           Offload::kOff,
+                           2,
+                           "adamw",
+                           /*copy=*/false,
+                           /*documents=*/true}));
 
 }  // namespace
 }  // namespace gpt

@@ -93,7 +93,7 @@ TEST_P(Recovered, AFailureAtAnyAllocationOfAStepChangesNothing) {
     clean.trainer.set_plan(used);
     EXPECT_EQ(clean.trainer.step().mean_loss, result.mean_loss) << n;
     ASSERT_EQ(run.checksum(), clean.checksum()) << "a failure of allocation " << n;
-    ASSERT_EQ(run.batches.pending(), clean.batches.pending()) << n;
+    ASSERT_EQ(run.batches.position().pending, clean.batches.position().pending) << n;
   }
   EXPECT_GT(failed, fused() ? 40 : 100);  // there were some to fail
 }
@@ -312,7 +312,7 @@ TEST_P(Recovered, AFailureAnywhereInAnEvaluationChangesNothing) {
       if (at != std::string::npos) val = std::stod(line.substr(at + 11));
       replanned = replanned || (line.find("the evaluation of step") != std::string::npos);
     }
-    return std::tuple(run.batches.pending(), val, replanned);
+    return std::tuple(run.batches.position().pending, val, replanned);
   };
   const auto [draws, loss, never] = run_with(0);
   EXPECT_FALSE(never);

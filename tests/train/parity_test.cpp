@@ -95,9 +95,9 @@ TEST(ParityOfDraws, AreNanoGptsFromTheStart) {
   const auto expected = [&] {
     return golden.at("first_draws")[draw++].at("offsets").get<std::vector<std::int64_t>>();
   };
-  EXPECT_EQ(run.batches.pending(), expected());
+  EXPECT_EQ(run.batches.position().pending, expected());
   BatchSampler sampler(run.generator);
-  for (const TokenFile* split : {&run.dataset.train, &run.dataset.val}) {
+  for (const TokenFile* split : {&run.dataset.train.front().tokens, &run.dataset.val}) {
     for (int i = 0; i < 3; ++i) {
       const at::Tensor offsets = sampler.draw(split->size(), 16, 4);
       const std::int64_t* data = offsets.const_data_ptr<std::int64_t>();

@@ -82,7 +82,7 @@ TEST_P(TwoProcesses, AStepAddsUp) {
 
 TEST_P(TwoProcesses, AnEvaluationAddsUp) {
   const auto losses = [](TinyRun& run, ProcessGroup& group) {
-    return *estimate_loss(*run.engine, run.dataset, run.batches, group, run.config.io.eval_iters,
+    return *estimate_loss(*run.engine, run.batches, group, run.config.io.eval_iters,
                           [](std::int64_t, std::int64_t) { return true; });
   };
   TinyRun one(config("one"));

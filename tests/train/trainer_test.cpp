@@ -221,7 +221,7 @@ TEST(Trainer, EvaluationDoesNotDependOnItsSplit) {
     TrainConfig config = tiny_config(dir);
     config.data.eval_batch_size.value = piece;
     TinyRun run(config);
-    return *estimate_loss(*run.engine, run.dataset, run.batches, run.group, 5,
+    return *estimate_loss(*run.engine, run.batches, run.group, 5,
                           [](std::int64_t, std::int64_t) { return true; });
   };
   const SplitLosses whole = evaluated(4);

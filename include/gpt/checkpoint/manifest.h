@@ -34,7 +34,10 @@ struct Manifest {
   std::int64_t last_eval_step = -1;  // so that a resumed run does not evaluate twice
 
   std::vector<std::int64_t> pending_offsets;  // windows drawn and not yet trained on
-  std::string generator_state;                // raw bytes of the CPU generator
+  // Of each source of train: windows that were trained on, and its tokens. Empty: unknown, as in
+  // checkpoints of other programs.
+  std::vector<std::int64_t> windows_taken, source_tokens;
+  std::string generator_state;  // raw bytes of the CPU generator
   double loss_scale = 1;
   std::int64_t scale_growth_steps = 0;
   std::int64_t bad_steps = 0;            // non-finite ones in a row

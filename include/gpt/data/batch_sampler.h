@@ -17,6 +17,9 @@ class BatchSampler {
   // int64 offsets, each with block_size + 1 tokens after it. `tokens_in_file` > block_size.
   at::Tensor draw(std::int64_t tokens_in_file, std::int64_t block_size, std::int64_t count);
 
+  // Numbers from 0 to 1, 1 excluded: float64.
+  at::Tensor draw_fractions(std::int64_t count);
+
  private:
   at::Generator generator_;
 };

@@ -7,7 +7,9 @@
 #include <exception>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <thread>
+#include <vector>
 
 #include <ATen/core/Tensor.h>
 #include <c10/core/Event.h>
@@ -25,11 +27,23 @@ struct Batch {
   at::Tensor sequence_B;  // int64, CPU: each row's index in the effective batch; keys dropout
 };
 
-// Row b is the window of block_size tokens at offsets[b]; it is sequence first_sequence + b of the
-// effective batch. `offsets` is an int64 CPU tensor. InputError for a token outside the vocabulary,
-// Error for an offset outside the file.
-Batch make_batch(const TokenFile& file, const at::Tensor& offsets, std::int64_t first_sequence,
+// Where the window of a row begins.
+struct BatchRow {
+  const TokenFile* file;
+  std::int64_t offset;
+};
+
+// Rows of one file, from an int64 CPU tensor.
+std::vector<BatchRow> rows_of(const TokenFile& file, const at::Tensor& offsets);
+
+// Row b is a window of block_size tokens and sequence first_sequence + b of the effective batch.
+// InputError for a token outside the vocabulary, Error for an offset outside the file.
+Batch make_batch(std::span<const BatchRow> rows, std::int64_t first_sequence,
                  std::int64_t block_size, at::Device device);
+inline Batch make_batch(const TokenFile& file, const at::Tensor& offsets,
+                        std::int64_t first_sequence, std::int64_t block_size, at::Device device) {
+  return make_batch(rows_of(file, offsets), first_sequence, block_size, device);
+}
 
 // One thread converts micro-batches in the order of the requests, at most kAhead of them before
 // they are taken, and has them copied to the device while it works. All members but the thread
@@ -44,11 +58,15 @@ class Prefetcher {
   Prefetcher& operator=(const Prefetcher&) = delete;
 
   // Queues an effective batch in micro-batches of `micro_batch` sequences, the last one shorter
-  // where it does not divide (64 by 27: 27, 27, 10). `file` must stay, and `offsets` unchanged,
-  // until its batches are taken or cleared.
-  // first_sequence: of the first offset in the effective batch.
-  void request(const TokenFile& file, const at::Tensor& offsets, std::int64_t micro_batch,
+  // where it does not divide (64 by 27: 27, 27, 10). The files must stay until their batches are
+  // taken or cleared.
+  // first_sequence: of the first row in the effective batch.
+  void request(std::span<const BatchRow> rows, std::int64_t micro_batch,
                std::int64_t first_sequence = 0);
+  void request(const TokenFile& file, const at::Tensor& offsets, std::int64_t micro_batch,
+               std::int64_t first_sequence = 0) {
+    request(rows_of(file, offsets), micro_batch, first_sequence);
+  }
 
   // The next micro-batch, on the device; waits for it. Rethrows what went wrong in making it; the
   // micro-batch after it can still be taken. Error if none is pending.
@@ -61,8 +79,7 @@ class Prefetcher {
 
  private:
   struct Job {
-    const TokenFile* file;
-    at::Tensor offsets;
+    std::vector<BatchRow> rows;
     std::int64_t first_sequence;
   };
   struct Made {

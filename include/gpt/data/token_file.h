@@ -27,6 +27,13 @@ class TokenFile {
   const fs::path& path() const { return shards_.front().path(); }
   std::size_t shards() const { return shards_.size(); }
 
+  // The file that holds token `index`, and its number there.
+  struct Place {
+    fs::path file;
+    std::int64_t index;
+  };
+  Place place_of(std::int64_t index) const;
+
   // Copies tokens [begin, begin + count). Error if they do not lie within the file, InputError if
   // one is not below vocab_size.
   void copy(std::int64_t begin, std::int64_t count, std::int64_t* out) const;

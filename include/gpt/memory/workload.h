@@ -17,6 +17,7 @@ struct Workload {
   std::int64_t layers = 0, heads = 0, width = 0, block = 0, vocab = 0;
   bool bias = false, dropout = false;
   bool plain_attention = false;   // (B, H, T, T) scores in memory, always: requested, or no kernel
+  bool documents = false;         // attention does not cross them
   std::int64_t batch = 0;         // sequences in a batch
   std::int64_t accumulation = 1;  // batches in a step
   // The processes that share a step's sequences, and whether they share the optimizer's state, too

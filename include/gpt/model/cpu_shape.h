@@ -17,10 +17,11 @@ struct CpuShape {
   std::int64_t head_chunk = 0;  // tokens whose logits exist at once
   // Of packed weights that the threads of a group share (weight_blocks.h); 0: they do not.
   std::int64_t weight_block_bytes = 0;
-  int threads = 1;        // that work on a group together
-  int groups = 1;         // at once, each in an arena of its own
-  bool gradients = true;  // false: the layers share one layer's memory
-  bool low = false;       // bfloat16 matmuls
+  int threads = 1;         // that work on a group together
+  int groups = 1;          // at once, each in an arena of its own
+  bool gradients = true;   // false: the layers share one layer's memory
+  bool low = false;        // bfloat16 matmuls
+  bool documents = false;  // attention takes the documents of a sequence one by one
   Recompute recompute = Recompute::kNone;
 };
 

@@ -71,6 +71,11 @@ class Engine {
   // the order of a summation.
   virtual void replan(const Plan& plan) = 0;
 
+  // From the next call on, a token attends to what comes after the last `end_token` before it, and
+  // to nothing before: an end token belongs to the document that it ends. Positions stay those of
+  // the sequence.
+  virtual void mask_documents(std::int64_t end_token) = 0;
+
   // Gives back everything that a later call can make again.
   virtual void release_memory() {}
 

@@ -27,6 +27,7 @@ class EvaluationEngine : public Engine {
   }
   void weights_changed() override;
   void replan(const Plan& plan) override;
+  void mask_documents(std::int64_t end_token) override;
   void release_memory() override;
   std::size_t recorded_graphs() const override { return training_->recorded_graphs(); }
 

@@ -30,13 +30,14 @@ class Gpt {
 
   // (B, T) int64 tokens -> (B, T, C) activations after the last LayerNorm. T <= block_size. With
   // `recompute_blocks` a block keeps its input alone and runs again in backward; the bits are the
-  // same.
+  // same. `mask`: of documents, in the type of the matmuls (kernels/ops/attention.h).
   at::Tensor forward(const at::Tensor& tokens_BT, const DropoutState& dropout = {},
-                     bool recompute_blocks = false) const;
+                     bool recompute_blocks = false, const at::Tensor& mask_B1TT = {}) const;
 
   // The loss of every next token; see lm_head.h. options.chunk 0 means this model's head_chunk.
   LmHeadLoss loss(const at::Tensor& tokens_BT, const at::Tensor& target_BT, LmHeadOptions options,
-                  const DropoutState& dropout = {}, bool recompute_blocks = false) const;
+                  const DropoutState& dropout = {}, bool recompute_blocks = false,
+                  const at::Tensor& mask_B1TT = {}) const;
 
   // (B, V) logits of the token after the last one, in the weights' type.
   at::Tensor next_logits(const at::Tensor& tokens_BT) const;

@@ -37,12 +37,14 @@ struct SelfAttention {
   bool plain;  // the written-out oracle
 
   SelfAttention(const ModelConfig& config, const TensorMap& tensors, const std::string& prefix);
-  at::Tensor operator()(const at::Tensor& x_BTC, std::int64_t layer,
-                        const DropoutState& dropout) const;
+  at::Tensor operator()(const at::Tensor& x_BTC, std::int64_t layer, const DropoutState& dropout,
+                        const at::Tensor& mask_B1TT) const;
   // (B,T,3C) to q, k and v, each (B,H,T,D) as a view.
   std::array<at::Tensor, 3> split_heads(const at::Tensor& qkv_BTK) const;
   // What lies between the two matmuls: from q, k and v next to each other, (B,T,3C), to (B,T,C).
-  at::Tensor attend(const at::Tensor& qkv, std::int64_t layer, const DropoutState& dropout) const;
+  // mask: of documents (kernels/ops/attention.h), or undefined.
+  at::Tensor attend(const at::Tensor& qkv, std::int64_t layer, const DropoutState& dropout,
+                    const at::Tensor& mask_B1TT) const;
 };
 
 struct Mlp {
@@ -62,8 +64,8 @@ struct Block {
 
   // `prefix`: "transformer.h.0.".
   Block(const ModelConfig& config, const TensorMap& tensors, const std::string& prefix);
-  at::Tensor operator()(const at::Tensor& x_BTC, std::int64_t layer,
-                        const DropoutState& dropout) const;
+  at::Tensor operator()(const at::Tensor& x_BTC, std::int64_t layer, const DropoutState& dropout,
+                        const at::Tensor& mask_B1TT = {}) const;
 };
 
 // The dropouts of a block; the last is that of the embedding, whose layer is -1.

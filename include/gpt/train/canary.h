@@ -30,6 +30,7 @@ class Canary {
   TrainConfig config_;
   const Gpt& model_;
   Compute compute_;
+  std::optional<std::int64_t> document_end_;
   at::Tensor tokens_BT_;  // on the CPU, one more than a sequence
 };
 

@@ -6,7 +6,6 @@
 #include <optional>
 
 #include "gpt/model/engine.h"
-#include "gpt/train/dataset.h"
 #include "gpt/train/step_batches.h"
 
 namespace gpt {
@@ -19,7 +18,7 @@ struct SplitLosses {
 // `group`; logits in chunks, no gradients, no dropout. `progress(done, total)` is called after each
 // batch; a false from it ends the evaluation without a result.
 std::optional<SplitLosses> estimate_loss(
-    Engine& engine, const Dataset& dataset, StepBatches& batches, ProcessGroup& group,
-    std::int64_t eval_iters, const std::function<bool(std::int64_t, std::int64_t)>& progress);
+    Engine& engine, StepBatches& batches, ProcessGroup& group, std::int64_t eval_iters,
+    const std::function<bool(std::int64_t, std::int64_t)>& progress);
 
 }  // namespace gpt

@@ -30,8 +30,10 @@ MachinePlan set_up_memory(TrainConfig& config, const std::optional<CheckpointInf
 // InputError if there is no such device here.
 void check_evaluation_device(const MemoryConfig& memory, const Settings& asked);
 
-// The engine of the config, with evaluations on eval_device.
+// The engine of the config, with evaluations on eval_device. Its attention does not cross the token
+// `document_end`, if there is one.
 std::unique_ptr<Engine> set_up_engine(const TrainConfig& config, const Gpt& model,
-                                      const Compute& compute);
+                                      const Compute& compute,
+                                      std::optional<std::int64_t> document_end = {});
 
 }  // namespace gpt

@@ -5,6 +5,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <c10/core/Device.h>
 
@@ -14,6 +15,7 @@
 #include "gpt/metrics/metrics_sink.h"
 #include "gpt/parallel/process_group.h"
 #include "gpt/train/evaluator.h"
+#include "gpt/train/step_batches.h"
 #include "gpt/train/throughput.h"
 
 namespace gpt {
@@ -68,6 +70,7 @@ class Report {
   // What the progress line says besides the share: the losses, the speed, how long to the next
   // evaluation.
   std::string note() const;
+  bool tells_epochs() const;
 
   std::int64_t expected_train_ = 0, expected_eval_ = 0;
   std::int64_t steps_ = 0;  // of this process
@@ -75,6 +78,7 @@ class Report {
   std::optional<ProgressLine> progress_;
   double done_ = 0;                        // iterations finished
   std::optional<double> loss_, val_loss_;  // the newest
+  std::vector<SourceProgress> data_;       // of the newest step
 };
 
 }  // namespace gpt

@@ -11,6 +11,7 @@
 #include "gpt/config/train_config.h"
 #include "gpt/model/parameter_table.h"
 #include "gpt/train/dataset.h"
+#include "gpt/train/step_batches.h"
 
 namespace gpt {
 
@@ -49,10 +50,12 @@ class RunFiles {
   fs::path out_dir_, staged_config_, staged_metrics_, staged_tensorboard_, staged_log_;
 };
 
-// The windows that the checkpoint had drawn ahead, if they are windows of this dataset; of another
-// dataset none, with a warning. InputError if the dataset's vocabulary is another.
-std::vector<std::int64_t> usable_offsets(const CheckpointInfo& checkpoint,
-                                         const TrainConfig& config, const Dataset& dataset);
+// Where the run that the checkpoint is of was in its data, with the windows that were drawn ahead,
+// if they are windows of this dataset; of another dataset its beginning, with a warning. Another
+// data_order begins at its beginning, too; with another block_size it goes on where as many tokens
+// lie behind. InputError if the dataset's vocabulary is another.
+DataPosition usable_position(const CheckpointInfo& checkpoint, const TrainConfig& config,
+                             const Dataset& dataset);
 
 // The config that a checkpoint was trained with. `checkpoint` names it in errors.
 TrainConfig saved_config(const CheckpointInfo& checkpoint);

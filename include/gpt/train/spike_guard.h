@@ -25,12 +25,12 @@ struct Spike {
   std::int64_t step = 0;
   double loss = 0, loss_z = 0;  // z: standard deviations above the mean of the window
   double gradient_norm = 0, gradient_norm_z = 0;
-  std::string action;                 // "the update was skipped"
-  std::vector<std::int64_t> windows;  // of the step, where they begin in the training split
+  std::string action;                // "the update was skipped"
+  std::vector<std::string> windows;  // of the step: FILE:TOKEN, where they begin
 
   // One line: what it was, what became of it, and which text it came from.
   std::string text() const;
-  // The offsets, separated by commas; of more than there is space for on a line, the first ones.
+  // The windows, separated by commas; of more than there is space for on a line, the first ones.
   std::string window_list(std::size_t most) const;
 };
 

@@ -1,9 +1,12 @@
-// Which windows each step sees. The draws are nanoGPT's, in nanoGPT's order: the first batch before
-// anything else, then the rest of a step's batches after its evaluation, then the first batch of
-// the next step. How a step is cut into micro-batches changes nothing.
+// Which windows each step sees. With data_order=random and one source the draws are nanoGPT's, in
+// nanoGPT's order: the first batch before anything else, then the rest of a step's batches after
+// its evaluation, then the first batch of the next step. Otherwise they are WindowOrder's, and the
+// generator draws for evaluations alone. How a step is cut into micro-batches changes nothing.
 #pragma once
 
 #include <cstdint>
+#include <span>
+#include <string>
 #include <vector>
 
 #include <ATen/core/Generator.h>
@@ -13,18 +16,35 @@
 #include "gpt/config/train_config.h"
 #include "gpt/data/batch_sampler.h"
 #include "gpt/data/prefetcher.h"
+#include "gpt/data/window_order.h"
 #include "gpt/parallel/process_group.h"
 #include "gpt/train/dataset.h"
 
 namespace gpt {
 
+// Where a run is in its data, for the checkpoint.
+struct DataPosition {
+  std::vector<std::int64_t> pending;  // nanoGPT's draws that were not trained on yet: offsets
+  WindowOrder::Counts taken;          // windows of each source that were
+};
+
+// What a run has trained on of a source.
+struct SourceProgress {
+  std::string name;
+  std::int64_t tokens = 0, tokens_per_epoch = 1;
+  double epochs() const {
+    return static_cast<double>(tokens) / static_cast<double>(tokens_per_epoch);
+  }
+};
+
+enum class Split : std::int64_t { kTrain, kVal };
+
 class StepBatches {
  public:
-  // `pending`: windows drawn earlier and not used yet (a resumed run); empty for a new run, which
-  // then draws its first batch.
-  StepBatches(const DataConfig& config, const Dataset& dataset, at::Generator generator,
-              const c10::Device& device, const ProcessGroup& group,
-              std::vector<std::int64_t> pending);
+  // `position`: of the checkpoint, or empty for a new run, which then draws its first batch.
+  StepBatches(const DataConfig& config, std::int64_t seed, const Dataset& dataset,
+              at::Generator generator, const c10::Device& device, const ProcessGroup& group,
+              DataPosition position);
 
   // Draws what the step needs and sends this process's part to the reader thread, unless that has
   // happened. Then
@@ -44,7 +64,14 @@ class StepBatches {
   void restart_step(std::int64_t micro_batch);
 
   // The step's windows have been trained on.
-  void finish_step() { step_.clear(); }
+  void finish_step();
+
+  // The windows of the step that has begun, or else of the last one that was finished, in the order
+  // of the effective batch; window_name() says where they are.
+  const std::vector<Window>& windows() const { return step_.empty() ? finished_ : step_; }
+
+  // Of all steps up to the one that has begun, or else the last one that was finished.
+  std::vector<SourceProgress> progress() const;
 
   std::int64_t micro_batch() const { return micro_; }
   std::int64_t micro_batches() const;
@@ -56,7 +83,7 @@ class StepBatches {
   // Draws `count` evaluation batches of a split and queues this process's part of each; take()
   // gives that cut into pieces of eval_batch_size. Only between steps, before begin_step draws
   // ahead.
-  void request_evaluation(const TokenFile& split, std::int64_t count);
+  void request_evaluation(Split split, std::int64_t count);
   std::int64_t evaluation_pieces() const;
   // Of one evaluation batch, in all processes.
   std::int64_t evaluation_tokens() const { return config_.batch_size * config_.block_size; }
@@ -64,17 +91,13 @@ class StepBatches {
   std::int64_t evaluation_batch() const { return eval_micro_; }
   void set_evaluation_batch(std::int64_t sequences) { eval_micro_ = sequences; }
 
-  // Where the windows of the step that has begun start in the training split, those of all
-  // processes; none after finish_step.
-  const std::vector<std::int64_t>& step_windows() const { return step_; }
-
-  // Windows drawn but not trained on, for the checkpoint.
-  std::vector<std::int64_t> pending() const;
+  DataPosition position() const;
 
  private:
   void draw(std::int64_t count);
   void fill();
-  void queue(const std::vector<std::int64_t>& windows);
+  void queue(const std::vector<Window>& windows);
+  std::vector<BatchRow> draw_evaluation(Split split);
 
   DataConfig config_;
   const Dataset& dataset_;
@@ -83,10 +106,15 @@ class StepBatches {
   BatchSampler sampler_;
   Prefetcher prefetcher_;
   std::int64_t effective_, micro_, eval_micro_;
-  std::vector<std::int64_t> step_;     // of the step that has begun
-  std::vector<std::int64_t> pending_;  // of those after it
-  bool step_queued_ = false;           // step_ is in the feed
-  bool next_queued_ = false;           // so are pending_'s first effective_ windows
+  WindowOrder order_;
+  const bool draws_;              // nanoGPT's: order_ only counts
+  WindowOrder::Counts taken_;     // by the steps that are finished
+  WindowOrder::Counts drawn_;     // and by those that are not
+  std::vector<Window> step_;      // of the step that has begun
+  std::vector<Window> pending_;   // of those after it
+  std::vector<Window> finished_;  // of the step before
+  bool step_queued_ = false;      // step_ is in the feed
+  bool next_queued_ = false;      // so are pending_'s first effective_ windows
 };
 
 }  // namespace gpt

@@ -29,6 +29,7 @@ struct StepResult {
   double learning_rate = 0;
   bool skipped = false;  // the weights are untouched: loss or gradient was not finite, or a spike
   bool spike = false;    // finite, and above the limits
+  std::vector<SourceProgress> data = {};  // trained on by now, this step included
 };
 
 // A step whose work is queued on the device.
@@ -37,7 +38,8 @@ struct QueuedStep {
   double learning_rate;
   // Sum of losses, of the last batch's, gradient norm, skipped; with limits, spike.
   Readback facts;
-  std::vector<std::int64_t> windows = {};  // where spikes are looked for
+  std::vector<SourceProgress> data;
+  std::vector<Window> windows = {};  // where spikes are looked for
 
   StepResult wait() const;
 };

@@ -17,15 +17,18 @@ class Blocks {
  public:
   Blocks(std::int64_t tokens, std::int64_t panel)
       : tokens_(tokens),
+        panel_(panel),
         size_(std::max<std::int64_t>(1, (64 + panel / 2) / panel) * panel),
         last_(std::max<std::int64_t>(0, tokens - panel) / size_ * size_) {}
 
   std::int64_t size() const { return size_; }
   std::int64_t last() const { return last_; }  // where it begins
   std::int64_t most_rows() const { return last_ > 0 ? std::max(size_, tokens_ - last_) : tokens_; }
+  // The same of any number of tokens up to this one.
+  std::int64_t most_rows_of_fewer() const { return std::min(tokens_, size_ + panel_); }
 
  private:
-  std::int64_t tokens_, size_, last_;
+  std::int64_t tokens_, panel_, size_, last_;
 };
 
 // From one row of scores to the next: for float32 an odd number of cache lines, as the rows of a
@@ -56,16 +59,18 @@ struct Space {
   // of values in the forward pass and of keys in the backward pass.
   unsigned char *key_rows, *value_rows, *columns;
 
-  Space(const NativeGemm<X>* native, std::int64_t tokens, std::int64_t width, Arena arena)
+  Space(const NativeGemm<X>* native, std::int64_t tokens, std::int64_t width, Arena arena,
+        bool parts = false)
       : blocks(tokens, native ? native->panel_columns : 1), stride(score_stride(tokens)) {
-    const std::int64_t scores = blocks.most_rows() * stride, rows = tokens * width;
+    const std::int64_t most = parts ? blocks.most_rows_of_fewer() : blocks.most_rows();
+    const std::int64_t scores = most * stride, rows = tokens * width;
     p = arena.take<float>(scores);
     dp = arena.take<float>(scores);
     if constexpr (std::is_same_v<X, float>) {
       p_low = p;
       dp_low = dp;
     } else {
-      dq = arena.take<float>(blocks.most_rows() * width);
+      dq = arena.take<float>(most * width);
       dk = arena.take<float>(rows);
       dv = arena.take<float>(rows);
       p_low = arena.take<X>(scores);
@@ -116,7 +121,8 @@ float score_scale(const AttentionHead<X>& head) {
 
 template <class X>
 void drop_row(const AttentionHead<X>& head, std::int64_t row, float* weights) {
-  (*head.dropout)(weights, head.first_weight + row * head.tokens, row + 1, head.sequence);
+  const std::int64_t stride = head.weight_stride > 0 ? head.weight_stride : head.tokens;
+  (*head.dropout)(weights, head.first_weight + row * stride, row + 1, head.sequence);
 }
 
 // Drops of a row of weights, which then goes where products read it.
@@ -236,8 +242,8 @@ void backward_block(const Pass<X>& pass, const Backward<X>& backward, Block bloc
 
 template <class X>
 std::int64_t attention_workspace(const NativeGemm<X>* native, std::int64_t tokens,
-                                 std::int64_t width) {
-  return Space<X>(native, tokens, width, Arena(nullptr)).bytes /
+                                 std::int64_t width, bool parts) {
+  return Space<X>(native, tokens, width, Arena(nullptr), parts).bytes /
          static_cast<std::int64_t>(sizeof(float));
 }
 
@@ -261,8 +267,10 @@ void attention_backward(const AttentionHead<X>& head, float* workspace) {
   finish_sum(backward.dv, head.tokens, head.width, head.dv, head.stride);
 }
 
-template std::int64_t attention_workspace(const NativeGemm<float>*, std::int64_t, std::int64_t);
-template std::int64_t attention_workspace(const NativeGemm<Bf16>*, std::int64_t, std::int64_t);
+template std::int64_t attention_workspace(const NativeGemm<float>*, std::int64_t, std::int64_t,
+                                          bool);
+template std::int64_t attention_workspace(const NativeGemm<Bf16>*, std::int64_t, std::int64_t,
+                                          bool);
 template void attention_forward(const AttentionHead<float>&, float*);
 template void attention_forward(const AttentionHead<Bf16>&, float*);
 template void attention_backward(const AttentionHead<float>&, float*);

@@ -1,5 +1,6 @@
 // One warp per row of scores, in place: they are read from memory once and written once, and found
-// in the caches in between. Columns after the row's own token are not read; they become zeros.
+// in the caches in between. Columns after the row's own token, and those before its start, do not
+// count; they become zeros.
 #include "kernel_math.h"
 
 namespace gpt {
@@ -23,16 +24,21 @@ struct Row {
   using R = Real<T>;
   const CausalSoftmaxLaunch& args;
   std::int64_t row, last;  // its own token: the last column that counts
+  std::int64_t start;      // the first
   T *scores, *gradient;
+
+  // Of this thread, in whole packs.
+  __device__ std::int64_t first_column() const { return start / N * N + threadIdx.x * N; }
+  __device__ bool counts(std::int64_t column) const { return column >= start && column <= last; }
 
   __device__ R scaled(T score) const { return static_cast<R>(score) * static_cast<R>(args.scale); }
 
   __device__ R largest() const {
     R most = static_cast<R>(-INFINITY);
-    for (std::int64_t c = threadIdx.x * N; c <= last; c += 32 * N) {
+    for (std::int64_t c = first_column(); c <= last; c += 32 * N) {
       const Pack<T, N> pack = load<N>(scores + c);
       for (int k = 0; k < N; ++k)
-        if (c + k <= last && scaled(pack.value[k]) > most) most = scaled(pack.value[k]);
+        if (counts(c + k) && scaled(pack.value[k]) > most) most = scaled(pack.value[k]);
     }
     return warp_max(most);
   }
@@ -40,7 +46,7 @@ struct Row {
   // The sum of e^(s - max) and, in backward, that of its products with the weights' gradients.
   __device__ void sums(R max, R& sum, R& along) const {
     sum = along = R(0);
-    for (std::int64_t c = threadIdx.x * N; c <= last; c += 32 * N) {
+    for (std::int64_t c = first_column(); c <= last; c += 32 * N) {
       const Pack<T, N> pack = load<N>(scores + c);
       Pack<T, N> up{};
       R factor[N] = {};
@@ -49,6 +55,7 @@ struct Row {
         dropout_factors(args.dropout, row, c, args.tokens, factor);
       }
       for (int k = 0; k < N && c + k <= last; ++k) {
+        if (c + k < start) continue;
         const R e = exp(scaled(pack.value[k]) - max);
         sum += e;
         if (kBackward) along += e * factor[k] * static_cast<R>(up.value[k]);
@@ -61,17 +68,17 @@ struct Row {
   __device__ void write(R max, R sum, R along) const {
     for (std::int64_t c = threadIdx.x * N; c < args.tokens; c += 32 * N) {
       Pack<T, N> weight{}, down{};
-      if (c <= last) {
+      if (c <= last && c + N > start) {
         const Pack<T, N> pack = load<N>(scores + c);
         if (kBackward) down = load<N>(gradient + c);
         R factor[N] = {};
         dropout_factors(args.dropout, row, c, args.tokens, factor);
         for (int k = 0; k < N; ++k) {
-          const bool counts = c + k <= last;
-          const R p = counts ? exp(scaled(pack.value[k]) - max) / sum : R(0);
+          const bool here = counts(c + k);
+          const R p = here ? exp(scaled(pack.value[k]) - max) / sum : R(0);
           weight.value[k] = static_cast<T>(p * factor[k]);
           if (!kBackward) continue;
-          const R up = counts ? static_cast<R>(down.value[k]) * factor[k] - along : R(0);
+          const R up = here ? static_cast<R>(down.value[k]) * factor[k] - along : R(0);
           down.value[k] = static_cast<T>(static_cast<R>(args.scale) * p * up);
         }
       } else {
@@ -89,7 +96,11 @@ __global__ void __launch_bounds__(32 * kWarps) causal_softmax_rows(CausalSoftmax
   const std::int64_t row = static_cast<std::int64_t>(blockIdx.x) * kWarps + threadIdx.y;
   if (row >= args.rows) return;
   const std::int64_t first = row * args.tokens;
-  const Row<T, N, kBackward> work{args, row, row % args.tokens,
+  const std::int64_t token = row % args.tokens, sequence = row / args.tokens / args.heads;
+  const Row<T, N, kBackward> work{args,
+                                  row,
+                                  token,
+                                  args.start ? args.start[sequence * args.tokens + token] : 0,
                                   static_cast<T*>(args.scores) + first,
                                   kBackward ? static_cast<T*>(args.gradient) + first : nullptr};
   const R max = work.largest();

@@ -34,11 +34,13 @@ struct DropoutLaunch {
 };
 int launch_dropout(const DropoutLaunch& args, void* stream);
 
-// Row r is of token r % tokens: of its columns those up to that token count, the rest become 0.
+// Row r is of token r % tokens of sequence r / (heads * tokens): of its columns those up to that
+// token count, from its `start` on; the rest become 0.
 struct CausalSoftmaxLaunch {
-  void* scores;    // (rows, tokens), overwritten by dropout(softmax(scale * scores))
-  void* gradient;  // of that, overwritten by that of the scores; or null
-  std::int64_t rows, tokens;
+  void* scores;               // (rows, tokens), overwritten by dropout(softmax(scale * scores))
+  void* gradient;             // of that, overwritten by that of the scores; or null
+  const std::int64_t* start;  // (sequences, tokens); null: all start at 0
+  std::int64_t rows, tokens, heads;
   double scale;
   DropoutRows dropout;
   Float type;

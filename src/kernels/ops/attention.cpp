@@ -23,13 +23,15 @@ at::Tensor plain_weights(const AttentionInput& in, const at::Tensor& gradient_BH
   causal_softmax_({.scores_BHTT = scores_BHTT,
                    .gradient_BHTT = gradient_BHTT,
                    .scale = scale_of(in.q_BHTD),
-                   .dropout = {.p = in.p, .sequence_B = in.sequence_B, .place = in.place}});
+                   .dropout = {.p = in.p, .sequence_B = in.sequence_B, .place = in.place},
+                   .start_BT = in.start_BT});
   return scores_BHTT;
 }
 
 AttentionInput some_of(const AttentionInput& in, std::int64_t first, std::int64_t count) {
   AttentionInput some = in;
-  for (at::Tensor* tensor : {&some.q_BHTD, &some.k_BHTD, &some.v_BHTD, &some.sequence_B})
+  for (at::Tensor* tensor :
+       {&some.q_BHTD, &some.k_BHTD, &some.v_BHTD, &some.sequence_B, &some.start_BT})
     if (tensor->defined()) *tensor = tensor->narrow(0, first, count);
   return some;
 }
@@ -142,22 +144,49 @@ std::int64_t plain_attention_group(std::int64_t heads, std::int64_t tokens,
   return std::max<std::int64_t>(1, kBytes / (heads * tokens * tokens * type_bytes));
 }
 
+at::Tensor document_starts(const at::Tensor& x_BT, std::int64_t end_token) {
+  const std::int64_t tokens = x_BT.size(1);
+  const at::Tensor after_T = at::arange(1, tokens + 1, x_BT.options());
+  const at::Tensor after_BT = at::where(x_BT == end_token, after_T, 0);
+  const at::Tensor start_BT = at::zeros_like(x_BT);
+  if (tokens > 1)
+    start_BT.narrow(1, 1, tokens - 1)
+        .copy_(std::get<0>(after_BT.narrow(1, 0, tokens - 1).cummax(/*dim=*/1)));
+  return start_BT;
+}
+
+at::Tensor document_mask(const at::Tensor& x_BT, std::int64_t end_token, at::ScalarType type) {
+  const at::Tensor start_BT = document_starts(x_BT, end_token);
+  const at::Tensor column_T = at::arange(x_BT.size(1), x_BT.options());
+  const at::Tensor hidden_BTT =
+      (column_T < start_BT.unsqueeze(2)).logical_or_(column_T > column_T.unsqueeze(1));
+  return at::zeros(hidden_BTT.sizes(), x_BT.options().dtype(type))
+      .masked_fill_(hidden_BTT, -std::numeric_limits<double>::infinity())
+      .unsqueeze(1);
+}
+
 at::Tensor causal_attention(const at::Tensor& q_BHTD, const at::Tensor& k_BHTD,
-                            const at::Tensor& v_BHTD) {
-  return at::scaled_dot_product_attention(q_BHTD, k_BHTD, v_BHTD, /*attn_mask=*/{},
-                                          /*dropout_p=*/0.0, /*is_causal=*/true);
+                            const at::Tensor& v_BHTD, const at::Tensor& mask_B1TT) {
+  return at::scaled_dot_product_attention(
+      q_BHTD, k_BHTD, v_BHTD, mask_B1TT.defined() ? std::optional(mask_B1TT) : std::nullopt,
+      /*dropout_p=*/0.0, /*is_causal=*/!mask_B1TT.defined());
 }
 
 at::Tensor plain_causal_attention(const at::Tensor& q_BHTD, const at::Tensor& k_BHTD,
                                   const at::Tensor& v_BHTD, double dropout,
-                                  const at::Tensor& sequence_B, const DropoutPlace& place) {
+                                  const at::Tensor& sequence_B, const DropoutPlace& place,
+                                  const at::Tensor& mask_B1TT) {
   const std::int64_t tokens = q_BHTD.size(2);
-  const at::Tensor later_TT =
-      at::ones({tokens, tokens}, q_BHTD.options().dtype(at::kBool)).triu(/*diagonal=*/1);
   const double scale = 1.0 / std::sqrt(static_cast<double>(q_BHTD.size(3)));
   at::Tensor weights_BHTT = at::matmul(q_BHTD, k_BHTD.transpose(-2, -1)) * scale;
-  weights_BHTT =
-      weights_BHTT.masked_fill(later_TT, -std::numeric_limits<double>::infinity()).softmax(-1);
+  if (mask_B1TT.defined()) {
+    weights_BHTT = weights_BHTT + mask_B1TT;
+  } else {
+    const at::Tensor later_TT =
+        at::ones({tokens, tokens}, q_BHTD.options().dtype(at::kBool)).triu(/*diagonal=*/1);
+    weights_BHTT = weights_BHTT.masked_fill(later_TT, -std::numeric_limits<double>::infinity());
+  }
+  weights_BHTT = weights_BHTT.softmax(-1);
   weights_BHTT = keyed_dropout(weights_BHTT, dropout, sequence_B, place);
   return at::matmul(weights_BHTT, v_BHTD);
 }

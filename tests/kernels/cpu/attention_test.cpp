@@ -140,5 +140,16 @@ TEST(CpuAttention, LongSequences) {
   }
 }
 
+// Documents of a sequence use its memory, one after the other.
+TEST(CpuAttention, PartsOfASequenceNeedNoMoreThanIsPlannedForThem) {
+  for (const NativeGemm<Bf16>* own :
+       {static_cast<const NativeGemm<Bf16>*>(nullptr), native_gemm<Bf16>()})
+    for (const std::int64_t tokens : {1, 79, 80, 160, 300})
+      for (std::int64_t part = 1; part <= tokens; ++part)
+        EXPECT_LE(attention_workspace<Bf16>(own, part, 40),
+                  attention_workspace<Bf16>(own, tokens, 40, /*parts=*/true))
+            << part << " of " << tokens;
+}
+
 }  // namespace
 }  // namespace gpt

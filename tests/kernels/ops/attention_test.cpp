@@ -62,17 +62,22 @@ TEST(Attention, GroupsOfSequencesChangeNothing) {
   ASSERT_EQ(plain_attention_group(12, 8192, 4), 1) << "one at least";
   const auto make = [&] { return at::randn({kB, kH, kT, kD}); };
   const at::Tensor q = make(), k = make(), v = make(), up = make();
+  const at::Tensor x_BT = at::randint(100, {kB, kT}, at::kLong);
+  const at::Tensor start_BT = document_starts(x_BT, 3);
   for (const double p : {0.0, 0.3}) {
     const AttentionInput in{.q_BHTD = q,
                             .k_BHTD = k,
                             .v_BHTD = v,
                             .p = p,
                             .sequence_B = at::tensor({9, 3, 4, 0, 7}, at::kLong),
-                            .place = {.seed = 5, .step = 2, .layer = 1}};
-    const Gradients expected =
-        run([&](auto& a, auto& b,
-                auto& c) { return plain_causal_attention(a, b, c, in.p, in.sequence_B, in.place); },
-            q, k, v, up);
+                            .place = {.seed = 5, .step = 2, .layer = 1},
+                            .start_BT = start_BT};
+    const at::Tensor mask = document_mask(x_BT, 3, at::kFloat);
+    const auto expected = run(
+        [&](auto& a, auto& b, auto& c) {
+          return plain_causal_attention(a, b, c, in.p, in.sequence_B, in.place, mask);
+        },
+        q, k, v, up);
     const AttentionOutput out = attention_forward(AttentionKernel::kPlain, in);
     const AttentionGradient gradient = attention_backward(AttentionKernel::kPlain, in, out, up);
     EXPECT_TRUE(near(out.y_BHTD, expected.y, 2e-6)) << p;
@@ -87,15 +92,34 @@ TEST(Attention, FusedEqualsWrittenOut) {
     for (const std::int64_t tokens : {1, 2, 17, 64}) {
       const auto make = [&] { return at::randn({2, 3, tokens, 8}, type); };
       const at::Tensor q = make(), k = make(), v = make(), up = make();
-      const Gradients fused = run(causal_attention, q, k, v, up);
-      const auto plain = run(
-          [](auto& a, auto& b, auto& c) { return plain_causal_attention(a, b, c); }, q, k, v, up);
-      EXPECT_TRUE(near(fused.y, plain.y, tolerance)) << tokens;
-      EXPECT_TRUE(near(fused.q, plain.q, tolerance)) << tokens;
-      EXPECT_TRUE(near(fused.k, plain.k, tolerance)) << tokens;
-      EXPECT_TRUE(near(fused.v, plain.v, tolerance)) << tokens;
+      const at::Tensor x_BT = at::randint(5, {2, tokens}, at::kLong);
+      for (const at::Tensor& mask : {at::Tensor(), document_mask(x_BT, 3, type)}) {
+        const auto fused =
+            run([&](auto& a, auto& b, auto& c) { return causal_attention(a, b, c, mask); }, q, k, v,
+                up);
+        const auto plain =
+            run([&](auto& a, auto& b,
+                    auto& c) { return plain_causal_attention(a, b, c, 0, {}, {}, mask); },
+                q, k, v, up);
+        EXPECT_TRUE(near(fused.y, plain.y, tolerance)) << tokens;
+        EXPECT_TRUE(near(fused.q, plain.q, tolerance)) << tokens;
+        EXPECT_TRUE(near(fused.k, plain.k, tolerance)) << tokens;
+        EXPECT_TRUE(near(fused.v, plain.v, tolerance)) << tokens;
+      }
     }
   }
+}
+
+// An end token belongs to the document that it ends.
+TEST(Attention, DocumentsBeginAfterTheirEnds) {
+  const at::Tensor x_BT = at::tensor({9, 1, 9, 9, 2, 3, 1, 2, 3, 4, 5, 9}, at::kLong).view({2, 6});
+  EXPECT_TRUE(at::equal(document_starts(x_BT, 9),
+                        at::tensor({0, 1, 1, 3, 4, 4, 0, 0, 0, 0, 0, 0}, at::kLong).view({2, 6})));
+  EXPECT_TRUE(at::equal(document_starts(x_BT.narrow(1, 0, 1), 9), at::zeros({2, 1}, at::kLong)));
+  const at::Tensor seen_TT = document_mask(x_BT, 9, at::kFloat)[0][0] == 0;
+  const at::Tensor expected = at::eye(6, at::kLong);
+  expected[2][1] = expected[5][4] = 1;
+  EXPECT_TRUE(at::equal(seen_TT.to(at::kLong), expected));
 }
 
 // One head of one sequence by hand, straight from the formula.

@@ -25,14 +25,16 @@ struct AttentionHead {
   std::int64_t tokens, width;
   const SequenceDropout* dropout;       // of the weights; null: none
   std::int64_t sequence, first_weight;  // dropout's sequence and the index of weight (0, 0)
+  std::int64_t weight_stride = 0;       // of that index between rows; 0: tokens
 };
 
 // Floats of working memory that a head needs, which begins on a cache line, on a thread whose
 // GEMM is `native`, null for MKL's. A GemmWorkspace for {tokens, most, most} is enough, `most`
-// being the larger of tokens and width.
+// being the larger of tokens and width. Enough for all heads of up to so many tokens where they are
+// `parts` of sequences, which attend to nothing beyond them.
 template <class X>
 std::int64_t attention_workspace(const NativeGemm<X>* native, std::int64_t tokens,
-                                 std::int64_t width);
+                                 std::int64_t width, bool parts = false);
 
 template <class X>
 void attention_forward(const AttentionHead<X>& head, float* workspace);
@@ -40,9 +42,9 @@ template <class X>
 void attention_backward(const AttentionHead<X>& head, float* workspace);
 
 extern template std::int64_t attention_workspace(const NativeGemm<float>*, std::int64_t,
-                                                 std::int64_t);
+                                                 std::int64_t, bool);
 extern template std::int64_t attention_workspace(const NativeGemm<Bf16>*, std::int64_t,
-                                                 std::int64_t);
+                                                 std::int64_t, bool);
 extern template void attention_forward(const AttentionHead<float>&, float*);
 extern template void attention_forward(const AttentionHead<Bf16>&, float*);
 extern template void attention_backward(const AttentionHead<float>&, float*);

@@ -11,25 +11,35 @@
 
 namespace gpt {
 
-// For autograd, by the fused kernels of ATen; nothing of size T x T is kept.
+// Where the document of each token begins, (B, T) int64: after the last `end_token` before it. An
+// end token belongs to the document that it ends.
+at::Tensor document_starts(const at::Tensor& x_BT, std::int64_t end_token);
+
+// What is added to scores so that attention stays within documents, (B, 1, T, T): 0 for a token and
+// those before it down to where its document begins, minus infinity for all others.
+at::Tensor document_mask(const at::Tensor& x_BT, std::int64_t end_token, at::ScalarType type);
+
+// For autograd, by the fused kernels of ATen; nothing of size T x T is kept. `mask`: a document
+// mask of q's type.
 at::Tensor causal_attention(const at::Tensor& q_BHTD, const at::Tensor& k_BHTD,
-                            const at::Tensor& v_BHTD);
+                            const at::Tensor& v_BHTD, const at::Tensor& mask_B1TT = {});
 
 // Written out, with the (B, H, T, T) weights in memory and keyed dropout on them: the oracle for
 // the fused kernels, and what runs while dropout is on, since no fused kernel takes our mask.
 at::Tensor plain_causal_attention(const at::Tensor& q_BHTD, const at::Tensor& k_BHTD,
                                   const at::Tensor& v_BHTD, double dropout = 0,
-                                  const at::Tensor& sequence_B = {},
-                                  const DropoutPlace& place = {});
+                                  const at::Tensor& sequence_B = {}, const DropoutPlace& place = {},
+                                  const at::Tensor& mask_B1TT = {});
 
 // The same without autograd: forward keeps what backward needs. The kernels are ATen's.
 
 struct AttentionInput {
   at::Tensor q_BHTD, k_BHTD, v_BHTD;  // last stride 1
-  // Plain kernel only: dropout of the weights.
+  // Plain kernel only: dropout of the weights, and documents.
   double p = 0;
   at::Tensor sequence_B = {};
   DropoutPlace place = {};
+  at::Tensor start_BT = {};  // document_starts(), or undefined
 };
 
 struct AttentionOutput {

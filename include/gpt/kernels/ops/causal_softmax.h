@@ -14,6 +14,8 @@ struct CausalSoftmax {
   at::Tensor gradient_BHTT = {};  // of that, overwritten by that of the scores; or undefined
   double scale = 1;
   RowDropout dropout = {};  // `tokens` is not read
+  // int64: the first column that a token's row sees, and that it has at most its own; or undefined.
+  at::Tensor start_BT = {};
 };
 
 // The kernel of the device: the plain one on the CPU.
