@@ -61,9 +61,6 @@ void refuse_unbuilt(const TrainConfig& config, const Settings& settings) {
   built("data_order", config.data.data_order == "random");
   built("document_mask", !config.data.document_mask);
   built("async_checkpoints", !config.io.async_checkpoints);
-  built("task_files", config.monitor.task_files.empty());
-  built("sample_interval", config.monitor.sample_interval == 0);
-  built("stats_interval", config.monitor.stats_interval == 0);
 }
 
 }  // namespace

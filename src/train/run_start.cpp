@@ -17,12 +17,37 @@ namespace {
 // The first key that differs between two configs, of those that make a run what it is; "" if none.
 std::string first_difference(TrainConfig asked, TrainConfig saved) {
   // Resolved against the machine and the dataset when the run was saved, or no part of the run.
-  static const std::set<std::string> kIgnored{
-      "micro_batch_size", "eval_batch_size", "head_chunk",        "init_from",   "pretrained_dir",
-      "overwrite",        "threads",         "vocab_size",        "device",      "dtype",
-      "memory_limit",     "recompute",       "optimizer_offload", "eval_device", "empty_cache",
-      "allocator",        "profile",         "verify_data",       "compile",     "compile_mode",
-      "tensorboard",      "backend",         "dist_timeout",      "zero"};
+  static const std::set<std::string> kIgnored{"micro_batch_size",
+                                              "eval_batch_size",
+                                              "head_chunk",
+                                              "init_from",
+                                              "pretrained_dir",
+                                              "overwrite",
+                                              "threads",
+                                              "vocab_size",
+                                              "device",
+                                              "dtype",
+                                              "memory_limit",
+                                              "recompute",
+                                              "optimizer_offload",
+                                              "eval_device",
+                                              "empty_cache",
+                                              "allocator",
+                                              "profile",
+                                              "verify_data",
+                                              "compile",
+                                              "compile_mode",
+                                              "tensorboard",
+                                              "backend",
+                                              "dist_timeout",
+                                              "zero",
+                                              "task_files",
+                                              "task_interval",
+                                              "task_limit",
+                                              "sample_interval",
+                                              "sample_prompts",
+                                              "sample_tokens",
+                                              "stats_interval"};
   // A run that began with weights from elsewhere had its shape from them.
   static const std::set<std::string> kShape{"n_layer", "n_head", "n_embd",
                                             "bias",    "gelu",   "block_size"};

@@ -28,6 +28,7 @@ at::Tensor TrainStep::accumulate(std::int64_t step) {
   const LossScale scale{.per_token = 1.0 / static_cast<double>(batches.effective_batch() * block),
                         .gradient = parts_.scaler.scale()};
   drop_gradients();
+  parts_.statistics.begin(step);
   std::int64_t first = 0;
   for (std::int64_t micro = 0; micro < batches.micro_batches(); ++micro) {
     const Batch batch = batches.take();
@@ -36,7 +37,9 @@ at::Tensor TrainStep::accumulate(std::int64_t step) {
                                .seed = config.system.seed,
                                .step = step,
                                .sequence_B = batch.sequence_B};
+    parts_.statistics.before_pass(batch);
     const at::Tensor token_N = parts_.engine.accumulate(batch.x_BT, batch.y_BT, scale, dropout);
+    parts_.statistics.after_pass(batch);
     token_loss.narrow(0, first, token_N.numel()).copy_(token_N);
     first += token_N.numel();
   }
@@ -56,6 +59,7 @@ QueuedStep TrainStep::update(std::int64_t step, const at::Tensor& token_loss) {
       std::clamp(effective - config.data.batch_size, own.begin, own.end) - own.begin;
 
   parts_.optimizer.sum_gradients(parts_.group, parts_.engine.gradient_buffers());
+  parts_.statistics.before_update(effective, parts_.scaler.scale());
   const at::Tensor loss_sum = token_loss.sum(at::kDouble);
   const at::Tensor last_sum =
       token_loss.narrow(0, last_begin * block, (own.size() - last_begin) * block).sum(at::kDouble);
@@ -80,6 +84,7 @@ QueuedStep TrainStep::update(std::int64_t step, const at::Tensor& token_loss) {
           Readback(at::stack({loss_sum, last_sum, norm.to(at::kDouble), skip.to(at::kDouble)}))};
   parts_.optimizer.step(queued.learning_rate, skip, factor);
   parts_.engine.weights_changed();
+  parts_.statistics.after_update();
   return queued;
 }
 

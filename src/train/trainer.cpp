@@ -26,7 +26,7 @@ Trainer::Trainer(Parts parts, const Manifest& start)
       state_(start),
       lowest_val_loss_(start.best_val_loss),
       train_step_({parts_.config, parts_.compute, parts_.model, parts_.engine, parts_.optimizer,
-                   parts_.scaler, parts_.batches, parts_.group}),
+                   parts_.scaler, parts_.batches, parts_.group, parts_.statistics}),
       oom_retry_(parts_.compute.device, parts_.engine, parts_.config.data.block_size, parts_.group,
                  [this](const std::string& what) { parts_.report.replanned(state_.step, what); }),
       plan_(plan_of(parts_.config.model, parts_.config.memory, parts_.model.vocab_size())),
@@ -47,6 +47,8 @@ ExitCode Trainer::run(const StopSignals& signals) {
     return kExitDone;
   }
   for (;; ++state_.step) {
+    // Before anything is saved at this step, so that what is saved knows of it.
+    if (!look(signals, /*at_end=*/false)) return stop();
     if (evaluation_due() && !evaluate(signals)) return stop();
     if (config.io.eval_only) return kExitDone;
     save_between_evaluations();
@@ -58,6 +60,7 @@ ExitCode Trainer::run(const StopSignals& signals) {
     }
   }
   ++state_.step;
+  look(signals, /*at_end=*/true);  // a signal that comes now finds the run at its end
   if (!save("end"))
     throw Error(
         concat("the run is over, but its last checkpoint could not be written (see above); ",
@@ -77,6 +80,7 @@ void Trainer::save_between_evaluations() {
 
 void Trainer::iterate() {
   const ProfileRange range("iteration");
+  if (parts_.statistics.due(state_.step)) report_step();  // in the order of the steps
   if (!queued_) parts_.report.start_step();
   QueuedStep next = take_step();
   report_step();
@@ -113,6 +117,21 @@ bool Trainer::evaluation_due() const {
   const std::int64_t interval = parts_.config.io.eval_interval;
   const bool due = parts_.config.io.eval_only || (interval > 0 && state_.step % interval == 0);
   return due && state_.last_eval_step != state_.step;
+}
+
+bool Trainer::look(const StopSignals& signals, bool at_end) {
+  if (!parts_.monitor.due(state_, at_end)) return true;
+  report_step();
+  const std::int64_t texts = oom_retry_.planner
+                                 ? oom_retry_.planner->decoder_batch(plan_)
+                                 : default_decoder_batch(parts_.config.data.block_size);
+  try {
+    stop_signal_ = parts_.monitor.look(state_, at_end, texts, plan_.head_chunk,
+                                       [&] { return signals.number(); });
+  } catch (const Error& error) {
+    give_up(error);
+  }
+  return stop_signal_ == 0;
 }
 
 bool Trainer::evaluate(const StopSignals& signals) {

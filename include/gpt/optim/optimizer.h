@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,14 @@ class Optimizer {
   virtual void sum_gradients(ProcessGroup& group, const std::vector<at::Tensor>& buffers) {
     group.sum(buffers);
   }
+
+  // The elements of parameter number `parameter` whose summed gradient is there after
+  // sum_gradients(): by default all.
+  struct Part {
+    std::int64_t first = 0;
+    std::optional<std::int64_t> count = {};
+  };
+  virtual Part own_part(std::size_t /*parameter*/) const { return {}; }
 
   // Euclidean norm over the parameters' gradients together; a float32 scalar on their device.
   virtual at::Tensor gradient_norm() = 0;

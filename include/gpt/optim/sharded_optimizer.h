@@ -25,6 +25,7 @@ class ShardedOptimizer : public Optimizer {
   ShardedOptimizer(std::vector<at::Tensor> parameters, ProcessGroup& group, const Make& make);
 
   void sum_gradients(ProcessGroup& group, const std::vector<at::Tensor>& buffers) override;
+  Part own_part(std::size_t parameter) const override;
   at::Tensor gradient_norm() override;
   void step(double learning_rate, const at::Tensor& skip, const at::Tensor& factor = {}) override;
   std::vector<StateTensor> state_tensors(std::size_t parameter) const override;

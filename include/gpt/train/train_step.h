@@ -16,6 +16,7 @@
 #include "gpt/optim/optimizer.h"
 #include "gpt/parallel/process_group.h"
 #include "gpt/train/step_batches.h"
+#include "gpt/train/step_statistics.h"
 
 namespace gpt {
 
@@ -48,6 +49,7 @@ class TrainStep {
     const GradScaler& scaler;
     StepBatches& batches;
     ProcessGroup& group;
+    StepStatistics& statistics;
   };
 
   explicit TrainStep(const Parts& parts) : parts_(parts) {}

@@ -16,6 +16,7 @@
 #include "gpt/optim/grad_scaler.h"
 #include "gpt/optim/optimizer.h"
 #include "gpt/train/evaluator.h"
+#include "gpt/train/monitor.h"
 #include "gpt/train/oom_retry.h"
 #include "gpt/train/report.h"
 #include "gpt/train/save_retry.h"
@@ -39,6 +40,8 @@ class Trainer {
     CheckpointStore& store;
     Report& report;
     ProcessGroup& group;
+    Monitor& monitor;
+    StepStatistics& statistics;
     std::string config_json;  // resolved, saved with every checkpoint
   };
 
@@ -76,6 +79,9 @@ class Trainer {
   void set_plan(const Plan& plan);
 
  private:
+  // Tasks and samples, where they are due. False if a signal cut them short; then it is as if they
+  // had not begun.
+  bool look(const StopSignals& signals, bool at_end);
   // False if a signal cut it short; then it is as if it had not begun.
   bool evaluate(const StopSignals& signals);
   bool evaluation_due() const;
