@@ -43,8 +43,8 @@ Phases decoder_phases(const Workload& workload, const Plan& plan, std::int64_t t
   block[MemoryKind::kWorkspace] += pass_bytes(workload) * tokens;
   const std::int64_t chunk = std::min(plan.head_chunk, tokens);
   scores[MemoryKind::kWorkspace] += 8 * C * tokens;
-  // Logits, cast ones, and two steps of their logsumexp.
-  scores[MemoryKind::kHead] += chunk * (s * C + V * (12 + (s == 4 ? 0 : s)));
+  // Logits, and a step of their logsumexp.
+  scores[MemoryKind::kHead] += chunk * (s * C + 8 * V);
   samples[MemoryKind::kWorkspace] += pass_bytes(workload) * T + 2 * s * workload.layers * T * C;
   samples[MemoryKind::kHead] += 32 * V;  // logits and probabilities on their way to a token
   return {{"tasks: block", block}, {"tasks: LM head", scores}, {"samples", samples}};

@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <numbers>
+#include <sstream>
 #include <utility>
 #include <vector>
 
@@ -188,9 +189,9 @@ void Report::task(std::int64_t step, const std::string& text,
 
 // A bar before each line, so that the text ends where it ends.
 void Report::sample(std::int64_t step, const std::string& prompt, const std::string& text) {
-  std::string lines;
-  for (const char c : prompt + text) lines += c == '\n' ? std::string("\n  | ") : std::string(1, c);
-  print_line(concat("step ", step, ": sample after ", quoted_name(prompt), "\n  | ", lines));
+  print_line(concat("step ", step, ": sample after ", quoted_name(prompt)));
+  std::istringstream lines(prompt + text);
+  for (std::string line; std::getline(lines, line);) print_line("  | " + line);
   metrics_.write("sample", {{"iter", step}, {"prompt", prompt}, {"text", text}});
 }
 
