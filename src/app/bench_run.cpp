@@ -35,6 +35,7 @@ double seconds_since(Clock::time_point start) {
 void leave_only_steps(TrainConfig& config) {
   constexpr std::int64_t kNever = std::int64_t{1} << 40;
   config.io.eval_interval = config.io.log_interval = config.optimizer.max_iters = kNever;
+  config.monitor = {};
 }
 
 // What a run reads and writes: files that are open and have no name any more, so that nothing of

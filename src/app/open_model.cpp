@@ -11,11 +11,11 @@
 #include "gpt/dataprep/dataset_meta.h"
 #include "gpt/interop/tensor_file.h"
 #include "gpt/text/tokenizer_files.h"
+#include "gpt/text/tokenizer_within_rows.h"
 #include "gpt/train/run_start.h"
 #include "gpt/train/run_weights.h"
 
 #include "app/import_run.h"
-#include "app/tokenizer_within_rows.h"
 
 namespace gpt {
 

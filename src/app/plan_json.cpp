@@ -18,17 +18,19 @@ nlohmann::ordered_json to_json(const Phase& phase) {
 }
 
 nlohmann::ordered_json to_json(const Workload& workload, const Estimate& estimate) {
-  return {{"micro_batch_size", estimate.plan.micro_batch},
-          {"pieces", workload.pieces(estimate.plan)},
-          {"recompute", recompute_name(estimate.plan.recompute)},
-          {"head_chunk", estimate.plan.head_chunk},
-          {"optimizer_offload", offload_name(estimate.plan.offload)},
-          {"eval_batch_size", estimate.plan.eval_batch},
-          {"needs_bytes", estimate.needs()},
-          {"host_bytes", estimate.host},
-          {"seconds", estimate.seconds},
-          {"train", to_json(estimate.train)},
-          {"eval", to_json(estimate.eval)}};
+  nlohmann::ordered_json json{{"micro_batch_size", estimate.plan.micro_batch},
+                              {"pieces", workload.pieces(estimate.plan)},
+                              {"recompute", recompute_name(estimate.plan.recompute)},
+                              {"head_chunk", estimate.plan.head_chunk},
+                              {"optimizer_offload", offload_name(estimate.plan.offload)},
+                              {"eval_batch_size", estimate.plan.eval_batch},
+                              {"needs_bytes", estimate.needs()},
+                              {"host_bytes", estimate.host},
+                              {"seconds", estimate.seconds},
+                              {"train", to_json(estimate.train)},
+                              {"eval", to_json(estimate.eval)}};
+  if (estimate.monitor) json["monitor"] = to_json(*estimate.monitor);
+  return json;
 }
 
 }  // namespace

@@ -74,6 +74,8 @@ Manifest from_json(const Json& json) {
   m.val_loss = to_double(json.at("val_loss"));
   m.best_val_loss = to_double(json.at("best_val_loss"));
   json.at("last_eval_step").get_to(m.last_eval_step);
+  m.last_task_step = json.value("last_task_step", m.last_task_step);
+  m.last_sample_step = json.value("last_sample_step", m.last_sample_step);
   json.at("tokens_seen").get_to(m.tokens_seen);
   m.loss_scale = to_double(json.at("loss_scale"));
   json.at("scale_growth_steps").get_to(m.scale_growth_steps);
@@ -114,6 +116,8 @@ std::string to_json(const Manifest& m) {
   json["val_loss"] = number(m.val_loss);
   json["best_val_loss"] = number(m.best_val_loss);
   json["last_eval_step"] = m.last_eval_step;
+  if (m.last_task_step >= 0) json["last_task_step"] = m.last_task_step;
+  if (m.last_sample_step >= 0) json["last_sample_step"] = m.last_sample_step;
   json["tokens_seen"] = m.tokens_seen;
   json["loss_scale"] = number(m.loss_scale);
   json["scale_growth_steps"] = m.scale_growth_steps;

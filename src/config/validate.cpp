@@ -65,24 +65,12 @@ void validate_optimizer(const OptimizerConfig& config, const Settings& settings)
            "learning_rate of 0; give learning_rate, the one of AdamW's parameters");
 }
 
-// Options that exist in name only so far; each goes from this list with the change that makes it
-// work.
-void refuse_unbuilt(const TrainConfig& config, const Settings& settings) {
-  const auto built = [&](const char* key, bool holds) {
-    if (!holds) refuse(settings, key, "is not built yet");
-  };
-  built("task_files", config.monitor.task_files.empty());
-  built("sample_interval", config.monitor.sample_interval == 0);
-  built("stats_interval", config.monitor.stats_interval == 0);
-}
-
 }  // namespace
 
 void validate(const TrainConfig& config, const Settings& settings) {
   validate_sizes(config, settings);
   validate_schedule(config.schedule, settings);
   validate_optimizer(config.optimizer, settings);
-  refuse_unbuilt(config, settings);
 }
 
 }  // namespace gpt

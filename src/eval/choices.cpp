@@ -96,9 +96,10 @@ ChoiceAccuracy score_choices(const std::vector<ChoiceExample>& examples, std::in
       judge(examples[first], {scores.data() + at, count}, accuracy);
       at += count;
     }
-    if (progress)
-      progress(static_cast<double>(first), static_cast<double>(examples.size()),
-               static_cast<double>(accuracy.by_mean) / static_cast<double>(accuracy.examples));
+    if (progress &&
+        !progress(static_cast<double>(first), static_cast<double>(examples.size()),
+                  static_cast<double>(accuracy.by_mean) / static_cast<double>(accuracy.examples)))
+      break;
   }
   return accuracy;
 }

@@ -63,9 +63,9 @@ LastWordScore score_last_words(const std::vector<LastWord>& examples, std::int64
       result.right +=
           std::all_of(word.begin(), word.end(), [](const TokenScore& s) { return s.likeliest; });
     }
-    if (progress)
-      progress(static_cast<double>(result.examples), static_cast<double>(examples.size()),
-               result.accuracy());
+    if (progress && !progress(static_cast<double>(result.examples),
+                              static_cast<double>(examples.size()), result.accuracy()))
+      break;
   }
   return result;
 }

@@ -90,8 +90,9 @@ Perplexity perplexity(const TokenSource& source, const std::string& origin,
       requests.push_back(text.request(windows[i]));
     const auto scores = scorer(requests);
     for (std::size_t i = 0; i < requests.size(); ++i) add(sum, source, requests[i], scores[i]);
-    if (progress)
-      progress(static_cast<double>(sum.tokens), static_cast<double>(text.size() - 1), sum.loss());
+    if (progress && !progress(static_cast<double>(sum.tokens), static_cast<double>(text.size() - 1),
+                              sum.loss()))
+      break;
   }
   return sum;
 }

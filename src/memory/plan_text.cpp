@@ -26,6 +26,9 @@ std::string table(const Estimate& estimate, std::int64_t limit) {
   out += row("needed", estimate.train.live.total(), estimate.eval.live.total());
   out += row("limit", limit, limit);
   out += "  the peaks are in: " + estimate.train.name + "; " + estimate.eval.name + "\n";
+  if (estimate.monitor)
+    out += format("  tasks, samples and statistics need %.1f; their peak is in: %s\n",
+                  mebibytes(estimate.monitor->live.total()), estimate.monitor->name.c_str());
   if (estimate.host > 0)
     out += format("  and %.0f MiB of the host's memory\n", mebibytes(estimate.host));
   return out;

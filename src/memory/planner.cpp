@@ -115,13 +115,24 @@ Constraints constraints_of(const TrainConfig& config) {
 }
 
 std::int64_t Estimate::needs() const {
-  return std::max(train.live.total(), eval.live.total());
+  return std::max({train.live.total(), eval.live.total(), monitor ? monitor->live.total() : 0});
 }
+
+namespace {
+
+std::optional<Phase> monitor_peak(const Workload& workload, const Plan& plan) {
+  const Phases phases = monitor_phases(workload, plan);
+  if (phases.empty()) return std::nullopt;
+  return peak_of(phases);
+}
+
+}  // namespace
 
 Estimate estimate_of(const Workload& workload, const Plan& plan, const DeviceRates& rates) {
   return {.plan = plan,
           .train = peak_of(step_phases(workload, plan)),
           .eval = peak_of(evaluation_phases(workload, plan)),
+          .monitor = monitor_peak(workload, plan),
           .host = host_bytes(workload, plan),
           .seconds = step_seconds(workload, plan, rates)};
 }
@@ -143,10 +154,19 @@ std::vector<Estimate> Planner::all() const {
           estimate.plan.eval_batch =
               evaluation_batch(workload_, constraints_, plan, estimate.train.live.total());
           estimate.eval = peak_of(evaluation_phases(workload_, estimate.plan));
+          estimate.monitor = monitor_peak(workload_, estimate.plan);
         }
     }
   }
   return estimates;
+}
+
+std::int64_t Planner::decoder_batch(const Plan& plan) const {
+  std::int64_t texts = default_decoder_batch(workload_.block);
+  while (texts > 1 &&
+         peak_of(decoder_phases(workload_, plan, texts)).live.total() > constraints_.limit)
+    texts /= 2;
+  return texts;
 }
 
 RankedPlans Planner::ranked() const {

@@ -198,7 +198,14 @@ Table table_of(EngineKind engine) {
   return {eager_step, eager_evaluation};
 }
 
-// What a caching allocator loses: rounding up of large blocks and holes between them.
+// The copies in which ShardedOptimizer's weights travel: small tensors share some of 32 MiB, of
+// which three are under way.
+std::int64_t exchange_bytes(const Workload& workload) {
+  return std::min(3 * 32 * kMebi, 4 * workload.parameters());
+}
+
+}  // namespace
+
 Phases with_margin(const Workload& workload, Phases phases) {
   constexpr std::int64_t kLeast = 64 * kMebi;
   constexpr std::int64_t kShare = 40;  // a fortieth
@@ -207,14 +214,6 @@ Phases with_margin(const Workload& workload, Phases phases) {
       phase.live[MemoryKind::kMargin] = std::max(kLeast, phase.live.tensors() / kShare);
   return phases;
 }
-
-// The copies in which ShardedOptimizer's weights travel: small tensors share some of 32 MiB, of
-// which three are under way.
-std::int64_t exchange_bytes(const Workload& workload) {
-  return std::min(3 * 32 * kMebi, 4 * workload.parameters());
-}
-
-}  // namespace
 
 Phases step_phases(const Workload& workload, const Plan& plan) {
   Phases phases = table_of(workload.engine).step(workload, plan);

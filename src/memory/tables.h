@@ -18,6 +18,9 @@ std::int64_t embedding_bytes(const Workload& workload);  // wte in float32
 // Weights, AdamW's moments (or their staging), CUDA's context and margin: there all the time.
 MemoryBreakdown persistent_memory(const Workload& workload, const Plan& plan);
 
+// With what a caching allocator loses: rounding up of large blocks and holes between them.
+Phases with_margin(const Workload& workload, Phases phases);
+
 // Tokens, targets and losses of a step in pieces of `sequences`.
 std::int64_t batch_bytes(const Workload& workload, std::int64_t sequences, std::int64_t pieces);
 

@@ -104,6 +104,8 @@ Workload workload_of(const TrainConfig& config, bool cuda, std::int64_t threads,
            .empty());
   workload.graphs = cuda && workload.engine == EngineKind::kTensor &&
                     config.system.compile_mode == "reduce-overhead";
+  workload.decodes = !config.monitor.task_files.empty() || config.monitor.sample_interval > 0;
+  workload.statistics = config.monitor.stats_interval > 0;
   workload.deterministic = config.system.deterministic;
   workload.threads = threads;
   return workload;

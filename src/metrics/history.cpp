@@ -113,8 +113,8 @@ class EventReader : public nlohmann::json_sax<nlohmann::json> {
   int depth_ = 0;
 };
 
-// What counts of the events between two restarts: those before `iter`, and at `iter` all but the
-// step itself.
+// What counts of the events between two restarts: those before `iter`, and at `iter` all but those
+// of the step itself.
 struct Limit {
   std::int64_t iter = std::numeric_limits<std::int64_t>::max();
   bool nothing = false;
@@ -125,7 +125,7 @@ struct Limit {
   }
   bool allows(const MetricsEvent& event) const {
     if (nothing || event.iter > iter) return false;
-    return event.iter < iter || event.name != "train";
+    return event.iter < iter || (event.name != "train" && event.name != "stats");
   }
 };
 

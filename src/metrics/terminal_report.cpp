@@ -97,6 +97,36 @@ std::string sparklines_of(const RunData& run, const TerminalStyle& style) {
   return text;
 }
 
+// "hellaswag_val/acc_norm  ._^ 0.2612", and the noise scale beside them.
+std::string tasks_of(const RunData& run, const TerminalStyle& style) {
+  constexpr std::size_t kMost = 8, kName = 28, kLast = 10;
+  constexpr std::string_view kTask = "eval/";
+  std::string text;
+  std::size_t shown = 0;
+  for (const auto& [name, series] : run.series) {
+    const bool task = name.starts_with(kTask);
+    if ((!task && name != "stats/noise_scale_tokens") || series.count() == 0) continue;
+    if (++shown > kMost) break;
+    const std::string label =
+        cut(terminal_safe_line(task ? name.substr(kTask.size()) : "noise scale, tokens"), kName);
+    const std::size_t left = style.width - std::min(style.width, kName + kLast + 4);
+    text += format("  %-*s ", static_cast<int>(std::min(kName, style.width / 2)), label.c_str()) +
+            sparkline(series, std::min<std::size_t>(left, 40), style) + " " +
+            short_number(series.last().value) + "\n";
+  }
+  return text;
+}
+
+// The beginning of the newest one.
+std::string sample_of(const RunData& run, const TerminalStyle& style) {
+  if (run.samples.empty()) return "";
+  const RunSample& sample = run.samples.back();
+  return cut(format("  sample at iter %s: ", with_commas(sample.iter).c_str()) +
+                 terminal_safe_line(sample.prompt + sample.text),
+             style.width) +
+         "\n";
+}
+
 }  // namespace
 
 std::string terminal_report(const std::vector<RunData>& runs, const TerminalStyle& wanted) {
@@ -116,7 +146,8 @@ std::string terminal_report(const std::vector<RunData>& runs, const TerminalStyl
                         curve.colour, style) +
                 "   ";
     below += summary_of(runs[i], style) + std::string(kPlotLabels + 1, ' ') + keys + "\n";
-    if (runs.size() <= 2) below += sparklines_of(runs[i], style);
+    if (runs.size() <= 2)
+      below += sparklines_of(runs[i], style) + tasks_of(runs[i], style) + sample_of(runs[i], style);
   }
   const auto lines = static_cast<std::size_t>(std::count(below.begin(), below.end(), '\n'));
   const std::size_t height =

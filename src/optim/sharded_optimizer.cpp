@@ -110,6 +110,12 @@ void ShardedOptimizer::sum_gradients(ProcessGroup& group, const std::vector<at::
   }
 }
 
+Optimizer::Part ShardedOptimizer::own_part(std::size_t parameter) const {
+  const std::size_t i = own_piece(parameter);
+  if (i == kNone) return {.first = 0, .count = 0};
+  return {.first = own()[i].first, .count = own()[i].count};
+}
+
 at::Tensor ShardedOptimizer::gradient_norm() {
   const at::NoGradGuard no_grad;
   const at::Tensor square = own_->gradient_norm().to(at::kDouble).square();

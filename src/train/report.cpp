@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <numbers>
+#include <sstream>
 #include <utility>
 #include <vector>
 
@@ -138,7 +139,9 @@ std::string Report::note() const {
 void Report::step(std::int64_t step, const StepResult& result) {
   throughput_.end_step();
   ++steps_;
-  compare_peak(step, "training", expected_train_);
+  // What statistics take is not in the prediction.
+  const std::int64_t looks = config_.monitor.stats_interval;
+  if (looks == 0 || step % looks != 0) compare_peak(step, "training", expected_train_);
   done_ = static_cast<double>(step + 1);
   loss_ = result.mean_loss;
   data_ = result.data;
@@ -198,6 +201,60 @@ void Report::evaluation(std::int64_t step, const SplitLosses& losses, bool best)
   if (bytes_per_token)
     entries.emplace_back("val/bpb", losses.val / std::numbers::ln2 / *bytes_per_token);
   metrics_.write("eval", entries);
+}
+
+void Report::looking(const std::string& what, double share) {
+  if (progress_) progress_->update(done_, format("%s %.0f %%", what.c_str(), 100 * share));
+}
+
+void Report::task(std::int64_t step, const std::string& text,
+                  const std::vector<std::pair<std::string, MetricsSink::Value>>& values) {
+  print_line(concat("step ", step, ": task ", text));
+  std::vector<MetricsSink::Entry> entries{{"iter", step}};
+  for (const auto& [name, value] : values) entries.emplace_back(name, value);
+  metrics_.write("task", entries);
+}
+
+// A bar before each line, so that the text ends where it ends.
+void Report::sample(std::int64_t step, const std::string& prompt, const std::string& text) {
+  print_line(concat("step ", step, ": sample after ", quoted_name(prompt)));
+  std::istringstream lines(prompt + text);
+  for (std::string line; std::getline(lines, line);) print_line("  | " + line);
+  metrics_.write("sample", {{"iter", step}, {"prompt", prompt}, {"text", text}});
+}
+
+namespace {
+
+// The layer whose value is largest, of one quantity.
+std::string largest_of(const std::vector<std::pair<std::string, double>>& values,
+                       const std::string& quantity) {
+  const std::pair<std::string, double>* most = nullptr;
+  for (const auto& value : values)
+    if (value.first.starts_with(quantity + "/") && (!most || value.second > most->second))
+      most = &value;
+  if (!most) return "";
+  return format("%.3g (%s)", most->second, most->first.substr(quantity.size() + 1).c_str());
+}
+
+}  // namespace
+
+// All of them are in the metrics; a line has space for what is looked at first.
+void Report::statistics(std::int64_t step,
+                        const std::vector<std::pair<std::string, double>>& values) {
+  std::vector<std::string> parts;
+  const auto add = [&](const char* label, const std::string& text) {
+    if (!text.empty()) parts.push_back(concat(label, " ", text));
+  };
+  add("largest update ratio", largest_of(values, "update_ratio"));
+  add("activation rms", largest_of(values, "activation_rms"));
+  add("share of dead units", largest_of(values, "dead_units"));
+  std::vector<MetricsSink::Entry> entries{{"iter", step}};
+  for (const auto& [name, value] : values) {
+    if (name == "noise_scale_tokens") add("gradient noise scale", format("%.4g tokens", value));
+    entries.emplace_back(name, value);
+  }
+  print_line(format("iter %ld: statistics: ", step) + join(parts, ", "));
+  metrics_.write("stats", entries);
 }
 
 void Report::replanned(std::int64_t step, const std::string& what) {

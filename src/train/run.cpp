@@ -116,9 +116,14 @@ Run::Run(RunInputs inputs, CheckpointStore& store, MetricsSink& metrics)
       report(config, compute.device, metrics,
              Throughput(model.flops_per_token(), static_cast<double>(tokens_per_step()),
                         peak.flops * group.size())),
+      monitor({config, compute, model, dataset, report, group}),
+      statistics({config, compute, model, *optimizer, group,
+                  [this](std::int64_t step, const StepStatistics::Values& values) {
+                    report.statistics(step, values);
+                  }}),
       engine(set_up_engine(config, model, compute, dataset.document_end)),
       trainer({config, compute, model, *engine, *optimizer, scaler, dataset, batches, generator,
-               store, report, group, config_json},
+               store, report, group, monitor, statistics, config_json},
               state_) {
   if (group.size() > 1) report.take_group_seconds = [this] { return group.take_seconds(); };
   report.bytes_per_token = bytes_per_token(dataset);

@@ -35,6 +35,7 @@ at::Tensor TrainStep::accumulate(std::int64_t step) {
                         .gradient = parts_.scaler.scale()};
   drop_gradients();
   summed_ = false;
+  parts_.statistics.begin(step);
   std::int64_t first = 0;
   for (std::int64_t micro = 0; micro < batches.micro_batches(); ++micro) {
     const Batch batch = batches.take();
@@ -44,9 +45,13 @@ at::Tensor TrainStep::accumulate(std::int64_t step) {
                                .step = step,
                                .sequence_B = batch.sequence_B};
     const bool last = micro + 1 == batches.micro_batches();
+    // Statistics look at a micro-batch's own gradients.
+    const bool sums = last && sums_early && !parts_.statistics.due(step);
+    parts_.statistics.before_pass(batch);
     const at::Tensor token_N =
-        last && sums_early ? accumulate_and_sum(batch, scale, dropout)
-                           : parts_.engine.accumulate(batch.x_BT, batch.y_BT, scale, dropout);
+        sums ? accumulate_and_sum(batch, scale, dropout)
+             : parts_.engine.accumulate(batch.x_BT, batch.y_BT, scale, dropout);
+    parts_.statistics.after_pass(batch);
     token_loss.narrow(0, first, token_N.numel()).copy_(token_N);
     first += token_N.numel();
   }
@@ -88,6 +93,7 @@ QueuedStep TrainStep::update(std::int64_t step, const at::Tensor& token_loss) {
       std::clamp(effective - config.data.batch_size, own.begin, own.end) - own.begin;
 
   if (!summed_) parts_.optimizer.sum_gradients(parts_.group, parts_.engine.gradient_buffers());
+  parts_.statistics.before_update(effective, parts_.scaler.scale());
   const at::Tensor loss_sum = token_loss.sum(at::kDouble);
   const at::Tensor last_sum =
       token_loss.narrow(0, last_begin * block, (own.size() - last_begin) * block).sum(at::kDouble);
@@ -121,6 +127,7 @@ QueuedStep TrainStep::update(std::int64_t step, const at::Tensor& token_loss) {
                     .data = parts_.batches.progress()};
   parts_.optimizer.step(queued.learning_rate, skip, factor);
   parts_.engine.weights_changed();
+  parts_.statistics.after_update();
   return queued;
 }
 

@@ -33,7 +33,7 @@ Trainer::Trainer(Parts parts, const Manifest& start)
           {parts_.store, parts_.model, parts_.optimizer, parts_.generator, parts_.compute.device},
           parts_.config.io.async_checkpoints, parts_.group),
       train_step_({parts_.config, parts_.compute, parts_.model, parts_.engine, parts_.optimizer,
-                   parts_.scaler, parts_.batches, parts_.group, spike_guard_}),
+                   parts_.scaler, parts_.batches, parts_.group, spike_guard_, parts_.statistics}),
       oom_retry_(parts_.compute.device, parts_.engine, parts_.config.data.block_size, parts_.group,
                  [this](const std::string& what) { parts_.report.replanned(state_.step, what); }),
       plan_(plan_of(parts_.config.model, parts_.config.memory, parts_.model.vocab_size())),
@@ -59,6 +59,8 @@ ExitCode Trainer::run(const StopSignals& signals) {
   }
   for (;; ++state_.step) {
     if (rollback_due()) roll_back();
+    // Before anything is saved at this step, so that what is saved knows of it.
+    if (!look(signals, /*at_end=*/false)) return stop();
     if (evaluation_due() && !evaluate(signals)) return stop();
     if (config.io.eval_only) return kExitDone;
     save_between_evaluations();
@@ -70,6 +72,7 @@ ExitCode Trainer::run(const StopSignals& signals) {
     }
   }
   ++state_.step;
+  look(signals, /*at_end=*/true);  // a signal that comes now finds the run at its end
   if (!save("end"))
     throw Error(
         concat("the run is over, but its last checkpoint could not be written (see above); ",
@@ -92,6 +95,7 @@ void Trainer::save_between_evaluations() {
 void Trainer::iterate() {
   const ProfileRange range("iteration");
   const TimeLimit::Timed timed(time_limit_);
+  if (parts_.statistics.due(state_.step)) report_step();  // in the order of the steps
   if (!queued_) parts_.report.start_step();
   QueuedStep next = take_step();
   report_step();
@@ -109,9 +113,12 @@ bool Trainer::asked_to_stop_after_step(const StopSignals& signals) {
 }
 
 bool Trainer::stop_requested(const StopSignals& signals) {
-  const int here = signals.requested() ? signals.number() : time_limit_.due();
-  stop_cause_ = static_cast<int>(parts_.group.max(here));
+  stop_cause_ = static_cast<int>(parts_.group.max(stop_cause_here(signals)));
   return stop_cause_ != 0;
+}
+
+int Trainer::stop_cause_here(const StopSignals& signals) const {
+  return signals.requested() ? signals.number() : time_limit_.due();
 }
 
 ExitCode Trainer::stop() {
@@ -130,6 +137,21 @@ bool Trainer::evaluation_due() const {
   const std::int64_t interval = parts_.config.io.eval_interval;
   const bool due = parts_.config.io.eval_only || (interval > 0 && state_.step % interval == 0);
   return due && state_.last_eval_step != state_.step;
+}
+
+bool Trainer::look(const StopSignals& signals, bool at_end) {
+  if (!parts_.monitor.due(state_, at_end)) return true;
+  report_step();
+  const std::int64_t texts = oom_retry_.planner
+                                 ? oom_retry_.planner->decoder_batch(plan_)
+                                 : default_decoder_batch(parts_.config.data.block_size);
+  try {
+    stop_cause_ = parts_.monitor.look(state_, at_end, texts, plan_.head_chunk,
+                                      [&] { return stop_cause_here(signals); });
+  } catch (const Error& error) {
+    give_up(error);
+  }
+  return stop_cause_ == 0;
 }
 
 bool Trainer::evaluate(const StopSignals& signals) {

@@ -51,6 +51,16 @@ TEST(History, WhatAResumedRunDoesAgainCountsOnce) {
   EXPECT_EQ(facts.lines, 10);
 }
 
+// Tasks and samples come before a checkpoint of their iteration, statistics with the step after it.
+TEST(History, StatisticsOfAStepThatIsDoneAgainCountOnce) {
+  const TempDir dir;
+  const std::string text = line("start", 0) + line("task", 2) + line("sample", 2) +
+                           line("checkpoint", 2) + line("stats", 2) + line("train", 2) +
+                           line("resume", 2) + line("stats", 2) + line("train", 2);
+  EXPECT_EQ(counted(dir, text), (List{"start 0", "task 2", "sample 2", "checkpoint 2", "resume 2",
+                                      "stats 2", "train 2"}));
+}
+
 TEST(History, AnEarlierCheckpointTakesBackSeveralRestarts) {
   const TempDir dir;
   const std::string text = line("start", 0) + line("train", 0) + line("train", 5) +

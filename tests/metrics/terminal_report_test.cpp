@@ -51,9 +51,26 @@ TEST(TerminalReport, ACurveThatFallsFallsFromLeftToRight) {
   EXPECT_NE(values.find(" 2 "), std::string::npos) << values;
 }
 
+TEST(TerminalReport, TasksAndTheNewestSampleAreBelowTheCurves) {
+  RunData run = falling_run("a");
+  Series acc(1000);
+  for (int i = 0; i <= 100; i += 50) acc.add({i, 0, 0.25 + 0.001 * i});
+  run.series.emplace("eval/hellaswag/acc_norm", acc);
+  run.samples = {{0, "ROMEO:", "noise"}, {100, "ROMEO:", " But\nsoft"}};
+  const std::string text = terminal_report({run}, {});
+  EXPECT_NE(text.find("hellaswag/acc_norm"), std::string::npos) << text;
+  EXPECT_NE(text.find("0.35\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("sample at iter 100: ROMEO: But"), std::string::npos) << text;
+  EXPECT_EQ(text.find("noise"), std::string::npos) << text;
+}
+
 TEST(TerminalReport, FitsAnyTerminalAndMovesNoCursor) {
   RunData run = falling_run("evil\033[2Jname\n");
   run.state = "stopped by \033]0;title\a";
+  Series acc(1000);
+  acc.add({1, 0, 0.25});
+  run.series.emplace("eval/a_very_long_name_of_a_task_in_a_folder/bits_per_byte", acc);
+  run.samples = {{100, "\033[2J", std::string(500, 'x')}};
   for (const std::size_t width : {1u, 20u, 40u, 80u, 300u})
     for (const std::size_t height : {1u, 10u, 24u, 200u})
       for (const bool braille : {true, false}) {

@@ -93,7 +93,7 @@ class Steps {
       : run_(config, {}, {at::kCPU, at::kFloat}, group),
         engine(make_tensor_engine(run_.config, run_.model, run_.compute), out_of_memory),
         step({run_.config, run_.compute, run_.model, engine, *run_.optimizer, run_.scaler,
-              run_.batches, group, guard_}) {}
+              run_.batches, group, guard_, run_.statistics}) {}
 
   double next() {
     const double loss = step.queue(next_).wait().mean_loss;

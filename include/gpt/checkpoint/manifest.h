@@ -32,6 +32,8 @@ struct Manifest {
   // saved.
   double best_val_loss = 1e9;
   std::int64_t last_eval_step = -1;  // so that a resumed run does not evaluate twice
+  // The same of tasks and samples, where a run has them.
+  std::int64_t last_task_step = -1, last_sample_step = -1;
 
   std::vector<std::int64_t> pending_offsets;  // windows drawn and not yet trained on
   // Of each source of train: windows that were trained on, and its tokens. Empty: unknown, as in

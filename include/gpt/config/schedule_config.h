@@ -11,7 +11,9 @@ namespace gpt {
 
 struct ScheduleConfig {
   CONFIG(ScheduleConfig);
-  FIELD(bool, decay_lr, "Warm up, then decay the learning rate along a cosine.", anything()) = true;
+  FIELD(bool, decay_lr,
+        "Warm up, then decay as lr_schedule says; False: learning_rate throughout, as in nanoGPT.",
+        anything()) = true;
   FIELD(std::int64_t, warmup_iters, "Iterations of linear warm-up.", at_least(0)) = 2000;
   FIELD(std::int64_t, lr_decay_iters, "Iteration at which min_lr is reached.",
         at_least(0)) = 600000;

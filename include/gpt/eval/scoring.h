@@ -25,7 +25,8 @@ struct TokenScore {
 using Scorer =
     std::function<std::vector<std::vector<TokenScore>>(std::span<const ScoreRequest> requests)>;
 
-// Called now and then; `done` of `total` in the unit of the evaluation, with a note to show.
-using EvalProgress = std::function<void(double done, double total, double loss)>;
+// Called now and then; `done` of `total` in the unit of the evaluation, with a result so far to
+// show. False ends the evaluation there, and its result is of what was done.
+using EvalProgress = std::function<bool(double done, double total, double result)>;
 
 }  // namespace gpt

@@ -1,6 +1,7 @@
 // The fastest way to take a step and an evaluation of a workload within constraints.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <limits>
 #include <optional>
@@ -27,14 +28,20 @@ Constraints constraints_of(const TrainConfig& config);
 // What a plan takes.
 struct Estimate {
   Plan plan;
-  Phase train, eval;      // the peaks
-  std::int64_t host = 0;  // bytes that the host holds for the device
-  double seconds = 0;     // a step, by the time model
+  Phase train, eval;             // the peaks
+  std::optional<Phase> monitor;  // that of tasks, samples and statistics, if there are any
+  std::int64_t host = 0;         // bytes that the host holds for the device
+  double seconds = 0;            // a step, by the time model
 
   // Bytes that must be there: context and margin included.
   std::int64_t needs() const;
 };
 Estimate estimate_of(const Workload& workload, const Plan& plan, const DeviceRates& rates);
+
+// Texts of `block_size` tokens that a decoder reads at a time where memory is no matter.
+inline std::int64_t default_decoder_batch(std::int64_t block_size) {
+  return std::clamp<std::int64_t>(8192 / block_size, 1, 64);
+}
 
 struct RankedPlans {
   std::optional<Estimate> best;       // nothing: no plan fits
@@ -55,6 +62,10 @@ class Planner {
   const DeviceRates& rates() const { return rates_; }
 
   RankedPlans ranked() const;
+
+  // How many texts of block_size tokens a decoder may read at a time next to a run by `plan`: about
+  // 8192 tokens of them, fewer where they do not fit, at least one.
+  std::int64_t decoder_batch(const Plan& plan) const;
 
   // After an allocation failed although the plan said it would not: the fastest plan that needs
   // less than `failed` by the shortfall (bytes), and by a sixteenth, an eighth, a quarter, then

@@ -22,6 +22,15 @@ Phases step_phases(const Workload& workload, const Plan& plan);
 // One piece of an evaluation, on the device that trains: what training holds stays.
 Phases evaluation_phases(const Workload& workload, const Plan& plan);
 
+// A decoder that reads `texts` of block_size tokens at a time for tasks, or one for a sample.
+Phases decoder_phases(const Workload& workload, const Plan& plan, std::int64_t texts);
+
+// What a step takes that statistics look at, besides what every step does.
+Phases statistics_phases(const Workload& workload, const Plan& plan);
+
+// What a run is looked at by, with one text at a time; empty if there is nothing of it.
+Phases monitor_phases(const Workload& workload, const Plan& plan);
+
 // Bytes that the host holds for a device: the optimizer's state and weights that are offloaded, and
 // on a GPU the copy that checkpoints are written from.
 std::int64_t host_bytes(const Workload& workload, const Plan& plan);

@@ -31,7 +31,9 @@ struct Workload {
   bool cuda = false;
   bool evaluates_elsewhere = false;  // eval_device is another device
   EngineKind engine = EngineKind::kEager;
-  bool graphs = false;  // a step is recorded, and keeps its working memory
+  bool decodes = false;     // for tasks or samples, between two steps
+  bool statistics = false;  // of some steps
+  bool graphs = false;      // a step is recorded, and keeps its working memory
   std::int64_t threads = 1;
   // What each of a GPU's libraries of matmuls holds; smaller on cards before Hopper.
   std::int64_t workspace = std::int64_t{32} << 20;

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,14 @@ class Optimizer {
   // Does sum_gradients() want all sums in every process, so that they may as well be added up part
   // by part beforehand?
   virtual bool sums_everything() const { return true; }
+
+  // The elements of parameter number `parameter` whose summed gradient is there after
+  // sum_gradients(): by default all.
+  struct Part {
+    std::int64_t first = 0;
+    std::optional<std::int64_t> count = {};
+  };
+  virtual Part own_part(std::size_t /*parameter*/) const { return {}; }
 
   // Euclidean norm over the parameters' gradients together; a float32 scalar on their device.
   virtual at::Tensor gradient_norm() = 0;

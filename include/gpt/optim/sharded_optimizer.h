@@ -25,6 +25,7 @@ class ShardedOptimizer : public Optimizer {
 
   void sum_gradients(ProcessGroup& group, const std::vector<at::Tensor>& buffers) override;
   bool sums_everything() const override { return false; }
+  Part own_part(std::size_t parameter) const override;
   at::Tensor gradient_norm() override;
   void step(double learning_rate, const at::Tensor& skip, const at::Tensor& factor = {}) override;
   std::vector<StateTensor> state_tensors(std::size_t parameter) const override;

@@ -5,6 +5,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <c10/core/Device.h>
@@ -42,6 +43,14 @@ class Report {
   // Where bytes_per_token is known, with the bits that val loss is of a byte.
   void evaluation(std::int64_t step, const SplitLosses& losses, bool best);
   std::optional<double> bytes_per_token;
+  // Tasks and samples are at work on `what`, of which a share is done.
+  void looking(const std::string& what, double share);
+  // `text`: its result in words; `values`: under names that begin with the task's.
+  void task(std::int64_t step, const std::string& text,
+            const std::vector<std::pair<std::string, MetricsSink::Value>>& values);
+  void sample(std::int64_t step, const std::string& prompt, const std::string& text);
+  // Of a step, by names such as update_ratio/h.0.
+  void statistics(std::int64_t step, const std::vector<std::pair<std::string, double>>& values);
   // Memory ran out or nearly so; the run continues with a smaller plan.
   void replanned(std::int64_t step, const std::string& what);
   // What the device computes with took a step down a ladder; the run continues.

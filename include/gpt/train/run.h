@@ -20,8 +20,10 @@
 #include "gpt/optim/optimizer.h"
 #include "gpt/parallel/process_group.h"
 #include "gpt/train/dataset.h"
+#include "gpt/train/monitor.h"
 #include "gpt/train/report.h"
 #include "gpt/train/step_batches.h"
+#include "gpt/train/step_statistics.h"
 #include "gpt/train/trainer.h"
 
 namespace gpt {
@@ -75,6 +77,8 @@ class Run {
  public:
   StepBatches batches;
   Report report;
+  Monitor monitor;
+  StepStatistics statistics;
   const std::unique_ptr<Engine> engine;
   Trainer trainer;
 };

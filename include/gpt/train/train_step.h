@@ -18,6 +18,7 @@
 #include "gpt/parallel/process_group.h"
 #include "gpt/train/spike_guard.h"
 #include "gpt/train/step_batches.h"
+#include "gpt/train/step_statistics.h"
 
 namespace gpt {
 
@@ -56,6 +57,7 @@ class TrainStep {
     StepBatches& batches;
     ProcessGroup& group;
     const SpikeGuard& spike_guard;
+    StepStatistics& statistics;
   };
 
   explicit TrainStep(const Parts& parts);

@@ -17,6 +17,7 @@
 #include "gpt/optim/optimizer.h"
 #include "gpt/train/checkpoint_writer.h"
 #include "gpt/train/evaluator.h"
+#include "gpt/train/monitor.h"
 #include "gpt/train/oom_retry.h"
 #include "gpt/train/report.h"
 #include "gpt/train/save_retry.h"
@@ -42,6 +43,8 @@ class Trainer {
     CheckpointStore& store;
     Report& report;
     ProcessGroup& group;
+    Monitor& monitor;
+    StepStatistics& statistics;
     std::string config_json;  // resolved, saved with every checkpoint
   };
 
@@ -81,6 +84,9 @@ class Trainer {
   void set_plan(const Plan& plan);
 
  private:
+  // Tasks and samples, where they are due. False if a signal cut them short; then it is as if they
+  // had not begun.
+  bool look(const StopSignals& signals, bool at_end);
   // False if a signal cut it short; then it is as if it had not begun.
   bool evaluate(const StopSignals& signals);
   bool evaluation_due() const;
@@ -92,6 +98,7 @@ class Trainer {
   [[noreturn]] void give_up(const Error& error);
   // A stop signal has come to any of the processes, or the time of one is over.
   bool stop_requested(const StopSignals& signals);
+  int stop_cause_here(const StopSignals& signals) const;  // in this process; 0: none
   bool asked_to_stop_after_step(const StopSignals& signals);
   ExitCode stop();
   // Of all processes.

@@ -16,7 +16,7 @@ function quantitiesOf(run) {
     if (quantity) map.set(quantity, [...(map.get(quantity) ?? []), layer]);
   }
   const order = layer => (/^\D*(\d+)/.exec(layer) ?? [0, layer.includes('wte') || layer.includes('wpe') ? -1 : 1e9])[1];
-  for (const layers of map.values()) layers.sort((a, b) => order(a) - order(b) || a.localeCompare(b));
+  for (const layers of map.values()) layers.sort((a, b) => order(a) - order(b) || a.localeCompare(b, 'en', { numeric: true }));
   return map;
 }
 

@@ -1,4 +1,4 @@
-#include "app/model_scorer.h"
+#include "gpt/train/model_scorer.h"
 
 #include <algorithm>
 #include <iterator>

@@ -1,4 +1,4 @@
-#include "app/tokenizer_within_rows.h"
+#include "gpt/text/tokenizer_within_rows.h"
 
 #include "gpt/base/error.h"
 #include "gpt/base/strings.h"

@@ -1,4 +1,4 @@
-#include "app/model_scorer.h"
+#include "gpt/train/model_scorer.h"
 
 #include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
