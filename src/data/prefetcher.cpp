@@ -42,6 +42,11 @@ Batch make_host_batch(const TokenFile& file, const at::Tensor& offsets, std::int
   std::vector<std::int64_t> window(static_cast<std::size_t>(block_size + 1));
   for (std::int64_t row = 0; row < rows; ++row)
     copy_window(file, offset[row], block_size, window, x + row * block_size, y + row * block_size);
+  if (!file.has_masks()) return batch;
+  batch.counted_BT = at::empty({rows, block_size}, options.dtype(at::kBool).pinned_memory(pinned));
+  auto* counted = batch.counted_BT.mutable_data_ptr<bool>();
+  for (std::int64_t row = 0; row < rows; ++row)
+    file.copy_mask(offset[row] + 1, block_size, counted + row * block_size);
   return batch;
 }
 
@@ -52,12 +57,21 @@ std::optional<c10::Stream> copy_stream(at::Device device) {
 
 Batch to_device(Batch batch, at::Device device) {
   if (device.is_cpu()) return batch;
-  return {.x_BT = batch.x_BT.to(device, /*non_blocking=*/true),
-          .y_BT = batch.y_BT.to(device, /*non_blocking=*/true),
-          .sequence_B = batch.sequence_B};
+  const auto there = [&](const at::Tensor& here) {
+    return here.defined() ? here.to(device, /*non_blocking=*/true) : here;
+  };
+  return {.x_BT = there(batch.x_BT),
+          .y_BT = there(batch.y_BT),
+          .sequence_B = batch.sequence_B,
+          .counted_BT = there(batch.counted_BT)};
 }
 
 }  // namespace
+
+at::Tensor Batch::training_targets() const {
+  if (!counted_BT.defined()) return y_BT;
+  return y_BT.masked_fill(counted_BT.logical_not(), -1);
+}
 
 Batch make_batch(const TokenFile& file, const at::Tensor& offsets, std::int64_t first_sequence,
                  std::int64_t block_size, at::Device device) {
@@ -113,6 +127,7 @@ Batch Prefetcher::take() {
     // Their memory must not be reused while this stream still reads it.
     made.batch.x_BT.record_stream(stream);
     made.batch.y_BT.record_stream(stream);
+    if (made.batch.counted_BT.defined()) made.batch.counted_BT.record_stream(stream);
   }
   return std::move(made.batch);
 }

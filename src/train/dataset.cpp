@@ -156,6 +156,35 @@ void check_against_meta(const SplitFiles& files, const Dataset& dataset,
     check_against_meta(files.val, "val.bin", dataset.val.size(), *meta, checksums);
 }
 
+// `files` are those of `split`.
+void open_masks(const std::vector<fs::path>& files, const std::optional<DatasetMeta>& meta,
+                bool checksums, TokenFile& split) {
+  split.open_masks();
+  const fs::path& first = files.front();
+  const fs::path mask = TokenMask::path_beside(first);
+  std::string wanted;  // checksum, where meta.json is of this file
+  if (meta && files.size() == 1 && meta->origin.parent_path() == first.parent_path())
+    wanted = first.filename() == "train.bin" ? meta->train_mask_crc32c
+             : first.filename() == "val.bin" ? meta->val_mask_crc32c
+                                             : std::string();
+  if (!wanted.empty() && !file_exists(mask))
+    throw InputError(concat(mask.string(), ": is missing, but ", meta->origin.string(),
+                            " says which targets count; copy it, too, or count all of them with "
+                            "--loss_mask=off"));
+  if (!split.has_masks()) return;
+  if (!wanted.empty() && checksums && hex32(crc32c_of_file(mask)) != wanted)
+    throw InputError(concat(mask.string(), ": its checksum is not that in ", meta->origin.string(),
+                            "; copy the dataset again, or make it again with gpttrain prepare "
+                            "--force"));
+  const std::int64_t counted = split.counted(1, split.size() - 1);
+  if (counted == 0)
+    throw InputError(concat(mask.string(),
+                            ": says that no target counts, so there is nothing to learn; prepare "
+                            "rows with answers, or count all with --loss_mask=off"));
+  log_info(concat(first.string(), ": ", with_commas(counted), " of ", with_commas(split.size() - 1),
+                  " targets count (", mask.filename().string(), "; --loss_mask=off counts all)"));
+}
+
 }  // namespace
 
 Dataset open_dataset(const TrainConfig& config) {
@@ -170,6 +199,10 @@ Dataset open_dataset(const TrainConfig& config) {
                   .vocab_size = vocab_size,
                   .vocabulary_json = meta ? meta->json : std::string()};
   check_against_meta(files, dataset, meta, config.data.verify_data);
+  if (config.data.loss_mask == "auto") {
+    open_masks(files.train, meta, config.data.verify_data, dataset.train);
+    if (!no_val) open_masks(files.val, meta, config.data.verify_data, dataset.val);
+  }
   return dataset;
 }
 

@@ -61,6 +61,19 @@ void StepBatches::restart_step(std::int64_t micro_batch) {
   micro_ = std::min(micro_batch, effective_);
 }
 
+StepBatches::Targets StepBatches::targets() const {
+  const std::int64_t block = config_.block_size;
+  if (!dataset_.train.has_masks()) return {effective_ * block, config_.batch_size * block};
+  Targets targets{0, 0};
+  for (std::int64_t sequence = 0; sequence < effective_; ++sequence) {
+    const std::int64_t offset = step_[static_cast<std::size_t>(sequence)];
+    const std::int64_t counted = dataset_.train.counted(offset + 1, block);
+    targets.all += counted;
+    if (sequence >= effective_ - config_.batch_size) targets.last += counted;
+  }
+  return targets;
+}
+
 void StepBatches::fill() {
   const auto have = static_cast<std::int64_t>(pending_.size());
   if (have < effective_) draw(effective_ - have);

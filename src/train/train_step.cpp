@@ -36,7 +36,8 @@ at::Tensor TrainStep::accumulate(std::int64_t step) {
                                .seed = config.system.seed,
                                .step = step,
                                .sequence_B = batch.sequence_B};
-    const at::Tensor token_N = parts_.engine.accumulate(batch.x_BT, batch.y_BT, scale, dropout);
+    const at::Tensor token_N =
+        parts_.engine.accumulate(batch.x_BT, batch.training_targets(), scale, dropout);
     token_loss.narrow(0, first, token_N.numel()).copy_(token_N);
     first += token_N.numel();
   }
@@ -61,7 +62,11 @@ QueuedStep TrainStep::update(std::int64_t step, const at::Tensor& token_loss) {
       token_loss.narrow(0, last_begin * block, (own.size() - last_begin) * block).sum(at::kDouble);
   parts_.group.sum({loss_sum, last_sum});
 
-  const double unscale = 1.0 / parts_.scaler.scale();
+  // Engines know one scale for all steps, which graphs hold; how many targets count differs.
+  const StepBatches::Targets targets = parts_.batches.targets();
+  const double unscale = static_cast<double>(effective * block) /
+                         static_cast<double>(std::max<std::int64_t>(targets.all, 1)) /
+                         parts_.scaler.scale();
   const at::Tensor norm = parts_.optimizer.gradient_norm() * unscale;
   // Decided once: processes with other numbers of threads would round it otherwise.
   parts_.group.broadcast({norm});
@@ -73,8 +78,7 @@ QueuedStep TrainStep::update(std::int64_t step, const at::Tensor& token_loss) {
     factor = at::full_like(norm, unscale);
   QueuedStep queued{
       .step = step,
-      .tokens = effective * block,
-      .last_tokens = config.data.batch_size * block,
+      .targets = targets,
       .learning_rate = learning_rate_at(step, config.optimizer, config.schedule),
       .facts =
           Readback(at::stack({loss_sum, last_sum, norm.to(at::kDouble), skip.to(at::kDouble)}))};
@@ -85,8 +89,11 @@ QueuedStep TrainStep::update(std::int64_t step, const at::Tensor& token_loss) {
 
 StepResult QueuedStep::wait() const {
   const std::vector<double> fact = facts.wait();
-  return {.mean_loss = fact[0] / static_cast<double>(tokens),
-          .last_loss = fact[1] / static_cast<double>(last_tokens),
+  const auto mean = [](double sum, std::int64_t count) {
+    return count > 0 ? sum / static_cast<double>(count) : 0.0;
+  };
+  return {.mean_loss = mean(fact[0], targets.all),
+          .last_loss = mean(fact[1], targets.last),
           .gradient_norm = fact[2],
           .learning_rate = learning_rate,
           .skipped = fact[3] != 0};
