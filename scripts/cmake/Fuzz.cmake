@@ -4,6 +4,7 @@
 # Readers in Torch modules that need no Torch themselves, so that they can be built without it.
 set(GPT_FUZZ_READERS ${CMAKE_SOURCE_DIR}/src/checkpoint/manifest.cpp
     ${CMAKE_SOURCE_DIR}/src/data/token_file.cpp ${CMAKE_SOURCE_DIR}/src/data/token_shard.cpp
+    ${CMAKE_SOURCE_DIR}/src/data/token_mask.cpp
     ${CMAKE_SOURCE_DIR}/src/interop/hf_config.cpp ${CMAKE_SOURCE_DIR}/src/interop/checkpoint_layout.cpp
     ${CMAKE_SOURCE_DIR}/src/interop/wrapped_names.cpp ${CMAKE_SOURCE_DIR}/src/model/parameter_table.cpp)
 

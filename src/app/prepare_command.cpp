@@ -29,6 +29,8 @@ PrepareRequest request_of(const PrepareConfig& config, const std::vector<std::st
                          .encoding = config.encoding,
                          .text_key = config.text_key,
                          .text_template = config.text_template,
+                         .answer_keys = config.answer_keys,
+                         .message_template = config.message_template,
                          .skip_bad_rows = config.bad_rows == "skip",
                          .eot = config.eot,
                          .added_tokens = config.added_tokens,
@@ -55,7 +57,11 @@ std::string summary(const PrepareResult& result, const std::string& out) {
   return concat(out, ": ", count(meta.characters), " characters from ", from, ", vocabulary ",
                 meta.vocab_size, ", train ", count(meta.train_tokens), " tokens, ",
                 meta.val_fraction > 0 ? concat("val ", count(meta.val_tokens), " tokens")
-                                      : std::string("no val.bin"));
+                                      : std::string("no val.bin"),
+                meta.train_mask_crc32c.empty()
+                    ? std::string()
+                    : concat("; of these ", count(meta.train_counted), " and ",
+                             count(meta.val_counted), " count in the loss (answers)"));
 }
 
 }  // namespace

@@ -19,14 +19,6 @@ inline std::string spoken(std::string_view call) {
   return std::string(call == "mkdir" ? "make a folder" : call);
 }
 
-// File systems that do not know a call, or that refuse it for a folder (SMB, 9p, older FUSE, Lustre
-// without flock), say one of these. The data are as they were; a disk that fails says another.
-inline bool is_not_supported(int error) {
-  for (const int kind : {EINVAL, ENOTSUP, ENOSYS, ENOLCK, EACCES, EPERM})
-    if (error == kind) return true;
-  return false;
-}
-
 // What `run` returns, or IoError if that is negative.
 template <class Run>
 auto file_call(std::string_view call, const std::filesystem::path& path, const Run& run,

@@ -1,7 +1,6 @@
 #include "gpt/base/files.h"
 
 #include <algorithm>
-#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
@@ -13,11 +12,11 @@
 
 #include "gpt/base/error.h"
 #include "gpt/base/input_file.h"
-#include "gpt/base/log.h"
 #include "gpt/base/replace.h"
 #include "gpt/base/strings.h"
 
 #include "file_calls.h"
+#include "file_system_support.h"
 #include "map_registry.h"
 #include "open_file.h"
 
@@ -113,11 +112,8 @@ void OutputFile::sync() {
   try {
     file_call("fsync", path_, [&] { return fsync(descriptor_); });
   } catch (const IoError& error) {
-    if (error.error() != EINVAL && error.error() != ENOTSUP && error.error() != ENOSYS) throw;
-    static std::atomic<bool> said = false;
-    if (!said.exchange(true))
-      log_warning(concat(error.what(), ": this file system does not sync files; after a power cut ",
-                         "the newest ones may be missing"));
+    if (!is_not_supported(error.error())) throw;
+    warn_unsupported(Unsupported::kFileSync, path_, error.error());
   }
 }
 
@@ -163,6 +159,15 @@ void* read_whole(int descriptor, std::size_t size) {
   return data;
 }
 
+// MAP_FAILED with errno.
+void* map_whole(const fs::path& path, int descriptor, std::size_t size) {
+  if (const int fault = injected_fault("mmap", path, nullptr); fault != 0) {
+    errno = fault;
+    return MAP_FAILED;
+  }
+  return mmap(nullptr, size, PROT_READ, MAP_SHARED, descriptor, 0);
+}
+
 }  // namespace
 
 MappedFile::MappedFile(const fs::path& path) : path_(path) {
@@ -171,8 +176,11 @@ MappedFile::MappedFile(const fs::path& path) : path_(path) {
   int error = fstat(file.descriptor(), &facts) != 0 ? errno : 0;
   if (error == 0 && facts.st_size > 0) {
     size_ = static_cast<std::size_t>(facts.st_size);
-    void* data = mmap(nullptr, size_, PROT_READ, MAP_SHARED, file.descriptor(), 0);
-    if (data == MAP_FAILED && errno == ENODEV) data = read_whole(file.descriptor(), size_);
+    void* data = map_whole(path, file.descriptor(), size_);
+    if (data == MAP_FAILED && is_not_supported(errno)) {
+      warn_unsupported(Unsupported::kMap, path, errno);
+      data = read_whole(file.descriptor(), size_);
+    }
     if (data == MAP_FAILED)
       error = errno;
     else

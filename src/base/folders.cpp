@@ -1,9 +1,7 @@
 // The part of files.h that works on names, folders and locks.
 #include <algorithm>
-#include <atomic>
 #include <cerrno>
 #include <chrono>
-#include <cstring>
 #include <ctime>
 #include <fcntl.h>
 #include <string_view>
@@ -16,10 +14,10 @@
 #include <vector>
 
 #include "gpt/base/files.h"
-#include "gpt/base/log.h"
 #include "gpt/base/strings.h"
 
 #include "file_calls.h"
+#include "file_system_support.h"
 #include "open_file.h"
 
 namespace gpt {
@@ -61,28 +59,17 @@ void make_directories(const fs::path& path) {
   });
 }
 
-namespace {
-
-// Said once: the run continues on such a file system.
-void warn_once(std::atomic<bool>& said, const fs::path& path, const std::string& what) {
-  if (!said.exchange(true)) log_warning(concat(path.string(), ": ", what));
-}
-
-}  // namespace
-
+// A folder that may be written and not read cannot be opened for it either.
 void sync_directory(const fs::path& path) {
-  static std::atomic<bool> said = false;
-  const int descriptor = file_call(
-      "open", path, [&] { return open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); });
+  int descriptor = -1;
   try {
+    descriptor = file_call("open", path,
+                           [&] { return open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); });
     file_call("fsync_dir", path, [&] { return fsync(descriptor); });
   } catch (const IoError& error) {
-    close(descriptor);
+    if (descriptor >= 0) close(descriptor);
     if (!is_not_supported(error.error())) throw;
-    warn_once(said, path,
-              concat("this file system does not sync folders (", std::strerror(error.error()),
-                     "): after a power cut the newest checkpoint may be missing"));
-    return;
+    return warn_unsupported(Unsupported::kFolderSync, path, error.error());
   }
   close(descriptor);
 }
@@ -151,16 +138,14 @@ std::string owner_in(int descriptor) {
 std::optional<FileLock> FileLock::try_lock(const fs::path& path, std::string* owner) {
   const int descriptor = open_to_change(path, O_RDWR).release();
   FileLock lock(descriptor);
-  if (flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
-    const int error = errno;
-    if (is_not_supported(error)) {
-      static std::atomic<bool> said = false;
-      warn_once(said, path,
-                concat("this file system has no locks (", std::strerror(error),
-                       "): a second run in the same folder would not be noticed"));
+  try {
+    file_call("lock", path, [&] { return flock(descriptor, LOCK_EX | LOCK_NB); });
+  } catch (const IoError& error) {
+    if (is_not_supported(error.error())) {
+      warn_unsupported(Unsupported::kLock, path, error.error());
       return lock;
     }
-    if (error != EWOULDBLOCK) throw IoError(path.string(), "lock", error);
+    if (error.error() != EWOULDBLOCK) throw;
     if (owner) *owner = owner_in(descriptor);
     return std::nullopt;
   }

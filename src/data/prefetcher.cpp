@@ -43,6 +43,14 @@ Batch make_host_batch(std::span<const BatchRow> rows, std::int64_t first_sequenc
     x += block_size;
     y += block_size;
   }
+  const auto has_masks = [](const BatchRow& row) { return row.file->has_masks(); };
+  if (std::none_of(rows.begin(), rows.end(), has_masks)) return batch;
+  batch.counted_BT = at::empty({count, block_size}, options.dtype(at::kBool).pinned_memory(pinned));
+  auto* counted = batch.counted_BT.mutable_data_ptr<bool>();
+  for (const BatchRow& row : rows) {
+    row.file->copy_mask(row.offset + 1, block_size, counted);
+    counted += block_size;
+  }
   return batch;
 }
 
@@ -53,9 +61,13 @@ std::optional<c10::Stream> copy_stream(at::Device device) {
 
 Batch to_device(Batch batch, at::Device device) {
   if (device.is_cpu()) return batch;
-  return {.x_BT = batch.x_BT.to(device, /*non_blocking=*/true),
-          .y_BT = batch.y_BT.to(device, /*non_blocking=*/true),
-          .sequence_B = batch.sequence_B};
+  const auto there = [&](const at::Tensor& here) {
+    return here.defined() ? here.to(device, /*non_blocking=*/true) : here;
+  };
+  return {.x_BT = there(batch.x_BT),
+          .y_BT = there(batch.y_BT),
+          .sequence_B = batch.sequence_B,
+          .counted_BT = there(batch.counted_BT)};
 }
 
 }  // namespace
@@ -66,6 +78,11 @@ std::vector<BatchRow> rows_of(const TokenFile& file, const at::Tensor& offsets) 
   std::vector<BatchRow> rows;
   for (std::int64_t row = 0; row < offsets_B.size(0); ++row) rows.push_back({&file, offset[row]});
   return rows;
+}
+
+at::Tensor Batch::training_targets() const {
+  if (!counted_BT.defined()) return y_BT;
+  return y_BT.masked_fill(counted_BT.logical_not(), -1);
 }
 
 Batch make_batch(std::span<const BatchRow> rows, std::int64_t first_sequence,
@@ -122,6 +139,7 @@ Batch Prefetcher::take() {
     // Their memory must not be reused while this stream still reads it.
     made.batch.x_BT.record_stream(stream);
     made.batch.y_BT.record_stream(stream);
+    if (made.batch.counted_BT.defined()) made.batch.counted_BT.record_stream(stream);
   }
   return std::move(made.batch);
 }

@@ -71,10 +71,42 @@ TokenFile::Place TokenFile::place_of(std::int64_t index) const {
   return place;
 }
 
-void TokenFile::copy(std::int64_t begin, std::int64_t count, std::int64_t* out) const {
+void TokenFile::require_within(std::int64_t begin, std::int64_t count) const {
   if (begin < 0 || count < 0 || begin > size() - count)
     throw Error(concat(path().string(), ": tokens ", begin, " to ", begin + count,
                        " leave the file of ", size(), " tokens"));
+}
+
+void TokenFile::open_masks() {
+  for (TokenShard& shard : shards_) shard.open_mask();
+}
+
+bool TokenFile::has_masks() const {
+  return std::any_of(shards_.begin(), shards_.end(),
+                     [](const TokenShard& shard) { return shard.mask() != nullptr; });
+}
+
+void TokenFile::copy_mask(std::int64_t begin, std::int64_t count, bool* out) const {
+  require_within(begin, count);
+  for_each_part(begin, count, [&](const TokenShard& shard, auto first, auto part, auto done) {
+    if (shard.mask())
+      shard.mask()->copy(first, part, out + done);
+    else
+      std::fill_n(out + done, part, true);
+  });
+}
+
+std::int64_t TokenFile::counted(std::int64_t begin, std::int64_t count) const {
+  require_within(begin, count);
+  std::int64_t sum = 0;
+  for_each_part(begin, count, [&](const TokenShard& shard, auto first, auto part, auto) {
+    sum += shard.mask() ? shard.mask()->counted(first, part) : part;
+  });
+  return sum;
+}
+
+void TokenFile::copy(std::int64_t begin, std::int64_t count, std::int64_t* out) const {
+  require_within(begin, count);
   for_each_part(begin, count, [&](const TokenShard& shard, auto first, auto part, auto done) {
     shard.copy(first, part, vocab_size_, out + done);
   });

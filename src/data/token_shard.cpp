@@ -123,6 +123,11 @@ void TokenShard::copy(std::int64_t begin, std::int64_t count, std::int64_t vocab
     if (out[i] >= vocab_size) refuse(begin + i, out[i], vocab_size);
 }
 
+void TokenShard::open_mask() {
+  const fs::path mask = TokenMask::path_beside(path());
+  if (mask != path() && file_exists(mask)) mask_.emplace(mask, size_);
+}
+
 void TokenShard::read(std::int64_t begin, std::int64_t count, std::int64_t* out) const {
   const std::byte* first = file_.bytes().data() + header_bytes_ + begin * bytes_of(width_);
   if (width_ == TokenWidth::k16)

@@ -14,6 +14,8 @@ namespace {
 
 constexpr std::string_view kReplacementUtf8 = "\xEF\xBF\xBD";
 
+constexpr char kDoesNotCount = 0, kCounts = 1;  // of a token as a target, in a mask
+
 static_assert(std::endian::native == std::endian::little, "token files are little-endian");
 
 template <class T>
@@ -49,6 +51,34 @@ std::string invalid_place(const TextChunk& chunk, const DocumentPart& part) {
   if (part.invalid > 0 && at >= part.text.size()) return place + " (half of a surrogate pair)";
   if (at >= part.text.size() || sequence.valid) return place;
   return concat(place, format(" (byte 0x%02X)", static_cast<unsigned char>(part.text[at])));
+}
+
+bool ends_in_answer(const DocumentPart& part) {
+  return !part.answers.empty() && part.answers.back().end == part.text.size();
+}
+
+// Adds the ids of a part, and what each counts. Prompts and answers are tokenized each by itself,
+// as a prompt is when the model is asked: so no token is of both. Returns the ill-formed sequences.
+std::int64_t append_part(const DocumentPart& part, const std::string& origin,
+                         const Tokenizer& tokenizer, const EncodingRules& rules,
+                         std::vector<std::int32_t>& ids, std::string& mask) {
+  std::int64_t invalid = 0;
+  bool continues = !part.begins;
+  std::size_t at = 0;
+  const auto append = [&](std::size_t end, char counts) {
+    if (end == at && !part.answers.empty()) return;
+    invalid += tokenizer.append_ids(part.text.substr(at, end - at), origin, ids,
+                                    {.added_tokens = rules.added_tokens, .continues = continues});
+    mask.resize(ids.size(), counts);
+    continues = true;
+    at = end;
+  };
+  for (const TextSpan& answer : part.answers) {
+    append(answer.begin, kDoesNotCount);
+    append(answer.end, kCounts);
+  }
+  append(part.text.size(), kDoesNotCount);
+  return invalid;
 }
 
 void add_found(Tokenizer::AddedTokensFound more, Tokenizer::AddedTokensFound& all) {
@@ -89,14 +119,17 @@ EncodedChunk encode_chunk(const TextChunk& chunk, const Tokenizer& tokenizer,
                           const EncodingRules& rules) {
   EncodedChunk out;
   std::vector<std::int32_t> ids;
+  std::string mask;  // a byte for each id
   out.bad_rows = for_each_part(chunk, rules.documents, [&](const DocumentPart& part) {
     const auto side = rules.split.is_val(part.document) ? EncodedChunk::kVal : EncodedChunk::kTrain;
     ids.clear();
+    mask.clear();
     if (part.begins) ++out.documents[side];
     if (part.begins && rules.eot == EotPlace::kPrepend) ids.push_back(*tokenizer.end_of_text());
-    std::int64_t invalid = part.invalid + tokenizer.append_ids(part.text, chunk.text.name, ids,
-                                                               {.added_tokens = rules.added_tokens,
-                                                                .continues = !part.begins});
+    const bool answered = ends_in_answer(part);
+    mask.resize(ids.size(), answered ? kCounts : kDoesNotCount);
+    std::int64_t invalid =
+        part.invalid + append_part(part, chunk.text.name, tokenizer, rules, ids, mask);
     if (chunk.text.decoded) invalid += replacements_in(part.text);
     if (invalid > 0 && out.first_invalid.empty()) out.first_invalid = invalid_place(chunk, part);
     out.invalid += invalid;
@@ -107,6 +140,10 @@ EncodedChunk encode_chunk(const TextChunk& chunk, const Tokenizer& tokenizer,
                       : rules.characters_of_tokens ? characters_of(tokenizer, ids)
                                                    : count_characters(part.text);
     append_token_bytes(ids, rules.token_bytes, out.tokens[side]);
+    if (!rules.documents.rows.has_answers()) return;
+    mask.resize(ids.size(), answered ? kCounts : kDoesNotCount);  // <|endoftext|>
+    out.masks[side] += mask;
+    out.counted[side] += std::count(mask.begin(), mask.end(), kCounts);
   });
   out.after = chunk.after;
   out.finished = chunk.finished;

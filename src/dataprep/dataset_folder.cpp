@@ -14,7 +14,8 @@ namespace gpt {
 namespace {
 
 // In the order in which they come; train.bin is the one that training opens first.
-constexpr std::array<const char*, 3> kNames = {"meta.json", "val.bin", "train.bin"};
+constexpr std::array<const char*, 5> kNames = {"meta.json", "val.mask", "train.mask", "val.bin",
+                                               "train.bin"};
 constexpr const char* kTemporary = ".tmp";
 constexpr const char* kLock = ".prepare.lock";
 constexpr const char* kState = ".prepare.state";
@@ -107,11 +108,12 @@ void DatasetFolder::forget() {
   for (const char* name : kNames) remove_tree(temporary(name));
 }
 
-void DatasetFolder::publish(bool val) {
+void DatasetFolder::publish(bool val, bool masks) {
   remove_tree(folder_ / kNames.back());
   sync_directory(folder_);
   for (const char* name : kNames) {
-    if (val || std::string_view(name) != "val.bin") {
+    const std::string_view file = name;
+    if ((val || !file.starts_with("val.")) && (masks || !file.ends_with(".mask"))) {
       rename_path(temporary(name), folder_ / name);
     } else {
       remove_tree(folder_ / name);

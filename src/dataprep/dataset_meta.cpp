@@ -92,6 +92,14 @@ void visit_counts(Meta& meta, const Visitor& visit) {
   visit("skipped_rows", meta.skipped_rows);
 }
 
+template <class Meta, class Visitor>
+void visit_masks(Meta& meta, const Visitor& visit) {
+  visit("train_counted", meta.train_counted);
+  visit("val_counted", meta.val_counted);
+  visit("train_mask_crc32c", meta.train_mask_crc32c);
+  visit("val_mask_crc32c", meta.val_mask_crc32c);
+}
+
 struct KeyReader {
   const MetaReader& reader;
   void operator()(const char* key, std::int64_t& value) const { reader.count(key, value); }
@@ -136,6 +144,7 @@ DatasetMeta parse_meta(const std::filesystem::path& path) {
   read_vocabulary(meta.json, parsed, reader, meta);
   meta.token_bytes = reader.choice("dtype", {"uint16", "uint32"}) == 0 ? 2 : 4;
   visit_counts(meta, KeyReader{reader});
+  visit_masks(meta, KeyReader{reader});
   return meta;
 }
 
@@ -175,7 +184,9 @@ std::string to_json(const DatasetMeta& meta) {
     if (!meta.tokenizer_crc32c.empty()) out["tokenizer_crc32c"] = meta.tokenizer_crc32c;
   }
   out["dtype"] = meta.token_bytes == 4 ? "uint32" : "uint16";
-  visit_counts(meta, [&](const char* key, const auto& value) { out[key] = value; });
+  const auto write = [&](const char* key, const auto& value) { out[key] = value; };
+  visit_counts(meta, write);
+  if (!meta.train_mask_crc32c.empty()) visit_masks(meta, write);
   return out.dump(1, ' ', true, json::error_handler_t::replace) + "\n";
 }
 

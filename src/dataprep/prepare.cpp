@@ -53,6 +53,43 @@ void check_rows(const BadRows& bad) {
     throw InputError(concat(bad.first.front(), "; none of the ", bad.count, " rows has a text"));
 }
 
+// What a preparation writes, as far as it has come.
+class Files {
+ public:
+  Files(const DatasetFolder& folder, const PrepareState& from, bool masks)
+      : train_(folder.temporary("train.bin"), from.train),
+        val_(folder.temporary("val.bin"), from.val) {
+    if (!masks) return;
+    train_mask_.emplace(folder.temporary("train.mask"), from.train_mask);
+    val_mask_.emplace(folder.temporary("val.mask"), from.val_mask);
+  }
+
+  void write(const EncodedChunk& chunk) {
+    train_.write(chunk.tokens[EncodedChunk::kTrain]);
+    val_.write(chunk.tokens[EncodedChunk::kVal]);
+    if (train_mask_) train_mask_->write(chunk.masks[EncodedChunk::kTrain]);
+    if (val_mask_) val_mask_->write(chunk.masks[EncodedChunk::kVal]);
+  }
+
+  void sync() {
+    train_.sync();
+    val_.sync();
+    if (train_mask_) train_mask_->sync();
+    if (val_mask_) val_mask_->sync();
+  }
+
+  void note_extents(PrepareState& state) const {
+    state.train = train_.extent();
+    state.val = val_.extent();
+    if (train_mask_) state.train_mask = train_mask_->extent();
+    if (val_mask_) state.val_mask = val_mask_->extent();
+  }
+
+ private:
+  TokenWriter train_, val_;
+  std::optional<TokenWriter> train_mask_, val_mask_;
+};
+
 // One preparation from request to dataset, or to the state from which it can be resumed.
 class Preparation {
  public:
@@ -112,8 +149,9 @@ class Preparation {
   bool temporaries_fit() const;
   bool know_the_characters();
   bool encode();
-  void take(const EncodedChunk& chunk, TokenWriter& train, TokenWriter& val);
-  void save(TokenWriter& train, TokenWriter& val);
+  bool has_masks() const { return rules_.encoding.documents.rows.has_answers(); }
+  void take(const EncodedChunk& chunk, Files& files);
+  void save(Files& files);
   PrepareResult publish(DatasetMeta meta);
 
   const PrepareRequest& request_;
@@ -163,7 +201,9 @@ bool Preparation::temporaries_fit() const {
   TokenWriter::Extent train = state_.train;
   if (state_.cut) train.bytes = static_cast<std::uint64_t>(state_.cut->keep * state_.token_bytes);
   return TokenWriter::can_resume(folder_->temporary("train.bin"), train) &&
-         TokenWriter::can_resume(folder_->temporary("val.bin"), state_.val);
+         TokenWriter::can_resume(folder_->temporary("val.bin"), state_.val) &&
+         TokenWriter::can_resume(folder_->temporary("train.mask"), state_.train_mask) &&
+         TokenWriter::can_resume(folder_->temporary("val.mask"), state_.val_mask);
 }
 
 // False if it was stopped.
@@ -197,8 +237,7 @@ bool Preparation::know_the_characters() {
 
 // False if it was stopped, and the state saved.
 bool Preparation::encode() {
-  TokenWriter train(folder_->temporary("train.bin"), state_.train);
-  TokenWriter val(folder_->temporary("val.bin"), state_.val);
+  Files files(*folder_, state_, has_masks());
   auto saved = std::chrono::steady_clock::now();
   const auto work = [&](const TextChunk& chunk) {
     const SourceFile& file = sources_.files[chunk.file];
@@ -210,10 +249,10 @@ bool Preparation::encode() {
     }
   };
   const auto each = [&](EncodedChunk& chunk, const ReadPosition&) {
-    take(chunk, train, val);
+    take(chunk, files);
     const std::chrono::duration<double> age = std::chrono::steady_clock::now() - saved;
     if (age.count() < request_.save_seconds) return;
-    save(train, val);
+    save(files);
     saved = std::chrono::steady_clock::now();
   };
   bool done = false;
@@ -224,18 +263,18 @@ bool Preparation::encode() {
     throw;  // the last state that could be written counts
   } catch (const Error&) {
     // With other characters than were counted all is to be done again.
-    state_.character_files.empty() ? save(train, val) : folder_->forget();
+    state_.character_files.empty() ? save(files) : folder_->forget();
     throw;
   }
   state_.read_all = done;
-  save(train, val);
+  save(files);
   if (!done)
     log_info(concat("stopped after ", human_bytes(state_.position.all_bytes),
                     " of text; the same command resumes"));
   return done;
 }
 
-void Preparation::take(const EncodedChunk& chunk, TokenWriter& train, TokenWriter& val) {
+void Preparation::take(const EncodedChunk& chunk, Files& files) {
   if (chunk.finished) {
     const std::size_t index = state_.files.size();
     if (index < state_.character_files.size() && state_.character_files[index] != *chunk.finished) {
@@ -243,13 +282,14 @@ void Preparation::take(const EncodedChunk& chunk, TokenWriter& train, TokenWrite
     }
     state_.files.push_back(*chunk.finished);
   }
-  train.write(chunk.tokens[EncodedChunk::kTrain]);
-  val.write(chunk.tokens[EncodedChunk::kVal]);
+  files.write(chunk);
   // From here on the state is that behind the chunk; before, that in front of it.
-  state_.train = train.extent();
-  state_.val = val.extent();
+  files.note_extents(state_);
   state_.position = chunk.after;
-  for (std::size_t side = 0; side < 2; ++side) state_.documents[side] += chunk.documents[side];
+  for (std::size_t side = 0; side < 2; ++side) {
+    state_.documents[side] += chunk.documents[side];
+    state_.counted[side] += chunk.counted[side];
+  }
   state_.text_characters += chunk.characters;
   state_.invalid += chunk.invalid;
   if (state_.first_invalid.empty()) state_.first_invalid = chunk.first_invalid;
@@ -261,9 +301,8 @@ void Preparation::take(const EncodedChunk& chunk, TokenWriter& train, TokenWrite
              request_.val_fraction);
 }
 
-void Preparation::save(TokenWriter& train, TokenWriter& val) {
-  train.sync();
-  val.sync();
+void Preparation::save(Files& files) {
+  files.sync();
   save_state(folder_->state(), state_);
 }
 
@@ -279,6 +318,12 @@ PrepareResult Preparation::publish(DatasetMeta meta) {
   meta.train_crc32c = hex32(state_.train.crc);
   meta.val_crc32c = hex32(state_.val.crc);
   meta.input_crc32c = hex32(state_.position.all_crc);
+  if (has_masks()) {
+    meta.train_counted = state_.counted[EncodedChunk::kTrain];
+    meta.val_counted = state_.counted[EncodedChunk::kVal];
+    meta.train_mask_crc32c = hex32(state_.train_mask.crc);
+    meta.val_mask_crc32c = hex32(state_.val_mask.crc);
+  }
   meta.split = rules_.split;
   meta.eot = rules_.eot;
   meta.seed = request_.seed;
@@ -292,7 +337,7 @@ PrepareResult Preparation::publish(DatasetMeta meta) {
   if (meta.documents == 0) check_rows(state_.bad_rows);
   check_length(request_, "tokens", meta.train_tokens, meta.val_tokens);
   replace_file(folder_->temporary("meta.json"), to_json(meta));
-  folder_->publish(with_val);
+  folder_->publish(with_val, has_masks());
   return {.meta = std::move(meta),
           .files = static_cast<std::int64_t>(sources_.files.size()),
           .left_out = sources_.left_out,

@@ -28,6 +28,13 @@ std::int64_t text_count(const SourceFiles& sources) {
 }
 
 std::string settled_split(const PrepareRequest& request, const SourceFiles& sources) {
+  if (row_pattern(request).has_answers()) {
+    if (request.split == "end" && request.val_fraction > 0)
+      throw InputError(
+          "split: expected document, for a conversation is not cut in two where answers alone "
+          "count; leave --split=end out");
+    return "document";
+  }
   if (request.split != "auto") return request.split;
   // Of many documents a share is a fair sample; of a few, the end of the text is the better choice.
   const bool few = all_whole(sources) && text_count(sources) < kManyTexts;
@@ -71,6 +78,8 @@ json request_json(const PrepareRequest& request, const PrepareRules& rules) {
           {"encoding", request.encoding},
           {"text_key", request.text_key},
           {"text_template", to_utf8(from_utf8(request.text_template))},
+          {"answer_keys", to_utf8(from_utf8(request.answer_keys))},
+          {"message_template", to_utf8(from_utf8(request.message_template))},
           {"eot", rules.eot},
           {"added_tokens", request.added_tokens}};
 }
@@ -78,14 +87,22 @@ json request_json(const PrepareRequest& request, const PrepareRules& rules) {
 }  // namespace
 
 RowPattern row_pattern(const PrepareRequest& request) {
-  return request.text_template.empty() ? RowPattern::of_key(request.text_key)
-                                       : RowPattern::of_template(request.text_template);
+  const bool chat = request.text_template == RowPattern::kChat;
+  if (!request.answer_keys.empty() && (request.text_template.empty() || chat))
+    throw InputError(
+        concat("answer_keys: expected text_template to name the keys of a row's text, ",
+               chat ? "but chat knows its answers; leave answer_keys out"
+                    : "as in --text_template='{question}\\n{answer}' --answer_keys=answer"));
+  if (chat) return RowPattern::of_messages(request.message_template);
+  return request.text_template.empty()
+             ? RowPattern::of_key(request.text_key)
+             : RowPattern::of_template(request.text_template, request.answer_keys);
 }
 
 InputRules input_rules(const PrepareRequest& request) {
   return {.document = request.document,
           .encoding = request.encoding,
-          .keys = row_pattern(request).keys()};
+          .keys = row_pattern(request).columns()};
 }
 
 PrepareRules settle_rules(const PrepareRequest& request, const SourceFiles& sources) {

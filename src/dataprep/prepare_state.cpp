@@ -14,7 +14,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr int kVersion = 4;
+constexpr int kVersion = 5;
 
 json stamps_json(const std::vector<FileStamp>& stamps) {
   json list = json::array();
@@ -63,6 +63,9 @@ json state_json(const PrepareState& state) {
            {"token_bytes", state.token_bytes},
            {"train", extent_json(state.train)},
            {"val", extent_json(state.val)},
+           {"train_mask", extent_json(state.train_mask)},
+           {"val_mask", extent_json(state.val_mask)},
+           {"counted", state.counted},
            {"documents", state.documents},
            {"text_characters", state.text_characters},
            {"invalid", state.invalid},
@@ -92,6 +95,9 @@ PrepareState state_of(const json& in, const std::string& origin) {
   in.at("token_bytes").get_to(state.token_bytes);
   state.train = extent_of(in.at("train"));
   state.val = extent_of(in.at("val"));
+  state.train_mask = extent_of(in.at("train_mask"));
+  state.val_mask = extent_of(in.at("val_mask"));
+  in.at("counted").get_to(state.counted);
   in.at("documents").get_to(state.documents);
   in.at("text_characters").get_to(state.text_characters);
   in.at("invalid").get_to(state.invalid);

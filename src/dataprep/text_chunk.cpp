@@ -43,11 +43,17 @@ void take_whole(const TextChunk& chunk, const DocumentRules& rules,
   take(part);
 }
 
+// What an answer at the row's end ends with.
+void add_newline(RowText& row) {
+  if (!row.answers.empty() && row.answers.back().end == row.text.size()) ++row.answers.back().end;
+  row.text.push_back('\n');
+}
+
 // False for a row that is left out.
 bool take_row(std::string_view line, const std::string& place, const DocumentRules& rules,
-              std::string& text, std::int64_t& invalid, BadRows& bad) {
+              RowText& row, BadRows& bad) {
   try {
-    invalid = read_json_text(line, rules.rows, place, text);
+    row = read_json_text(line, rules.rows, place);
     return true;
   } catch (const InputError& error) {
     if (!rules.skip_bad_rows)
@@ -79,12 +85,16 @@ std::string place_in(const TextFacts& text, std::int64_t line) {
 BadRows for_each_part(const TextChunk& chunk, const DocumentRules& rules,
                       const std::function<void(const DocumentPart&)>& take) {
   BadRows bad;
+  if (rules.rows.has_answers() && chunk.text.layout != Layout::kJson && !chunk.bytes.empty())
+    throw InputError(concat(chunk.text.name,
+                            ": holds no JSON rows, and answers are what keys of rows name; leave "
+                            "it out, or prepare it without text_template and answer_keys"));
   if (chunk.text.layout == Layout::kWhole) {
     take_whole(chunk, rules, take);
     return bad;
   }
   std::string_view rest = chunk.bytes;
-  std::string text;
+  RowText row;
   for (std::int64_t line = 0; !rest.empty(); ++line) {
     const std::size_t end = std::min(rest.find('\n'), rest.size());
     std::string_view one = rest.substr(0, end);
@@ -94,13 +104,15 @@ BadRows for_each_part(const TextChunk& chunk, const DocumentRules& rules,
     part.document = chunk.first_document + line;
     part.line = chunk.first_line + line;
     if (chunk.text.layout == Layout::kJson) {
-      if (!take_row(one, place_in(chunk.text, part.line), rules, text, part.invalid, bad)) continue;
+      if (!take_row(one, place_in(chunk.text, part.line), rules, row, bad)) continue;
     } else {
       if (one.ends_with('\r')) one.remove_suffix(1);
-      text = one;
+      row.text = one;
     }
-    if (rules.as_one_text) text.push_back('\n');
-    part.text = text;
+    if (rules.as_one_text) add_newline(row);
+    part.text = row.text;
+    part.answers = row.answers;
+    part.invalid = row.lone_surrogates;
     take(part);
   }
   return bad;

@@ -56,7 +56,7 @@ void count_lines(std::string_view text, WordCounts& counts) {
 
 std::optional<CountedWords> count_words(const WordCountRequest& request) {
   const RowPattern row = RowPattern::of_key(request.text_key);
-  const InputRules rules{.document = request.document, .keys = row.keys()};
+  const InputRules rules{.document = request.document, .keys = row.columns()};
   const SourceFiles sources = find_source_files(request.inputs, request.out_dir, rules);
   if (sources.files.empty())
     throw InputError("there is no text to count words in; name text files or folders of them");

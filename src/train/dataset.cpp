@@ -167,6 +167,35 @@ void require_vocabulary(const fs::path& file, const std::string& json, const fs:
                           "with one tokenizer"));
 }
 
+// `files` are those of `split`.
+void open_masks(const std::vector<fs::path>& files, const std::optional<DatasetMeta>& meta,
+                bool checksums, TokenFile& split) {
+  split.open_masks();
+  const fs::path& first = files.front();
+  const fs::path mask = TokenMask::path_beside(first);
+  std::string wanted;  // checksum, where meta.json is of this file
+  if (meta && files.size() == 1 && meta->origin.parent_path() == first.parent_path())
+    wanted = first.filename() == "train.bin" ? meta->train_mask_crc32c
+             : first.filename() == "val.bin" ? meta->val_mask_crc32c
+                                             : std::string();
+  if (!wanted.empty() && !file_exists(mask))
+    throw InputError(concat(mask.string(), ": is missing, but ", meta->origin.string(),
+                            " says which targets count; copy it, too, or count all of them with "
+                            "--loss_mask=off"));
+  if (!split.has_masks()) return;
+  if (!wanted.empty() && checksums && hex32(crc32c_of_file(mask)) != wanted)
+    throw InputError(concat(mask.string(), ": its checksum is not that in ", meta->origin.string(),
+                            "; copy the dataset again, or make it again with gpttrain prepare "
+                            "--force"));
+  const std::int64_t counted = split.counted(1, split.size() - 1);
+  if (counted == 0)
+    throw InputError(concat(mask.string(),
+                            ": says that no target counts, so there is nothing to learn; prepare "
+                            "rows with answers, or count all with --loss_mask=off"));
+  log_info(concat(first.string(), ": ", with_commas(counted), " of ", with_commas(split.size() - 1),
+                  " targets count (", mask.filename().string(), "; --loss_mask=off counts all)"));
+}
+
 std::vector<TokenSource> open_sources(const TrainConfig& config,
                                       const std::vector<SourceFiles>& sources,
                                       std::int64_t vocab_size, const std::string& first_json) {
@@ -180,6 +209,8 @@ std::vector<TokenSource> open_sources(const TrainConfig& config,
                       source.share});
     check_against_meta(source.files, "train.bin", opened.back().tokens.size(), meta,
                        config.data.verify_data);
+    if (config.data.loss_mask == "auto")
+      open_masks(source.files, meta, config.data.verify_data, opened.back().tokens);
   }
   return opened;
 }
@@ -221,6 +252,8 @@ Dataset open_dataset(const TrainConfig& config) {
                   .text_json = json_of(val_meta)};
   if (!files.val.empty() && val_meta && val_meta->origin.extension() == ".json")
     check_against_meta(val, "val.bin", dataset.val.size(), *val_meta, config.data.verify_data);
+  if (!files.val.empty() && config.data.loss_mask == "auto")
+    open_masks(val, val_meta, config.data.verify_data, dataset.val);
   if (config.data.document_mask)
     dataset.document_end =
         end_of_documents(vocabulary, vocab_size, meta ? meta->origin.string() : folder.string());

@@ -193,12 +193,19 @@ void Report::evaluated(std::int64_t step) {
 
 void Report::evaluation(std::int64_t step, const SplitLosses& losses, bool best) {
   val_loss_ = losses.val;
-  print_line(format("step %ld: train loss %.4f, val loss %.4f", step, losses.train, losses.val));
+  std::string line =
+      format("step %ld: train loss %.4f, val loss %.4f", step, losses.train, losses.val);
+  if (losses.masked_train && losses.masked_val)
+    line += format(" (targets that do not count: train %.4f, val %.4f)", *losses.masked_train,
+                   *losses.masked_val);
+  print_line(line);
   std::vector<MetricsSink::Entry> entries{{"iter", step},
                                           {"train/loss", losses.train},
                                           {"val/loss", losses.val},
                                           {"best", std::int64_t{best}}};
-  if (bytes_per_token)
+  if (losses.masked_train) entries.emplace_back("train/masked_loss", *losses.masked_train);
+  if (losses.masked_val) entries.emplace_back("val/masked_loss", *losses.masked_val);
+  if (bytes_per_token && !losses.masked_val)
     entries.emplace_back("val/bpb", losses.val / std::numbers::ln2 / *bytes_per_token);
   metrics_.write("eval", entries);
 }

@@ -71,6 +71,22 @@ void StepBatches::restart_step(std::int64_t micro_batch) {
   micro_ = std::min(micro_batch, effective_);
 }
 
+StepBatches::Targets StepBatches::targets() const {
+  const std::int64_t block = config_.block_size;
+  const auto has_masks = [](const TokenSource& source) { return source.tokens.has_masks(); };
+  if (std::none_of(dataset_.train.begin(), dataset_.train.end(), has_masks))
+    return {effective_ * block, config_.batch_size * block};
+  Targets targets{0, 0};
+  for (std::int64_t sequence = 0; sequence < effective_; ++sequence) {
+    const Window& window = step_[static_cast<std::size_t>(sequence)];
+    const TokenFile& tokens = dataset_.train[static_cast<std::size_t>(window.source)].tokens;
+    const std::int64_t counted = tokens.counted(window.offset + 1, block);
+    targets.all += counted;
+    if (sequence >= effective_ - config_.batch_size) targets.last += counted;
+  }
+  return targets;
+}
+
 void StepBatches::fill() {
   const auto have = static_cast<std::int64_t>(pending_.size());
   if (have < effective_) draw(effective_ - have);

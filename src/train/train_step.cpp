@@ -50,7 +50,7 @@ at::Tensor TrainStep::accumulate(std::int64_t step) {
     parts_.statistics.before_pass(batch);
     const at::Tensor token_N =
         sums ? accumulate_and_sum(batch, scale, dropout)
-             : parts_.engine.accumulate(batch.x_BT, batch.y_BT, scale, dropout);
+             : parts_.engine.accumulate(batch.x_BT, batch.training_targets(), scale, dropout);
     parts_.statistics.after_pass(batch);
     token_loss.narrow(0, first, token_N.numel()).copy_(token_N);
     first += token_N.numel();
@@ -63,8 +63,9 @@ at::Tensor TrainStep::accumulate(std::int64_t step) {
 at::Tensor TrainStep::accumulate_and_sum(const Batch& batch, const LossScale& scale,
                                          const DropoutState& dropout) {
   EarlySum sum(parts_.engine, parts_.group);
-  const at::Tensor token_N = parts_.engine.accumulate_last(
-      batch.x_BT, batch.y_BT, scale, dropout, [&sum](std::size_t complete) { sum.add(complete); });
+  const at::Tensor token_N =
+      parts_.engine.accumulate_last(batch.x_BT, batch.training_targets(), scale, dropout,
+                                    [&sum](std::size_t complete) { sum.add(complete); });
   summed_ = sum.finish();
   return token_N;
 }
@@ -74,9 +75,8 @@ at::Tensor TrainStep::accumulate_and_sum(const Batch& batch, const LossScale& sc
 at::Tensor TrainStep::is_spike(std::int64_t step, const at::Tensor& loss_sum,
                                const at::Tensor& norm) const {
   const SpikeLimits limits = parts_.spike_guard.limits(step);
-  const auto tokens =
-      static_cast<double>(parts_.batches.effective_batch() * parts_.config.data.block_size);
-  return at::logical_or(loss_sum > limits.loss * tokens,
+  const auto targets = static_cast<double>(parts_.batches.targets().all);
+  return at::logical_or(loss_sum > limits.loss * targets,
                         norm.to(at::kDouble) > limits.gradient_norm)
       .to(at::kFloat);
 }
@@ -93,13 +93,17 @@ QueuedStep TrainStep::update(std::int64_t step, const at::Tensor& token_loss) {
       std::clamp(effective - config.data.batch_size, own.begin, own.end) - own.begin;
 
   if (!summed_) parts_.optimizer.sum_gradients(parts_.group, parts_.engine.gradient_buffers());
-  parts_.statistics.before_update(effective, parts_.scaler.scale());
   const at::Tensor loss_sum = token_loss.sum(at::kDouble);
   const at::Tensor last_sum =
       token_loss.narrow(0, last_begin * block, (own.size() - last_begin) * block).sum(at::kDouble);
   parts_.group.sum({loss_sum, last_sum});
 
-  const double unscale = 1.0 / parts_.scaler.scale();
+  // Engines know one scale for all steps, which graphs hold; how many targets count differs.
+  const StepBatches::Targets targets = parts_.batches.targets();
+  const double unscale = static_cast<double>(effective * block) /
+                         static_cast<double>(std::max<std::int64_t>(targets.all, 1)) /
+                         parts_.scaler.scale();
+  parts_.statistics.before_update(effective, 1 / unscale);
   const at::Tensor norm = parts_.optimizer.gradient_norm() * unscale;
   // Decided once: processes with other numbers of threads would round it otherwise.
   std::vector<at::Tensor> decided{norm};
@@ -120,8 +124,7 @@ QueuedStep TrainStep::update(std::int64_t step, const at::Tensor& token_loss) {
   else if (unscale != 1)
     factor = at::full_like(norm, unscale);
   QueuedStep queued{.step = step,
-                    .tokens = effective * block,
-                    .last_tokens = config.data.batch_size * block,
+                    .targets = targets,
                     .learning_rate = learning_rate_at(step, config.optimizer, config.schedule),
                     .facts = Readback(at::stack(facts)),
                     .data = parts_.batches.progress()};
@@ -133,8 +136,11 @@ QueuedStep TrainStep::update(std::int64_t step, const at::Tensor& token_loss) {
 
 StepResult QueuedStep::wait() const {
   const std::vector<double> fact = facts.wait();
-  return {.mean_loss = fact[0] / static_cast<double>(tokens),
-          .last_loss = fact[1] / static_cast<double>(last_tokens),
+  const auto mean = [](double sum, std::int64_t count) {
+    return count > 0 ? sum / static_cast<double>(count) : 0.0;
+  };
+  return {.mean_loss = mean(fact[0], targets.all),
+          .last_loss = mean(fact[1], targets.last),
           .gradient_norm = fact[2],
           .learning_rate = learning_rate,
           .skipped = fact[3] != 0,

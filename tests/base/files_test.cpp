@@ -133,17 +133,43 @@ TEST(Files, FaultsCarryTheirErrno) {
 // SMB, 9p and FUSE know no fsync of folders, some none at all; a disk that fails is another matter.
 TEST(Files, WhatAFileSystemDoesNotSyncIsAWarning) {
   const TempDir dir;
-  for (const int error : {EINVAL, ENOTSUP, EACCES, ENOSYS}) {
-    const FileFaultGuard guard(failing("fsync_dir", error));
-    EXPECT_NO_THROW(sync_directory(dir.path())) << error;
-  }
-  {
-    const FileFaultGuard guard(failing("fsync", EINVAL));
-    EXPECT_NO_THROW(replace_file(dir / "a", "text"));
-  }
+  for (const int error : {EINVAL, ENOTSUP, ENOLCK, EACCES, ENOSYS})
+    for (const char* call : {"fsync_dir", "fsync"}) {
+      const FileFaultGuard guard(failing(call, error));
+      EXPECT_NO_THROW(sync_directory(dir.path())) << error;
+      EXPECT_NO_THROW(replace_file(dir / "a", "text")) << call << " " << error;
+    }
   for (const char* call : {"fsync_dir", "fsync"}) {
     const FileFaultGuard guard(failing(call, EIO));
     EXPECT_THROW(replace_file(dir / "a", "text"), IoError) << call;
+  }
+}
+
+// Lustre without flock, some FUSE; the lock of another is another matter.
+TEST(Files, WithoutLocksALockIsAWarning) {
+  const TempDir dir;
+  for (const int error : {EINVAL, ENOTSUP, ENOLCK, EACCES, ENOSYS}) {
+    const FileFaultGuard guard(failing("lock", error));
+    EXPECT_TRUE(FileLock::try_lock(dir / "lock", nullptr).has_value()) << error;
+  }
+  const FileFaultGuard guard(failing("lock", EIO));
+  EXPECT_THROW(FileLock::try_lock(dir / "lock", nullptr), IoError);
+}
+
+TEST(Files, WhereNothingIsMappedFilesAreRead) {
+  const TempDir dir;
+  const auto path = dir.write("a", "the text");
+  for (const int error : {EINVAL, ENOTSUP, ENODEV, EACCES, ENOSYS}) {
+    const FileFaultGuard guard(failing("mmap", error));
+    const MappedFile file(path);
+    EXPECT_EQ(std::string(reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()),
+              "the text")
+        << error;
+    EXPECT_NO_THROW(file.check_unchanged());
+  }
+  for (const int error : {EIO, ENOMEM}) {
+    const FileFaultGuard guard(failing("mmap", error));
+    EXPECT_THROW(MappedFile{path}, InputError) << error;
   }
 }
 

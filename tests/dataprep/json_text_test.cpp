@@ -14,10 +14,9 @@ namespace {
 using testing::error_text;
 
 std::string text_of(const std::string& line, std::int64_t* lone = nullptr) {
-  std::string text = "left over";
-  const std::int64_t count = read_json_text(line, RowPattern::of_key("text"), "a.jsonl:7", text);
-  if (lone) *lone = count;
-  return text;
+  const RowText row = read_json_text(line, RowPattern::of_key("text"), "a.jsonl:7");
+  if (lone) *lone = row.lone_surrogates;
+  return row.text;
 }
 
 std::string problem(const std::string& line) {

@@ -61,6 +61,28 @@ TEST(Emulation, CrossEntropyEqualsThePlainOne) {
   emulation::set_shared_memory(99 << 10);
 }
 
+// Answers-only training gives whole rows, also the first and the last of the memory, target -1.
+TEST(Emulation, IgnoredRowsHaveNoLossAndNoGradient) {
+  for (const std::size_t shared : {std::size_t{99} << 10, std::size_t{600}}) {
+    emulation::set_shared_memory(shared);
+    for (const at::ScalarType type : kTypes) {
+      for (const auto& [vocab, stride] : {std::pair{7, 7}, {65, 128}, {5001, 5056}}) {
+        const at::Tensor logits = (at::randn({4, stride}, at::kDouble) * 4).to(type);
+        const at::Tensor target = at::full({4}, -1, at::kLong);
+        const auto run = [&, vocab = vocab] {
+          const at::Tensor work = logits.clone();
+          const at::Tensor loss = at::full({4}, 99, type == at::kDouble ? at::kDouble : at::kFloat);
+          cross_entropy_({.logits_NV = work, .target_N = target, .loss_N = loss, .vocab = vocab});
+          return std::vector{loss, work};
+        };
+        for (const at::Tensor& zero : emulate(run))
+          EXPECT_EQ(zero.count_nonzero().item<int>(), 0) << type << " " << vocab;
+      }
+    }
+  }
+  emulation::set_shared_memory(99 << 10);
+}
+
 // Rows of any vocabulary begin where packs may be read; what stands in the padding is nobody's.
 TEST(Emulation, PaddingIsNoWordOfTheVocabulary) {
   for (const std::size_t shared : {std::size_t{99} << 10, std::size_t{600}}) {

@@ -69,11 +69,22 @@ void read_metrics(std::string_view bytes) {
   terminal_report(runs, {});
 }
 
+// Answers are in order and within the text.
+void check_answers(const RowText& row) {
+  std::size_t at = 0;
+  for (const TextSpan& answer : row.answers) {
+    if (answer.begin < at || answer.end < answer.begin || answer.end > row.text.size())
+      std::abort();
+    at = answer.end + 1;
+  }
+}
+
 void read_json_line(std::string_view bytes) {
-  std::string text;
-  for (const RowPattern& pattern : {RowPattern::of_key("text"), RowPattern::of_key("a.b.0"),
-                                    RowPattern::of_template("{a}\\n{text}{a.b}")})
-    read_or_refuse([&] { read_json_text(bytes, pattern, "input", text); });
+  for (const RowPattern& pattern :
+       {RowPattern::of_key("text"), RowPattern::of_key("a.b.0"),
+        RowPattern::of_template("{a}\\n{#text}{text}{/text}{a.b}", "text"),
+        RowPattern::of_messages("{role}:{content}\\n")})
+    read_or_refuse([&] { check_answers(read_json_text(bytes, pattern, "input")); });
   for (const bool whole : {false, true})
     for (const bool named : {false, true}) json_shape(bytes, whole, named);
   read_or_refuse([&] { RowPattern::of_template(std::string(bytes)); });

@@ -5,6 +5,7 @@
 #include "gpt/base/strings.h"
 #include "gpt/checkpoint/manifest.h"
 #include "gpt/data/token_file.h"
+#include "gpt/data/token_mask.h"
 #include "gpt/formats/llmc_model.h"
 #include "gpt/formats/safetensors.h"
 #include "gpt/formats/torch_reader.h"
@@ -111,6 +112,13 @@ void read_tokens(std::string_view bytes) {
     file.copy(0, file.size(), tokens.data());
     file.copy(shard.size() - 2, 5, tokens.data());
   }
+}
+
+void read_mask(std::string_view bytes) {
+  const BytesFile input(bytes);
+  const auto size = static_cast<std::int64_t>(bytes.size());
+  const TokenMask mask(input.path(), size);
+  if (mask.counted(0, size) > size) throw std::logic_error("more tokens count than there are");
 }
 
 void read_manifest(std::string_view bytes) {

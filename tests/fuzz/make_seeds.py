@@ -175,7 +175,8 @@ def formats():
         "torch": {"good": pickled, "plain": pickle.dumps(plain, 2)},
         "torch_legacy": {"good": legacy(torch)}, "checkpoint_layout": layouts(torch),
         "llmc": {"good": weights, "brief": brief},
-        "tokens": {"good": struct.pack("<16H", *[i % 2 for i in range(16)]), "llmc": llmc, "llmc_wide": wide}}
+        "tokens": {"good": struct.pack("<16H", *[i % 2 for i in range(16)]), "llmc": llmc, "llmc_wide": wide},
+        "mask": {"good": bytes([0, 1, 1, 0])}}
 
 
 def manifest():
@@ -195,20 +196,26 @@ def corpora():
     extent = {"bytes": 10, "crc": 7}
     position = {"file": 0, "text": 0, "offset": 3, "crc": 1, "line": 2, "document": 1, "inside": False, "all_bytes": 3,
                 "all_crc": 4}
-    state = {"format": "gpttrain-prepare-state", "version": 4, "request": "{}", "characters": "\nab",
+    state = {"format": "gpttrain-prepare-state", "version": 5, "request": "{}", "characters": "\nab",
              "character_files": [],
              "files": [[10, 20, 10, 3]], "token_bytes": 2, "train": extent, "val": extent, "documents": [1, 0],
              "text_characters": 3, "invalid": 0, "first_invalid": "a:1", "bad_rows": 1, "first_bad_rows": ["a:2: x"],
              "read_all": True, "position": position, "marks": [[0, 0, 0], [3, 3, 5]],
-             "cut": {"keep": 2, "then": [1, 2]}}
+             "cut": {"keep": 2, "then": [1, 2]}, "train_mask": extent, "val_mask": extent, "counted": [1, 0]}
     line = '{"id": 5, "text": "caf\\u00e9 \\ud83d\\ude00 \\ud800 \\"x\\"", "meta": {"a": [1.5e3, null, true]}}\n'
     return {
         "meta_json": {"good": json.dumps(meta).encode(), "gpt2": b'{"tokenizer": "gpt2", "vocab_size": 50257}'},
         "meta_pickle": {"good": pickle.dumps(nanogpt, 4), "old": pickle.dumps(nanogpt, 0)},
-        "json_line": {"good": line.encode()},
+        "json_line": {"good": line.encode(), "chat": chat_row().encode(), "template": b"{#a}A: {a}{/a}{{{b}\\n"},
         "documents": {"good": b'{"text": "a"}\n\n{"text": "b\\r\\n"}\r\n', "text": b"one\r\ntwo\rthree\n\xff\n"},
         "prepare_input": prepare_inputs(line),
         "prepare_state": {"good": json.dumps(state).encode()}}
+
+
+def chat_row():
+    return json.dumps({"messages": [{"role": "user", "content": [{"type": "text", "text": "a"}, "b"]},
+                                    {"role": "assistant", "content": "c", "weight": 1}],
+                       "conversations": [{"from": "human", "value": "a"}, {"from": "gpt", "value": "b"}]})
 
 
 def prepare_inputs(line):

@@ -14,6 +14,7 @@ const std::vector<Target>& targets() {
                                                {"pickle", read_pickle, 1024},
                                                {"torch", read_torch, 1024},
                                                {"tokens", read_tokens, 2048},
+                                               {"mask", read_mask, 8192},
                                                {"manifest", read_manifest, 2048},
                                                {"tiktoken", read_tiktoken, 8192},
                                                {"tokenizer_json", read_tokenizer_json, 16384},

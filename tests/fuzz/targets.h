@@ -51,6 +51,7 @@ void read_torch(std::string_view bytes);   // the data.pkl of a whole archive wi
 void read_torch_legacy(std::string_view bytes);  // a whole file from before PyTorch 1.6
 void read_llmc(std::string_view bytes);          // its weights
 void read_tokens(std::string_view bytes);        // 16 and 32 bits wide
+void read_mask(std::string_view bytes);          // of tokens that count
 void read_manifest(std::string_view bytes);      // as it is, and with the checksum put right
 
 // text_targets.cpp

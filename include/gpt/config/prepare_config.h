@@ -37,8 +37,16 @@ struct PrepareConfig {
         not_empty()) = "text";
   FIELD(std::string, text_template,
         "Text of a row from several keys, instead of text_key: '### Q: {question}\\n### A: "
-        "{answer}'.",
+        "{answer}'; {#key}...{/key} is left out where key is empty. Or the name of a shape of rows "
+        "whose answers alone count: alpaca, prompt_completion, chat (messages or conversations).",
         anything()) = "";
+  FIELD(std::string, answer_keys,
+        "Keys of text_template, with commas between: only their text counts in the loss, and what "
+        "follows the last of them to the document's end.",
+        anything()) = "";
+  FIELD(std::string, message_template,
+        "Text of each message of chat rows; of the assistant's, what begins with {content} counts.",
+        not_empty()) = "<|im_start|>{role}\\n{content}<|im_end|>\\n";
   FIELD(std::string, bad_rows, "What a row without such a text is: an error, or left out.",
         one_of("error", "skip")) = "error";
   FIELD(std::string, eot,

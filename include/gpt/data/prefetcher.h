@@ -22,9 +22,13 @@ namespace gpt {
 // What the model is trained on in one forward pass.
 // Legend: B sequences of the micro-batch, T tokens of a sequence.
 struct Batch {
-  at::Tensor x_BT;        // int64, on the device
-  at::Tensor y_BT;        // int64, on the device: x one token later
-  at::Tensor sequence_B;  // int64, CPU: each row's index in the effective batch; keys dropout
+  at::Tensor x_BT;             // int64, on the device
+  at::Tensor y_BT;             // int64, on the device: x one token later
+  at::Tensor sequence_B;       // int64, CPU: each row's index in the effective batch; keys dropout
+  at::Tensor counted_BT = {};  // bool, on the device: the targets that count; undefined: all do
+
+  // y_BT with nanoGPT's ignore_index, -1, where a target does not count.
+  at::Tensor training_targets() const;
 };
 
 // Where the window of a row begins.

@@ -38,12 +38,21 @@ class TokenFile {
   // one is not below vocab_size.
   void copy(std::int64_t begin, std::int64_t count, std::int64_t* out) const;
 
+  // From now on the masks that lie beside the shards say which tokens count as targets; all do of a
+  // shard without one. InputError for a mask that does not fit.
+  void open_masks();
+  bool has_masks() const;
+  // Whether each of tokens [begin, begin + count) counts, and how many do.
+  void copy_mask(std::int64_t begin, std::int64_t count, bool* out) const;
+  std::int64_t counted(std::int64_t begin, std::int64_t count) const;
+
  private:
   // Calls visit(shard, first token in it, how many, how many came before).
   template <class Visit>
   void for_each_part(std::int64_t begin, std::int64_t count, const Visit& visit) const;
   void check(std::int64_t begin, std::int64_t count) const;
   void check_size(std::int64_t block_size) const;
+  void require_within(std::int64_t begin, std::int64_t count) const;
 
   std::vector<TokenShard> shards_;
   std::vector<std::int64_t> ends_;  // of each shard, in tokens of the whole

@@ -4,8 +4,10 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 
 #include "gpt/base/files.h"
+#include "gpt/data/token_mask.h"
 
 namespace gpt {
 
@@ -32,6 +34,10 @@ class TokenShard {
   // The same without the copy.
   void check(std::int64_t begin, std::int64_t count, std::int64_t vocab_size) const;
 
+  // From now on the mask that lies beside the file, if there is one, says which tokens count.
+  void open_mask();
+  const TokenMask* mask() const { return mask_ ? &*mask_ : nullptr; }
+
  private:
   void read_header(std::int64_t magic, std::int32_t version);
   void read(std::int64_t begin, std::int64_t count, std::int64_t* out) const;
@@ -41,6 +47,7 @@ class TokenShard {
   TokenWidth width_;
   std::int64_t header_bytes_ = 0;
   std::int64_t size_ = 0;
+  std::optional<TokenMask> mask_;
 };
 
 }  // namespace gpt

@@ -28,6 +28,8 @@ struct EncodingRules {
 struct EncodedChunk {
   enum Side { kTrain, kVal };
   std::array<std::string, 2> tokens;           // little-endian, token_bytes each
+  std::array<std::string, 2> masks;            // where rows have answers: a byte for each token
+  std::array<std::int64_t, 2> counted = {};    // tokens whose byte is 1: targets that count
   std::array<std::int64_t, 2> documents = {};  // that begin here
   std::int64_t characters = 0;                 // code points
   std::int64_t invalid = 0;                    // ill-formed sequences

@@ -8,11 +8,11 @@
 
 namespace gpt {
 
-// train.bin, val.bin and meta.json are written next to their places and moved there by publish().
-// Whenever the process ends, the folder holds the old dataset, the new one, or none that could be
-// trained on: train.bin goes first and comes last. A hidden lock file keeps a second `prepare` out;
-// it stays in the folder. What an interrupted run wrote stays too, if a state file next to it says
-// how to continue.
+// train.bin, val.bin, their masks and meta.json are written next to their places and moved there by
+// publish(). Whenever the process ends, the folder holds the old dataset, the new one, or none that
+// could be trained on: train.bin goes first and comes last. A hidden lock file keeps a second
+// `prepare` out; it stays in the folder. What an interrupted run wrote stays too, if a state file
+// next to it says how to continue.
 class DatasetFolder {
  public:
   // Makes the folder. InputError if it holds a dataset and not `replace`, if another process is
@@ -35,9 +35,9 @@ class DatasetFolder {
   // Gives up what could be resumed. Throws IoError.
   void forget();
 
-  // Expects all three temporaries to be written and synced; without `val`, val.bin is not to be.
-  // Throws IoError.
-  void publish(bool val = true);
+  // Expects the temporaries to be written and synced: meta.json, train.bin, with `val` val.bin, and
+  // with `masks` train.mask and so on. The others are not to be. Throws IoError.
+  void publish(bool val = true, bool masks = false);
 
   // Whether `path` lies directly in `folder` and carries one of the names used here.
   static bool is_ours(const fs::path& folder, const fs::path& path);

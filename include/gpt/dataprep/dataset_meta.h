@@ -30,7 +30,10 @@ struct DatasetMeta {
   std::int64_t train_tokens = 0, val_tokens = 0;
   std::string train_crc32c = {}, val_crc32c = {};  // of train.bin and val.bin, eight hex digits
   std::string input_crc32c = {};                   // of the text's bytes
-  std::string split = {}, eot = {};                // as settled: document, end; append, ...
+  // Where answers alone count: targets that do, and the checksums of train.mask and val.mask.
+  std::int64_t train_counted = 0, val_counted = 0;
+  std::string train_mask_crc32c = {}, val_mask_crc32c = {};
+  std::string split = {}, eot = {};  // as settled: document, end; append, ...
   std::int64_t seed = 0;
   double val_fraction = 0;
   std::vector<std::string> sources = {};  // names of the files and folders given, no paths

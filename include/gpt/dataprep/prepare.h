@@ -1,4 +1,5 @@
-// Text to a dataset: train.bin, val.bin and meta.json, as nanoGPT's data/*/prepare.py make them.
+// Text to a dataset: train.bin, val.bin, their masks where rows have answers, and meta.json, as
+// nanoGPT's data/*/prepare.py make them.
 #pragma once
 
 #include <cstdint>
@@ -28,6 +29,8 @@ struct PrepareRequest {
   std::string encoding = "auto";                           // of texts without a byte order mark
   std::string text_key = "text";                           // of rows
   std::string text_template = {};                          // ... or several keys of them
+  std::string answer_keys = {};  // of those the ones whose text counts, see RowPattern
+  std::string message_template = "<|im_start|>{role}\n{content}<|im_end|>\n";  // of chat rows
   bool skip_bad_rows = false;
   std::string eot = "auto";   // none, append or prepend
   bool added_tokens = false;  // the names of added tokens in the text become them

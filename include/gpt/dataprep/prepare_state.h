@@ -36,7 +36,8 @@ struct PrepareState {
   std::int64_t token_bytes = 2;
   std::vector<FileStamp> files;  // encoded to their end
   ReadPosition position;
-  TokenWriter::Extent train, val;
+  TokenWriter::Extent train, val, train_mask, val_mask;
+  std::array<std::int64_t, 2> counted = {};    // targets that count, where there are masks
   std::array<std::int64_t, 2> documents = {};  // EncodedChunk::Side
   std::int64_t text_characters = 0, invalid = 0;
   std::string first_invalid;  // where

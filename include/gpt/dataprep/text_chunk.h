@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -54,7 +55,8 @@ struct DocumentPart {
   std::int64_t document = 0;  // counted over all inputs; a line is one even if it is blank
   std::int64_t line = 1;      // where it begins
   bool begins = true, ends = true;
-  std::int64_t invalid = 0;  // ill-formed things that are not in `text` any more
+  std::int64_t invalid = 0;                // ill-formed things that are not in `text` any more
+  std::span<const TextSpan> answers = {};  // stretches of `text` that the model is to learn
 };
 
 struct DocumentRules {

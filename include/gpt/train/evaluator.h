@@ -10,8 +10,10 @@
 
 namespace gpt {
 
+// Nats per target. With a mask train and val are of the targets that count, the others apart.
 struct SplitLosses {
-  double train = 0, val = 0;  // nats per token
+  double train = 0, val = 0;
+  std::optional<double> masked_train = {}, masked_val = {};
 };
 
 // eval_iters batches of train, then of val, drawn through `batches` and dealt to the processes of

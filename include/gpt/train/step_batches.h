@@ -63,6 +63,13 @@ class StepBatches {
   // of `micro_batch` sequences.
   void restart_step(std::int64_t micro_batch);
 
+  // Targets that count, of the windows of all processes: in the step that has begun, and in its
+  // last batch_size sequences.
+  struct Targets {
+    std::int64_t all, last;
+  };
+  Targets targets() const;
+
   // The step's windows have been trained on.
   void finish_step();
 

@@ -22,7 +22,8 @@
 
 namespace gpt {
 
-// What one step did. Losses are nats per token.
+// What one step did. Losses are nats per target that counts (gpt/data/token_mask.h), 0 where none
+// does.
 struct StepResult {
   double mean_loss = 0;  // over the whole effective batch
   double last_loss = 0;  // over its last batch_size sequences: what nanoGPT prints
@@ -35,7 +36,8 @@ struct StepResult {
 
 // A step whose work is queued on the device.
 struct QueuedStep {
-  std::int64_t step, tokens, last_tokens;
+  std::int64_t step;
+  StepBatches::Targets targets;
   double learning_rate;
   // Sum of losses, of the last batch's, gradient norm, skipped; with limits, spike.
   Readback facts;
