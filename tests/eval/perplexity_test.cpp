@@ -105,6 +105,7 @@ TEST(Perplexity, TheBatchDoesNotMatter) {
                                     count_context, [&](double now, double total, double) {
                                       EXPECT_EQ(total, 202);
                                       done = now;
+                                      return true;
                                     });
     EXPECT_EQ(p.tokens, 202);
     EXPECT_NEAR(p.nats, perplexity(source, "", {.context = 16, .stride = 5}, count_context).nats,
