@@ -71,7 +71,7 @@ ExitCode show(const DataShowConfig& show) {
   const auto tokenizer = tokenizer_of(show, place.file.parent_path());
   log_info(concat(place.file.string(), ":", place.index, ", ", tokens.size(), " of ", size,
                   " tokens", tokenizer ? "" : ", whose meaning its meta file does not tell"));
-  print_line(tokenizer ? as_text(tokens, *tokenizer) : as_numbers(tokens));
+  print_text((tokenizer ? as_text(tokens, *tokenizer) : as_numbers(tokens)) + "\n");
   return kExitDone;
 }
 
@@ -84,11 +84,10 @@ ExitCode data_command(const Arguments& arguments) {
   const bool asked = !rest.empty() && rest.front() == "show";
   if (asked) rest.erase(rest.begin());
   if (rest.empty() && !asked) rest = {"--help"};
-  const auto line = read_options(rest, options, kDataUsage, /*inputs_allowed=*/false);
-  if (!line) return kExitDone;
-  if (!asked)
+  if (!asked && rest.front() != "--help" && rest.front() != "-h")
     throw InputError("command line: expected `gpttrain data show --offset=N [--key=value...]`");
-  return show(config);
+  const auto line = read_options(rest, options, kDataUsage, /*inputs_allowed=*/false);
+  return line ? show(config) : kExitDone;
 }
 
 }  // namespace gpt

@@ -196,14 +196,17 @@ void open_masks(const std::vector<fs::path>& files, const std::optional<DatasetM
                   " targets count (", mask.filename().string(), "; --loss_mask=off counts all)"));
 }
 
+// `first`: of the first one's folder.
 std::vector<TokenSource> open_sources(const TrainConfig& config,
                                       const std::vector<SourceFiles>& sources,
-                                      std::int64_t vocab_size, const std::string& first_json) {
+                                      std::int64_t vocab_size,
+                                      const std::optional<DatasetMeta>& first) {
   std::vector<TokenSource> opened;
   for (const SourceFiles& source : sources) {
-    const auto meta = read_meta(source.files.front().parent_path(), config);
+    const auto meta =
+        opened.empty() ? first : read_meta(source.files.front().parent_path(), config);
     require_vocabulary(source.files.front(), json_of(meta), sources.front().files.front(),
-                       first_json);
+                       json_of(first));
     opened.push_back({source.name,
                       TokenFile(source.files, config.data.block_size, vocab_size, width_of(meta)),
                       source.share});
@@ -245,7 +248,7 @@ Dataset open_dataset(const TrainConfig& config) {
   const bool mixture = files.train.size() > 1;
   const auto val_meta = mixture ? read_meta(val.front().parent_path(), config) : meta;
   require_vocabulary(val.front(), json_of(val_meta), files.train.front().files.front(), vocabulary);
-  Dataset dataset{.train = open_sources(config, files.train, vocab_size, vocabulary),
+  Dataset dataset{.train = open_sources(config, files.train, vocab_size, meta),
                   .val = TokenFile(val, config.data.block_size, vocab_size, width_of(val_meta)),
                   .vocab_size = vocab_size,
                   .vocabulary_json = vocabulary,

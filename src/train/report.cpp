@@ -57,12 +57,24 @@ double epochs_of(const std::vector<SourceProgress>& data) {
   return data.empty() ? 0 : all.epochs();
 }
 
-void add_epochs(const std::vector<SourceProgress>& data, std::vector<MetricsSink::Entry>& entries) {
+// The names of what is recorded of several sources, which entries only refer to.
+struct SourceKeys {
+  explicit SourceKeys(const std::vector<SourceProgress>& data) {
+    if (data.size() < 2) return;
+    for (const SourceProgress& source : data) {
+      epoch.push_back("epoch/" + source.name);
+      tokens.push_back("tokens/" + source.name);
+    }
+  }
+  std::vector<std::string> epoch, tokens;
+};
+
+void add_epochs(const std::vector<SourceProgress>& data, const SourceKeys& keys,
+                std::vector<MetricsSink::Entry>& entries) {
   entries.emplace_back("epoch", epochs_of(data));
-  if (data.size() < 2) return;
-  for (const SourceProgress& source : data) {
-    entries.emplace_back("epoch/" + source.name, source.epochs());
-    entries.emplace_back("tokens/" + source.name, source.tokens);
+  for (std::size_t i = 0; i < keys.epoch.size(); ++i) {
+    entries.emplace_back(keys.epoch[i], data[i].epochs());
+    entries.emplace_back(keys.tokens[i], data[i].tokens);
   }
 }
 
@@ -129,7 +141,8 @@ std::string Report::note() const {
   if (speed > 0) parts.push_back(short_number(speed) + " tok/s");
   const std::int64_t interval = config_.io.eval_interval;
   const auto next = static_cast<std::int64_t>(done_);
-  const std::int64_t until = interval == 0 || next % interval == 0 ? 0 : interval - next % interval;
+  const std::int64_t since = interval > 0 ? next % interval : 0;
+  const std::int64_t until = since == 0 ? 0 : interval - since;
   if (speed > 0 && until > 0 && until <= config_.optimizer.max_iters - next)
     parts.push_back("eval in " +
                     human_seconds(static_cast<double>(until) * throughput_.recent_seconds()));
@@ -166,7 +179,8 @@ void Report::step(std::int64_t step, const StepResult& result) {
                                           {"mfu", 100 * speed.mfu},
                                           {"memory_mib", mebibytes(memory.now)},
                                           {"peak_memory_mib", mebibytes(memory.peak)}};
-  add_epochs(data_, entries);
+  const SourceKeys keys(data_);
+  add_epochs(data_, keys, entries);
   if (tells_epochs()) line += format(", epoch %.3f", epochs_of(data_));
   add_reading(device_, watch_.read(), line, entries);
   if (take_group_seconds) {
@@ -327,7 +341,8 @@ void Report::stopped(std::int64_t next_step, const std::string& cause) {
 void Report::done(std::int64_t next_step, double best_val_loss) {
   progress_.reset();
   std::vector<MetricsSink::Entry> entries{{"iter", next_step}, {"best_val_loss", best_val_loss}};
-  if (tells_epochs()) add_epochs(data_, entries);
+  const SourceKeys keys(data_);
+  if (tells_epochs()) add_epochs(data_, keys, entries);
   metrics_.write("end", entries);
   if (tells_epochs())
     for (const SourceProgress& source : data_)

@@ -105,8 +105,9 @@ TEST(Bench, SyntheticTokensAreWithinTheVocabularyAndUnevenlyFrequent) {
   for (const std::int64_t vocabulary : {2, 65, 70000}) {
     const ScratchFolder folder;
     const Dataset data = synthetic_dataset(folder.path(), vocabulary, 64);
-    std::vector<std::int64_t> tokens(static_cast<std::size_t>(data.train.size()));
-    data.train.copy(0, data.train.size(), tokens.data());  // checks the vocabulary
+    const TokenFile& train = data.train.front().tokens;
+    std::vector<std::int64_t> tokens(static_cast<std::size_t>(train.size()));
+    train.copy(0, train.size(), tokens.data());  // checks the vocabulary
     std::vector<std::int64_t> count(static_cast<std::size_t>(vocabulary));
     for (const std::int64_t token : tokens) ++count[static_cast<std::size_t>(token)];
     // Zipf: the rank 0 weighs 1 / 3.7, rank 1 1 / 4.7.

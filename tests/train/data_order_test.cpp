@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "gpt/base/files.h"
+#include "gpt/train/run_start.h"
 
 #include "support/ranks.h"
 #include "support/tensor_near.h"

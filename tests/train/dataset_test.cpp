@@ -88,8 +88,8 @@ TrainConfig with_meta(const TempDir& dir, std::int64_t train, std::int64_t val,
 
 TEST(Dataset, SizesAreThoseOfMeta) {
   const TempDir dir;
-  EXPECT_EQ(open_dataset(with_meta(dir, 100, 60)).train.size(), 100);
-  EXPECT_EQ(open_dataset(with_meta(dir, 0, 0)).train.size(), 100);  // an old one
+  EXPECT_EQ(open_dataset(with_meta(dir, 100, 60)).train.front().tokens.size(), 100);
+  EXPECT_EQ(open_dataset(with_meta(dir, 0, 0)).train.front().tokens.size(), 100);  // an old one
   const std::string origin = (dir / "tokens/meta.json").string();
   EXPECT_EQ(error_text([&] { open_dataset(with_meta(dir, 200, 60)); })
                 .find((dir / "tokens/train.bin").string() + ": has 100 tokens, but " + origin +
@@ -107,14 +107,14 @@ TEST(Dataset, SizesAreThoseOfMeta) {
   EXPECT_NE(error_text([&] { open_dataset(config); }).find("says 200"), std::string::npos);
   std::filesystem::rename(dir / "tokens/train.bin", dir / "tokens/shard.bin");
   config.data.train_files = (dir / "tokens/shard.bin").string();
-  EXPECT_EQ(open_dataset(config).train.size(), 100);
+  EXPECT_EQ(open_dataset(config).train.front().tokens.size(), 100);
 }
 
 TEST(Dataset, ChecksumsAreThoseOfMetaWhenAsked) {
   const TempDir dir;
   TrainConfig config = with_meta(dir, 100, 60);
   config.data.verify_data = true;
-  EXPECT_EQ(open_dataset(config).train.size(), 100);  // it holds none: a warning
+  EXPECT_EQ(open_dataset(config).train.front().tokens.size(), 100);  // it holds none: a warning
   const std::string train = hex32(crc32c_of_file(dir / "tokens/train.bin"));
   const std::string val = hex32(crc32c_of_file(dir / "tokens/val.bin"));
   const auto sums = [](const std::string& t, const std::string& v) {
@@ -163,7 +163,7 @@ TEST(Dataset, FilesCanBeListedByGlob) {
   dataset.train.front().tokens.copy(0, 30, tokens.data());
   for (std::size_t i = 0; i < 30; ++i) EXPECT_EQ(tokens[i], static_cast<std::int64_t>(i / 10));
   config.data.train_files += "," + config.data.val_files;
-  EXPECT_EQ(open_dataset(config).train.size(), 70);
+  EXPECT_EQ(open_dataset(config).train.front().tokens.size(), 70);
   dir.write("shards/meta.json", kMeta);  // next to the files
   EXPECT_EQ(error_text([&] { open_dataset(config); }).find((dir / "shards/val_0.bin").string()),
             0u);
@@ -191,13 +191,13 @@ TEST(Dataset, AFileIsFoundWhateverCharactersItsNameHas) {
     testing::write_tokens(dir / name, std::vector<std::uint16_t>(40, 7));
     config.data.train_files = config.data.val_files = (dir / name).string();
     EXPECT_EQ(missing_data(config), "");
-    EXPECT_EQ(open_dataset(config).train.path(), dir / name);
+    EXPECT_EQ(open_dataset(config).train.front().tokens.path(), dir / name);
     all += (all.empty() ? "" : ",") + (dir / name).string();
   }
   config.data.train_files = all;
-  EXPECT_EQ(open_dataset(config).train.shards(), names.size());
+  EXPECT_EQ(open_dataset(config).train.front().tokens.shards(), names.size());
   config.data.train_files = (dir / "a,b/*.bin").string() + "," + (dir / "plain.bin").string();
-  EXPECT_EQ(open_dataset(config).train.shards(), 2u);
+  EXPECT_EQ(open_dataset(config).train.front().tokens.shards(), 2u);
   config.data.train_files = (dir / "plain.bin").string() + "," + (dir / "no,ne.bin").string();
   EXPECT_EQ(error_text([&] { open_dataset(config); }),
             "train_files: no file is called '" + (dir / "no,ne.bin").string() +

@@ -54,12 +54,12 @@ struct Expected {
 
 // In float64, of the windows that the run is about to train on.
 Expected oracle(const TinyRun& run, std::int64_t last) {
-  const std::vector<std::int64_t> drawn = run.batches.pending();
+  const std::vector<std::int64_t> drawn = run.batches.position().pending;
   const Gpt model = run.model.copied(at::kDouble);
   const at::Tensor offsets = at::tensor(at::ArrayRef<std::int64_t>(drawn), at::kLong)
                                  .narrow(0, 0, run.batches.effective_batch());
-  const Batch batch =
-      make_batch(run.dataset.train, offsets, 0, run.config.data.block_size, at::kCPU);
+  const Batch batch = make_batch(rows_of(run.dataset.train.front().tokens, offsets), 0,
+                                 run.config.data.block_size, at::kCPU);
   const at::Tensor& wte = model.parameters().front().tensor;
   const at::Tensor logits = at::matmul(model.forward(batch.x_BT), wte.t());
   const auto loss = [&](std::int64_t first) {
@@ -127,7 +127,7 @@ TEST_P(LossMask, IsTheSameForAnyNumberOfProcesses) {
       TrainConfig c = config(concat("ranks", ranks, ".", group.rank()));
       c.data.micro_batch_size.value = 2;
       TinyRun run(c, {}, {at::kCPU, at::kFloat}, group);
-      const auto evaluated = estimate_loss(*run.engine, run.dataset, run.batches, group, 3,
+      const auto evaluated = estimate_loss(*run.engine, run.batches, group, 3,
                                            [](std::int64_t, std::int64_t) { return true; });
       std::vector<double> mine{evaluated->train, evaluated->val, *evaluated->masked_train,
                                *evaluated->masked_val};
@@ -152,7 +152,7 @@ TEST_P(LossMask, AnEvaluationCountsTheOthersApart) {
     TrainConfig c = config();
     c.data.loss_mask = mask;
     TinyRun run(c);
-    return *estimate_loss(*run.engine, run.dataset, run.batches, run.group, 4,
+    return *estimate_loss(*run.engine, run.batches, run.group, 4,
                           [](std::int64_t, std::int64_t) { return true; });
   };
   const SplitLosses all = evaluated("off"), apart = evaluated("auto");
@@ -160,7 +160,7 @@ TEST_P(LossMask, AnEvaluationCountsTheOthersApart) {
   ASSERT_TRUE(apart.masked_train && apart.masked_val);
   // The windows are the same ones, of which so many targets count.
   TinyRun run(config());
-  run.batches.request_evaluation(run.dataset.train, 4);
+  run.batches.request_evaluation(Split::kTrain, 4);
   double counted = 0, whole = 0;
   for (int batch = 0; batch < 4; ++batch) {
     const at::Tensor marks = run.batches.take().counted_BT;
