@@ -104,7 +104,7 @@ std::string Report::note() const {
   if (speed > 0) parts.push_back(short_number(speed) + " tok/s");
   const std::int64_t interval = config_.io.eval_interval;
   const auto next = static_cast<std::int64_t>(done_);
-  const std::int64_t until = next % interval == 0 ? 0 : interval - next % interval;
+  const std::int64_t until = interval == 0 || next % interval == 0 ? 0 : interval - next % interval;
   if (speed > 0 && until > 0 && until <= config_.optimizer.max_iters - next)
     parts.push_back("eval in " +
                     human_seconds(static_cast<double>(until) * throughput_.recent_seconds()));

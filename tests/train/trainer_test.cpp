@@ -43,6 +43,15 @@ TEST(Trainer, ANonFiniteGradientNeverReachesTheWeights) {
   }
 }
 
+TEST(Trainer, TrainsWithoutEvaluations) {
+  const TempDir dir;
+  TrainConfig config = tiny_config(dir);
+  config.io.eval_interval = 0;
+  config.optimizer.max_iters = 5;
+  EXPECT_EQ(TinyRun(config).go(), kExitDone);
+  EXPECT_EQ(newest_step(config), 6);
+}
+
 TEST(Trainer, GivesUpAfterTooManyBadStepsInARow) {
   const TempDir dir;
   TrainConfig config = tiny_config(dir);
