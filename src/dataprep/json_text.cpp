@@ -4,6 +4,7 @@
 
 #include "gpt/base/error.h"
 #include "gpt/base/strings.h"
+#include "gpt/base/terminal.h"
 
 #include "chat_row.h"
 #include "json_scanner.h"
@@ -52,7 +53,9 @@ class RowScanner : public JsonScanner {
   std::string wanted(std::size_t key) const {
     return concat("a JSON object with a text at key ", quoted(key));
   }
-  std::string quoted(std::size_t key) const { return concat('"', pattern_.keys()[key].name, '"'); }
+  std::string quoted(std::size_t key) const {
+    return concat('"', terminal_safe_line(pattern_.keys()[key].name), '"');
+  }
 
   // One that has no such key; its keys may tell which is meant.
   [[noreturn]] void fail_without(std::size_t key) {

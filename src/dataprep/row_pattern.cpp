@@ -5,6 +5,7 @@
 
 #include "gpt/base/error.h"
 #include "gpt/base/strings.h"
+#include "gpt/base/terminal.h"
 
 namespace gpt {
 
@@ -72,7 +73,8 @@ class TemplateParser {
   }
 
  private:
-  const std::string& section_name() const { return pattern_.keys_[section_].name; }
+  const std::string& section() const { return pattern_.keys_[section_].name; }
+  std::string section_name() const { return terminal_safe_line(section()); }
   void begin_piece() { pattern_.pieces_.push_back({.only_with = section_}); }
 
   void in_braces() {
@@ -98,16 +100,18 @@ class TemplateParser {
 
   void open_section(const std::string& name) {
     if (section_ != RowPattern::kNone)
-      throw InputError(concat("text_template: {#", name, "} at column ", at_ + 1,
-                              " is inside of {#", section_name(), "}; end that one first"));
+      throw InputError(concat("text_template: {#", terminal_safe_line(name), "} at column ",
+                              at_ + 1, " is inside of {#", section_name(),
+                              "}; end that one first"));
     section_ = pattern_.key_index(name, /*optional=*/true);
     begin_piece();
   }
 
   void close_section(const std::string& name) {
-    if (section_ == RowPattern::kNone || section_name() != name)
-      throw InputError(concat("text_template: {/", name, "} at column ", at_ + 1,
-                              " ends nothing; expected {#", name, "} before it"));
+    if (section_ == RowPattern::kNone || section() != name)
+      throw InputError(concat("text_template: {/", terminal_safe_line(name), "} at column ",
+                              at_ + 1, " ends nothing; expected {#", terminal_safe_line(name),
+                              "} before it"));
     section_ = RowPattern::kNone;
     begin_piece();
   }
@@ -145,9 +149,9 @@ RowPattern RowPattern::of_template(const std::string& text, const std::string& a
                                   [&](const Key& k) { return k.name == without_spaces(name); });
     if (key == pattern.keys_.end()) {
       std::vector<std::string> known;
-      for (const Key& k : pattern.keys_) known.push_back(k.name);
-      throw InputError(concat("answer_keys: '", name, "' is no key of text_template; it has ",
-                              join(known, ", ")));
+      for (const Key& k : pattern.keys_) known.push_back(terminal_safe_line(k.name));
+      throw InputError(concat("answer_keys: '", terminal_safe_line(name),
+                              "' is no key of text_template; it has ", join(known, ", ")));
     }
     key->answer = true;
   }
@@ -162,12 +166,12 @@ RowPattern RowPattern::of_messages(const std::string& message_template) {
     throw InputError(
         concat("message_template: expected a text with {content} and {role}, as in "
                "'{role}: {content}\\n', got '",
-               message_template, "'"));
+               terminal_safe_line(message_template), "'"));
   }
   for (const Key& key : message.keys_)
     if (key.name != "content" && key.name != "role")
-      throw InputError(
-          concat("message_template: a message has no {", key.name, "}; take {role} and {content}"));
+      throw InputError(concat("message_template: a message has no {", terminal_safe_line(key.name),
+                              "}; take {role} and {content}"));
   RowPattern pattern;
   pattern.is_template_ = true;
   for (const char* name : {"messages", "conversations"}) pattern.key_index(name, /*optional=*/true);

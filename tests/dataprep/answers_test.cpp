@@ -79,6 +79,8 @@ TEST(Answers, ATemplateSaysWhatIsWrongWithIt) {
   EXPECT_EQ(of("{a}{/q}"), "text_template: {/q} at column 4 ends nothing; expected {#q} before it");
   EXPECT_NE(of("{#q}{#a}{/a}{/q}").find("is inside of {#q}"), std::string::npos);
   EXPECT_NE(of("{#}").find("expected a key"), std::string::npos);
+  for (const char* lines : {"{#a\nb}", "{#a}{#b\nc}", "{/a\nb}{c}"})
+    EXPECT_EQ(of(lines).find('\n'), std::string::npos) << lines;
   EXPECT_NE(of("alpacas").find("alpaca, prompt_completion or chat"), std::string::npos);
   for (const char* message : {"{role}", "{content}{name}", "no key", "{"})
     EXPECT_EQ(error_text<InputError>([&] {
