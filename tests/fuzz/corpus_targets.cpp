@@ -48,6 +48,16 @@ const CharTokenizer& characters() {
   return kTokenizer;
 }
 
+// Answers are in order and within the text.
+void check_answers(const RowText& row) {
+  std::size_t at = 0;
+  for (const TextSpan& answer : row.answers) {
+    if (answer.begin < at || answer.end < answer.begin || answer.end > row.text.size())
+      std::abort();
+    at = answer.end + 1;
+  }
+}
+
 }  // namespace
 
 void read_meta_json(std::string_view bytes) {
@@ -67,16 +77,6 @@ void read_metrics(std::string_view bytes) {
   name_runs(runs);
   report_page(report_json(runs, /*watched=*/false, 0));
   terminal_report(runs, {});
-}
-
-// Answers are in order and within the text.
-void check_answers(const RowText& row) {
-  std::size_t at = 0;
-  for (const TextSpan& answer : row.answers) {
-    if (answer.begin < at || answer.end < answer.begin || answer.end > row.text.size())
-      std::abort();
-    at = answer.end + 1;
-  }
 }
 
 void read_json_line(std::string_view bytes) {

@@ -198,7 +198,7 @@ TEST_P(LossMask, ThatDoesNotFitIsRefused) {
             std::string::npos);
   TrainConfig off = c;
   off.data.loss_mask = "off";
-  EXPECT_FALSE(open_dataset(off).train.has_masks());
+  EXPECT_FALSE(open_dataset(off).train.front().tokens.has_masks());
   fs::remove(dir_ / "tokens/train.mask");
   dir_.write("tokens/meta.json",
              R"({"tokenizer": "gpt2", "vocab_size": 61, "train_mask_crc32c": "00000000"})");

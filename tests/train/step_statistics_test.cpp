@@ -41,8 +41,9 @@ Named noted(TinyRun& run, int steps) {
                              [&](std::int64_t, const StepStatistics::Values& now) {
                                values = Named(now.begin(), now.end());
                              }});
+  const SpikeGuard guard(run.config.optimizer, Manifest());
   TrainStep step({run.config, run.compute, run.model, *run.engine, *run.optimizer, run.scaler,
-                  run.batches, run.group, statistics});
+                  run.batches, run.group, guard, statistics});
   for (int i = 0; i < steps; ++i) {
     step.queue(i);
     run.batches.finish_step();
@@ -87,8 +88,8 @@ TEST_P(Noted, GradientsWeightsAndUpdatesAreWhatTheyAre) {
   }
   // The same batch by another road: the windows that are drawn next.
   Prefetcher reader(config.data.block_size, at::kCPU);
-  const std::vector<std::int64_t> windows = run.batches.pending();
-  reader.request(run.dataset.train, at::tensor(windows).narrow(0, 0, 4), 4);
+  const std::vector<std::int64_t> windows = run.batches.position().pending;
+  reader.request(rows_of(run.dataset.train.front().tokens, at::tensor(windows).narrow(0, 0, 4)), 4);
   const Batch whole = reader.take();
   const auto gradient_of = [&](std::int64_t sequences) {
     for (const Parameter& p : run.model.parameters()) p.tensor.mutable_grad() = at::Tensor();
