@@ -154,7 +154,8 @@ TEST(PlanCommand, TheImpossibleCaseNamesTheShortfallAndWhatFits) {
   EXPECT_EQ(ask(flags).data.at("fits"), true) << nearest;
 }
 
-// Next to nothing of a step of half a million tokens, and more than all else of a step of a thousand.
+// Next to nothing of a step of half a million tokens, and more than all else of a step of a
+// thousand.
 TEST(Plan, SaysWhatMuonCosts) {
   const std::vector<std::string> muon{"--optimizer=muon", "--dtype=bfloat16"};
   const Answer usual = ask(muon);
