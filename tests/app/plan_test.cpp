@@ -191,7 +191,8 @@ TEST(PlanCommand, TheImpossibleCaseNamesTheShortfallAndWhatFits) {
   EXPECT_EQ(ask(flags).data.at("fits"), true) << nearest;
 }
 
-// 0.4 % of a step of half a million tokens, and three times a step of a thousand.
+// Next to nothing of a step of half a million tokens, and more than all else of a step of a
+// thousand.
 TEST(Plan, SaysWhatMuonCosts) {
   const std::vector<std::string> muon{"--optimizer=muon", "--dtype=bfloat16"};
   const Answer usual = ask(muon);
