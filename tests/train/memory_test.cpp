@@ -141,14 +141,14 @@ INSTANTIATE_TEST_SUITE_P(
                            Recompute::kNone, 3, 64, Offload::kOff, /*threads=*/5},
                       Case{"fused, offloaded", kFused, 4, 4, 128, 64, 8, 1, 65, false, 0.2,
                            "float32", Recompute::kMlp, 8, 512, Offload::kMoments},
-                      Case{"documents", kEager, 2, 2, 16, 512, 8, 1, 50304, false, 0, "float32",
-                           Recompute::kNone, 8, 64, Offload::kOff, /*threads=*/2,
+                      Case{"documents", kEager, 2, 2, 16, 512, 2, 1, 50304, false, 0, "float32",
+                           Recompute::kNone, 2, 64, Offload::kOff, /*threads=*/2,
                            /*documents=*/true},
-                      Case{"documents, dropout", kEager, 2, 2, 16, 256, 8, 1, 50304, false, 0.2,
-                           "bfloat16", Recompute::kNone, 8, 64, Offload::kOff, /*threads=*/2,
+                      Case{"documents, dropout", kEager, 2, 2, 16, 256, 2, 1, 50304, false, 0.2,
+                           "bfloat16", Recompute::kNone, 2, 64, Offload::kOff, /*threads=*/2,
                            /*documents=*/true},
-                      Case{"fused, documents", kFused, 2, 1, 64, 512, 4, 1, 50304, false, 0,
-                           "bfloat16", Recompute::kNone, 4, 16, Offload::kOff, /*threads=*/2,
+                      Case{"fused, documents", kFused, 2, 1, 64, 512, 2, 1, 50304, false, 0,
+                           "bfloat16", Recompute::kNone, 2, 16, Offload::kOff, /*threads=*/2,
                            /*documents=*/true}));
 
 }  // namespace
