@@ -4,7 +4,6 @@
 #include <chrono>
 #include <cmath>
 #include <cstdlib>
-#include <limits>
 #include <memory>
 #include <utility>
 
@@ -19,6 +18,7 @@
 #include "gpt/probe/ladder.h"
 #include "gpt/train/canary.h"
 #include "gpt/train/rollback.h"
+#include "gpt/train/weight_alignment.h"
 
 #include "generator_snapshot.h"
 
@@ -423,7 +423,8 @@ bool Trainer::save(const std::string& reason) {
   const bool asynchronous = again && writer_.asynchronous();
   writer_.before = before_save;
   retry_.begin();
-  align_weights();
+  if (align_weights(state_.step, parts_.model, parts_.optimizer, group()))
+    parts_.engine.weights_changed();
   for (const bool last_try : {false, true}) {
     std::string why;
     const bool first = group().is_first();
@@ -472,30 +473,6 @@ void Trainer::settle_save(bool wait) {
 
 ProcessGroup& Trainer::group() {
   return alone_ ? single_process() : parts_.group;
-}
-
-// All processes have the same weights, bit for bit, unless their processors round differently; then
-// they are made so again.
-void Trainer::align_weights() {
-  if (group().size() == 1) return;
-  const at::NoGradGuard no_grad;
-  std::int64_t sum = 0;
-  for (const Parameter& parameter : parts_.model.parameters())
-    sum += parameter.tensor.detach().view(at::kInt).sum(at::kLong).item<std::int64_t>();
-  const std::int64_t here = sum & std::numeric_limits<std::int64_t>::max();
-  log_debug(concat("step ", state_.step, ": the bits of the weights add up to ", here));
-  const std::int64_t most = group().max(here);
-  const bool same = most == here;
-  if (!group().any(!same)) return;
-  log_warning(
-      "the processes' weights differ in their last bits, as on machines whose processors "
-      "round differently; all continue with those of the first process");
-  group().broadcast(tensors_of(parts_.model.parameters()));
-  if (parts_.config.memory.zero == 0)
-    for (std::size_t i = 0; i < parts_.model.parameters().size(); ++i)
-      for (const auto& [name, tensor] : parts_.optimizer.state_tensors(i))
-        group().broadcast({tensor});
-  parts_.engine.weights_changed();
 }
 
 }  // namespace gpt

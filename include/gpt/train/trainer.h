@@ -108,7 +108,6 @@ class Trainer {
   // Learns what became of a checkpoint that is written in the background, if that is known or
   // `wait`.
   void settle_save(bool wait);
-  void align_weights();
   // The others of the run, until this process gives up on its own.
   ProcessGroup& group();
   // The step of state_, with whatever plan the memory suffices for.
