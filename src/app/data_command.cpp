@@ -50,7 +50,7 @@ std::string as_text(const std::vector<std::int64_t>& tokens, const Tokenizer& to
   return to_utf8(from_utf8(tokenizer.decode(tokens)));
 }
 
-const TokenSource& chosen(const std::vector<TokenSource>& sources, std::int64_t number) {
+const TrainingSource& chosen(const std::vector<TrainingSource>& sources, std::int64_t number) {
   const auto count = static_cast<std::int64_t>(sources.size());
   if (number <= count) return sources[static_cast<std::size_t>(number - 1)];
   throw InputError(concat("source: there ", count == 1 ? "is" : "are", " ", count, ", got ", number,
@@ -58,8 +58,8 @@ const TokenSource& chosen(const std::vector<TokenSource>& sources, std::int64_t 
 }
 
 ExitCode show(const DataShowConfig& show) {
-  const std::vector<TokenSource> sources = open_split(data_of(show), show.split == "val");
-  const TokenSource& source = chosen(sources, show.source);
+  const std::vector<TrainingSource> sources = open_split(data_of(show), show.split == "val");
+  const TrainingSource& source = chosen(sources, show.source);
   const std::int64_t size = source.tokens.size();
   if (show.offset >= size)
     throw InputError(concat("offset: ", source.tokens.path().string(), " has ", size,

@@ -65,7 +65,7 @@ Dataset synthetic_dataset(const fs::path& folder, std::int64_t vocab_size,
   else
     write_tokens<std::uint16_t>(file, tokens);
   const TokenWidth width = wide ? TokenWidth::k32 : TokenWidth::k16;
-  std::vector<TokenSource> train;
+  std::vector<TrainingSource> train;
   train.push_back({"synthetic", TokenFile(file, block_size, vocab_size, width), 1});
   return {.train = std::move(train),
           .val = TokenFile(file, block_size, vocab_size, width),

@@ -78,7 +78,7 @@ void require_same_data(ProcessGroup& group, const Dataset& dataset) {
   Facts facts{{"sources of train:", std::to_string(dataset.train.size())}};
   for (std::size_t i = 0; i < dataset.train.size(); ++i) {
     const std::string of = dataset.train.size() == 1 ? "train" : concat("train source ", i + 1);
-    const TokenSource& source = dataset.train[i];
+    const TrainingSource& source = dataset.train[i];
     facts.emplace_back(of + " tokens:", tokens(source.tokens));
     facts.emplace_back(of + " contents", fingerprint(source.tokens));
     facts.emplace_back(of + " share", format("%.17g", source.share));

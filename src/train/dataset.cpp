@@ -197,11 +197,11 @@ void open_masks(const std::vector<fs::path>& files, const std::optional<DatasetM
 }
 
 // `first`: of the first one's folder.
-std::vector<TokenSource> open_sources(const TrainConfig& config,
-                                      const std::vector<SourceFiles>& sources,
-                                      std::int64_t vocab_size,
-                                      const std::optional<DatasetMeta>& first) {
-  std::vector<TokenSource> opened;
+std::vector<TrainingSource> open_sources(const TrainConfig& config,
+                                         const std::vector<SourceFiles>& sources,
+                                         std::int64_t vocab_size,
+                                         const std::optional<DatasetMeta>& first) {
+  std::vector<TrainingSource> opened;
   for (const SourceFiles& source : sources) {
     const auto meta =
         opened.empty() ? first : read_meta(source.files.front().parent_path(), config);
@@ -263,7 +263,7 @@ Dataset open_dataset(const TrainConfig& config) {
   return dataset;
 }
 
-std::vector<TokenSource> open_split(const TrainConfig& config, bool val) {
+std::vector<TrainingSource> open_split(const TrainConfig& config, bool val) {
   TrainConfig looking = config;
   looking.data.block_size = 1;
   looking.data.verify_data = false;
@@ -274,7 +274,7 @@ std::vector<TokenSource> open_split(const TrainConfig& config, bool val) {
   const auto meta = read_meta(sources.front().files.front().parent_path(), looking);
   // Whatever the vocabulary: a token beyond it is to be looked at, too.
   constexpr std::int64_t kAny = std::int64_t{1} << 32;
-  std::vector<TokenSource> opened;
+  std::vector<TrainingSource> opened;
   for (const SourceFiles& source : sources)
     opened.push_back({source.name, TokenFile(source.files, 1, kAny, width_of(meta)), source.share});
   return opened;
@@ -295,13 +295,13 @@ std::string window_name(const Dataset& dataset, const Window& window) {
 
 std::vector<std::int64_t> source_tokens(const Dataset& dataset) {
   std::vector<std::int64_t> tokens;
-  for (const TokenSource& source : dataset.train) tokens.push_back(source.tokens.size());
+  for (const TrainingSource& source : dataset.train) tokens.push_back(source.tokens.size());
   return tokens;
 }
 
 std::vector<WindowOrder::Source> source_sizes(const Dataset& dataset) {
   std::vector<WindowOrder::Source> sizes;
-  for (const TokenSource& source : dataset.train)
+  for (const TrainingSource& source : dataset.train)
     sizes.push_back({source.tokens.size(), source.share});
   return sizes;
 }

@@ -73,7 +73,7 @@ void StepBatches::restart_step(std::int64_t micro_batch) {
 
 StepBatches::Targets StepBatches::targets() const {
   const std::int64_t block = config_.block_size;
-  const auto has_masks = [](const TokenSource& source) { return source.tokens.has_masks(); };
+  const auto has_masks = [](const TrainingSource& source) { return source.tokens.has_masks(); };
   if (std::none_of(dataset_.train.begin(), dataset_.train.end(), has_masks))
     return {effective_ * block, config_.batch_size * block};
   Targets targets{0, 0};
@@ -136,7 +136,7 @@ std::int64_t StepBatches::evaluation_pieces() const {
 // nanoGPT's draw; of a mixture, for each sequence a source by its share and a place in it.
 std::vector<BatchRow> StepBatches::draw_evaluation(Split split) {
   const std::int64_t count = config_.batch_size, block = config_.block_size;
-  const std::vector<TokenSource>& sources = dataset_.train;
+  const std::vector<TrainingSource>& sources = dataset_.train;
   if (split == Split::kVal || sources.size() == 1) {
     const TokenFile& file = split == Split::kVal ? dataset_.val : sources.front().tokens;
     return rows_of(file, sampler_.draw(file.size(), block, count));

@@ -36,6 +36,13 @@ def check_compare(found, _):
         expect(side["min_ms"] <= side["median_ms"], f"{name}: the fastest is no slower")
 
 
+def check_recipe(found, _):
+    rows = found["settings"]["small"]["rows"]
+    expect([row["recipe"] for row in rows] == ["nanogpt", "fast"], "both recipes")
+    expect(all(0 < row["loss"] < 5 and row["time_share"] > 0 for row in rows), "losses and times")
+    expect(found["recipe"]["optimizer"] == "muon", "the recipe of the configuration")
+
+
 def check_bounds(found, _):
     # 4 linear layers and the head, each forward and backward; attention; two kinds of bytes.
     expect(len(found["rows"]) == 18, "18 lines")
@@ -125,7 +132,7 @@ def check_traffic(found, _):
 CHECKS = {"compare": check_compare, "bounds": check_bounds, "scaling": check_scaling, "processes": check_processes,
           "regression": check_regression, "memory_cost": check_memory_cost,
           "gpu_check": check_gpu_check, "prepare": check_prepare,
-          "precision": check_precision, "checkpoint_stall": check_checkpoint_stall, "traffic": check_traffic}
+          "precision": check_precision, "recipe": check_recipe, "checkpoint_stall": check_checkpoint_stall, "traffic": check_traffic}
 
 
 def main(name, program, script, *arguments):

@@ -14,14 +14,14 @@
 namespace gpt {
 
 // Tokens to train on: all of them, or one part of a mixture.
-struct TokenSource {
+struct TrainingSource {
   std::string name;  // for logs
   TokenFile tokens;
   double share = 1;  // of the sequences that are trained on; all add up to 1
 };
 
 struct Dataset {
-  std::vector<TokenSource> train;
+  std::vector<TrainingSource> train;
   TokenFile val;                // without a val.bin, the first of train; nobody evaluates on it
   std::int64_t vocab_size;      // settled: the config's, the dataset's, or 50304
   std::string vocabulary_json;  // meta.json's text (made of a meta.pkl), or "" if there is none
@@ -42,7 +42,7 @@ Dataset open_dataset(const TrainConfig& config);
 std::optional<double> bytes_per_token(const Dataset& dataset);
 
 // Train or val alone, for looking at it: any block_size will do.
-std::vector<TokenSource> open_split(const TrainConfig& config, bool val);
+std::vector<TrainingSource> open_split(const TrainConfig& config, bool val);
 
 // The folder whose meta.json or meta.pkl says what the tokens of train mean.
 fs::path meta_folder(const DataConfig& data);
