@@ -60,7 +60,7 @@ std::string folder_name(const std::string& pattern) {
   return name.empty() || is_pattern(name) ? pattern : name;
 }
 
-void name_sources(const std::vector<ListedName>& names, std::vector<SourceFiles>& sources) {
+void name_sources(const std::vector<ListedName>& names, std::vector<TrainingFiles>& sources) {
   const auto count = [&](const std::string& folder) {
     return std::count_if(names.begin(), names.end(), [&](const ListedName& other) {
       return folder_name(other.pattern) == folder;
@@ -88,7 +88,7 @@ FileList sources_of(const std::string& key, std::vector<ListedName> names) {
                             kMostSources, "; put some together with a pattern"));
   for (ListedName& name : names) {
     if (list.weighted || list.sources.empty()) list.sources.push_back({"", {}, 1});
-    SourceFiles& source = list.sources.back();
+    TrainingFiles& source = list.sources.back();
     if (list.weighted) source.share = *name.weight / sum;
     source.files.insert(source.files.end(), name.files.begin(), name.files.end());
   }

@@ -10,14 +10,14 @@
 namespace gpt {
 
 // Files that are read as one, and what share of the sequences comes from them.
-struct SourceFiles {
+struct TrainingFiles {
   std::string name;  // for logs: the folder's, or the pattern where that tells more
   std::vector<fs::path> files;
   double share = 1;
 };
 
 struct FileList {
-  std::vector<SourceFiles> sources;  // empty: see missing
+  std::vector<TrainingFiles> sources;  // empty: see missing
   bool weighted = false;
   std::string missing;  // the name or pattern that fits no file
 };

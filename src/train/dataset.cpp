@@ -51,7 +51,7 @@ std::int64_t settle_vocabulary(const TrainConfig& config, const std::optional<Da
 }
 
 struct SplitFiles {
-  std::vector<SourceFiles> train;
+  std::vector<TrainingFiles> train;
   std::vector<fs::path> val;  // none: there is nothing to evaluate on
 };
 
@@ -63,7 +63,7 @@ FileList existing_files(const char* key, const std::string& list) {
   return files;
 }
 
-std::vector<SourceFiles> train_sources(const DataConfig& data) {
+std::vector<TrainingFiles> train_sources(const DataConfig& data) {
   return existing_files("train_files", data.train_files).sources;
 }
 
@@ -77,7 +77,7 @@ std::vector<fs::path> val_sources(const DataConfig& data) {
 }
 
 // A dataset's file in its folder.
-SourceFiles of_dataset(const DataConfig& data, const char* file) {
+TrainingFiles of_dataset(const DataConfig& data, const char* file) {
   return {data.dataset, {fs::path(data.data_dir) / data.dataset / file}, 1};
 }
 
@@ -101,7 +101,7 @@ SplitFiles split_files(const TrainConfig& config) {
                             "prepare --out=", folder.string(),
                             " TEXT...`, or point --data_dir and --dataset at one"));
   const fs::path train = folder / "train.bin", val = folder / "val.bin";
-  const SourceFiles source = of_dataset(data, "train.bin");
+  const TrainingFiles source = of_dataset(data, "train.bin");
   if (file_exists(val) || !file_exists(train)) return {{source}, {val}};
   if (!evaluates(config)) return {{source}, {}};
   throw InputError(concat(val.string(),
@@ -198,11 +198,11 @@ void open_masks(const std::vector<fs::path>& files, const std::optional<DatasetM
 
 // `first`: of the first one's folder.
 std::vector<TrainingSource> open_sources(const TrainConfig& config,
-                                         const std::vector<SourceFiles>& sources,
+                                         const std::vector<TrainingFiles>& sources,
                                          std::int64_t vocab_size,
                                          const std::optional<DatasetMeta>& first) {
   std::vector<TrainingSource> opened;
-  for (const SourceFiles& source : sources) {
+  for (const TrainingFiles& source : sources) {
     const auto meta =
         opened.empty() ? first : read_meta(source.files.front().parent_path(), config);
     require_vocabulary(source.files.front(), json_of(meta), sources.front().files.front(),
@@ -268,14 +268,14 @@ std::vector<TrainingSource> open_split(const TrainConfig& config, bool val) {
   looking.data.block_size = 1;
   looking.data.verify_data = false;
   const DataConfig& data = looking.data;
-  std::vector<SourceFiles> sources{of_dataset(data, val ? "val.bin" : "train.bin")};
+  std::vector<TrainingFiles> sources{of_dataset(data, val ? "val.bin" : "train.bin")};
   if (val && !data.val_files.empty()) sources = {{"val", val_sources(data), 1}};
   if (!val && !data.train_files.empty()) sources = train_sources(data);
   const auto meta = read_meta(sources.front().files.front().parent_path(), looking);
   // Whatever the vocabulary: a token beyond it is to be looked at, too.
   constexpr std::int64_t kAny = std::int64_t{1} << 32;
   std::vector<TrainingSource> opened;
-  for (const SourceFiles& source : sources)
+  for (const TrainingFiles& source : sources)
     opened.push_back({source.name, TokenFile(source.files, 1, kAny, width_of(meta)), source.share});
   return opened;
 }
