@@ -17,11 +17,12 @@ namespace {
 // Targets of a batch that count, and the others: the sums of their losses, and how many they are.
 enum Sum { kCountedLoss, kCounted, kMaskedLoss, kMasked, kSums };
 
-// On its way: the device continues with the next batch meanwhile.
-Readback batch_sums(Engine& engine, StepBatches& batches, ProcessGroup& group) {
+// On its way: the device continues with the next batch meanwhile. Without a mask the sum of the
+// losses alone: how many there are is known.
+Readback batch_sums(Engine& engine, StepBatches& batches, ProcessGroup& group, bool masks) {
   // A process has no piece where there are more processes than sequences.
-  const at::Tensor sums =
-      at::zeros({kSums}, at::TensorOptions().device(batches.device()).dtype(at::kDouble));
+  const at::Tensor sums = at::zeros(
+      {masks ? kSums : 1}, at::TensorOptions().device(batches.device()).dtype(at::kDouble));
   const auto add = [&](Sum which, const at::Tensor& values) {
     sums[which].add_(values.sum(at::kDouble));
   };
@@ -30,7 +31,7 @@ Readback batch_sums(Engine& engine, StepBatches& batches, ProcessGroup& group) {
     const at::Tensor loss_N = engine.token_losses(batch.x_BT, batch.y_BT);
     if (!batch.counted_BT.defined()) {
       add(kCountedLoss, loss_N);
-      sums[kCounted].add_(static_cast<double>(loss_N.numel()));
+      if (masks) sums[kCounted].add_(static_cast<double>(loss_N.numel()));
       continue;
     }
     const at::Tensor counted_N = batch.counted_BT.flatten().to(loss_N.device()),
@@ -57,7 +58,8 @@ class MeanLoss {
 
   void add(const Readback& sums) {
     const std::vector<double> sum = sums.wait();
-    for (std::size_t i = 0; i < kSums; ++i) sums_[i] += sum[i] / tokens_;
+    for (std::size_t i = 0; i < sum.size(); ++i) sums_[i] += sum[i] / tokens_;
+    if (sum.size() == 1) sums_[kCounted] += 1;  // of a batch without a mask, all
   }
 
   SplitLoss loss() const {
@@ -92,9 +94,10 @@ std::optional<SplitLosses> estimate_loss(
     std::int64_t requested = std::min(eval_iters, kAhead);
     batches.request_evaluation(split, requested);
     MeanLoss mean(batches.evaluation_tokens());
+    const bool masks = batches.has_masks(split);
     std::optional<Readback> before;
     for (std::int64_t i = 0; i < eval_iters; ++i) {
-      Readback sums = batch_sums(engine, batches, group);
+      Readback sums = batch_sums(engine, batches, group, masks);
       if (requested < eval_iters) {
         batches.request_evaluation(split, 1);
         ++requested;

@@ -71,11 +71,15 @@ void StepBatches::restart_step(std::int64_t micro_batch) {
   micro_ = std::min(micro_batch, effective_);
 }
 
+bool StepBatches::has_masks(Split split) const {
+  if (split == Split::kVal) return dataset_.val.has_masks();
+  return std::any_of(dataset_.train.begin(), dataset_.train.end(),
+                     [](const TrainingSource& source) { return source.tokens.has_masks(); });
+}
+
 StepBatches::Targets StepBatches::targets() const {
   const std::int64_t block = config_.block_size;
-  const auto has_masks = [](const TrainingSource& source) { return source.tokens.has_masks(); };
-  if (std::none_of(dataset_.train.begin(), dataset_.train.end(), has_masks))
-    return {effective_ * block, config_.batch_size * block};
+  if (!has_masks(Split::kTrain)) return {effective_ * block, config_.batch_size * block};
   Targets targets{0, 0};
   for (std::int64_t sequence = 0; sequence < effective_; ++sequence) {
     const Window& window = step_[static_cast<std::size_t>(sequence)];

@@ -69,6 +69,8 @@ class StepBatches {
     std::int64_t all, last;
   };
   Targets targets() const;
+  // Do masks say which targets of a split count?
+  bool has_masks(Split split) const;
 
   // The step's windows have been trained on.
   void finish_step();
