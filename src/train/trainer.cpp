@@ -156,7 +156,6 @@ bool Trainer::look(const StopSignals& signals, bool at_end) {
 
 bool Trainer::evaluate(const StopSignals& signals) {
   report_step();
-  ask_canary();
   const IoConfig& io = parts_.config.io;
   parts_.report.start_evaluation();
   const auto empty_cache = [&] {
@@ -196,27 +195,32 @@ bool Trainer::evaluate(const StopSignals& signals) {
   }
   empty_cache();
   parts_.report.evaluated(state_.step);
+  if (ask_canary()) {  // what was evaluated with is out of use: again, with the same windows
+    as_before();
+    return evaluate(signals);
+  }
   judge(*losses);
   return true;
 }
 
-// Before anything is evaluated, by an engine that is right, and before the weights are saved: what
-// is saved with them is what the run continues with.
-void Trainer::ask_canary() {
-  if (!canary) return;
+// Before the weights are saved: what is saved with them is what the run continues with.
+bool Trainer::ask_canary() {
+  if (!canary) return false;
+  bool stepped = false;
   while (true) {
     const std::optional<std::string> wrong = canary(parts_.engine);
-    if (!parts_.group.any(wrong.has_value())) return;
+    if (!parts_.group.any(wrong.has_value())) return stepped;
     const auto now = device_choices();
     DeviceChoices choices = now ? *now : DeviceChoices();
     const std::string why = wrong.value_or("another process found it wrong");
     const auto step = step_down(choices, why);
     if (!step) {
       log_warning(why + "; nothing is left to step down to");
-      return;
+      return stepped;
     }
     set_device_choices(choices);
     parts_.report.stepped_down(state_.step, *step);
+    stepped = true;
   }
 }
 

@@ -94,7 +94,8 @@ TEST_F(CanaryIn, StepsDownUntilAllIsWellAndSaysSo) {
     return std::nullopt;
   };
   EXPECT_EQ(run.go(), kExitDone);
-  EXPECT_EQ(asked, 5) << "four times at the first evaluation, once at the second";
+  EXPECT_EQ(asked, 6) << "four times at the first evaluation, once as it is done again, and once "
+                         "at the second";
   EXPECT_TRUE(device_choices()->attention.empty());
   EXPECT_FALSE(device_choices()->fused);
   EXPECT_EQ(events(config, "probe"), 3u) << metrics(config);

@@ -68,7 +68,7 @@ class Trainer {
   // Called before the run goes on from a checkpoint that it has gone back to (spike=rollback).
   std::function<void()> before_restart;
 
-  // Called before each evaluation with the engine in use: what is wrong with its losses, if
+  // Called after each evaluation with the engine in use: what is wrong with its losses, if
   // anything; then what it computes with steps down until nothing is (probe/ladder.h). By default a
   // Canary on CUDA.
   std::function<std::optional<std::string>(Engine& engine)> canary;
@@ -120,7 +120,8 @@ class Trainer {
   void meet_spike(const QueuedStep& queued, const StepResult& result);
   bool rollback_due();
   void roll_back();
-  void ask_canary();
+  // Whether what is computed with has stepped down.
+  bool ask_canary();
   // cuDNN's attention is in use and may be why a step was not finite.
   bool excused(std::int64_t step, const StepResult& result);
 
