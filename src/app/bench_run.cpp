@@ -18,6 +18,7 @@
 #include "gpt/train/memory_setup.h"
 #include "gpt/train/probe_setup.h"
 #include "gpt/train/run.h"
+#include "gpt/train/run_length.h"
 
 #include "app/synthetic_data.h"
 
@@ -127,7 +128,7 @@ BenchResult run_bench(TrainConfig config, const BenchConfig& bench, const Settin
   result.threads = at::get_num_threads();
   result.config = config;
   result.parameters = run.model.parameter_count();
-  result.tokens = static_cast<double>(run.tokens_per_step());
+  result.tokens = static_cast<double>(tokens_per_step(run.config.data));
   result.flops = run.model.flops_per_token() * result.tokens;
   result.planned = planned.train_peak();
   // The factors of the product need memory that graphs may hold.

@@ -5,6 +5,8 @@
 #include <numeric>
 #include <utility>
 
+#include "gpt/base/splitmix64.h"
+
 namespace gpt {
 
 namespace {
@@ -12,16 +14,9 @@ namespace {
 // What a number is drawn for.
 enum class Draw : std::uint64_t { kSource = 1, kOffset, kShift, kPermutation };
 
-// splitmix64's finaliser (Steele et al. 2014).
-std::uint64_t mixed(std::uint64_t x) {
-  x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9u;
-  x = (x ^ (x >> 27)) * 0x94D049BB133111EBu;
-  return x ^ (x >> 31);
-}
-
 std::uint64_t chained(std::uint64_t key, std::uint64_t value) {
   constexpr std::uint64_t kGolden = 0x9E3779B97F4A7C15u;
-  return mixed(key + kGolden * (value + 1));
+  return splitmix64(key + kGolden * value);
 }
 
 std::uint64_t draw(std::int64_t seed, Draw what, std::uint64_t a, std::uint64_t b) {

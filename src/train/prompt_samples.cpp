@@ -8,6 +8,7 @@
 
 #include "gpt/base/error.h"
 #include "gpt/base/files.h"
+#include "gpt/base/splitmix64.h"
 #include "gpt/base/strings.h"
 #include "gpt/sampling/generate.h"
 #include "gpt/text/text_mode.h"
@@ -17,17 +18,10 @@ namespace gpt {
 
 namespace {
 
-// SplitMix64 (Steele et al. 2014): neighbouring seeds give numbers that have nothing in common.
-std::uint64_t mixed(std::uint64_t value) {
-  value += 0x9E3779B97F4A7C15u;
-  value = (value ^ (value >> 30)) * 0xBF58476D1CE4E5B9u;
-  value = (value ^ (value >> 27)) * 0x94D049BB133111EBu;
-  return value ^ (value >> 31);
-}
-
 std::uint64_t sample_seed(std::int64_t seed, std::int64_t step, std::size_t prompt) {
-  return mixed(mixed(mixed(static_cast<std::uint64_t>(seed)) + static_cast<std::uint64_t>(step)) +
-               prompt);
+  return splitmix64(
+      splitmix64(splitmix64(static_cast<std::uint64_t>(seed)) + static_cast<std::uint64_t>(step)) +
+      prompt);
 }
 
 }  // namespace

@@ -19,6 +19,7 @@
 #include "gpt/optim/sharded_optimizer.h"
 #include "gpt/train/memory_setup.h"
 #include "gpt/train/rollback.h"
+#include "gpt/train/run_length.h"
 #include "gpt/train/run_start.h"
 
 namespace gpt {
@@ -114,7 +115,7 @@ Run::Run(RunInputs inputs, CheckpointStore& store, MetricsSink& metrics)
       batches(config.data, config.system.seed, dataset, generator, compute.device, group,
               {state_.pending_offsets, state_.windows_taken}),
       report(config, compute.device, metrics,
-             Throughput(model.flops_per_token(), static_cast<double>(tokens_per_step()),
+             Throughput(model.flops_per_token(), static_cast<double>(tokens_per_step(config.data)),
                         peak.flops * group.size())),
       monitor({config, compute, model, dataset, report, group}),
       statistics({config, compute, model, *optimizer, group,
@@ -134,7 +135,7 @@ void Run::print_facts() const {
   if (checkpoint)
     print_line(format("resuming from %s (step %ld)", checkpoint->path.c_str(),
                       static_cast<long>(state_.step)));
-  print_line("tokens per iteration will be: " + with_commas(tokens_per_step()));
+  print_line("tokens per iteration will be: " + with_commas(tokens_per_step(config.data)));
   print_line(
       format("number of parameters: %.2fM", static_cast<double>(model.parameter_count()) / 1e6));
   for (const Optimizer::GroupFacts& facts : optimizer->groups())

@@ -83,10 +83,6 @@ std::int64_t tokens_per_step(const DataConfig& data) {
   return data.batch_size * data.gradient_accumulation_steps * data.block_size;
 }
 
-fs::path cooldown_checkpoint(const TrainConfig& config) {
-  return config.schedule.cooldown_from;
-}
-
 void settle_run_length(TrainConfig& config, const Settings& settings) {
   settle_cooldown(config, settings);
   settle_tokens(config, settings);

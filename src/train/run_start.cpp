@@ -12,7 +12,6 @@
 #include "gpt/config/machine_keys.h"
 #include "gpt/dataprep/dataset_meta.h"
 #include "gpt/optim/schedule.h"
-#include "gpt/train/run_length.h"
 #include "gpt/train/run_weights.h"
 
 namespace gpt {
@@ -66,7 +65,7 @@ void adopt_block_size(std::int64_t& wanted, std::int64_t trained, const Settings
 
 // The one that a cool-down begins with.
 CheckpointInfo stable_checkpoint(const TrainConfig& config) {
-  const fs::path path = cooldown_checkpoint(config);
+  const fs::path path = config.schedule.cooldown_from;
   CheckpointInfo found;
   found.path = path;
   found.good = true;

@@ -72,11 +72,10 @@ at::Tensor TrainStep::accumulate_and_sum(const Batch& batch, const LossScale& sc
 
 // 1 where loss or gradient norm is above its limit, else 0: decided on the device, by numbers of
 // earlier steps, so that the host need not wait for this one's.
-at::Tensor TrainStep::is_spike(std::int64_t step, const at::Tensor& loss_sum,
+at::Tensor TrainStep::is_spike(std::int64_t step, const at::Tensor& loss_sum, std::int64_t targets,
                                const at::Tensor& norm) const {
   const SpikeLimits limits = parts_.spike_guard.limits(step);
-  const auto targets = static_cast<double>(parts_.batches.targets().all);
-  return at::logical_or(loss_sum > limits.loss * targets,
+  return at::logical_or(loss_sum > limits.loss * static_cast<double>(targets),
                         norm.to(at::kDouble) > limits.gradient_norm)
       .to(at::kFloat);
 }
@@ -108,7 +107,7 @@ QueuedStep TrainStep::update(std::int64_t step, const at::Tensor& token_loss) {
   // Decided once: processes with other numbers of threads would round it otherwise.
   std::vector<at::Tensor> decided{norm};
   const bool guarded = parts_.spike_guard.on();
-  if (guarded) decided.push_back(is_spike(step, loss_sum, norm));
+  if (guarded) decided.push_back(is_spike(step, loss_sum, targets.all, norm));
   parts_.group.broadcast(decided);
   at::Tensor skip = any_non_finite({norm, loss_sum.to(at::kFloat)});
   std::vector<at::Tensor> facts{loss_sum, last_sum, norm.to(at::kDouble)};

@@ -11,6 +11,7 @@
 #include "gpt/formats/safetensors.h"
 
 #include "support/ranks.h"
+#include "support/stopped_run.h"
 #include "support/tensor_near.h"
 #include "support/thread_count.h"
 #include "support/tiny_run.h"
@@ -83,22 +84,7 @@ TEST(MuonRun, IsTheSameInBothEnginesAndInAnyPieces) {
 // A run of 24 steps that is stopped after `first` and continues elsewhere; 0: it is not.
 std::uint32_t trained(const char* before, const char* after, std::int64_t first) {
   const TempDir dir;
-  TrainConfig config = muon_config(dir);
-  if (first > 0) {
-    TrainConfig early = config;
-    early.optimizer.max_iters = first - 1;
-    early.memory.optimizer_offload = before;
-    TinyRun run(early);
-    EXPECT_EQ(run.go(), kExitDone);
-  }
-  config.memory.optimizer_offload = after;
-  std::unique_ptr<TinyRun> run;
-  if (first > 0)
-    run = TinyRun::resumed(config, *CheckpointStore(config.io.out_dir, 2).newest_good());
-  else
-    run = std::make_unique<TinyRun>(config);
-  EXPECT_EQ(run->go(), kExitDone);
-  return run->checksum();
+  return testing::trained_in_parts(muon_config(dir), before, after, first);
 }
 
 TEST(MuonRun, ShowsNeitherWhereItWasStoppedNorWhereItsMomentumLay) {

@@ -4,6 +4,7 @@
 #include "gpt/model/engines.h"
 #include "gpt/optim/adamw.h"
 
+#include "support/stopped_run.h"
 #include "support/thread_count.h"
 #include "support/tiny_run.h"
 
@@ -19,21 +20,7 @@ std::uint32_t trained(const char* before, const char* after, std::int64_t first)
   const TempDir dir;
   TrainConfig config = tiny_config(dir);
   config.optimizer.max_iters = 23;
-  if (first > 0) {
-    TrainConfig early = config;
-    early.optimizer.max_iters = first - 1;
-    early.memory.optimizer_offload = before;
-    TinyRun run(early);
-    EXPECT_EQ(run.go(), kExitDone);
-  }
-  config.memory.optimizer_offload = after;
-  std::unique_ptr<TinyRun> run;
-  if (first > 0)
-    run = TinyRun::resumed(config, *CheckpointStore(config.io.out_dir, 2).newest_good());
-  else
-    run = std::make_unique<TinyRun>(config);
-  EXPECT_EQ(run->go(), kExitDone);
-  return run->checksum();
+  return testing::trained_in_parts(config, before, after, first);
 }
 
 TEST(Offload, NeitherARunNorItsCheckpointsShowWhereTheMomentsWere) {

@@ -76,7 +76,7 @@ TEST(RunLength, AStepAloneIsOfTheSameRunAndGetsAFolderOfItsOwn) {
     config.schedule.cooldown_from = name;
     config.schedule.cooldown_iters.value = 3;
     settle(config);
-    EXPECT_EQ(cooldown_checkpoint(config), fs::path(out) / "step_00000040");
+    EXPECT_EQ(fs::path(config.schedule.cooldown_from), fs::path(out) / "step_00000040");
     EXPECT_EQ(config.io.out_dir, out + "-cooldown-40");
     EXPECT_EQ(config.optimizer.max_iters, 43);
   }

@@ -55,10 +55,6 @@ class Run {
   void start() { report.started(state_.step, checkpoint.has_value()); }
   std::int64_t first_step() const { return state_.step; }
 
-  std::int64_t tokens_per_step() const {
-    return batches.effective_batch() * config.data.block_size;
-  }
-
   const TrainConfig config;
   const std::string config_json;
   const Dataset dataset;

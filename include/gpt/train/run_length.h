@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
 
 #include "gpt/config/settings.h"
 #include "gpt/config/train_config.h"
@@ -16,9 +15,6 @@ namespace gpt {
 // What changes is said. Reads no file. InputError: no name of a checkpoint, one of the run's own
 // folder, less than one step of tokens.
 void settle_run_length(TrainConfig& config, const Settings& settings);
-
-// The folder of the checkpoint that cooldown_from names, "" for none.
-std::filesystem::path cooldown_checkpoint(const TrainConfig& config);
 
 // Tokens that a step trains on.
 std::int64_t tokens_per_step(const DataConfig& data);

@@ -82,7 +82,8 @@ class TrainStep {
   at::Tensor accumulate(std::int64_t step);
   at::Tensor accumulate_and_sum(const Batch& batch, const LossScale& scale,
                                 const DropoutState& dropout);
-  at::Tensor is_spike(std::int64_t step, const at::Tensor& loss_sum, const at::Tensor& norm) const;
+  at::Tensor is_spike(std::int64_t step, const at::Tensor& loss_sum, std::int64_t targets,
+                      const at::Tensor& norm) const;
   QueuedStep update(std::int64_t step, const at::Tensor& token_loss);
 
   Parts parts_;

@@ -6,6 +6,8 @@
 #include <ATen/Parallel.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include "gpt/base/splitmix64.h"
+
 #include "dropout_rows.h"
 #include "kernels/cuda/backend.h"
 
@@ -13,18 +15,11 @@ namespace gpt {
 
 namespace {
 
-std::uint64_t mix(std::uint64_t value) {
-  value += 0x9E3779B97F4A7C15ull;
-  value = (value ^ (value >> 30)) * 0xBF58476D1CE4E5B9ull;
-  value = (value ^ (value >> 27)) * 0x94D049BB133111EBull;
-  return value ^ (value >> 31);
-}
-
 DropoutStream stream_of(double p, const DropoutPlace& place) {
   const std::uint64_t where =
       static_cast<std::uint64_t>(place.layer + 1) * 4 + static_cast<std::uint64_t>(place.site);
-  const std::uint64_t key = mix(mix(static_cast<std::uint64_t>(place.seed)) ^ where ^
-                                (static_cast<std::uint64_t>(place.step) >> 32 << 32));
+  const std::uint64_t key = splitmix64(splitmix64(static_cast<std::uint64_t>(place.seed)) ^ where ^
+                                       (static_cast<std::uint64_t>(place.step) >> 32 << 32));
   return {
       .key0 = static_cast<std::uint32_t>(key),
       .key1 = static_cast<std::uint32_t>(key >> 32),
