@@ -167,7 +167,7 @@ void WandbHelper::finish(int exit_code) {
   close(std::exchange(socket_, -1));
   int status = 0;
   if (!ends_within(process_, kFinishing, &status))
-    log_info("W&B: the upload goes on without this process; see " + log_.string());
+    log_info("W&B: the upload continues without this process; see " + log_.string());
   else if (status != 0)
     log_warning("W&B: its helper failed; it says why in " + log_.string());
 }

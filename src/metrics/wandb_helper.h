@@ -22,7 +22,7 @@ class WandbHelper : public WandbRecorder {
 
   // Never waits: a helper that falls behind by more than 4 MiB loses steps.
   void log(std::int64_t step, double seconds_since_1970, const Values& values) override;
-  // Waits half a minute at most; what is not uploaded by then goes on without us.
+  // Waits half a minute at most; what is not uploaded by then continues without us.
   void finish(int exit_code) override;
 
  private:

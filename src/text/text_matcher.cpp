@@ -52,7 +52,7 @@ bool TextMatcher::touches(std::string_view text, std::size_t cut) const {
     std::uint32_t node = 0;
     for (std::size_t at = begin;; ++at) {
       if (values_[node] != kNoValue && at >= cut) return true;
-      if (at == text.size()) return !empty();  // it may go on
+      if (at == text.size()) return !empty();  // it may continue
       node = step(node, text[at]);
       if (node == FlatMap::kNone) break;
     }

@@ -195,7 +195,7 @@ int Monitor::look(Manifest& state, bool at_end, std::int64_t texts, std::int64_t
         throw;
       } catch (const Error& error) {
         log_warning(concat("step ", state.step, ": ", what, ": ", error.what(),
-                           "; it is left out this time, and training goes on"));
+                           "; it is left out this time, and training continues"));
       }
     };
     attempt("tasks and samples", [&] {

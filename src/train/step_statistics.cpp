@@ -61,7 +61,7 @@ void StepStatistics::attempt(const char* what, const std::function<void()>& work
   if (!why || std::exchange(said_memory_, true)) return;
   log_warning(concat("iter ", step_, ": no memory for the statistics of ", what, " (",
                      missing_memory(parts_.compute.device),
-                     "); the run goes on without them, stats_interval=0 ends the attempts"));
+                     "); the run continues without them, stats_interval=0 ends the attempts"));
 }
 
 void StepStatistics::begin(std::int64_t step) {

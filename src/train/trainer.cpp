@@ -331,8 +331,8 @@ bool Trainer::rollback_due() {
   return spike_.has_value();
 }
 
-// The weights, the optimizer and the step number become the checkpoint's; the data go on, so that
-// the same windows do not come again.
+// The weights, the optimizer and the step number become the checkpoint's; the data continue, so
+// that the same windows do not come again.
 void Trainer::roll_back() {
   constexpr std::int64_t kMost = 5;
   const Spike spike = *std::exchange(spike_, std::nullopt);

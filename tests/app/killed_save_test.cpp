@@ -1,5 +1,5 @@
 // kill -9 of any of several processes at any call that a save makes on its files: the last good
-// checkpoint stays, and the run goes on from there as if nothing had been.
+// checkpoint stays, and the run continues from there as if nothing had been.
 #include <csignal>
 
 #include <gtest/gtest.h>

@@ -354,7 +354,7 @@ TEST_F(KindsOfText, RowsWithoutATextAreAnErrorOrLeftOut) {
               std::string::npos)
         << error_in(lines, "in.jsonl");
     PrepareRequest asked = request(folder_ / "in.jsonl");
-    asked.restart = false;  // goes on where the error was
+    asked.restart = false;  // continues where the error was
     asked.skip_bad_rows = true;
     EXPECT_EQ(text_of(asked), "good\ngood\n");
     EXPECT_EQ(result_->meta.skipped_rows, 1);

@@ -187,7 +187,7 @@ TEST(MuonRun, ContinuesOnAnotherNumberOfProcesses) {
   expect_near(logged_losses(later), logged_losses(config), 1e-4);
 }
 
-// The other optimizer's state of a matrix is no beginning; that of all other tensors goes on.
+// The other optimizer's state of a matrix is no beginning; that of all other tensors continues.
 void switched(const std::string& from, const std::string& to) {
   const TempDir dir;
   TrainConfig config = muon_config(dir);

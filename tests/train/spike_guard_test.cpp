@@ -1,4 +1,4 @@
-// Steps that stand out: what counts as one, and that the run goes on as if it had not been.
+// Steps that stand out: what counts as one, and that the run continues as if it had not been.
 #include "gpt/train/spike_guard.h"
 
 #include <cmath>

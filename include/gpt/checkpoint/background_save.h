@@ -1,4 +1,4 @@
-// A checkpoint that a thread writes while the run goes on.
+// A checkpoint that a thread writes while the run continues.
 #pragma once
 
 #include <atomic>

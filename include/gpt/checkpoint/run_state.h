@@ -33,7 +33,7 @@ class RunTensors {
 };
 
 // A copy of them in the host's memory, which is taken once and used for one checkpoint after the
-// other: what a thread writes while the run goes on.
+// other: what a thread writes while the run continues.
 class RunCopy {
  public:
   // `holds`: this process is the one that writes; the others take part, and hold nothing. For

@@ -40,8 +40,8 @@ class TorchCheckpoint : public WeightSource {
     at::Tensor exp_avg, exp_avg_sq, step;
   };
   bool has_optimizer() const { return layout_.optimizer != nullptr; }
-  // InputError, which says how to go on without it, if the optimizer is none that this program can
-  // continue: not AdamW's, of other parameters, or damaged.
+  // InputError, which says how to continue without it, if the optimizer is none that this program
+  // can continue: not AdamW's, of other parameters, or damaged.
   void check_optimizer() const;
   AdamState optimizer_state(const std::string& name) const;
 

@@ -16,7 +16,7 @@ struct EncodeOptions {
   // What the name of an added token inside it means, for example <|endoftext|> or <|user|>: that
   // one token, or else its characters.
   bool added_tokens = false;
-  // It goes on from another text, which was cut at a safe_cut.
+  // It continues from another text, which was cut at a safe_cut.
   bool continues = false;
 };
 

@@ -32,7 +32,7 @@ class RunFolder {
   // call continues with it.
   void claim();
 
-  // The run goes on from an earlier step: what shows each step once begins anew.
+  // The run continues from an earlier step: what shows each step once begins anew.
   void restarts();
 
  private:

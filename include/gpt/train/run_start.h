@@ -52,8 +52,8 @@ class RunFiles {
 
 // Where the run that the checkpoint is of was in its data, with the windows that were drawn ahead,
 // if they are windows of this dataset; of another dataset its beginning, with a warning. Another
-// data_order begins at its beginning, too; with another block_size it goes on where as many tokens
-// lie behind. InputError if the dataset's vocabulary is another.
+// data_order begins at its beginning, too; with another block_size it continues where as many
+// tokens lie behind. InputError if the dataset's vocabulary is another.
 DataPosition usable_position(const CheckpointInfo& checkpoint, const TrainConfig& config,
                              const Dataset& dataset);
 

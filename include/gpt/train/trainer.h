@@ -65,7 +65,7 @@ class Trainer {
 
   // Called before each save. An IoError is a failed save, any other Error ends the run.
   std::function<void()> before_save;
-  // Called before the run goes on from a checkpoint that it has gone back to (spike=rollback).
+  // Called before the run continues from a checkpoint that it has gone back to (spike=rollback).
   std::function<void()> before_restart;
 
   // Called after each evaluation with the engine in use: what is wrong with its losses, if
