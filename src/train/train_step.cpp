@@ -110,13 +110,13 @@ QueuedStep TrainStep::update(std::int64_t step, const at::Tensor& token_loss) {
   if (guarded) decided.push_back(is_spike(step, loss_sum, targets.all, norm));
   parts_.group.broadcast(decided);
   at::Tensor skip = any_non_finite({norm, loss_sum.to(at::kFloat)});
-  std::vector<at::Tensor> facts{loss_sum, last_sum, norm.to(at::kDouble)};
+  at::Tensor spike;
   if (guarded) {
-    const at::Tensor spike = decided.back() * (1 - skip);  // what is not finite is none
+    spike = decided.back() * (1 - skip);  // what is not finite is none
     if (parts_.spike_guard.skips()) skip = at::maximum(skip, spike);
-    facts.push_back(spike.to(at::kDouble));
   }
-  facts.insert(facts.begin() + 3, skip.to(at::kDouble));
+  std::vector<at::Tensor> facts{loss_sum, last_sum, norm.to(at::kDouble), skip.to(at::kDouble)};
+  if (guarded) facts.push_back(spike.to(at::kDouble));
   at::Tensor factor;
   if (config.optimizer.grad_clip > 0)
     factor = clip_factor(norm, config.optimizer.grad_clip) * unscale;
