@@ -16,12 +16,16 @@ RECIPE = ("optimizer", "learning_rate", "muon_lr", "muon_momentum", "muon_moment
           "beta2", "weight_decay", "grad_clip", "lr_schedule", "warmup_iters", "min_lr")  # fmt: skip
 NANOGPT = {"learning_rate": 1e-3, "min_lr": 1e-4, "warmup_iters": 100, "beta2": 0.99, "weight_decay": 0.1}
 SETTINGS = {
-    "readme": {"n_layer": 4, "n_head": 4, "n_embd": 128, "block_size": 64, "batch_size": 12, "iters": 2000},
-    "wide": {"n_layer": 6, "n_head": 8, "n_embd": 256, "block_size": 128, "batch_size": 8, "iters": 600},
-    "char": {"n_layer": 6, "n_head": 6, "n_embd": 384, "block_size": 256, "batch_size": 8, "iters": 600},
+    "readme": {"n_layer": 4, "n_head": 4, "n_embd": 128, "block_size": 64, "batch_size": 12, "iters": 2000,
+               "timed": 300},
+    "wide": {"n_layer": 6, "n_head": 8, "n_embd": 256, "block_size": 128, "batch_size": 8, "iters": 600,
+             "timed": 40},
+    "char": {"n_layer": 6, "n_head": 6, "n_embd": 384, "block_size": 256, "batch_size": 8, "iters": 600,
+             "timed": 12},
 }  # fmt: skip
-SMALL = {"n_layer": 1, "n_head": 1, "n_embd": 16, "block_size": 8, "batch_size": 4, "iters": 40}
+SMALL = {"n_layer": 1, "n_head": 1, "n_embd": 16, "block_size": 8, "batch_size": 4, "iters": 40, "timed": 12}
 VAL_TOKENS = 131072
+ROUNDS, WARM_UP = 2, 3  # of --times
 
 
 class Trainer:
@@ -30,14 +34,17 @@ class Trainer:
     def __init__(self, both, val, shape):
         self.both, self.val, self.shape = both, val, shape
 
-    def run(self, recipe, iters, seed):
-        """{"loss": of the validation tokens, "seconds": of all iterations}."""
-        shape = {key: value for key, value in self.shape.items() if key != "iters"}
+    def milliseconds(self, recipe, iters, seed=1337):
+        """Of each iteration of a run."""
+        shape = {key: value for key, value in self.shape.items() if key not in ("iters", "timed")}
         keys = {**shape, **recipe, "dropout": 0.0, "bias": False, "gradient_accumulation_steps": 1,
                 "max_iters": iters - 1, "lr_decay_iters": iters, "eval_interval": 0, "log_interval": 1,
                 "seed": seed, "compile": True, "tensorboard": False, "keep_checkpoints": 2}
-        record = self.both.gpttrain(keys)
-        seconds = sum(step["ms"] for step in record["iterations"]) / 1000
+        return [step["ms"] for step in self.both.gpttrain(keys)["iterations"]]
+
+    def run(self, recipe, iters, seed):
+        """{"loss": of the validation tokens, "seconds": of all iterations}."""
+        seconds = sum(self.milliseconds(recipe, iters, seed)) / 1000
         return {"loss": self.loss(), "seconds": seconds}
 
     def loss(self):
@@ -59,6 +66,15 @@ def measure(trainer, fast, seeds, shares):
             sides.tell(f"seed {seed}, {name}: {length} iterations, val loss {runs[name][-1]['loss']:.4f}, "
                        f"{runs[name][-1]['seconds']:.1f} s")
     return runs
+
+
+def step_times(trainer, fast):
+    """Medians of the milliseconds of a step: short runs of both, in turns."""
+    times = {"nanogpt": [], "fast": []}
+    for _ in range(ROUNDS):
+        for name, recipe in (("nanogpt", NANOGPT), ("fast", fast)):
+            times[name] += trainer.milliseconds(recipe, trainer.shape["timed"])[WARM_UP:]
+    return {name: statistics.median(steps) for name, steps in times.items()}
 
 
 def summarise(runs):
@@ -94,6 +110,7 @@ def main(arguments):
     parser.add_argument("--shares", default="0.2,0.25,0.3,0.35")
     parser.add_argument("--set", action="append", default=[])
     parser.add_argument("--small", action="store_true")
+    parser.add_argument("--times", action="store_true")
     parser.add_argument("--json", type=pathlib.Path)
     options = parser.parse_args(arguments)
     settings = {"small": SMALL} if options.small else {name: SETTINGS[name] for name in options.settings.split(",")}
@@ -108,8 +125,14 @@ def main(arguments):
     try:
         for name, shape in settings.items():
             both = sides.Sides(options.program, options.python, options.work, "text", options.work)
-            found[name] = summarise(measure(Trainer(both, val, shape), fast, seeds, shares))
-            print("\n".join(table(name, found[name])), flush=True)
+            trainer = Trainer(both, val, shape)
+            if options.times:
+                found[name] = step_times(trainer, fast)
+                print(f"{name}: nanogpt {found[name]['nanogpt']:.2f} ms a step, fast {found[name]['fast']:.2f} ms, "
+                      f"{found[name]['fast'] / found[name]['nanogpt']:.2f} times as long", flush=True)
+            else:
+                found[name] = summarise(measure(trainer, fast, seeds, shares))
+                print("\n".join(table(name, found[name])), flush=True)
             shutil.rmtree(options.work / "out")
     except sides.Failure as failure:
         sides.tell(str(failure))

@@ -43,6 +43,11 @@ def check_recipe(found, _):
     expect(found["recipe"]["optimizer"] == "muon", "the recipe of the configuration")
 
 
+def check_recipe_times(found, _):
+    times = found["settings"]["small"]
+    expect(times["nanogpt"] > 0 and times["fast"] > 0, "times above 0")
+
+
 def check_bounds(found, _):
     # 4 linear layers and the head, each forward and backward; attention; two kinds of bytes.
     expect(len(found["rows"]) == 18, "18 lines")
@@ -132,7 +137,9 @@ def check_traffic(found, _):
 CHECKS = {"compare": check_compare, "bounds": check_bounds, "scaling": check_scaling, "processes": check_processes,
           "regression": check_regression, "memory_cost": check_memory_cost,
           "gpu_check": check_gpu_check, "prepare": check_prepare,
-          "precision": check_precision, "recipe": check_recipe, "checkpoint_stall": check_checkpoint_stall, "traffic": check_traffic}
+          "precision": check_precision, "recipe": check_recipe,
+          "recipe_times": check_recipe_times, "checkpoint_stall": check_checkpoint_stall,
+          "traffic": check_traffic}
 
 
 def main(name, program, script, *arguments):
