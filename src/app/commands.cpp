@@ -39,7 +39,7 @@ constexpr Command kCommands[] = {
      /*saves=*/true},
     {"prepare", prepare_command, "turn text into a dataset: gpttrain prepare --out=DIR TEXT...",
      /*saves=*/true},
-    {"data", data_command, "what the tokens of a dataset read like: gpttrain data show --offset=N"},
+    {"data", data_command, "what the tokens of a dataset read like: gpttrain data show FILE:TOKEN"},
     {"sample", sample_command, "let a trained model write: gpttrain sample --out_dir=DIR"},
     {"eval", eval_command,
      "loss, perplexity, HellaSwag, LAMBADA: gpttrain eval --out_dir=DIR FILE..."},

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <charconv>
 
 #include "gpt/base/log.h"
 #include "gpt/base/strings.h"
@@ -16,10 +17,35 @@ namespace gpt {
 namespace {
 
 constexpr const char* kDataUsage =
-    "Usage: gpttrain data show --offset=N [--dataset=NAME] [--split=train|val] [--tokens=256]\n"
-    "       gpttrain data show --train_files=FILE --offset=N\n"
+    "Usage: gpttrain data show FILE:TOKEN [--tokens=256]\n"
+    "       gpttrain data show FILE|FOLDER --offset=N [--split=train|val]\n"
+    "       gpttrain data show --dataset=NAME --offset=N\n"
     "Prints what a sequence of the data reads like, for example of a window that a log names.\n"
     "Where nothing says what its tokens mean, they are printed as numbers.\n\n";
+
+// Sets what `input` names: a file of tokens, one with ":TOKEN" as logs write it, or the folder of a
+// dataset.
+void take_input(const std::string& input, DataShowConfig& show) {
+  std::error_code ignored;
+  if (fs::is_directory(input, ignored)) {
+    const fs::path folder = fs::absolute(input).lexically_normal() / "";
+    show.dataset = folder.parent_path().filename().string();
+    show.data_dir = folder.parent_path().parent_path().string();
+    return;
+  }
+  std::string file = input;
+  const auto colon = input.rfind(':');
+  if (!fs::exists(input, ignored) && colon != std::string::npos) {
+    const std::string token = input.substr(colon + 1);
+    const auto end = token.data() + token.size();
+    if (std::from_chars(token.data(), end, show.offset).ptr == end && !token.empty())
+      file = input.substr(0, colon);
+  }
+  if (!fs::is_regular_file(file, ignored))
+    throw InputError(concat("command line: ", input, ": no such file; expected a file of tokens, ",
+                            "FILE:TOKEN as logs name it, or a dataset's folder"));
+  (show.split == "val" ? show.val_files : show.train_files) = file;
+}
 
 TrainConfig data_of(const DataShowConfig& show) {
   TrainConfig config;
@@ -85,9 +111,14 @@ ExitCode data_command(const Arguments& arguments) {
   if (asked) rest.erase(rest.begin());
   if (rest.empty() && !asked) rest = {"--help"};
   if (!asked && rest.front() != "--help" && rest.front() != "-h")
-    throw InputError("command line: expected `gpttrain data show --offset=N [--key=value...]`");
-  const auto line = read_options(rest, options, kDataUsage, /*inputs_allowed=*/false);
-  return line ? show(config) : kExitDone;
+    throw InputError("command line: expected `gpttrain data show FILE:TOKEN [--key=value...]`");
+  const auto line = read_options(rest, options, kDataUsage, /*inputs_allowed=*/true);
+  if (!line) return kExitDone;
+  if (line->inputs.size() > 1)
+    throw InputError(
+        concat("command line: expected one file or folder to show, got ", line->inputs.size()));
+  if (!line->inputs.empty()) take_input(line->inputs[0], config);
+  return show(config);
 }
 
 }  // namespace gpt

@@ -21,12 +21,9 @@ std::string Spike::text() const {
                             step, loss, loss_z, gradient_norm, gradient_norm_z) +
                      action;
   if (windows.empty()) return line;
-  const std::string& first = windows.front();
-  const std::size_t colon = first.rfind(':');
   return concat(line, "; its windows begin at ", window_list(kShown),
                 windows.size() > kShown ? ", all of them in metrics.jsonl" : "",
-                ": `gpttrain data show --train_files=", first.substr(0, colon),
-                " --offset=", first.substr(colon + 1), "` shows the text");
+                ": `gpttrain data show ", windows.front(), "` shows the text");
 }
 
 SpikeGuard::SpikeGuard(const OptimizerConfig& config, const Manifest& start)

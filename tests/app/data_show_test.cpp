@@ -43,6 +43,19 @@ TEST_F(DataShow, PrintsTheTextOfAWindow) {
             part.out);
 }
 
+TEST_F(DataShow, AFileOrAFolderMayBeNamed) {
+  const Finished part = show({"--dataset=tiny", "--offset=50", "--tokens=20"});
+  for (const char* name : {"data/tiny", "data/tiny/", "./data/tiny/train.bin"})
+    EXPECT_EQ(show({name, "--offset=50", "--tokens=20"}).out, part.out) << name;
+  EXPECT_EQ(show({"data/tiny/train.bin:50", "--tokens=20"}).out, part.out);
+  EXPECT_NE(show({"data/tiny/val.bin:50", "--split=val"}).err.find("val.bin:50, 256 of "),
+            std::string::npos);
+  for (const char* wrong : {"data/tiny/train.bin:", "data/tiny/train.bin:5x", "data/none.bin:5"})
+    expect_refused({"data", "show", wrong}, "FILE:TOKEN as logs name it, or a dataset's folder");
+  expect_refused({"data", "show", "data/tiny", "data/tiny"}, "expected one file or folder");
+  expect_refused({"data", "show", "data/tiny/train.bin:99999999"}, "expected at most");
+}
+
 TEST_F(DataShow, TokensThatNobodyExplainsAreNumbers) {
   dir_.write_tokens("data/raw/train.bin", {5, 700, 3, 65535, 9});
   dir_.write("data/raw/meta.pkl", "\x80\x04}\x8c\nvocab_sizeM\xff\xffs.");
@@ -59,7 +72,7 @@ TEST_F(DataShow, WhatIsWrongIsSaid) {
   expect_refused({"data", "list"}, "expected `gpttrain data show");
   const Finished alone = run(dir_, {"data"});
   EXPECT_EQ(alone.code, 0);
-  EXPECT_NE(alone.out.find("gpttrain data show --offset=N"), std::string::npos);
+  EXPECT_NE(alone.out.find("gpttrain data show FILE:TOKEN"), std::string::npos);
   EXPECT_EQ(run(dir_, {"data", "--help"}).out, alone.out);
 }
 
