@@ -48,6 +48,7 @@ std::unique_ptr<Decoder> set_up_decoder(OpenModel& model, const Compute& compute
   if (const auto why = out_of_memory(
           [&] { decoder = std::make_unique<Decoder>(model.weights, model.config, compute); }))
     throw_memory_error("loading " + model.name, compute.device, "the weights alone", *why);
+  if (model.document_end) decoder->mask_documents(*model.document_end);
   model.weights.clear();  // the decoder shares or has converted them
   return decoder;
 }

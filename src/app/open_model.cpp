@@ -12,6 +12,7 @@
 #include "gpt/interop/tensor_file.h"
 #include "gpt/text/tokenizer_files.h"
 #include "gpt/text/tokenizer_within_rows.h"
+#include "gpt/train/dataset.h"
 #include "gpt/train/run_start.h"
 #include "gpt/train/run_weights.h"
 
@@ -60,6 +61,10 @@ std::string vocabulary_json(const WeightSource& source, const std::string& data_
   return meta ? meta->json : "";
 }
 
+void keep_documents_apart(OpenModel& model) {
+  model.document_end = end_of_documents(model.vocabulary_json, vocabulary_of(model), model.name);
+}
+
 OpenModel from_source(std::shared_ptr<const WeightSource> source, const std::string& data_dir) {
   const ModelShape& shape = source->shape();
   OpenModel model{.name = source->origin(),
@@ -73,6 +78,7 @@ OpenModel from_source(std::shared_ptr<const WeightSource> source, const std::str
     model.weights.push_back({parameter.name, source->weight(parameter.name)});
     require_finite(model.weights.back().tensor, parameter.name, model.name);
   }
+  if (source->masks_documents()) keep_documents_apart(model);
   return model;
 }
 
@@ -108,6 +114,7 @@ OpenModel open_model(const OpenConfig& asked) {
                   .source = nullptr};
   for (const Parameter& parameter : model.weights)
     require_finite(parameter.tensor, parameter.name, model.name);
+  if (saved.data.document_mask) keep_documents_apart(model);
   return model;
 }
 

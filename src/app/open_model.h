@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "gpt/base/files.h"
@@ -20,7 +21,9 @@ struct OpenModel {
   std::int64_t block_size = 0;  // of training
   ParameterList weights;        // float32, on the CPU; not to be written
   std::string vocabulary_json;  // its dataset's meta.json, or "" if there was none
-  std::string tokenizer;        // where a vocabulary lies next to its weights, or ""
+  // The token that attention does not look beyond, where training did not (document_mask).
+  std::optional<std::int64_t> document_end = {};
+  std::string tokenizer;  // where a vocabulary lies next to its weights, or ""
   std::shared_ptr<const WeightSource> source = nullptr;  // whose file the weights may look into
 };
 

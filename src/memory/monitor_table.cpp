@@ -41,6 +41,10 @@ Phases decoder_phases(const Workload& workload, const Plan& plan, std::int64_t t
     live[MemoryKind::kCopies] += s * (V * C + workload.layers * workload.block_matrices());
   MemoryBreakdown block = live, scores = live, samples = live;
   block[MemoryKind::kWorkspace] += pass_bytes(workload) * tokens;
+  if (workload.documents) {  // what is seen, and what is not, on its way to that
+    block[MemoryKind::kWorkspace] += (s + 1) * T * tokens;
+    samples[MemoryKind::kWorkspace] += (s + 1) * T * T;
+  }
   const std::int64_t chunk = std::min(plan.head_chunk, tokens);
   scores[MemoryKind::kWorkspace] += 8 * C * tokens;
   // Logits, and a step of their logsumexp.
@@ -50,11 +54,27 @@ Phases decoder_phases(const Workload& workload, const Plan& plan, std::int64_t t
   return {{"tasks: block", block}, {"tasks: LM head", scores}, {"samples", samples}};
 }
 
+std::int64_t statistics_sequences(std::int64_t batch_size, std::int64_t block_size) {
+  constexpr std::int64_t kTokens = 8192;
+  return std::min(batch_size, std::max<std::int64_t>(1, kTokens / block_size));
+}
+
+std::int64_t statistics_sequences_at_once(std::int64_t block_size) {
+  constexpr std::int64_t kTokens = 1024;
+  return std::max<std::int64_t>(1, kTokens / block_size);
+}
+
 Phases statistics_phases(const Workload& workload, const Plan& plan) {
   constexpr std::int64_t kQueries = 64;
-  const std::int64_t T = workload.block;
+  const std::int64_t T = workload.block, C = workload.width;
+  const std::int64_t sequences = std::min(
+      {plan.micro_batch, statistics_sequences(workload.batch, T), statistics_sequences_at_once(T)});
+  // Of every hidden unit, whether it is dead: the sums, and those of a pass.
+  const std::int64_t sums = 8 * workload.layers * (4 * C + workload.heads);
   MemoryBreakdown activations = between_steps(workload, plan), updates = activations;
-  activations[MemoryKind::kWorkspace] += (48 * workload.width + 13 * workload.heads * kQueries) * T;
+  activations[MemoryKind::kWorkspace] +=
+      (48 * C + 13 * workload.heads * kQueries) * T * sequences + 3 * sums;
+  updates[MemoryKind::kWorkspace] += sums;
   updates[MemoryKind::kWorkspace] += like_parameters(workload, 4);  // the weights before
   if (workload.cuda && plan.offload == Offload::kWeights)
     updates[MemoryKind::kWorkspace] -= 4 * workload.layers * workload.block_matrices();

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "gpt/device/gpu_table.h"
+#include "gpt/kernels/device_choices.h"
 #include "gpt/kernels/ops/attention.h"
 
 namespace gpt {
@@ -89,7 +90,7 @@ Workload workload_of(const TrainConfig& config, bool cuda, std::int64_t threads,
   workload.type_bytes = config.system.dtype == "float32" ? 4 : 2;
   workload.cuda = cuda;
   workload.muon = config.optimizer.optimizer == "muon";
-  workload.muon_type_bytes = cuda && capability >= 80 ? 2 : 4;
+  workload.muon_type_bytes = cuda && capability >= 80 && own_kernels_allowed() ? 2 : 4;
   workload.evaluates_elsewhere = evaluates_elsewhere(config, cuda);
   workload.engine = engine_kind(config.system.compile, cuda,
                                 config.system.dtype == "float16" ? c10::kHalf : c10::kFloat);

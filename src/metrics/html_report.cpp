@@ -1,8 +1,10 @@
 #include "gpt/metrics/html_report.h"
 
+#include <algorithm>
 #include <charconv>
 #include <chrono>
 #include <cmath>
+#include <map>
 #include <set>
 
 #include <nlohmann/json.hpp>
@@ -22,6 +24,26 @@ void append_number(std::string& to, double value, int digits) {
   const auto end = std::to_chars(text, text + sizeof text, std::isfinite(value) ? value : 0,
                                  std::chars_format::general, digits);
   to.append(text, end.ptr);
+}
+
+// All values of one event have their points at the same iterations.
+bool same_places(const Series& one, const Series& other) {
+  const auto same = [](const Series::Bucket& a, const Series::Bucket& b) {
+    return a.low.iter == b.low.iter && a.low.hours == b.low.hours;
+  };
+  return one.exact() && other.exact() &&
+         std::equal(one.buckets().begin(), one.buckets().end(), other.buckets().begin(),
+                    other.buckets().end(), same);
+}
+
+// The values alone, next to the name of a series that has the same iterations and hours.
+std::string json_like(const Series& series, const std::string& name) {
+  std::string y;
+  for (const Series::Bucket& bucket : series.buckets()) {
+    if (!y.empty()) y += ',';
+    append_number(y, bucket.low.value, 6);
+  }
+  return R"({"like":)" + quoted(name) + R"(,"y":[)" + y + "]}";
 }
 
 // The points of a series as four lists: iterations, hours, values and, where neighbours are shown
@@ -84,6 +106,16 @@ std::string json_of(const MemoryPeak& peak) {
   return json + "}";
 }
 
+std::string json_of(const std::map<std::string, Series>& all) {
+  const std::pair<const std::string, Series>* written = nullptr;  // the last one with its places
+  return json_list(all, '{', '}', [&](const auto& entry) {
+    const bool like = written && same_places(entry.second, written->second);
+    if (!like) written = &entry;
+    return quoted(entry.first) + ":" +
+           (like ? json_like(entry.second, written->first) : json_of(entry.second));
+  });
+}
+
 std::string json_of(const RunData& run) {
   const auto plain = [](const auto& entry) { return json_of(entry); };
   std::string json = R"({"name":)" + quoted(run.name) + R"(,"folder":)" + quoted(run.folder) +
@@ -95,9 +127,7 @@ std::string json_of(const RunData& run) {
   json += R"(,"broken":)" + std::to_string(run.broken_lines) + R"(,"superseded":)" +
           std::to_string(run.superseded);
   json += R"(,"config":)" + json_of(run.config) + R"(,"changes":)" + json_of(run.changes);
-  json += R"(,"series":)" + json_list(run.series, '{', '}', [](const auto& entry) {
-            return quoted(entry.first) + ":" + json_of(entry.second);
-          });
+  json += R"(,"series":)" + json_of(run.series);
   json += R"(,"marks":)" + json_list(run.marks, '[', ']', plain);
   json += R"(,"samples":)" + json_list(run.samples, '[', ']', plain);
   return json + R"(,"memory":)" + json_list(run.memory, '[', ']', plain) + "}";

@@ -1,21 +1,13 @@
 #include "gpt/metrics/metric_names.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "gpt/base/strings.h"
 
 namespace gpt {
 
 namespace {
-
-bool is_number(const MetricsSink::Value& value) {
-  return !std::holds_alternative<std::string>(value);
-}
-
-double number_of(const MetricsSink::Value& value) {
-  const auto* whole = std::get_if<std::int64_t>(&value);
-  return whole ? static_cast<double>(*whole) : std::get<double>(value);
-}
 
 const MetricsSink::Value* find(const std::vector<MetricsSink::Entry>& entries,
                                std::string_view key) {
@@ -73,12 +65,25 @@ std::vector<std::pair<std::string, double>> named_numbers(
     std::string_view event, const std::vector<MetricsSink::Entry>& entries) {
   std::vector<std::pair<std::string, double>> named;
   for (const auto& [key, value] : entries) {
-    if (key == "iter" || !is_number(value)) continue;
-    if (key == "mfu" && number_of(value) == 0) continue;  // not known in the first steps
-    const std::string name = name_in(event, key, entries);
-    if (!name.empty()) named.emplace_back(metric_name(name), number_of(value));
+    const auto number = shown_number(key, value);
+    if (!number) continue;
+    std::string name = shown_name(event, key, entries);
+    if (!name.empty()) named.emplace_back(std::move(name), *number);
   }
   return named;
+}
+
+std::string shown_name(std::string_view event, std::string_view key,
+                       const std::vector<MetricsSink::Entry>& entries) {
+  return metric_name(name_in(event, key, entries));
+}
+
+std::optional<double> shown_number(std::string_view key, const MetricsSink::Value& value) {
+  if (key == "iter" || std::holds_alternative<std::string>(value)) return std::nullopt;
+  const auto* whole = std::get_if<std::int64_t>(&value);
+  const double number = whole ? static_cast<double>(*whole) : std::get<double>(value);
+  if (key == "mfu" && number == 0) return std::nullopt;  // not known in the first steps
+  return number;
 }
 
 std::string event_text(std::string_view event, const std::vector<MetricsSink::Entry>& entries) {

@@ -36,10 +36,11 @@ class Collector {
   Collector(RunData& run, std::size_t buckets) : run_(run), buckets_(buckets) {}
 
   void take(const MetricsEvent& event) {
-    const std::vector<MetricsSink::Entry> entries(event.values.begin(), event.values.end());
+    entries_.assign(event.values.begin(), event.values.end());
+    const std::vector<MetricsSink::Entry>& entries = entries_;
     keep_time(event);
     if (event.iter >= 0 && event.name == "train") run_.last_iter = event.iter;
-    for (const auto& [name, value] : named_numbers(event.name, entries)) add(event, name, value);
+    add_numbers(event, entries);
     if (event.name == "config")
       for (const auto& [key, value] : entries)
         if (const auto* text = std::get_if<std::string>(&value))
@@ -66,17 +67,46 @@ class Collector {
       times_.push_back({event.time, event.iter});
   }
 
-  void add(const MetricsEvent& event, const std::string& name, double value) {
+  // A value of an event, and where it goes.
+  struct Column {
+    std::string key, name;     // name: "" for what is not shown
+    Series* series = nullptr;  // once there is one
+  };
+
+  // Events of one name have the same values at the same places, most of the time.
+  void add_numbers(const MetricsEvent& event, const std::vector<MetricsSink::Entry>& entries) {
+    auto found = columns_.find(event.name);
+    if (found == columns_.end()) {
+      if (columns_.size() >= kMostSeries) columns_.clear();
+      found = columns_.emplace(event.name, std::vector<Column>()).first;
+    }
+    std::vector<Column>& columns = found->second;
+    columns.resize(std::max(columns.size(), entries.size()));
+    for (std::size_t i = 0; i < entries.size(); ++i) {
+      const auto& [key, value] = entries[i];
+      const auto number = shown_number(key, value);
+      if (!number) continue;
+      Column& column = columns[i];
+      if (column.key != key || event.name == "memory")
+        column = {std::string(key), shown_name(event.name, key, entries), nullptr};
+      if (!column.name.empty()) add(event, column, *number);
+    }
+  }
+
+  void add(const MetricsEvent& event, Column& column, double value) {
     if (!std::isfinite(value)) {
-      mark("not finite", event, name);
+      mark("not finite", event, column.name);
       return;
     }
-    auto found = run_.series.find(name);
-    if (found == run_.series.end()) {
-      if (run_.series.size() >= kMostSeries) return;
-      found = run_.series.emplace(name, Series(buckets_)).first;
+    if (!column.series) {
+      auto found = run_.series.find(column.name);
+      if (found == run_.series.end()) {
+        if (run_.series.size() >= kMostSeries) return;
+        found = run_.series.emplace(column.name, Series(buckets_)).first;
+      }
+      column.series = &found->second;
     }
-    found->second.add({std::max<std::int64_t>(event.iter, 0), run_.hours, value});
+    column.series->add({std::max<std::int64_t>(event.iter, 0), run_.hours, value});
   }
 
   void take_memory(const std::vector<MetricsSink::Entry>& entries, std::int64_t iter) {
@@ -117,7 +147,9 @@ class Collector {
     const std::string kind = kPlain.contains(event.name)    ? event.name
                              : kErrors.contains(event.name) ? "error"
                                                             : "warning";
-    mark(kind, event, kind == event.name ? text : event.name + ": " + text);
+    // Some texts name the event themselves.
+    const bool named = kind == event.name || text.find(event.name) != std::string::npos;
+    mark(kind, event, named ? text : event.name + ": " + text);
   }
 
   void mark(const std::string& kind, const MetricsEvent& event, const std::string& text) {
@@ -138,6 +170,8 @@ class Collector {
 
   RunData& run_;
   std::size_t buckets_;
+  std::vector<MetricsSink::Entry> entries_;             // of the event that is taken
+  std::map<std::string, std::vector<Column>> columns_;  // by the event's name
   std::vector<TimedIteration> times_;
   double base_hours_ = 0, part_begun_ = 0;
 };

@@ -118,11 +118,23 @@ std::string tasks_of(const RunData& run, const TerminalStyle& style) {
 }
 
 // The beginning of the newest one.
+// As verses are quoted: " / " for the end of a line.
+std::string in_one_line(const std::string& text) {
+  std::string line;
+  for (const char c : text) {
+    if (c != '\n')
+      line += c;
+    else if (!line.empty() && !line.ends_with(" / "))
+      line += " / ";
+  }
+  return line;
+}
+
 std::string sample_of(const RunData& run, const TerminalStyle& style) {
   if (run.samples.empty()) return "";
   const RunSample& sample = run.samples.back();
   return cut(format("  sample at iter %s: ", with_commas(sample.iter).c_str()) +
-                 terminal_safe_line(sample.prompt + sample.text),
+                 terminal_safe_line(in_one_line(sample.prompt + sample.text)),
              style.width) +
          "\n";
 }

@@ -37,6 +37,32 @@ std::string new_id() {
   return id;
 }
 
+std::string text_in(const std::vector<MetricsSink::Entry>& entries, std::string_view key) {
+  for (const auto& [name, value] : entries)
+    if (const auto* text = std::get_if<std::string>(&value); text && name == key) return *text;
+  return "";
+}
+
+std::string in_html(const std::string& text) {
+  std::string html;
+  for (const char c : text) {
+    if (c == '&')
+      html += "&amp;";
+    else if (c == '<')
+      html += "&lt;";
+    else
+      html += c;
+  }
+  return html;
+}
+
+// W&B shows it in a frame of its own, light whatever the page around it is.
+constexpr const char* kSamplesHead =
+    "<!doctype html><meta charset=\"utf-8\"><title>Samples</title><style>"
+    "body{font:14px/1.5 sans-serif;margin:8px;color:#222;background:#fff}"
+    "pre{white-space:pre-wrap;overflow-wrap:anywhere;margin:0 0 12px;padding:8px;"
+    "border:1px solid #ccc}b{color:#06c}</style>\n";
+
 }  // namespace
 
 void WandbMetrics::open(const WandbRun& run) {
@@ -87,19 +113,25 @@ void WandbMetrics::write(std::string_view event, const std::vector<Entry>& entri
     if (const auto* whole = std::get_if<std::int64_t>(&value); whole && key == "iter")
       step = std::max(step_, *whole);
   const auto named = named_numbers(event, entries);
-  if (named.empty()) return;
+  const bool sample = event == "sample";
+  if (named.empty() && !sample) return;
   if (step != step_) attempt([&] { send_step(); });
   step_ = step;
   time_ =
       std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
   values_["iter"] = static_cast<double>(std::max<std::int64_t>(step, 0));
   for (const auto& [name, value] : named) values_[name] = value;
+  if (!sample) return;
+  if (samples_.empty()) samples_ = kSamplesHead;
+  samples_ += concat("<pre><b>", in_html(text_in(entries, "prompt")), "</b>",
+                     in_html(text_in(entries, "text")), "</pre>\n");
 }
 
 void WandbMetrics::send_step() {
   if (!recorder_ || values_.empty()) return;
   const WandbRecorder::Values values = std::exchange(values_, {});
-  recorder_->log(std::max<std::int64_t>(step_, 0), time_, values);
+  const std::string samples = std::exchange(samples_, {});
+  recorder_->log(std::max<std::int64_t>(step_, 0), time_, values, samples);
 }
 
 }  // namespace gpt

@@ -10,6 +10,7 @@
 #include "gpt/base/checksum.h"
 #include "gpt/base/json.h"
 #include "gpt/base/log.h"
+#include "gpt/base/sha256.h"
 #include "gpt/base/strings.h"
 #include "gpt/base/version.h"
 
@@ -36,6 +37,15 @@ std::string json_number(double value) {
 // A key with a value in JSON: ConfigItem, HistoryItem and SummaryItem are alike.
 Protobuf item_of(const std::string& key, const std::string& json) {
   return Protobuf().bytes(1, key).bytes(16, json);
+}
+
+constexpr const char* kSamples = "samples";
+
+// The members of one value, which is an object.
+void append_items(Protobuf& to, const std::string& key,
+                  const std::map<std::string, std::string>& members) {
+  for (const auto& [member, json] : members)
+    to.message(1, Protobuf().bytes(2, key).bytes(2, member).bytes(16, json));
 }
 
 double unix_time() {
@@ -91,7 +101,26 @@ WandbFile::WandbFile(const fs::path& folder, const std::string& id, const WandbR
   write_record(Protobuf().message(17, run_of(id_, run)));
 }
 
-void WandbFile::log(std::int64_t step, double seconds_since_1970, const Values& values) {
+// The package's type for a page: a file beside the record, which is to be uploaded, and in the
+// history what it is.
+void WandbFile::add_samples(std::int64_t step, const std::string& page) {
+  const std::string sum = sha256(page);
+  const fs::path files = path_.parent_path() / "files", folder = fs::path("media") / "html",
+                 name = folder / concat("samples_", step, "_", sum.substr(0, 20), ".html");
+  make_directories(files / folder);
+  OutputFile file(files / name);
+  file.write(page);
+  file.close();
+  samples_ = {{"_type", R"("html-file")"},
+              {"path", nlohmann::json(name.string()).dump()},
+              {"sha256", concat('"', sum, '"')},
+              {"size", std::to_string(page.size())}};
+  write_record(Protobuf().message(6, Protobuf().message(1, Protobuf().bytes(1, name.string()))));
+}
+
+void WandbFile::log(std::int64_t step, double seconds_since_1970, const Values& values,
+                    const std::string& samples) {
+  if (!samples.empty()) add_samples(step, samples);
   std::map<std::string, std::string> texts;
   for (const auto& [key, value] : values) texts[key] = json_number(value);
   const auto run_time =
@@ -101,6 +130,7 @@ void WandbFile::log(std::int64_t step, double seconds_since_1970, const Values& 
   texts["_runtime"] = format("%.6f", run_time);
   Protobuf history;
   for (const auto& [key, text] : texts) history.message(1, item_of(key, text));
+  if (!samples.empty()) append_items(history, kSamples, samples_);
   history.message(2, Protobuf().integer(1, step));
   write_record(Protobuf().message(2, history));
   for (const auto& [key, text] : texts) summary_[key] = text;
@@ -109,6 +139,7 @@ void WandbFile::log(std::int64_t step, double seconds_since_1970, const Values& 
 void WandbFile::finish(int exit_code) {
   Protobuf summary;
   for (const auto& [key, text] : summary_) summary.message(1, item_of(key, text));
+  append_items(summary, kSamples, samples_);
   write_record(Protobuf().message(3, summary));
   const auto run_time =
       std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - begun_)

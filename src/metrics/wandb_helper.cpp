@@ -31,6 +31,8 @@ namespace gpt {
 namespace {
 
 constexpr std::size_t kMostWaiting = std::size_t{4} << 20;
+// Text that is no UTF-8 is no JSON.
+constexpr auto kReplaced = nlohmann::json::error_handler_t::replace;
 constexpr std::chrono::seconds kFlushing{10}, kFinishing{20};
 
 // A child in a process group of its own, since Ctrl-C at the terminal is for us; -1 if it cannot be
@@ -116,14 +118,14 @@ WandbHelper::WandbHelper(const fs::path& python, const fs::path& folder, const f
       {"project", run.project}, {"name", run.name}, {"id", id}, {"dir", folder.string()}};
   about["config"] = try_parse_json(run.config);
   if (!about["config"].is_object()) about["config"] = nlohmann::json::object();
-  send(about.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace));
+  send(about.dump(-1, ' ', true, kReplaced));
 }
 
 WandbHelper::~WandbHelper() {
   if (socket_ >= 0) close(socket_);
 }
 
-void WandbHelper::log(std::int64_t step, double, const Values& values) {
+void WandbHelper::log(std::int64_t step, double, const Values& values, const std::string& samples) {
   std::string line = concat(R"({"step":)", step, R"(,"values":{)");
   const char* comma = "";
   for (const auto& [key, value] : values) {
@@ -131,7 +133,10 @@ void WandbHelper::log(std::int64_t step, double, const Values& values) {
     if (std::isinf(value)) line += value > 0 ? "Infinity" : "-Infinity";
     if (std::isfinite(value)) line += nlohmann::json(value).dump();
   }
-  send(line + "}}");
+  line += '}';
+  if (!samples.empty())
+    line += concat(R"(,"samples":)", nlohmann::json(samples).dump(-1, ' ', true, kReplaced));
+  send(line + '}');
 }
 
 void WandbHelper::send(const std::string& line) {

@@ -21,7 +21,8 @@ class WandbHelper : public WandbRecorder {
   ~WandbHelper() override;
 
   // Never waits: a helper that falls behind by more than 4 MiB loses steps.
-  void log(std::int64_t step, double seconds_since_1970, const Values& values) override;
+  void log(std::int64_t step, double seconds_since_1970, const Values& values,
+           const std::string& samples) override;
   // Waits half a minute at most; what is not uploaded by then continues without us.
   void finish(int exit_code) override;
 

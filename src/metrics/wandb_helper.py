@@ -20,5 +20,7 @@ for line in sys.stdin:
     if "exit_code" in values:
         exit_code = values["exit_code"]
         break
+    if "samples" in values:
+        values["values"]["samples"] = wandb.Html(values["samples"], inject=False)
     wandb.log(values["values"], step=values["step"])
 wandb.finish(exit_code=exit_code)

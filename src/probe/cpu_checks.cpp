@@ -10,7 +10,10 @@
 #include "gpt/kernels/gemm/gemm.h"
 #include "gpt/kernels/gemm/gemm_backend.h"
 #include "gpt/kernels/gemm/skinny_gemm.h"
+#include "gpt/kernels/ops/muon_update.h"
 #include "gpt/probe/checks.h"
+
+#include "muon_check.h"
 
 namespace gpt {
 
@@ -187,6 +190,9 @@ std::vector<KernelCheck> cpu_kernel_checks() {
   for (const at::ScalarType type : {at::kFloat, at::kBFloat16})
     checks.push_back(
         {concat("skinny GEMM, ", type), kCpuLimit, [=] { return skinny_check(type); }});
+  for (const at::ScalarType type : {at::kFloat, at::kBFloat16})
+    if (muon_type(at::kCPU, type) == type)
+      checks.push_back(muon_check(concat("muon, ", type), 83, at::kCPU, type));
   return checks;
 }
 

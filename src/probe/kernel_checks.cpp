@@ -13,6 +13,8 @@
 #include "gpt/model/engines.h"
 #include "gpt/probe/checks.h"
 
+#include "muon_check.h"
+
 namespace gpt {
 
 namespace {
@@ -207,6 +209,8 @@ std::vector<KernelCheck> tensor_kernel_checks(const ProbeJob& job) {
       {"embedding", kFloatKernels, [=] { return embedding_check(s); }},
       {"column_sum", kFloatKernels, [=] { return column_sum_check(s); }},
       {"adamw", kFloatKernels, [=] { return adamw_check(s); }}};
+  if (job.config.optimizer.optimizer == "muon")
+    checks.push_back(muon_check("muon", s.C, s.device, s.type));
   if (job.config.model.dropout > 0)
     checks.push_back({"dropout", s.limit, [=] { return dropout_check(s); }});
   return checks;

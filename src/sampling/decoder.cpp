@@ -1,6 +1,8 @@
 #include "gpt/sampling/decoder.h"
 
+#include <limits>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -10,6 +12,7 @@
 #include "gpt/base/error.h"
 #include "gpt/base/strings.h"
 #include "gpt/kernels/gemm/skinny_gemm.h"
+#include "gpt/kernels/ops/attention.h"
 #include "gpt/model/parameter_table.h"
 
 namespace gpt {
@@ -85,7 +88,36 @@ at::Tensor Decoder::linear(const at::Tensor& x_NI, const at::Tensor& weight_OI,
   return bias ? y_NO + *bias : y_NO;
 }
 
-at::Tensor Decoder::attention(const at::Tensor& x_BTC, std::int64_t layer, KvCache* cache) const {
+// What the new tokens see of the past and of themselves, as scaled_dot_product_attention takes it;
+// undefined where that is all there is, or, without a past, what is causal. The cache gets to know
+// where the documents of the next tokens begin.
+at::Tensor Decoder::seen_by(const at::Tensor& tokens_BT, KvCache* cache) const {
+  const std::int64_t T = tokens_BT.size(1), past = cache ? cache->length() : 0;
+  if (!document_end_) {
+    if (past == 0 || T == 1) return {};
+    return at::ones({T, past + T}, tokens_BT.options().dtype(at::kBool)).tril(past);
+  }
+  at::Tensor start_BT = document_starts(tokens_BT, *document_end_);
+  if (past > 0) {
+    // Where no end token is among the new ones before a token.
+    const at::Tensor before_B = cache->document_start_B();
+    const at::Tensor other_B1 =
+        before_B.defined() ? before_B.unsqueeze(1) : at::zeros_like(start_BT);
+    start_BT = at::where(start_BT > 0, start_BT + past, other_B1);
+  }
+  if (cache)
+    cache->set_document_start(at::where(tokens_BT.select(1, T - 1) == *document_end_, past + T,
+                                        start_BT.select(1, T - 1)));
+  const at::Tensor column_S = at::arange(past + T, tokens_BT.options());
+  const at::Tensor row_T1 = at::arange(past, past + T, tokens_BT.options()).unsqueeze(1);
+  const at::Tensor hidden_BTS = (column_S < start_BT.unsqueeze(2)).logical_or_(column_S > row_T1);
+  return at::zeros(hidden_BTS.sizes(), tokens_BT.options().dtype(compute_.type))
+      .masked_fill_(hidden_BTS, -std::numeric_limits<double>::infinity())
+      .unsqueeze(1);
+}
+
+at::Tensor Decoder::attention(const at::Tensor& x_BTC, std::int64_t layer, KvCache* cache,
+                              const at::Tensor& seen) const {
   const SelfAttention& attn = h_[static_cast<std::size_t>(layer)].attn;
   const std::int64_t B = x_BTC.size(0), T = x_BTC.size(1), C = x_BTC.size(2);
   const at::Tensor qkv =
@@ -94,15 +126,11 @@ at::Tensor Decoder::attention(const at::Tensor& x_BTC, std::int64_t layer, KvCac
           .view({B, T, 3 * C});
   const auto [q_BHTD, k_BHTD, v_BHTD] = attn.split_heads(qkv);
   at::Tensor k_BHSD = k_BHTD, v_BHSD = v_BHTD;
-  const std::int64_t past = cache ? cache->length() : 0;
   if (cache) std::tie(k_BHSD, v_BHSD) = cache->extend(layer, k_BHSD, v_BHSD);
-  // Row t sees the past and the new tokens up to itself; a single row sees all.
-  std::optional<at::Tensor> seen_TS;
-  if (past > 0 && T > 1)
-    seen_TS = at::ones({T, past + T}, q_BHTD.options().dtype(at::kBool)).tril(past);
-  const at::Tensor y_BHTD =
-      at::scaled_dot_product_attention(q_BHTD, k_BHSD, v_BHSD, seen_TS, /*dropout_p=*/0.0,
-                                       /*is_causal=*/past == 0 && T > 1);
+  const bool masked = seen.defined(), past = cache && cache->length() > 0;
+  const at::Tensor y_BHTD = at::scaled_dot_product_attention(
+      q_BHTD, k_BHSD, v_BHSD, masked ? std::optional(seen) : std::nullopt, /*dropout_p=*/0.0,
+      /*is_causal=*/!masked && !past && T > 1);
   const at::Tensor y_NC = y_BHTD.transpose(1, 2).reshape({B * T, C}).to(real_);
   return linear(y_NC, attn.c_proj.weight_OI, attn.c_proj.bias_O).view({B, T, C});
 }
@@ -119,9 +147,10 @@ at::Tensor Decoder::forward(const at::Tensor& tokens_BT, KvCache* cache) const {
   TORCH_CHECK(past + T <= block_size(), "a text of ", past + T,
               " tokens is longer than block_size ", block_size());
   at::Tensor x_BTC = at::embedding(wte_VC_, tokens_BT).to(real_) + wpe_TC_.narrow(0, past, T);
+  const at::Tensor seen = seen_by(tokens_BT, cache);
   for (std::int64_t i = 0; i < config_.n_layer; ++i) {
     const Block& block = h_[static_cast<std::size_t>(i)];
-    x_BTC = x_BTC + attention(block.ln_1(x_BTC), i, cache);
+    x_BTC = x_BTC + attention(block.ln_1(x_BTC), i, cache, seen);
     x_BTC = x_BTC + mlp(block.ln_2(x_BTC), block.mlp);
   }
   if (cache) cache->advance(T);

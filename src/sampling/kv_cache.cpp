@@ -30,13 +30,21 @@ KvCache KvCache::repeated(std::int64_t batch) const {
   copy.length_ = length_;
   for (std::size_t layer = 0; layer < layers_.size(); ++layer)
     copy.layers_[layer].narrow(3, 0, length_).copy_(layers_[layer].narrow(3, 0, length_));
+  if (document_start_B_.defined()) copy.document_start_B_ = document_start_B_.repeat({batch});
   return copy;
 }
 
 void KvCache::keep(const std::vector<std::int64_t>& rows) {
-  for (at::Tensor& layer : layers_)
-    layer = layer.index_select(1, at::tensor(rows, at::kLong).to(layer.device()));
+  const at::Tensor rows_K = at::tensor(rows, at::kLong);
+  for (at::Tensor& layer : layers_) layer = layer.index_select(1, rows_K.to(layer.device()));
+  if (document_start_B_.defined())
+    document_start_B_ = document_start_B_.index_select(0, rows_K.to(document_start_B_.device()));
   shape_.batch = static_cast<std::int64_t>(rows.size());
+}
+
+void KvCache::clear() {
+  length_ = 0;
+  document_start_B_ = at::Tensor();
 }
 
 std::int64_t KvCache::bytes(const KvCacheShape& shape, std::int64_t element) {

@@ -218,7 +218,8 @@ std::vector<TrainingSource> open_sources(const TrainConfig& config,
   return opened;
 }
 
-// Without a meta.json, tokens are GPT-2's.
+}  // namespace
+
 std::int64_t end_of_documents(const std::string& vocabulary_json, std::int64_t vocab_size,
                               const std::string& origin) {
   constexpr std::int64_t kGpt2End = 50256;
@@ -234,8 +235,6 @@ std::int64_t end_of_documents(const std::string& vocabulary_json, std::int64_t v
                           "the text with --tokenizer=gpt2 or a tokenizer that has one, or leave "
                           "document_mask out"));
 }
-
-}  // namespace
 
 Dataset open_dataset(const TrainConfig& config) {
   const SplitFiles files = split_files(config);

@@ -199,8 +199,9 @@ int Monitor::look(Manifest& state, bool at_end, std::int64_t texts, std::int64_t
       }
     };
     attempt("tasks and samples", [&] {
-      const Decoder decoder(parts_.model.parameters(), parts_.config.model,
-                            decoder_compute(parts_.compute));
+      Decoder decoder(parts_.model.parameters(), parts_.config.model,
+                      decoder_compute(parts_.compute));
+      if (parts_.dataset.document_end) decoder.mask_documents(*parts_.dataset.document_end);
       const Scorer scorer = model_scorer(decoder, head_chunk);
       for (const Task& task : tasks_)
         if (tasks && goes_on())

@@ -40,6 +40,7 @@ constexpr const char* kProbeKeys[] = {"device",
                                       "head_chunk",
                                       "memory_limit",
                                       "recompute",
+                                      "optimizer",
                                       "optimizer_offload",
                                       "allocator"};
 

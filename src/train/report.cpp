@@ -62,8 +62,8 @@ struct SourceKeys {
   explicit SourceKeys(const std::vector<SourceProgress>& data) {
     if (data.size() < 2) return;
     for (const SourceProgress& source : data) {
-      epoch.push_back("epoch/" + source.name);
-      tokens.push_back("tokens/" + source.name);
+      epoch.push_back(concat("epoch/", source.name));
+      tokens.push_back(concat("tokens/", source.name));
     }
   }
   std::vector<std::string> epoch, tokens;
@@ -346,8 +346,8 @@ void Report::done(std::int64_t next_step, double best_val_loss) {
   metrics_.write("end", entries);
   if (tells_epochs())
     for (const SourceProgress& source : data_)
-      print_line(format("%s: trained on %s tokens, %.3f epochs", source.name.c_str(),
-                        with_commas(source.tokens).c_str(), source.epochs()));
+      print_line(concat(source.name, ": trained on ", with_commas(source.tokens), " tokens, ",
+                        format("%.3f epochs", source.epochs())));
   constexpr double kNone = 1e9;  // no evaluation so far
   if (best_val_loss < kNone)
     print_line(format("done after step %ld, best val loss %.4f", next_step - 1, best_val_loss));

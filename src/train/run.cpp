@@ -118,7 +118,7 @@ Run::Run(RunInputs inputs, CheckpointStore& store, MetricsSink& metrics)
              Throughput(model.flops_per_token(), static_cast<double>(tokens_per_step(config.data)),
                         peak.flops * group.size())),
       monitor({config, compute, model, dataset, report, group}),
-      statistics({config, compute, model, *optimizer, group,
+      statistics({config, compute, model, *optimizer, group, dataset.document_end,
                   [this](std::int64_t step, const StepStatistics::Values& values) {
                     report.statistics(step, values);
                   }}),

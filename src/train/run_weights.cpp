@@ -30,6 +30,7 @@ class CheckpointWeights : public WeightSource {
     shape_ = {saved.model, wte->shape[0], saved.data.block_size};
     shape_.config.vocab_size.value = shape_.vocab_size;
     dataset_ = saved.data.dataset;
+    masks_documents_ = saved.data.document_mask;
   }
 
   const ModelShape& shape() const override { return shape_; }
@@ -41,6 +42,7 @@ class CheckpointWeights : public WeightSource {
   std::string origin() const override { return checkpoint_.path.string(); }
   std::string dataset() const override { return dataset_; }
   std::string vocabulary_json() const override { return checkpoint_.manifest.vocabulary_json; }
+  bool masks_documents() const override { return masks_documents_; }
 
  private:
   std::string file_name() const { return (checkpoint_.path / kModelFile).string(); }
@@ -49,6 +51,7 @@ class CheckpointWeights : public WeightSource {
   SafetensorsFile file_;
   ModelShape shape_;
   std::string dataset_;
+  bool masks_documents_ = false;
 };
 
 CheckpointInfo verified(const fs::path& folder) {

@@ -1,5 +1,6 @@
 #include "gpt/train/step_statistics.h"
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 
@@ -10,6 +11,7 @@
 #include "gpt/base/strings.h"
 #include "gpt/device/device.h"
 #include "gpt/device/memory_failure.h"
+#include "gpt/memory/step_table.h"
 #include "gpt/train/activation_statistics.h"
 
 namespace gpt {
@@ -72,17 +74,27 @@ void StepStatistics::begin(std::int64_t step) {
   before_.clear();
   if (!due_) return;
   const auto count = static_cast<std::int64_t>(parts_.model.parameters().size());
-  squares_ =
-      at::zeros({count + 3}, at::TensorOptions().device(parts_.compute.device).dtype(at::kDouble));
+  const auto options = at::TensorOptions().device(parts_.compute.device).dtype(at::kDouble);
+  squares_ = at::zeros({count + 3}, options);
+  activations_ = at::zeros({activation_sum_count(parts_.config.model)}, options);
 }
 
-// The first sequence of the effective batch, whatever it is cut into: where gradients and kept
-// activations are not there yet.
+// Before the pass, which leaves memory that it needs later.
 void StepStatistics::before_pass(const Batch& batch) {
-  if (!due_ || passed_ || !first()) return;
+  if (!due_) return;
+  const DataConfig& data = parts_.config.data;
+  const std::int64_t all = statistics_sequences(data.batch_size, data.block_size);
+  const std::int64_t first = batch.sequence_B[0].item<std::int64_t>();
+  const std::int64_t here = std::clamp<std::int64_t>(all - first, 0, batch.x_BT.size(0));
+  const std::int64_t most = statistics_sequences_at_once(data.block_size);
+  if (here == 0) return;
   attempt("activations", [&] {
-    activations_ = activation_statistics(parts_.model.parameters(), parts_.config.model,
-                                         parts_.compute.device, batch.x_BT.narrow(0, 0, 1));
+    at::Tensor sums = at::zeros_like(activations_);
+    for (std::int64_t from = 0; from < here; from += most)
+      sums += activation_sums(parts_.model.parameters(), parts_.config.model, parts_.compute.device,
+                              batch.x_BT.narrow(0, from, std::min(most, here - from)),
+                              parts_.document_end);
+    activations_ += sums;
   });
 }
 
@@ -119,7 +131,7 @@ void StepStatistics::before_update(std::int64_t effective_batch, double scale) {
               square_sum(gradient.narrow(0, part.first, count)));
       }
     });
-  parts_.group.sum({squares_});
+  parts_.group.sum({squares_, activations_});
   if (!first()) return;
   attempt("updates", [&] {
     for (const Parameter& parameter : parameters)
@@ -187,11 +199,8 @@ void StepStatistics::after_update() {
       ++at;
     }
   }
-  if (activations_.defined()) {
-    const std::vector<double> of = on_host(activations_);
-    const std::vector<std::string> names = activation_names(parts_.config.model);
-    for (std::size_t i = 0; i < names.size(); ++i) values.emplace_back(names[i], of[i]);
-  }
+  for (auto& value : activation_values(parts_.config.model, on_host(activations_)))
+    values.push_back(std::move(value));
   add_noise({squares.begin() + static_cast<std::ptrdiff_t>(count), squares.end()}, all, values);
   before_.clear();
   activations_ = squares_ = at::Tensor();

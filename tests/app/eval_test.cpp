@@ -1,11 +1,14 @@
 // `gpttrain eval` from outside, against the plain model in float64.
 #include <algorithm>
 #include <cmath>
+#include <sstream>
 
 #include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "gpt/base/files.h"
+#include "gpt/base/strings.h"
 #include "gpt/checkpoint/run_state.h"
 #include "gpt/model/gpt.h"
 #include "gpt/text/tokenizer_files.h"
@@ -13,9 +16,12 @@
 
 #include "support/child.h"
 #include "support/tensor_near.h"
+#include "support/tiny_config.h"
 
 namespace gpt {
 namespace {
+
+using namespace std::string_literals;
 
 using nlohmann::json;
 using testing::Finished;
@@ -202,6 +208,43 @@ TEST_F(Eval, LastWordsOfLambada) {
   EXPECT_EQ(r.at("examples"), 2);
   EXPECT_EQ(r.at("acc"), right / 2.0);
   EXPECT_NEAR(r.at("perplexity"), std::exp(nats / 2), 1e-3 * std::exp(nats / 2));
+}
+
+// val.bin is one window long, so that the run's evaluation, its task and `gpttrain eval` are of the
+// same targets.
+TEST(EvalOfDocuments, IsWhatTheRunThatKeptThemApartSays) {
+  const TempDir dir;
+  auto tokens = testing::made_up_tokens(0, 200);
+  for (std::size_t i = 5; i < tokens.size(); i += 6) tokens[i] = 50256;
+  dir.write_tokens("data/tiny/train.bin", tokens);
+  tokens.resize(17);
+  dir.write_tokens("data/tiny/val.bin", tokens);
+  std::vector<double> found;
+  for (const char* mask : {"True", "False"}) {
+    const auto trained = run(
+        dir, tiny_training({"--out_dir=out", "--block_size=16", "--batch_size=2", "--max_iters=20",
+                            "--learning_rate=0.01", "--eval_interval=20", "--init_from=scratch",
+                            "--task_files=data/tiny/val.bin", concat("--document_mask=", mask)}));
+    ASSERT_EQ(trained.code, 0) << trained.err;
+    double evaluated = 0, task = 0;
+    std::istringstream lines(read_file(dir / "out/metrics.jsonl"));
+    for (std::string line; std::getline(lines, line);) {
+      const json event = json::parse(line);
+      if (event.at("iter") != 20) continue;
+      if (event.at("event") == "eval") evaluated = event.at("val/loss");
+      if (event.at("event") == "task") task = event.at("val/loss");
+    }
+    EXPECT_NEAR(task, evaluated, 1e-5);
+    for (const std::string& from :
+         {"--checkpoint=out/step_00000020"s, "--init_from=out/step_00000020"s}) {
+      const auto finished = run(dir, {"eval", "--out_dir=out", "--device=cpu", "--threads=1", from,
+                                      "data/tiny/val.bin", "--json"});
+      ASSERT_EQ(finished.code, 0) << finished.err;
+      EXPECT_NEAR(json::parse(finished.out).at("loss"), evaluated, 1e-5) << mask << from;
+    }
+    found.push_back(evaluated);
+  }
+  EXPECT_GT(std::abs(found[0] - found[1]), 1e-3);
 }
 
 TEST_F(Eval, WrongInputIsOneLine) {

@@ -91,6 +91,11 @@ struct World {
   const char* compile;
 };
 
+std::ostream& operator<<(std::ostream& out, const World& world) {
+  return out << world.processes << " processes, zero=" << world.zero
+             << ", compile=" << world.compile;
+}
+
 class Golden : public ::testing::TestWithParam<World> {};
 
 TEST_P(Golden, LossesAreNanoGpts) {

@@ -104,6 +104,21 @@ TEST(Emulation, ReplayedGraphsDrawTheDropoutOfTheirStep) {
   expect_equal(replayed, plain);
 }
 
+// Where documents begin is found in the tokens of each replay.
+TEST(Emulation, ReplayedGraphsFindTheDocumentsOfTheirTokens) {
+  constexpr std::int64_t kEnd = 4;
+  const Emulated emulated;
+  for (const double dropout : {0.0, 0.25}) {
+    const Trained plain = train("default", dropout, kEnd);
+    const int before = testing::graph_replays;
+    const Trained replayed = train("reduce-overhead", dropout, kEnd);
+    EXPECT_EQ(testing::graph_replays, before + 4);
+    EXPECT_EQ(replayed.graphs, 1u);
+    expect_equal(replayed, plain);
+    EXPECT_FALSE(at::equal(plain.all.back(), train("default", dropout).all.back()));
+  }
+}
+
 TEST(Emulation, WhatCannotBeRecordedRunsPlainly) {
   const Emulated emulated;
   const Trained plain = train("default");

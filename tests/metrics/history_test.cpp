@@ -120,6 +120,59 @@ TEST(History, ValuesOfEachKind) {
   EXPECT_EQ(event.values[5].first, "big");
 }
 
+// As the program writes them, and as another one may: spaces, escapes, other texts, large numbers.
+// Both ways of reading give the same.
+TEST(History, ALineIsReadAsJsonHoweverItIsWritten) {
+  const auto read = [](const std::string& text) -> std::string {
+    MetricsEvent event;
+    if (!parse_metrics_line(text, event)) return "none";
+    std::string all =
+        event.name + " " + std::to_string(event.iter) + " " + std::to_string(event.time);
+    for (const auto& [key, value] : event.values) {
+      all += " " + key + "=" + std::to_string(value.index()) + ":";
+      if (const auto* real = std::get_if<double>(&value)) all += std::to_string(*real);
+      if (const auto* whole = std::get_if<std::int64_t>(&value)) all += std::to_string(*whole);
+      if (const auto* words = std::get_if<std::string>(&value)) all += *words;
+    }
+    return all;
+  };
+  for (const char* value : {"1",
+                            "-1",
+                            "0",
+                            "-0",
+                            "1.5",
+                            "-0.25",
+                            "1e3",
+                            "1E-2",
+                            "1.5e+2",
+                            "true",
+                            "false",
+                            "null",
+                            R"("text")",
+                            R"("")",
+                            R"("a\"b\n")",
+                            "\"\xc3\xa9\"",
+                            "\"\xff\"",
+                            "9223372036854775807",
+                            "9223372036854775808",
+                            "18446744073709551616",
+                            "1e308",
+                            "1e-400",
+                            "[1,2]",
+                            R"({"a":1})"}) {
+    const std::string plain = std::string(R"({"event":"x","time":2.5,"iter":3,"v":)") + value + "}";
+    const std::string spaced =
+        std::string(R"( { "event" : "x", "time" : 2.5, "iter" : 3, "v" : )") + value + " } ";
+    EXPECT_EQ(read(plain), read(spaced)) << value;
+  }
+  for (const char* broken : {"01", "+1", "1.", ".5", "1e", "1e+", "--1", "1 2", "nul", "tru", "NaN",
+                             "1e999", "\"a", "\"a\nb\"", "", "1,", "1}"})
+    EXPECT_EQ(read(std::string(R"({"event":"x","v":)") + broken + "}"), "none") << broken;
+  EXPECT_EQ(read("{}"), "none");
+  EXPECT_EQ(read(R"({"iter":1})"), "none");
+  EXPECT_EQ(read(R"({"event":"x","iter":-5,"v":1.5})"), "x -1 0.000000 v=0:1.500000");
+}
+
 TEST(History, AFileThatIsNotThereIsTheUsersMistake) {
   EXPECT_THROW(read_history("/nowhere/metrics.jsonl", [](const MetricsEvent&) {}), InputError);
 }

@@ -74,6 +74,19 @@ TEST(HtmlReport, ItsDataIsJsonThatKeepsTheSpike) {
   EXPECT_FALSE(few["runs"][0]["series"]["train/batch_loss"].contains("m"));
 }
 
+// In the page they share them; report_page.py looks at what is drawn of them.
+TEST(HtmlReport, SeriesOfOneEventHaveTheirIterationsOnce) {
+  const TempDir dir;
+  write_run(dir, "a", 100, 1);
+  const auto data = nlohmann::json::parse(report_json(runs_of(dir, {"a"}, 1000), false, 0));
+  const auto& series = data["runs"][0]["series"];
+  EXPECT_EQ(series["stats/grad_norm/h.1"]["like"], "stats/grad_norm/h.0");
+  EXPECT_FALSE(series["stats/grad_norm/h.1"].contains("x"));
+  EXPECT_EQ(series["stats/grad_norm/h.1"]["y"].size(), 10u);
+  EXPECT_EQ(series["stats/grad_norm/h.0"]["x"].size(), 10u);
+  EXPECT_FALSE(series["train/loss"].contains("like"));  // of evaluations
+}
+
 TEST(HtmlReport, ThePageIsWholeAndAsksNobody) {
   const TempDir dir;
   write_run(dir, "a", 100, 1);

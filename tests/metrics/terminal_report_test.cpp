@@ -60,7 +60,7 @@ TEST(TerminalReport, TasksAndTheNewestSampleAreBelowTheCurves) {
   const std::string text = terminal_report({run}, {});
   EXPECT_NE(text.find("hellaswag/acc_norm"), std::string::npos) << text;
   EXPECT_NE(text.find("0.35\n"), std::string::npos) << text;
-  EXPECT_NE(text.find("sample at iter 100: ROMEO: But"), std::string::npos) << text;
+  EXPECT_NE(text.find("sample at iter 100: ROMEO: But / soft"), std::string::npos) << text;
   EXPECT_EQ(text.find("noise"), std::string::npos) << text;
 }
 

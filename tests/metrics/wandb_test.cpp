@@ -9,6 +9,7 @@
 
 #include "gpt/base/checksum.h"
 #include "gpt/base/files.h"
+#include "gpt/base/sha256.h"
 
 #include "support/environment.h"
 #include "support/file_fault.h"
@@ -134,6 +135,50 @@ TEST_F(WandbOffline, ThePackageReadsTheRun) {
   EXPECT_EQ(steps[1].count("val/loss"), 0u);
 }
 
+void write_samples(WandbMetrics& metrics) {
+  for (const char* prompt : {"<To>", "be &"})
+    metrics.write("sample", {{"iter", std::int64_t{1}},
+                             {"prompt", std::string(prompt)},
+                             {"text", std::string("or <b>not</b>\xff\n")}});
+}
+
+TEST_F(WandbOffline, SamplesAreAPageOfTheirStep) {
+  {
+    WandbMetrics metrics;
+    metrics.open({"p", "n", "{}"});
+    metrics.write("train", {{"iter", std::int64_t{0}}, {"lr", 1.0}});
+    write_samples(metrics);
+    metrics.write("train", {{"iter", std::int64_t{1}}, {"lr", 2.0}});
+    metrics.write("train", {{"iter", std::int64_t{2}}, {"lr", 3.0}});
+    metrics.write("end", {{"iter", std::int64_t{3}}});
+  }
+  const fs::path files = fs::path(offline_file(dir_)).parent_path() / "files";
+  const fs::path page = only_entry(files / "media/html", "samples_1_");
+  const std::string html = read_file(page);
+  EXPECT_NE(html.find("<pre><b>&lt;To></b>or &lt;b>not&lt;/b>\xff\n</pre>\n<pre><b>be &amp;</b>"),
+            std::string::npos)
+      << html;
+  const auto records = inspected(offline_file(dir_), "");
+  if (!records) GTEST_SKIP() << kSkip;
+  std::vector<nlohmann::json> steps, uploads;
+  for (const auto& record : *records) {
+    if (record["type"] == "history") steps.push_back(record["history"]["item"]);
+    if (record["type"] == "files") uploads.push_back(record["files"]["files"]);
+  }
+  const std::string path = "media/html/" + page.filename().string();
+  ASSERT_EQ(uploads.size(), 1u);
+  EXPECT_EQ(uploads[0], nlohmann::json::parse(R"([{"path": ")" + path + R"("}])"));
+  ASSERT_EQ(steps.size(), 3u);
+  EXPECT_EQ(steps[1]["samples._type"], "html-file");
+  EXPECT_EQ(steps[1]["samples.path"], path);
+  EXPECT_EQ(steps[1]["samples.size"], html.size());
+  EXPECT_EQ(steps[1]["samples.sha256"], sha256(html));
+  EXPECT_EQ(steps[1]["lr"], 2.0);
+  EXPECT_EQ(steps[2].count("samples._type"), 0u);
+  const auto summary = inspected(offline_file(dir_), "--summary");
+  EXPECT_NE(summary->dump().find(path), std::string::npos) << *summary;
+}
+
 TEST_F(WandbOffline, RecordsOfEverySizeFitTheBlocks) {
   ::testing::internal::CaptureStderr();  // it says where each run is
   for (std::size_t size = 32600; size < 32720; size += 1) {
@@ -226,6 +271,23 @@ log 1 {"iter": 1.0, "lr": 0.0006, "mfu": 1.5, "train/batch_loss": 3.5, "train/gr
 log 2 {"iter": 2.0, "lr": 0.0006, "mfu": 1.5, "train/batch_loss": 3.0, "train/grad_norm": NaN}
 finish 0
 )");
+}
+
+TEST_F(WandbLive, ThePackageGetsSamplesAsItsOwnType) {
+  stand_in("    pass");
+  dir_.write("packages/wandb.py", read_file(dir_ / "packages/wandb.py") +
+                                      "def Html(page, inject): return ['Html', page, inject]\n");
+  {
+    WandbMetrics metrics;
+    metrics.open({"owt", "gpt2", "{}"});
+    write_samples(metrics);
+    metrics.write("end", {{"iter", std::int64_t{3}}});
+  }
+  const std::string said = calls();
+  EXPECT_NE(said.find(R"(log 1 {"iter": 1.0, "samples": ["Html", "<!doctype html>)"),
+            std::string::npos)
+      << said;
+  EXPECT_NE(said.find(R"(&lt;/b>\ufffd\n</pre>\n<pre><b>be &amp;</b>)"), std::string::npos) << said;
 }
 
 TEST_F(WandbLive, WithoutAnAccountTheRunIsKept) {

@@ -21,6 +21,10 @@ struct Case {
   std::int64_t document_end = -1;  // a token; -1: no documents
 };
 
+std::ostream& operator<<(std::ostream& out, const Case& c) {
+  return out << c.name;
+}
+
 ModelConfig config_of(const Case& c) {
   ModelConfig config;
   config.n_layer = c.layers;

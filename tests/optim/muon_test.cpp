@@ -12,6 +12,11 @@
 #include "support/tensor_near.h"
 
 namespace gpt {
+
+static void PrintTo(Offload offload, std::ostream* out) {
+  *out << offload_name(offload);
+}
+
 namespace {
 
 using testing::near;

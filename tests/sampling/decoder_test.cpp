@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "gpt/base/strings.h"
+#include "gpt/kernels/ops/attention.h"
 #include "gpt/model/gpt.h"
 
 #include "support/error_text.h"
@@ -135,6 +136,45 @@ TEST(Decoder, APromptIsReadOnceAndSharedByItsContinuations) {
   const at::Tensor kept = at::stack({rest[3], rest[1]}).narrow(1, 3, 2);
   expect_same(logits_of(decoder, decoder.forward(kept, &cache)),
               at::stack({expected[3], expected[1]}).narrow(1, 11, 2), 1e-5);
+}
+
+// The oracle has the mask of all tokens at once. End tokens are the first and the last one,
+// neighbours, and at the borders of the pieces.
+TEST(Decoder, DocumentsAreKeptApartWhateverTheCacheHolds) {
+  constexpr std::int64_t kEnd = 60;
+  const ModelConfig config = shape(true, "exact");
+  const Gpt model = make_model(config);
+  Decoder decoder(model.parameters(), config, {at::kCPU, at::kFloat});
+  decoder.mask_documents(kEnd);
+  const at::Tensor text = tokens(3, 30).clamp_max(kEnd - 1);
+  for (const std::int64_t t : {0, 6, 7, 8, 20, 29}) text[0][t] = kEnd;
+  for (const std::int64_t t : {4, 5, 14}) text[1][t] = kEnd;
+  const at::NoGradGuard no_grad;
+  const at::Tensor expected =
+      at::linear(model.forward(text, {}, false, document_mask(text, kEnd, at::kFloat)),
+                 model.parameters().front().tensor);
+  EXPECT_FALSE(near(all_logits(model, text), expected, 1e-2));
+  expect_same(logits_of(decoder, decoder.forward(text)), expected, 1e-5);
+  for (const auto& pieces :
+       std::vector<std::vector<std::int64_t>>{{1}, {30}, {7, 1}, {5}, {1, 8, 2}, {29, 1}, {15, 15}})
+    expect_same(cached_logits(decoder, text, pieces), expected, 1e-5);
+
+  KvCache cache = decoder.make_cache(3, 30);
+  decoder.forward(text.narrow(1, 0, 10), &cache);
+  cache.keep({2, 0});
+  expect_same(
+      logits_of(decoder, decoder.forward(at::stack({text[2], text[0]}).narrow(1, 10, 1), &cache)),
+      at::stack({expected[2], expected[0]}).narrow(1, 10, 1), 1e-5);
+  cache.clear();
+  expect_same(logits_of(decoder, decoder.forward(at::stack({text[1], text[0]}), &cache)),
+              at::stack({expected[1], expected[0]}), 1e-5);
+
+  KvCache one = decoder.make_cache(1, 30);
+  decoder.forward(text.narrow(0, 0, 1).narrow(1, 0, 9), &one);
+  KvCache both = one.repeated(2);
+  const at::Tensor next = text[0].narrow(0, 9, 1).expand({2, 1});
+  expect_same(logits_of(decoder, decoder.forward(next, &both)),
+              expected[0].narrow(0, 9, 1).expand({2, 1, kVocabulary}), 1e-5);
 }
 
 TEST(Decoder, RefusesWeightsOfAnotherModel) {

@@ -317,6 +317,11 @@ struct Size {
   std::int64_t vocab;
 };
 
+std::ostream& operator<<(std::ostream& out, const Size& size) {
+  return out << (size.compile ? "fused" : "eager") << ", " << size.type << ", vocabulary of "
+             << size.vocab;
+}
+
 class PredictedLook : public ::testing::TestWithParam<Size> {};
 
 // Never more than predicted, which is what a limit needs, and not much less.

@@ -14,6 +14,7 @@
 #include "gpt/train/activation_statistics.h"
 
 #include "support/ranks.h"
+#include "support/tensor_near.h"
 #include "support/tiny_run.h"
 
 namespace gpt {
@@ -37,7 +38,12 @@ TrainConfig watched_config(const TempDir& dir) {
 // Of the step that was looked at last.
 Named noted(TinyRun& run, int steps) {
   Named values;
-  StepStatistics statistics({run.config, run.compute, run.model, *run.optimizer, run.group,
+  StepStatistics statistics({run.config,
+                             run.compute,
+                             run.model,
+                             *run.optimizer,
+                             run.group,
+                             {},
                              [&](std::int64_t, const StepStatistics::Values& now) {
                                values = Named(now.begin(), now.end());
                              }});
@@ -178,15 +184,16 @@ struct Activations {
       if (parameter.name == name) return parameter.tensor.detach();
     throw std::runtime_error(name);
   }
-  Named values() const {
-    const at::Tensor all =
-        activation_statistics(model.parameters(), config.model, at::kCPU, tokens_1T);
-    const std::vector<std::string> names = activation_names(config.model);
-    EXPECT_EQ(all.size(0), static_cast<std::int64_t>(names.size()));
-    Named values;
-    for (std::size_t i = 0; i < names.size(); ++i)
-      values[names[i]] = all[static_cast<std::int64_t>(i)].item<double>();
-    return values;
+  Named values() const { return values_of(sums(tokens_1T)); }
+  at::Tensor sums(const at::Tensor& tokens_BT,
+                  std::optional<std::int64_t> document_end = {}) const {
+    return activation_sums(model.parameters(), config.model, at::kCPU, tokens_BT, document_end);
+  }
+  Named values_of(const at::Tensor& sums_N) const {
+    EXPECT_EQ(sums_N.numel(), activation_sum_count(config.model));
+    const double* data = sums_N.const_data_ptr<double>();
+    const auto values = activation_values(config.model, {data, data + sums_N.numel()});
+    return {values.begin(), values.end()};
   }
 
   at::Generator testing_generator = at::detail::createCPUGenerator(3);
@@ -233,6 +240,78 @@ TEST(ActivationStatistics, FollowTheModelsOwnPass) {
     x_BTC = Block(of.config.model, tensors, concat("transformer.h.", layer, "."))(x_BTC, layer, {});
     EXPECT_NEAR(values.at(concat("activation_rms/h.", layer)),
                 x_BTC.square().mean().sqrt().item<double>(), 1e-5);
+  }
+}
+
+TEST(ActivationStatistics, OfManySequencesAddUp) {
+  const TempDir dir;
+  const Activations of(watched_config(dir));
+  const at::Tensor tokens_BT = at::arange(48).view({3, 16});
+  const at::Tensor together = of.sums(tokens_BT);
+  at::Tensor one_by_one = at::zeros_like(together);
+  std::vector<Named> each;
+  for (std::int64_t i = 0; i < 3; ++i) {
+    one_by_one += of.sums(tokens_BT.narrow(0, i, 1));
+    each.push_back(of.values_of(of.sums(tokens_BT.narrow(0, i, 1))));
+  }
+  EXPECT_TRUE(testing::near(one_by_one, together, 1e-6));
+  const Named all = of.values_of(together);
+  double square = 0, entropy = 0;
+  for (const Named& values : each) {
+    square += std::pow(values.at("activation_rms/h.1"), 2) / 3;
+    entropy += values.at("head_entropy/h.0.1") / 3;
+  }
+  EXPECT_NEAR(all.at("activation_rms/h.1"), std::sqrt(square), 1e-6);
+  EXPECT_NEAR(all.at("head_entropy/h.0.1"), entropy, 1e-6);
+  EXPECT_TRUE(of.values_of(at::zeros_like(together)).empty());
+}
+
+// A unit that lives in one sequence is not dead.
+TEST(ActivationStatistics, AUnitIsDeadInAllSequencesOrNone) {
+  const TempDir dir;
+  const Activations of(watched_config(dir));
+  of.weight("transformer.h.0.mlp.c_fc.bias").fill_(-100);
+  const Named dead = of.values_of(of.sums(at::arange(32).view({2, 16})));
+  EXPECT_EQ(dead.at("dead_units/h.0"), 1);
+  at::Tensor sums_N = of.sums(at::arange(16).view({1, 16}));
+  of.weight("transformer.h.0.mlp.c_fc.bias").narrow(0, 0, 32).fill_(0);
+  sums_N += of.sums(at::arange(16, 32).view({1, 16}));
+  EXPECT_EQ(of.values_of(sums_N).at("dead_units/h.0"), 0.75);
+}
+
+// Without query or key: the second document begins behind the end token at 5.
+TEST(ActivationStatistics, AttentionStaysWithinDocuments) {
+  const TempDir dir;
+  const Activations of(watched_config(dir));
+  of.weight("transformer.h.0.attn.c_attn.weight").narrow(0, 0, 64).zero_();
+  of.weight("transformer.h.0.attn.c_attn.bias").zero_();
+  const at::Tensor tokens_BT = at::arange(16).unsqueeze(0).repeat({2, 1});
+  tokens_BT[0][5] = 60;
+  tokens_BT[1][5] = 60;
+  double uniform = 0;
+  for (int seen = 1; seen <= 6; ++seen) uniform += std::log(seen) / 16;
+  for (int seen = 1; seen <= 10; ++seen) uniform += std::log(seen) / 16;
+  EXPECT_NEAR(of.values_of(of.sums(tokens_BT, 60)).at("attention_entropy/h.0"), uniform, 1e-5);
+}
+
+// Of the first batch_size sequences, wherever a step is cut.
+TEST(ActivationStatistics, AreOfABatchHoweverTheStepIsCut) {
+  for (const std::int64_t micro : {1, 3, 8}) {
+    const TempDir dir;
+    TrainConfig config = watched_config(dir);
+    config.data.gradient_accumulation_steps = 2;
+    config.data.micro_batch_size.value = micro;
+    TinyRun run(config);
+    Prefetcher reader(config.data.block_size, at::kCPU);
+    const std::vector<std::int64_t> windows = run.batches.position().pending;
+    reader.request(rows_of(run.dataset.train.front().tokens, at::tensor(windows).narrow(0, 0, 4)),
+                   4);
+    const at::Tensor sums_N =
+        activation_sums(run.model.parameters(), config.model, at::kCPU, reader.take().x_BT);
+    const double* data = sums_N.const_data_ptr<double>();
+    const Named values = noted(run, 1);
+    for (const auto& [name, value] : activation_values(config.model, {data, data + sums_N.numel()}))
+      EXPECT_NEAR(values.at(name), value, 1e-6) << name << " " << micro;
   }
 }
 

@@ -34,6 +34,8 @@ class WeightSource {
   virtual std::string dataset() const { return ""; }                     // the name of one
   virtual std::filesystem::path tokenizer_folder() const { return {}; }  // with a vocabulary in it
   virtual std::string vocabulary_json() const { return ""; }             // a meta.json's text
+  // Was it trained with document_mask?
+  virtual bool masks_documents() const { return false; }
 };
 
 // Copies every weight into the parameters of a Gpt, on any device. The positions of a model

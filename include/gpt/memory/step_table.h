@@ -28,6 +28,12 @@ Phases decoder_phases(const Workload& workload, const Plan& plan, std::int64_t t
 // What a step takes that statistics look at, besides what every step does.
 Phases statistics_phases(const Workload& workload, const Plan& plan);
 
+// The first sequences of a step that statistics of activations look at: a batch, but no more than
+// some 8,192 tokens, since the pass for it computes in float32; the same however the step is cut.
+std::int64_t statistics_sequences(std::int64_t batch_size, std::int64_t block_size);
+// And how many of a micro-batch they read at a time.
+std::int64_t statistics_sequences_at_once(std::int64_t block_size);
+
 // What a run is looked at by, with one text at a time; empty if there is nothing of it.
 Phases monitor_phases(const Workload& workload, const Plan& plan);
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -16,6 +17,13 @@ namespace gpt {
 // train/batch_loss; memory is memory/*, tasks are eval/*, statistics by layer stats/*.
 std::vector<std::pair<std::string, double>> named_numbers(
     std::string_view event, const std::vector<MetricsSink::Entry>& entries);
+
+// One of these names, of the value `key` of an event; "" for what is shown nowhere. Of `memory` it
+// depends on the other values, of all other events on the two names alone.
+std::string shown_name(std::string_view event, std::string_view key,
+                       const std::vector<MetricsSink::Entry>& entries);
+// The number of it; nothing for texts, iter, and what is not known yet.
+std::optional<double> shown_number(std::string_view key, const MetricsSink::Value& value);
 
 // What an event says in words, to be shown at its iteration; "" if it only holds numbers.
 std::string event_text(std::string_view event, const std::vector<MetricsSink::Entry>& entries);

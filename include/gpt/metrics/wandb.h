@@ -26,8 +26,10 @@ class WandbRecorder {
   using Values = std::map<std::string, double>;
 
   virtual ~WandbRecorder() = default;
-  // The values of one step; steps ascend. IoError: nothing more is recorded.
-  virtual void log(std::int64_t step, double seconds_since_1970, const Values& values) = 0;
+  // The values of one step, and its samples as an HTML page ("": none); steps ascend. IoError:
+  // nothing more is recorded.
+  virtual void log(std::int64_t step, double seconds_since_1970, const Values& values,
+                   const std::string& samples) = 0;
   virtual void finish(int exit_code) = 0;
 };
 
@@ -43,7 +45,8 @@ class WandbMetrics : public MetricsSink {
   // WANDB_MODE=disabled records nothing. Whatever fails here costs a warning, not the run.
   void open(const WandbRun& run);
 
-  // nanoGPT's keys and further ones (metric_names.h), all of an iteration in one step.
+  // nanoGPT's keys and further ones (metric_names.h), all of an iteration in one step; the samples
+  // of one step are a page, `samples`.
   void write(std::string_view event, const std::vector<Entry>& entries) override;
 
  private:
@@ -54,6 +57,7 @@ class WandbMetrics : public MetricsSink {
   std::int64_t step_ = -1;
   double time_ = 0;
   WandbRecorder::Values values_;  // of step_, not sent yet
+  std::string samples_;           // the same, as HTML
   int exit_code_ = 1;
 };
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include <ATen/core/Tensor.h>
@@ -22,6 +23,10 @@ class Decoder {
   // float64 everything is float64). vocab_size and block_size are those of the tensors. InputError
   // if a tensor is missing, is one too many, or does not fit `config`.
   Decoder(const ParameterList& weights, const ModelConfig& config, const Compute& compute);
+
+  // From now on attention does not look beyond the `end_token` before a token, as it did not in
+  // training with document_mask.
+  void mask_documents(std::int64_t end_token) { document_end_ = end_token; }
 
   // (B, T) int64 tokens -> (B, T, C) activations after the last LayerNorm. With a cache the tokens
   // follow those in it, and join them; without, they start the text. The positions must end within
@@ -44,13 +49,16 @@ class Decoder {
 
   at::Tensor linear(const at::Tensor& x_NI, const at::Tensor& weight_OI,
                     const at::Tensor& bias_O) const;
-  at::Tensor attention(const at::Tensor& x_BTC, std::int64_t layer, KvCache* cache) const;
+  at::Tensor seen_by(const at::Tensor& tokens_BT, KvCache* cache) const;
+  at::Tensor attention(const at::Tensor& x_BTC, std::int64_t layer, KvCache* cache,
+                       const at::Tensor& seen) const;
   at::Tensor mlp(const at::Tensor& x_BTC, const Mlp& mlp) const;
   KvCacheShape cache_shape(std::int64_t batch, std::int64_t capacity) const;
 
   ModelConfig config_;
   Compute compute_;
   at::ScalarType real_;  // of everything but matmuls
+  std::optional<std::int64_t> document_end_;
   at::Tensor wte_VC_, wpe_TC_;
   std::vector<Block> h_;
   LayerNorm ln_f_;

@@ -33,7 +33,12 @@ class KvCache {
   KvCache repeated(std::int64_t batch) const;
   // Only these texts stay, in this order.
   void keep(const std::vector<std::int64_t>& rows);
-  void clear() { length_ = 0; }
+  void clear();
+
+  // With documents that attention does not cross: where the one that the next token of each text
+  // belongs to begins, (B) int64. Undefined: all are at the text's beginning.
+  const at::Tensor& document_start_B() const { return document_start_B_; }
+  void set_document_start(const at::Tensor& start_B) { document_start_B_ = start_B; }
 
   // Of a cache whose elements take `element` bytes.
   static std::int64_t bytes(const KvCacheShape& shape, std::int64_t element);
@@ -42,6 +47,7 @@ class KvCache {
   KvCacheShape shape_;
   std::int64_t length_ = 0;
   std::vector<at::Tensor> layers_;  // (2,B,H,capacity,D): keys, values
+  at::Tensor document_start_B_;
 };
 
 }  // namespace gpt

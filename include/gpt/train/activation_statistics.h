@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -15,17 +16,24 @@
 
 namespace gpt {
 
-// In float32, without dropout or gradients, of a sequence of tokens (1, T) on the device:
+// In float32, without dropout or gradients, of sequences of tokens (B, T) on the device:
 //   activation_rms/wte, /h.0, ...: root mean square of the residual stream behind the embeddings
 //     and behind each block
 //   dead_units/h.0, ...: share of an MLP's hidden units whose GELU stays within 1e-3 of zero for
 //     every token
 //   attention_entropy/h.0, ...: of the attention weights, in nats, over tokens and heads
 //   head_entropy/h.0.0, ...: the same of each head
-// The float64 values stay on the device; their names, in their order, are activation_names().
-at::Tensor activation_statistics(const ParameterList& parameters, const ModelConfig& config,
-                                 const c10::Device& device, const at::Tensor& tokens_1T);
+// as sums in float64 that stay on the device: those of several batches, or processes, add up.
+// Attention does not look beyond `document_end`, if there is one.
+at::Tensor activation_sums(const ParameterList& parameters, const ModelConfig& config,
+                           const c10::Device& device, const at::Tensor& tokens_BT,
+                           std::optional<std::int64_t> document_end = {});
 
-std::vector<std::string> activation_names(const ModelConfig& config);
+// How many sums there are: zeros are those of no sequences.
+std::int64_t activation_sum_count(const ModelConfig& config);
+
+// What they say; nothing, if they are of no sequences.
+std::vector<std::pair<std::string, double>> activation_values(const ModelConfig& config,
+                                                              const std::vector<double>& sums);
 
 }  // namespace gpt

@@ -38,6 +38,11 @@ struct Dataset {
 // val.bin of another size than meta.json says (with verify_data: of other contents) is an error.
 Dataset open_dataset(const TrainConfig& config);
 
+// The token that ends a document, in the vocabulary of a meta.json's text ("": GPT-2's), which
+// `origin` names. InputError if there is none below vocab_size.
+std::int64_t end_of_documents(const std::string& vocabulary_json, std::int64_t vocab_size,
+                              const std::string& origin);
+
 // Of the whole text, as its meta.json says; nothing where it does not.
 std::optional<double> bytes_per_token(const Dataset& dataset);
 

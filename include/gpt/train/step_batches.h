@@ -6,7 +6,7 @@
 
 #include <cstdint>
 #include <span>
-#include <string>
+#include <string_view>
 #include <vector>
 
 #include <ATen/core/Generator.h>
@@ -30,7 +30,7 @@ struct DataPosition {
 
 // What a run has trained on of a source.
 struct SourceProgress {
-  std::string name;
+  std::string_view name;  // the dataset's
   std::int64_t tokens = 0, tokens_per_epoch = 1;
   double epochs() const {
     return static_cast<double>(tokens) / static_cast<double>(tokens_per_epoch);

@@ -40,6 +40,7 @@ class StepStatistics {
     const Gpt& model;
     const Optimizer& optimizer;
     ProcessGroup& group;
+    std::optional<std::int64_t> document_end;  // with document_mask
     // Told in the first process, when a step that was looked at is complete.
     std::function<void(std::int64_t step, const Values& values)> report;
   };
@@ -70,7 +71,7 @@ class StepStatistics {
   bool due_ = false, passed_ = false, said_memory_ = false, said_noise_ = false;
   std::int64_t step_ = -1, effective_ = 0;
   double unscaled_ = 1;     // the square of 1 / scale
-  at::Tensor activations_;  // see activation_statistics.h
+  at::Tensor activations_;  // sums, see activation_statistics.h
   // Sums of squares of each parameter's gradient; then, of the processes' first passes, the squares
   // of their gradients by those of their sequences, 1 by these, and how many there are.
   at::Tensor squares_;

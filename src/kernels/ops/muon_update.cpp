@@ -8,6 +8,7 @@
 
 #include "gpt/device/device.h"
 #include "gpt/kernels/cpu/muon_update.h"
+#include "gpt/kernels/device_choices.h"
 
 namespace gpt {
 
@@ -189,12 +190,17 @@ std::vector<int> dealt_by_cost(const std::vector<double>& costs, int workers) {
   return taken_by;
 }
 
+c10::ScalarType muon_type(const c10::Device& device, c10::ScalarType type) {
+  if (device.is_cpu()) return cpu_muon_in_bf16(type) ? at::kBFloat16 : at::kFloat;
+  // Without products of bfloat16 a card would play them in float32.
+  const bool bf16 = compute_capability(device) >= 80 && own_kernels_allowed();
+  return bf16 ? at::kBFloat16 : at::kFloat;
+}
+
 std::unique_ptr<MuonUpdate> make_muon_update(const std::vector<MatrixShape>& shapes,
                                              const c10::Device& device, c10::ScalarType type) {
   if (device.is_cpu()) return cpu_muon_update(shapes, type);
-  // Without products of bfloat16 a card would play them in float32.
-  const bool bf16 = compute_capability(device) >= 80;
-  return tensor_muon_update(shapes, device, bf16 ? at::kBFloat16 : at::kFloat);
+  return tensor_muon_update(shapes, device, muon_type(device, type));
 }
 
 }  // namespace gpt

@@ -80,17 +80,24 @@ function hoursAt(run, iter) {
   return series.t[i];
 }
 
-// --- Smoothing: an exponential mean without the bias of its beginning ---
+// --- Smoothing: a mean with weights that fall off exponentially to both sides, so that it does not lag ---
 
 function smoothed(series) {
   if (series.smoothCache?.weight === view.smooth) return series.smoothCache.values;
   const values = new Float64Array(series.y.length), from = series.m ?? series.y, weight = view.smooth;
-  let mean = 0, total = 0;
-  for (let i = 0; i < values.length; ++i) {
-    mean = weight * mean + (1 - weight) * from[i];
-    total = weight * total + (1 - weight);
-    values[i] = mean / total;
-  }
+  const weights = new Float64Array(values.length);
+  const pass = (first, step) => {
+    let sum = 0, total = 0;
+    for (let i = first; i >= 0 && i < values.length; i += step) {
+      values[i] += sum *= weight;  // of those before, in this direction
+      weights[i] += total *= weight;
+      sum += from[i];
+      total += 1;
+    }
+  };
+  pass(0, 1);
+  pass(values.length - 1, -1);
+  for (let i = 0; i < values.length; ++i) values[i] = (values[i] + from[i]) / (weights[i] + 1);
   series.smoothCache = { weight, values };
   return values;
 }
@@ -166,13 +173,18 @@ class Chart {
     const seen = [];
     for (const curve of this.shown()) {
       const xs = positions(curve.run, curve.series), ys = curve.smooth ? smoothed(curve.series) : curve.series.y;
-      const to = Math.min(firstFrom(xs, right) + 1, xs.length);
-      for (let i = Math.max(firstFrom(xs, left) - 1, 0); i < to; ++i) {
-        if (this.isLog() && ys[i] <= 0) continue;
-        if (ys[i] < low) low = ys[i];
-        if (ys[i] > high) high = ys[i];
-        if (view.cut) seen.push(ys[i]);
-      }
+      const add = y => {
+        if (this.isLog() && y <= 0) return;
+        if (y < low) low = y;
+        if (y > high) high = y;
+        if (view.cut) seen.push(y);
+      };
+      const first = firstFrom(xs, left), after = firstFrom(xs, right);
+      for (let i = first; i < after || (i < xs.length && xs[i] === right); ++i) add(ys[i]);
+      // Where the lines to points outside cross the borders.
+      for (const [i, x] of [[first, left], [after, right]])
+        if (i > 0 && i < xs.length)
+          add(ys[i - 1] + (ys[i] - ys[i - 1]) * (x - xs[i - 1]) / (xs[i] - xs[i - 1] || 1));
     }
     if (seen.length > 100) {
       seen.sort((a, b) => a - b);

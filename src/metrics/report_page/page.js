@@ -36,13 +36,15 @@ const KNOWN = [
   { title: 'Gradient norm', names: ['train/grad_norm'], smooth: true, canBeLog: true },
   { title: 'Tokens per second', names: ['train/tok_per_sec'], smooth: true, fromZero: true },
   { title: 'Model FLOPs utilisation, %', names: ['mfu'], fromZero: true },
+  { title: 'Epochs', names: ['train/epoch'], fromZero: true },
   { title: 'Memory of tensors, MiB', names: ['memory/memory_mib', 'memory/peak_memory_mib'], fromZero: true },
   { title: 'Memory of the device, MiB', fromZero: true,
     names: ['memory/device_used_mib', 'memory/device_reserved_mib', 'memory/device_free_mib', 'memory/device_others_mib'] },
   { title: 'Memory of the process, MiB', names: ['memory/process_mib'], fromZero: true },
   { title: 'Memory available on the machine, MiB', names: ['memory/system_available_mib'], fromZero: true },
 ];
-const HIDDEN = /^(memory\/(predicted|measured)_mib|train\/ms$)/;
+// What tables say, and spikes, which are marks in all curves.
+const HIDDEN = /^(memory\/(predicted|measured)_mib|train\/ms$|spike\/)/;
 const isLayer = name => /^stats\/[^/]+\/.+/.test(name);
 
 function curvesOf(names, smooth) {
@@ -169,7 +171,7 @@ function fillMemory() {
   element('memory-section').hidden = !rows.length;
   if (!rows.length) return;
   const table = element('memory'), head = table.createTHead().insertRow();
-  for (const name of [...(data.runs.length > 1 ? ['run'] : []), 'peak of', 'iteration', 'planned, MiB', 'measured, MiB', 'off by', ''])
+  for (const name of [...(data.runs.length > 1 ? ['run'] : []), 'peak of', 'iteration', 'planned, MiB', 'measured, MiB', 'off by', 'above: planned, below: measured'])
     head.appendChild(make('th', name));
   const body = table.createTBody(), most = Math.max(...rows.flatMap(row => [row.predicted, row.measured]));
   for (const { run, iter, of, predicted, measured } of rows) {
@@ -268,6 +270,9 @@ function fillConfig() {
 
 function prepare() {
   for (const run of data.runs) {
+    // Series of one event share their iterations and hours.
+    for (const series of Object.values(run.series))
+      if (series.like) [series.x, series.t] = [run.series[series.like].x, run.series[series.like].t];
     run.longest = Object.values(run.series).reduce((best, s) => (!best || s.x.length > best.x.length ? s : best), null);
     run.hidden ??= false;
     const resumed = new Set(run.marks.filter(mark => mark.kind === 'resume').map(mark => mark.iter));

@@ -96,6 +96,10 @@ struct Way {
   double tolerance;
 };
 
+std::ostream& operator<<(std::ostream& out, const Way& way) {
+  return out << way.name;
+}
+
 const Way kWays[] = {
     {"cpu",
      [](const std::vector<MatrixShape>& shapes) { return cpu_muon_update(shapes, at::kFloat); },

@@ -70,8 +70,13 @@ class MuonUpdate {
                    const at::Tensor& factor, const at::Tensor& skip) = 0;
 };
 
-// For any of these matrices at a time, with all the memory that it takes, of a model that computes
-// in `type`. On the CPU that is cpu_muon_update(); a GPU iterates in bfloat16 if it has that.
+// What make_muon_update iterates in there for a model that computes in `type`: bfloat16 on a GPU
+// that has it and was not found wrong (device_choices.h), on a CPU with such instructions where the
+// model is in it, too; else float32.
+c10::ScalarType muon_type(const c10::Device& device, c10::ScalarType type);
+
+// For any of these matrices at a time, with all the memory that it takes. On the CPU that is
+// cpu_muon_update().
 std::unique_ptr<MuonUpdate> make_muon_update(const std::vector<MatrixShape>& shapes,
                                              const c10::Device& device, c10::ScalarType type);
 
