@@ -122,7 +122,8 @@ ExitCode train_together(const TrainConfig& asked, const Settings& settings,
   const std::string name = group->is_first() ? "" : group->name(group->rank());
   speak_as(name, [&group](const std::string& text) { return group->says_first(text); });
   log_info(concat(launch.launcher, ": ", launch.size, " processes, ", group->local_size(),
-                  " of them on this machine"));
+                  " of them on this machine; they exchange what is on the CPU through ",
+                  group->transport()));
   try {
     require_same_config(*group, asked);
     require_enough_sequences(asked.data, group->size());

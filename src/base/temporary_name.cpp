@@ -8,7 +8,6 @@
 #include <cstdint>
 #include <fstream>
 #include <span>
-#include <sstream>
 #include <string_view>
 #include <unistd.h>
 #include <vector>
@@ -17,6 +16,7 @@
 #include "gpt/base/error.h"
 #include "gpt/base/files.h"
 #include "gpt/base/log.h"
+#include "gpt/base/process_facts.h"
 #include "gpt/base/strings.h"
 
 namespace gpt {
@@ -47,37 +47,16 @@ const std::string& this_machine() {
   return name;
 }
 
-struct ProcessFacts {
-  bool dead = false;        // ended, and its parent has not asked yet
-  std::uint64_t start = 0;  // in the kernel's ticks since boot; 0 if unknown
-};
-
-// Fields 3 and 22 of /proc/PID/stat; nothing if there is no such file or it cannot be read.
-std::optional<ProcessFacts> facts_of(long process) {
-  std::ifstream file(concat("/proc/", process, "/stat"));
-  std::string line;
-  if (!std::getline(file, line)) return std::nullopt;
-  const auto name_end = line.rfind(')');
-  if (name_end == std::string::npos) return std::nullopt;
-  std::istringstream fields(line.substr(name_end + 1));
-  std::string state, skipped;
-  fields >> state;
-  for (int field = 4; field < 22; ++field) fields >> skipped;
-  ProcessFacts facts{.dead = state == "Z" || state == "X", .start = 0};
-  fields >> facts.start;
-  return facts;
-}
-
 std::uint64_t own_start() {
-  const auto facts = facts_of(getpid());
+  const auto facts = process_facts(getpid());
   return facts ? facts->start : 0;
 }
 
 TemporaryOwner owner_of(long process, std::uint64_t start) {
   if (process == getpid() && start == own_start()) return TemporaryOwner::kThisProcess;
-  if (const auto facts = facts_of(process)) {
+  if (const auto facts = process_facts(process)) {
     const bool another = start != 0 && facts->start != 0 && facts->start != start;
-    return facts->dead || another ? TemporaryOwner::kGone : TemporaryOwner::kAlive;
+    return facts->ended || another ? TemporaryOwner::kGone : TemporaryOwner::kAlive;
   }
   const bool gone = kill(static_cast<pid_t>(process), 0) != 0 && errno == ESRCH;
   return gone ? TemporaryOwner::kGone : TemporaryOwner::kAlive;

@@ -1,6 +1,7 @@
 #include "c10d_group.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <fstream>
 #include <sched.h>
 #include <thread>
@@ -39,6 +40,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::int64_t kBucketBytes = std::int64_t{32} << 20;
 constexpr int kGatherTag = 1;
+constexpr int kSpin = 200;  // microseconds
 
 const char* const kWhat[] = {"",
                              "the sum of tensors",
@@ -61,6 +63,17 @@ std::string boot_id() {
   return id;
 }
 
+// Processes of two network namespaces are two machines to each other, and those of two process
+// namespaces cannot look after each other.
+std::string namespaces() {
+  std::string names;
+  for (const char* kind : {"pid", "net"}) {
+    std::error_code unknown;
+    names += std::filesystem::read_symlink(concat("/proc/self/ns/", kind), unknown).string();
+  }
+  return names;
+}
+
 std::vector<int> own_cores() {
   std::vector<int> cores;
   cpu_set_t set;
@@ -74,6 +87,7 @@ std::string to_text(const Member& member) {
   return nlohmann::json{{"host", member.host},
                         {"machine", member.machine},
                         {"address", member.address},
+                        {"memory", member.memory},
                         {"cores", member.cores}}
       .dump();
 }
@@ -83,6 +97,7 @@ Member to_member(const std::string& text) {
   return {.host = json.at("host"),
           .machine = json.at("machine"),
           .address = json.at("address"),
+          .memory = json.at("memory"),
           .cores = json.at("cores").get<std::vector<int>>()};
 }
 
@@ -109,7 +124,7 @@ std::string seconds_text(std::chrono::milliseconds time) {
 
 }  // namespace
 
-C10dGroup::C10dGroup(const LaunchInfo& info, std::chrono::milliseconds timeout)
+C10dGroup::C10dGroup(const LaunchInfo& info, std::chrono::milliseconds timeout, bool shares_memory)
     : rank_(info.rank), size_(info.size), timeout_(timeout), meeting_(meet(info, timeout)) {
   ignore_broken_pipes();  // a write to a process that is gone fails, and does not end this one
   const std::string towards = info.address.empty() ? "127.0.0.1" : info.address;
@@ -131,6 +146,8 @@ C10dGroup::C10dGroup(const LaunchInfo& info, std::chrono::milliseconds timeout)
         address.empty() ? "this machine's default interface" : address, ": ", error.what(),
         "; GLOO_SOCKET_IFNAME=NAME chooses the network interface (`gpttrain doctor` lists them)"));
   }
+  transport_ = "gloo";
+  if (shares_memory) share_memory(members);
 }
 
 C10dGroup::~C10dGroup() {
@@ -160,8 +177,11 @@ void C10dGroup::leave() {
 
 // Through the store: nothing else connects the processes yet.
 std::vector<Member> C10dGroup::introduce(const std::string& address) {
-  const Member own{
-      .host = host_name(), .machine = boot_id(), .address = address, .cores = own_cores()};
+  const Member own{.host = host_name(),
+                   .machine = boot_id(),
+                   .address = address,
+                   .memory = namespaces(),
+                   .cores = own_cores()};
   meeting_.store->set(concat("member/", rank_), to_text(own));
   std::vector<Member> members;
   for (int rank = 0; rank < size_; ++rank)
@@ -182,6 +202,39 @@ void C10dGroup::place(const LaunchInfo& info, const std::vector<Member>& members
   local_rank_ = info.local_rank.value_or(before);
   local_size_ = static_cast<int>(local.size());
   core_share_ = share_of(own, local);
+}
+
+void C10dGroup::share_memory(const std::vector<Member>& members) {
+  const Member& first = members.front();
+  for (const Member& other : members)
+    if (other.machine != first.machine || other.memory != first.memory) {
+      transport_ = "gloo, since they are on several machines";
+      return;
+    }
+  // Waking up costs more than most waits, but whoever shares a core must leave it to the others.
+  const double cores = core_share_ * static_cast<double>(members[rank_].cores.size());
+  const SharedMemory::Place place{.rank = rank_,
+                                  .size = size_,
+                                  .timeout = timeout_,
+                                  .spin = std::chrono::microseconds(cores >= 1 ? kSpin : 0)};
+  const char* const key = "shared memory";
+  std::unique_ptr<SharedMemory> memory;
+  std::string failure;
+  try {
+    memory = rank_ == 0 ? std::make_unique<SharedMemory>(place)
+                        : std::make_unique<SharedMemory>(place, meeting_.store->get_to_str(key));
+  } catch (const Error& error) {
+    failure = error.what();
+  }
+  if (rank_ == 0) meeting_.store->set(key, memory ? memory->address() : "nothing");
+  for (const std::string& text : all_texts(failure))
+    if (!text.empty()) {
+      transport_ = concat("gloo, since they cannot share memory: ", text);
+      return;
+    }
+  memory->forget_address();
+  shared_ = std::move(memory);
+  transport_ = "shared memory";
 }
 
 void C10dGroup::use_nccl(const c10::Device& device) {
@@ -225,17 +278,11 @@ void C10dGroup::moving(Collective what, const Work& work) {
 
 std::int64_t C10dGroup::agree(Collective what, std::int64_t value, bool out_of_memory) {
   const auto code = static_cast<std::int64_t>(what);
-  at::Tensor facts = at::tensor({std::int64_t{out_of_memory}, code, -code, value}, at::kLong);
+  SharedMemory::Facts most{std::int64_t{out_of_memory}, code, -code, value};
   roll_call_->at(++collectives_);
   const auto start = Clock::now();
-  guarded(what, [&] {
-    std::vector<at::Tensor> tensors{facts};
-    c10d::AllreduceOptions options;
-    options.reduceOp = c10d::ReduceOp::MAX;
-    gloo_->allreduce(tensors, options)->wait();
-  });
+  guarded(what, [&] { most = shared_ ? shared_->largest(most) : largest(most); });
   seconds_.waiting += std::chrono::duration<double>(Clock::now() - start).count();
-  const std::int64_t* most = facts.const_data_ptr<std::int64_t>();
   if (most[0] != 0) {
     if (out_of_memory) return 0;
     throw OutOfMemoryElsewhere();
@@ -246,10 +293,23 @@ std::int64_t C10dGroup::agree(Collective what, std::int64_t value, bool out_of_m
   return most[3];
 }
 
+SharedMemory::Facts C10dGroup::largest(SharedMemory::Facts facts) {
+  std::vector<at::Tensor> tensors{
+      at::from_blob(facts.data(), {SharedMemory::kFacts}, at::TensorOptions(at::kLong))};
+  c10d::AllreduceOptions options;
+  options.reduceOp = c10d::ReduceOp::MAX;
+  gloo_->allreduce(tensors, options)->wait();
+  return facts;
+}
+
 void C10dGroup::sum(const std::vector<at::Tensor>& tensors) {
   agree(Collective::kSum);
   moving(Collective::kSum, [&] {
-    in_buckets(tensors, kBucketBytes, [&](const at::Tensor& bucket) {
+    in_buckets(tensors, kBucketBytes, [&](const at::Tensor& bucket) -> Wait {
+      if (through_memory(bucket)) {
+        shared_->sum(bucket);
+        return [] {};
+      }
       std::vector<at::Tensor> one{bucket};
       return waiting_for(backend_of(bucket)->allreduce(one));
     });
@@ -263,6 +323,7 @@ void C10dGroup::begin_sum() {
 void C10dGroup::add_to_sum(const at::Tensor& part) {
   moving(Collective::kSum, [&] {
     const at::Tensor flat = part.view({-1});
+    if (through_memory(flat)) return shared_->sum(flat);
     const std::int64_t most = kBucketBytes / static_cast<std::int64_t>(flat.element_size());
     for (std::int64_t first = 0; first < flat.numel(); first += most) {
       std::vector<at::Tensor> one{flat.narrow(0, first, std::min(most, flat.numel() - first))};
@@ -280,21 +341,26 @@ void C10dGroup::end_sum() {
 // Each process's tensors in collectives of which it is the root.
 void C10dGroup::rooted(Collective what, const OwnedTensors& of_rank) {
   agree(what);
-  const auto start = [&](const at::Tensor& bucket, int root) {
+  const bool sums = what == Collective::kReduceScatter;
+  const auto start = [&](const at::Tensor& bucket, int root) -> Wait {
+    if (through_memory(bucket)) {
+      sums ? shared_->sum_in(root, bucket) : shared_->copy_from(root, bucket);
+      return [] {};
+    }
     std::vector<at::Tensor> one{bucket};
-    if (what == Collective::kReduceScatter) {
+    if (sums) {
       c10d::ReduceOptions options;
       options.rootRank = root;
-      return backend_of(bucket)->reduce(one, options);
+      return waiting_for(backend_of(bucket)->reduce(one, options));
     }
     c10d::BroadcastOptions options;
     options.rootRank = root;
-    return backend_of(bucket)->broadcast(one, options);
+    return waiting_for(backend_of(bucket)->broadcast(one, options));
   };
   moving(what, [&] {
     for (int root = 0; root < size_; ++root)
       in_buckets(of_rank.at(root), kBucketBytes,
-                 [&](const at::Tensor& bucket) { return waiting_for(start(bucket, root)); });
+                 [&](const at::Tensor& bucket) { return start(bucket, root); });
   });
 }
 
@@ -365,8 +431,9 @@ GroupSeconds C10dGroup::take_seconds() {
 }
 
 std::unique_ptr<ProcessGroup> join_processes(const LaunchInfo& info,
-                                             std::chrono::milliseconds timeout) {
-  return std::make_unique<C10dGroup>(info, timeout);
+                                             std::chrono::milliseconds timeout,
+                                             bool shares_memory) {
+  return std::make_unique<C10dGroup>(info, timeout, shares_memory);
 }
 
 void use_nccl(ProcessGroup& group, const c10::Device& device) {

@@ -1,5 +1,5 @@
 // A group of processes on PyTorch's c10d: gloo for what they agree on and for the CPU's tensors,
-// and for those of GPUs NCCL where it is in use.
+// or between processes of one machine memory that they share, and NCCL for GPUs where it is in use.
 #pragma once
 
 #include <chrono>
@@ -13,6 +13,7 @@
 #include "backend.h"
 #include "meeting.h"
 #include "roll_call.h"
+#include "shared_memory.h"
 
 namespace gpt {
 
@@ -21,12 +22,13 @@ struct Member {
   std::string host;     // its machine's name
   std::string machine;  // tells machines apart that have one name
   std::string address;  // where it is reached, for gloo; may be of the loopback
+  std::string memory;   // tells apart whose memory others cannot map, or should not
   std::vector<int> cores;
 };
 
 class C10dGroup : public ProcessGroup {
  public:
-  C10dGroup(const LaunchInfo& info, std::chrono::milliseconds timeout);
+  C10dGroup(const LaunchInfo& info, std::chrono::milliseconds timeout, bool shares_memory);
   // What hangs in a collective that has failed is left behind, for the process is about to end.
   ~C10dGroup() override;
 
@@ -38,6 +40,7 @@ class C10dGroup : public ProcessGroup {
   int local_size() const override { return local_size_; }
   std::string name(int rank) const override { return names_.at(static_cast<std::size_t>(rank)); }
   double core_share() const override { return core_share_; }
+  std::string transport() const override { return transport_; }
 
   void sum(const std::vector<at::Tensor>& tensors) override;
   void begin_sum() override;
@@ -60,9 +63,12 @@ class C10dGroup : public ProcessGroup {
   void place(const LaunchInfo& info, const std::vector<Member>& members);
   std::vector<Member> introduce(const std::string& address);
   void leave();
+  void share_memory(const std::vector<Member>& members);
   Backend& backend_of(const at::Tensor& tensor);
+  bool through_memory(const at::Tensor& tensor) const { return shared_ && tensor.is_cpu(); }
   // All have come to the same collective and are able to take part in it; the largest value.
   std::int64_t agree(Collective what, std::int64_t value = 0, bool out_of_memory = false);
+  SharedMemory::Facts largest(SharedMemory::Facts facts);  // over all processes, by gloo
   void rooted(Collective what, const OwnedTensors& of_rank);
   template <class Work>
   void moving(Collective what, const Work& work);
@@ -77,6 +83,8 @@ class C10dGroup : public ProcessGroup {
   Meeting meeting_;
   std::vector<std::string> names_;
   Backend gloo_, nccl_;
+  std::unique_ptr<SharedMemory> shared_;  // where all processes are on one machine
+  std::string transport_;
   std::unique_ptr<RollCall> roll_call_;
   std::int64_t collectives_ = 0, texts_ = 0;
   GroupSeconds seconds_;

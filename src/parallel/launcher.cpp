@@ -88,34 +88,49 @@ void require_one_machine(const LaunchInfo& info, std::optional<int> local_size,
                           example, " (a name of rank 0's machine, and a free port there)"));
 }
 
-LaunchInfo from_open_mpi(const Numbers& numbers) {
+// What the launchers of MPI programs set.
+struct MpiNames {
+  const char *launcher, *size, *rank, *local_rank, *local_size;
+  const char* with_address;  // how to start processes on several machines
+};
+
+constexpr MpiNames kOpenMpi{.launcher = "Open MPI",
+                            .size = "OMPI_COMM_WORLD_SIZE",
+                            .rank = "OMPI_COMM_WORLD_RANK",
+                            .local_rank = "OMPI_COMM_WORLD_LOCAL_RANK",
+                            .local_size = "OMPI_COMM_WORLD_LOCAL_SIZE",
+                            .with_address = "mpirun -x MASTER_ADDR=HOST -x MASTER_PORT=PORT"};
+constexpr MpiNames kMpich{.launcher = "MPICH",
+                          .size = "PMI_SIZE",
+                          .rank = "PMI_RANK",
+                          .local_rank = "MPI_LOCALRANKID",
+                          .local_size = "MPI_LOCALNRANKS",
+                          .with_address = "mpirun -genv MASTER_ADDR HOST -genv MASTER_PORT PORT"};
+
+LaunchInfo from_mpi(const Numbers& numbers, const MpiNames& names) {
   LaunchInfo info;
-  info.launcher = "Open MPI";
-  info.size = numbers.get("OMPI_COMM_WORLD_SIZE", 1, kMostProcesses, "OMPI_COMM_WORLD_RANK");
-  info.rank = numbers.get("OMPI_COMM_WORLD_RANK", 0, kMostProcesses, "OMPI_COMM_WORLD_SIZE");
-  check_rank(info.rank, info.size, "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE");
+  info.launcher = names.launcher;
+  info.size = numbers.get(names.size, 1, kMostProcesses, names.rank);
+  info.rank = numbers.get(names.rank, 0, kMostProcesses, names.size);
+  check_rank(info.rank, info.size, names.rank, names.size);
   if (info.size == 1) return {};
-  info.local_rank = numbers.find("OMPI_COMM_WORLD_LOCAL_RANK", 0, kMostProcesses);
+  info.local_rank = numbers.find(names.local_rank, 0, kMostProcesses);
   read_address(numbers, info);
-  require_one_machine(info, numbers.find("OMPI_COMM_WORLD_LOCAL_SIZE", 1, kMostProcesses),
-                      "mpirun -x MASTER_ADDR=HOST -x MASTER_PORT=PORT");
-  info.job = numbers.text("PMIX_NAMESPACE")
-                 .value_or(numbers.text("OMPI_MCA_ess_base_jobid").value_or(ancestor_key("mpi")));
+  require_one_machine(info, numbers.find(names.local_size, 1, kMostProcesses), names.with_address);
+  return info;
+}
+
+LaunchInfo from_open_mpi(const Numbers& numbers) {
+  LaunchInfo info = from_mpi(numbers, kOpenMpi);
+  if (info.size > 1)
+    info.job = numbers.text("PMIX_NAMESPACE")
+                   .value_or(numbers.text("OMPI_MCA_ess_base_jobid").value_or(ancestor_key("mpi")));
   return info;
 }
 
 LaunchInfo from_mpich(const Numbers& numbers) {
-  LaunchInfo info;
-  info.launcher = "MPICH";
-  info.size = numbers.get("PMI_SIZE", 1, kMostProcesses, "PMI_RANK");
-  info.rank = numbers.get("PMI_RANK", 0, kMostProcesses, "PMI_SIZE");
-  check_rank(info.rank, info.size, "PMI_RANK", "PMI_SIZE");
-  if (info.size == 1) return {};
-  info.local_rank = numbers.find("MPI_LOCALRANKID", 0, kMostProcesses);
-  read_address(numbers, info);
-  require_one_machine(info, numbers.find("MPI_LOCALNRANKS", 1, kMostProcesses),
-                      "mpirun -genv MASTER_ADDR HOST -genv MASTER_PORT PORT");
-  info.job = ancestor_key("hydra");
+  LaunchInfo info = from_mpi(numbers, kMpich);
+  if (info.size > 1) info.job = ancestor_key("hydra");
   return info;
 }
 
@@ -173,11 +188,11 @@ std::optional<std::string> environment_variable(const std::string& name) {
 LaunchInfo launch_info(const Environment& environment) {
   const Numbers numbers(environment);
   if (numbers.text("WORLD_SIZE")) return from_torchrun(numbers);
-  if (numbers.text("OMPI_COMM_WORLD_SIZE")) return from_open_mpi(numbers);
+  if (numbers.text(kOpenMpi.size)) return from_open_mpi(numbers);
   // srun may set PMI_RANK and PMI_SIZE as well, for programs of MPICH.
   const bool step = in_slurm_step(numbers);
-  const bool hydra = !step || numbers.text("MPI_LOCALNRANKS");
-  if (hydra && numbers.text("PMI_SIZE") && numbers.text("PMI_RANK")) return from_mpich(numbers);
+  const bool hydra = !step || numbers.text(kMpich.local_size);
+  if (hydra && numbers.text(kMpich.size) && numbers.text(kMpich.rank)) return from_mpich(numbers);
   if (step) return from_slurm(numbers);
   return alone(numbers);
 }

@@ -1,6 +1,10 @@
 // kill -9 of any of several processes at any call that a save makes on its files: the last good
 // checkpoint stays, and the run continues from there as if nothing had been.
 #include <csignal>
+#include <cstdlib>
+#include <iostream>
+#include <optional>
+#include <set>
 
 #include <gtest/gtest.h>
 
@@ -55,48 +59,87 @@ class KilledSave : public ::testing::TestWithParam<bool> {  // async_checkpoints
     ASSERT_EQ(whole.code, kExitDone) << whole.err;
   }
 
-  // Kills `rank` at that call of rank 0's; false if there were fewer. `step` gets where it was
-  // saved last.
-  bool killed(int rank, int at, std::int64_t* step) {
+  // A run from step 3 to its end under the library that kills, with these variables.
+  Finished run(const std::string& path, const std::optional<std::string>& copies, int rank,
+               int at) {
     fs::remove_all(dir_ / "out");
     fs::copy(dir_ / "first", dir_ / "out", fs::copy_options::recursive);
-    Finished run;
-    {
-      const Environment preload("LD_PRELOAD", GPT_KILL_AT_CALL), path("KILL_PATH", "step_00000004"),
-          number("KILL_AT", std::to_string(at)), whom("KILL_RANK", std::to_string(rank));
-      run = run_to_the_end(dir_, "out", GetParam());
-    }
-    const auto found = CheckpointStore(dir_ / "out", 2).newest_good();
-    *step = found ? found->step : -1;
-    if (run.code == kExitDone) return false;
-    EXPECT_EQ(run.code, kExitFailure) << run.err;
-    EXPECT_NE(run.err.find(concat("error: rank ", rank, " (")), std::string::npos) << run.err;
-    return true;
+    const Environment preload("LD_PRELOAD", GPT_KILL_AT_CALL), where("KILL_PATH", path),
+        copy("KILL_COPY", copies), number("KILL_AT", std::to_string(at)),
+        whom("KILL_RANK", std::to_string(rank));
+    return run_to_the_end(dir_, "out", GetParam());
+  }
+
+  // The step of the newest checkpoint in `out`, which is whole, and has the bits that it has where
+  // nothing was killed; -1 without any.
+  std::int64_t newest(const fs::path& out) const {
+    const auto found = CheckpointStore(out, 2).newest_good();
+    if (!found) return -1;
+    const fs::path name = found->path.filename();
+    const fs::path same = (found->step == 3 ? dir_ / "first" : dir_ / "whole") / name;
+    EXPECT_TRUE(tensors_of(found->path) == tensors_of(same)) << out;
+    return found->step;
+  }
+
+  void resumes(const std::string& out) {
+    const Finished again = run_to_the_end(dir_, out, GetParam());
+    EXPECT_EQ(again.code, kExitDone) << out << ": " << again.err;
+    EXPECT_EQ(newest(dir_ / out), 6) << out;
   }
 
   const TempDir dir_;
 };
 
-TEST_P(KilledSave, TheLastGoodCheckpointStays) {
-  for (const int rank : {0, 1}) {
-    bool renamed = false;
-    int at = 1;
-    // What rank 0 does next when rank 1 is gone does not hang on every call.
-    const int stride = rank == 0 ? 2 : 6;
-    for (std::int64_t step = 0; killed(rank, at, &step); at += stride) {
-      const std::string where = concat("rank ", rank, " at call ", at);
-      EXPECT_TRUE(step >= 4 || (step == 3 && !(renamed && rank == 0))) << where << ": " << step;
-      renamed = renamed || step >= 4;  // 6: the save after it reads this one's files
-      if (at % 8 != 1) continue;       // resuming takes longer than the rest
-      const Finished again = run_to_the_end(dir_, "out", GetParam());
-      EXPECT_EQ(again.code, kExitDone) << where << ": " << again.err;
-      EXPECT_TRUE(tensors_of(dir_ / "out/step_00000006") ==
-                  tensors_of(dir_ / "whole/step_00000006"))
-          << where;
-    }
-    EXPECT_GT(at, 12) << "calls of a save";
-    EXPECT_TRUE(renamed) << rank;
+// What a kill of the process that writes would leave, at each call of two saves and of the removal
+// of the oldest checkpoint.
+TEST_P(KilledSave, EveryCallLeavesAWholeCheckpoint) {
+  fs::create_directory(dir_ / "out.states");
+  const Finished end = run("step_0", (dir_ / "out").string(), 0, -1);
+  ASSERT_EQ(end.code, kExitDone) << end.err;
+  std::set<std::int64_t> steps;
+  bool removing = false;
+  int calls = 0;
+  for (fs::path state; fs::exists(state = dir_ / "out.states" / std::to_string(calls + 1));) {
+    ++calls;
+    const std::int64_t step = newest(state);
+    EXPECT_GE(step, steps.empty() ? 3 : *steps.rbegin()) << "call " << calls;
+    steps.insert(step);
+    removing = removing || !fs::exists(state / "step_00000003");
+    if (calls % 16 == 5) resumes(concat("out.states/", calls));
   }
+  EXPECT_EQ(steps, (std::set<std::int64_t>{3, 4, 6}));
+  EXPECT_TRUE(removing);
+  EXPECT_GT(calls, 50);
+  RecordProperty("calls", calls);
+}
+
+// Kills of either process at calls of one save, and what becomes of the others. With
+// GPTTRAIN_EVERY_KILL=1 at every call.
+TEST_P(KilledSave, TheOthersEndAndTheLastGoodCheckpointStays) {
+  const bool every = std::getenv("GPTTRAIN_EVERY_KILL");
+  int kills = 0, lost = 0;
+  for (const int rank : {0, 1}) {
+    const int stride = every ? 1 : rank == 0 ? 7 : 11;
+    std::int64_t last = 3;
+    for (int at = 1;; at += stride) {
+      const Finished end = run("step_00000004", std::nullopt, rank, at);
+      const std::int64_t step = newest(dir_ / "out");
+      if (end.code == kExitDone) break;  // there were fewer calls
+      ++kills;
+      const std::string where = concat("rank ", rank, " at call ", at);
+      EXPECT_EQ(end.code, kExitFailure) << where << ": " << end.err;
+      EXPECT_NE(end.err.find(concat("error: rank ", rank, " (")), std::string::npos)
+          << where << ": " << end.err;
+      // 6: the save after it reads this one's files. What rank 0 does next when the other is gone
+      // does not hang on the call.
+      lost += step < (rank == 0 ? last : 3) ? 1 : 0;
+      EXPECT_GE(step, rank == 0 ? last : 3) << where;
+      last = std::max(last, step);
+      if (at % (8 * stride) == 1) resumes("out");
+    }
+    EXPECT_GE(last, 4) << rank;
+  }
+  std::cout << kills << " kills, " << lost << " checkpoints lost\n";
 }
 
 INSTANTIATE_TEST_SUITE_P(Ways, KilledSave, ::testing::Bool(),

@@ -78,6 +78,8 @@ wait $first; echo codes $? $second; cat a.log b.log
   if (end.code == kNoRight) GTEST_SKIP() << "no right to make network namespaces";
   EXPECT_NE(end.out.find("codes 0 0"), std::string::npos) << end.out << end.err;
   EXPECT_NEAR(last_loss("out"), last_loss("one"), 5e-5);
+  EXPECT_NE(end.out.find("through gloo, since they are on several machines"), std::string::npos)
+      << end.out;
 }
 
 // A cable with the delay of a long way makes the run slower, and nothing else.

@@ -1,5 +1,6 @@
 // Several processes of the program, as launchers start them: the numbers of one, and what happens
 // when one of them is lost.
+#include <cerrno>
 #include <csignal>
 #include <map>
 #include <set>
@@ -12,6 +13,7 @@
 #include "gpt/config/printing.h"
 
 #include "support/child.h"
+#include "support/environment.h"
 #include "support/golden.h"
 #include "support/golden_config.h"
 #include "support/python.h"
@@ -161,6 +163,24 @@ TEST(Processes, DropoutDoesNotDependOnThem) {
   ASSERT_EQ(launch(dir, 1, {"--out_dir=one"}).code, kExitDone);
   ASSERT_EQ(launch(dir, 3, {"--out_dir=three"}).code, kExitDone);
   EXPECT_LT(largest_difference(losses(dir / "one"), losses(dir / "three")), 5e-5);
+}
+
+// Where memory cannot be shared, gloo does the same, and the log says why.
+TEST(Processes, WithoutSharedMemoryTheyUseGloo) {
+  const TempDir dir;
+  write_config(dir, small_run(dir));
+  const Finished shared = launch(dir, 3, {"--out_dir=shared"});
+  ASSERT_EQ(shared.code, kExitDone) << shared.err;
+  EXPECT_NE(shared.err.find("on the CPU through shared memory\n"), std::string::npos) << shared.err;
+  const testing::Environment library("LD_PRELOAD", GPT_REFUSING_FILE_SYSTEM),
+      which("REFUSE_CALLS", "memfd_create"), why("REFUSE_ERRNO", std::to_string(ENOSYS));
+  const Finished gloo = launch(dir, 3, {"--out_dir=gloo"});
+  ASSERT_EQ(gloo.code, kExitDone) << gloo.err;
+  EXPECT_NE(gloo.err.find("through gloo, since they cannot share memory: gpttrain's shared memory: "
+                          "cannot create: Function not implemented"),
+            std::string::npos)
+      << gloo.err;
+  EXPECT_LT(largest_difference(losses(dir / "shared"), losses(dir / "gloo")), 5e-5);
 }
 
 // As far as another split of one process's step moves them.

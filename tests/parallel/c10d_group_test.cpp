@@ -13,12 +13,15 @@ namespace {
 
 using testing::run_ranks;
 
-class Collectives : public ::testing::TestWithParam<int> {  // processes
+// Processes, and whether they share memory.
+class Collectives : public ::testing::TestWithParam<std::tuple<int, bool>> {
  protected:
   void run(const std::function<void(ProcessGroup&)>& work) const {
-    for (const std::string& error : run_ranks(GetParam(), work)) EXPECT_EQ(error, "");
+    for (const std::string& error : run_ranks(size(), work, std::chrono::seconds(60), shares()))
+      EXPECT_EQ(error, "");
   }
-  int size() const { return GetParam(); }
+  int size() const { return std::get<0>(GetParam()); }
+  bool shares() const { return std::get<1>(GetParam()); }
 };
 
 // What a rank holds: odd sizes, a scalar, a view that is not contiguous, nothing at all.
@@ -150,7 +153,18 @@ TEST_P(Collectives, MemoryThatRunsOutInOneRunsOutInAll) {
   EXPECT_EQ(others, size() - 1);
 }
 
-INSTANTIATE_TEST_SUITE_P(Sizes, Collectives, ::testing::Values(2, 3, 4));
+TEST_P(Collectives, GoThroughMemoryWhereTheyMay) {
+  run([&](ProcessGroup& group) {
+    EXPECT_EQ(group.transport(), shares() ? "shared memory" : "gloo");
+  });
+}
+
+INSTANTIATE_TEST_SUITE_P(Sizes, Collectives,
+                         ::testing::Combine(::testing::Values(2, 3, 4), ::testing::Bool()),
+                         [](const auto& of) {
+                           return std::to_string(std::get<0>(of.param)) +
+                                  (std::get<1>(of.param) ? "Memory" : "Gloo");
+                         });
 
 TEST(LostProcess, ThatEndsWithAnErrorIsNamedWithIt) {
   const auto errors = run_ranks(3, [](ProcessGroup& group) {

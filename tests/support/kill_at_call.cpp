@@ -1,6 +1,8 @@
-// Preloaded into a run of several processes: at the KILL_AT-th call (from 1) that rank 0 makes on
-// files whose path contains KILL_PATH, rank KILL_RANK is killed as by kill -9, before the call. Of
-// the writes to a file, the first and the second count; those that follow are like the second.
+// Preloaded into a run of several processes: looks at the calls that rank 0 makes on files whose
+// path contains KILL_PATH, counted from 1 from the first folder on that it makes there. At the call
+// number KILL_AT, before it, rank KILL_RANK is killed as by kill -9. With KILL_COPY, before each
+// call the folder of that name is copied to KILL_COPY.states/NUMBER: what a kill at that call would
+// leave.
 #include <array>
 #include <atomic>
 #include <csignal>
@@ -10,16 +12,17 @@
 #include <cstring>
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <spawn.h>
 #include <string>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 namespace {
 
 constexpr int kMostFiles = 4096;
-constexpr int kCountedWrites = 2;
 std::array<std::atomic<bool>, kMostFiles> watched;
-std::array<std::atomic<int>, kMostFiles> writes;
+std::atomic<bool> saving = false;
 std::atomic<int> calls = 0;
 
 int number(const char* name) {
@@ -48,10 +51,27 @@ bool is_watched(const char* path) {
   return active && path && std::strstr(path, std::getenv("KILL_PATH"));
 }
 
+// In a process that this library is not in.
+void copy(const char* from, int call) {
+  std::string program = "cp", how = "-a", source = from,
+              target = source + ".states/" + std::to_string(call),
+              none = "LD_PRELOAD=", path = std::string("PATH=") + std::getenv("PATH");
+  char* const words[] = {program.data(), how.data(), source.data(), target.data(), nullptr};
+  char* const environment[] = {none.data(), path.data(), nullptr};
+  pid_t id = 0;
+  int status = -1;
+  const bool copied = posix_spawnp(&id, "cp", nullptr, nullptr, words, environment) == 0 &&
+                      waitpid(id, &status, 0) == id && status == 0;
+  if (!copied) std::abort();
+}
+
 void count() {
   static const int at = number("KILL_AT"), rank = number("KILL_RANK");
-  if (++calls != at) return;
-  kill(process_of(rank), SIGKILL);
+  static const char* const folder = std::getenv("KILL_COPY");
+  if (!saving) return;
+  const int call = ++calls;
+  if (folder) copy(folder, call);
+  if (call == at) kill(process_of(rank), SIGKILL);
 }
 
 template <class Function>
@@ -63,10 +83,7 @@ int open_as(const char* name, const char* path, int flags, mode_t mode) {
   const bool ours = is_watched(path);
   if (ours) count();
   const int file = next<int (*)(const char*, int, ...)>(name)(path, flags, mode);
-  if (file >= 0 && file < kMostFiles) {
-    watched[static_cast<std::size_t>(file)] = ours;
-    writes[static_cast<std::size_t>(file)] = 0;
-  }
+  if (file >= 0 && file < kMostFiles) watched[static_cast<std::size_t>(file)] = ours;
   return file;
 }
 
@@ -95,7 +112,7 @@ int open64(const char* path, int flags, ...) {
 }
 
 ssize_t write(int file, const void* data, std::size_t size) {
-  if (is_watched(file) && ++writes[static_cast<std::size_t>(file)] <= kCountedWrites) count();
+  if (is_watched(file)) count();
   return next<ssize_t (*)(int, const void*, std::size_t)>("write")(file, data, size);
 }
 
@@ -124,8 +141,31 @@ int renameat2(int from_folder, const char* from, int to_folder, const char* to,
       from_folder, from, to_folder, to, flags);
 }
 
-int mkdir(const char* path, mode_t mode) noexcept {
+int ftruncate(int file, off_t size) noexcept {
+  if (is_watched(file)) count();
+  return next<int (*)(int, off_t)>("ftruncate")(file, size);
+}
+
+int ftruncate64(int file, off64_t size) noexcept {
+  if (is_watched(file)) count();
+  return next<int (*)(int, off64_t)>("ftruncate64")(file, size);
+}
+
+int unlink(const char* path) noexcept {
   if (is_watched(path)) count();
+  return next<int (*)(const char*)>("unlink")(path);
+}
+
+int rmdir(const char* path) noexcept {
+  if (is_watched(path)) count();
+  return next<int (*)(const char*)>("rmdir")(path);
+}
+
+int mkdir(const char* path, mode_t mode) noexcept {
+  if (is_watched(path)) {
+    saving = true;
+    count();
+  }
   return next<int (*)(const char*, mode_t)>("mkdir")(path, mode);
 }
 

@@ -31,7 +31,7 @@ inline int free_port() {
 // Runs `work` as each of `size` ranks; what each of them threw, "" for nothing.
 inline std::vector<std::string> run_ranks(
     int size, const std::function<void(ProcessGroup&)>& work,
-    std::chrono::milliseconds timeout = std::chrono::seconds(60)) {
+    std::chrono::milliseconds timeout = std::chrono::seconds(60), bool shares_memory = true) {
   const int port = free_port();
   std::vector<std::string> errors(static_cast<std::size_t>(size));
   std::vector<std::thread> threads;
@@ -44,7 +44,7 @@ inline std::vector<std::string> run_ranks(
       info.address = "127.0.0.1";
       info.port = port;
       try {
-        const auto group = join_processes(info, timeout);
+        const auto group = join_processes(info, timeout, shares_memory);
         work(*group);
       } catch (const std::exception& error) {
         errors[static_cast<std::size_t>(rank)] = error.what();

@@ -1,5 +1,6 @@
 // Preloaded, it plays a file system that refuses calls for what lies below $REFUSE_UNDER: those
-// that $REFUSE_CALLS names (flock, fsync, fsync_dir, mmap), with errno $REFUSE_ERRNO.
+// that $REFUSE_CALLS names (flock, fsync, fsync_dir, mmap), with errno $REFUSE_ERRNO. memfd_create
+// it refuses wherever that is.
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -57,6 +58,15 @@ int fsync(int descriptor) {
   const bool folder = fstat(descriptor, &facts) == 0 && S_ISDIR(facts.st_mode);
   if (refused(folder ? "fsync_dir" : "fsync", descriptor)) return -1;
   return static_cast<int>(syscall(SYS_fsync, descriptor));
+}
+
+int memfd_create(const char* name, unsigned flags) noexcept {
+  const char *calls = std::getenv("REFUSE_CALLS"), *error = std::getenv("REFUSE_ERRNO");
+  if (calls && error && std::strstr(calls, "memfd_create")) {
+    errno = std::atoi(error);
+    return -1;
+  }
+  return static_cast<int>(syscall(SYS_memfd_create, name, flags));
 }
 
 void* mmap(void* address, std::size_t size, int protection, int flags, int file,

@@ -58,6 +58,9 @@ class ProcessGroup {
   // The part of this process's CPU cores that is its own: those that other processes of the group
   // use as well are divided by their number.
   virtual double core_share() const { return 1; }
+  // What moves tensors of the CPU from process to process, for the log; if not what is fastest on
+  // one machine, with the reason.
+  virtual std::string transport() const { return ""; }
 
   // What this process does of `count` things in a row: as even a part as there is, the parts in the
   // order of the ranks.
