@@ -4,6 +4,13 @@
 
 #include <cuda_runtime.h>
 
+// A loop over what must stay in registers: an array has to be indexed by constants for that.
+#ifdef __CUDACC__
+#define GPT_UNROLL _Pragma("unroll")
+#else
+#define GPT_UNROLL
+#endif
+
 #ifdef GPT_EMULATED_LAUNCH
 #define GPT_LAUNCH(kernel, grid, threads, shared, stream, ...) \
   GPT_EMULATED_LAUNCH(kernel, grid, threads, shared, stream, __VA_ARGS__)
