@@ -96,5 +96,135 @@ TEST(EmulatedTiledAttention, EqualsThePlainOneForAnyHeads) {
     }
 }
 
+// Scores that grow along a row by far more than what waits for the next tile, so that what is
+// summed has to be scaled; and, with weights of nearly 1 and 0, a mask that is off would be seen.
+TEST(EmulatedTiledAttention, EqualsThePlainOneWhereScoresGrow) {
+  for (const at::ScalarType type : {at::kBFloat16, at::kHalf}) {
+    const TiledCase c{type, 1, 2, 130, 32, 0.2};
+    AttentionInput in = input_of(c, /*gap=*/8);
+    in.k_BHTD.mul_(at::linspace(0.1, 12, c.T, at::kDouble).view({1, 1, c.T, 1}).to(type));
+    const at::Tensor dy = among_nans(c.B, c.T, c.H, c.D, /*gap=*/8, type);
+    const auto actual = emulate([&] { return run(AttentionKernel::kTiled, in, dy); });
+    const auto expected =
+        run(AttentionKernel::kPlain, in_type(in, at::kDouble), dy.to(at::kDouble));
+    for (std::size_t i = 0; i < expected.size(); ++i)
+      EXPECT_LT(relative_distance(actual[i], expected[i]), rounding(type)) << type << " " << i;
+  }
+}
+
+// With values that are unit vectors the result is the dropped weights themselves, a column each.
+TEST(EmulatedTiledAttention, DropsWhatThePlainOneDrops) {
+  for (const std::int64_t T : {1, 30, 97, 100}) {
+    for (std::int64_t first = 0; first < T; first += 64) {
+      AttentionInput in = input_of({at::kHalf, 2, 3, T, 64, 0.3}, /*gap=*/8);
+      in.q_BHTD.mul_(0.1);
+      in.v_BHTD.zero_();
+      const std::int64_t columns = std::min<std::int64_t>(64, T - first);
+      for (std::int64_t i = 0; i < columns; ++i)
+        in.v_BHTD.select(2, first + i).select(2, i).fill_(1);
+      const at::Tensor weights_BHTT =
+          keyed_dropout(at::ones({2, 3, T, T}), in.p, in.sequence_B, in.place).tril();
+      const at::Tensor y = emulate(
+          [&] { return std::vector{attention_forward(AttentionKernel::kTiled, in).y_BHTD}; })[0];
+      EXPECT_TRUE(
+          at::equal(y.narrow(3, 0, columns) != 0, weights_BHTT.narrow(3, first, columns) != 0))
+          << T << " " << first;
+    }
+  }
+}
+
+// A tensor whose rows lie in a larger one of sevens.
+struct Guarded {
+  at::Tensor all, part;
+
+  Guarded(const TiledCase& c, at::ScalarType type)
+      : all(at::full({c.B + 2, c.T + 2, c.H + 1, c.D + 8}, 7, type)),
+        part(all.narrow(0, 1, c.B).narrow(1, 1, c.T).narrow(2, 0, c.H).narrow(3, 0, c.D)) {}
+  HeadsOf<void*> heads() const {
+    return {part.mutable_data_ptr(), part.stride(0), part.stride(2), part.stride(1)};
+  }
+  // What is not its own, after it has been written.
+  bool whole() const {
+    const at::Tensor rest = all.clone();
+    rest.narrow(0, 1, part.size(0))
+        .narrow(1, 1, part.size(1))
+        .narrow(2, 0, part.size(2))
+        .narrow(3, 0, part.size(3))
+        .fill_(7);
+    return rest.eq(7).all().item<bool>() && part.ne(7).all().item<bool>();
+  }
+};
+
+TEST(EmulatedTiledAttention, WritesItsOwnRowsAlone) {
+  const Emulated emulated;
+  for (const TiledCase& c : {TiledCase{at::kHalf, 2, 2, 65, 16}, {at::kHalf, 1, 1, 15, 80}}) {
+    const AttentionInput in = input_of(c, /*gap=*/8);
+    const at::Tensor dy = among_nans(c.B, c.T, c.H, c.D, /*gap=*/8, c.type);
+    const Guarded y(c, c.type), dq(c, c.type), dk(c, c.type), dv(c, c.type);
+    const std::int64_t rows = c.B * c.H * c.T;
+    const at::Tensor logsumexp = at::full({rows + 2}, 7.0f), delta = at::full({rows + 2}, 7.0f);
+    const auto heads = [](const at::Tensor& x) {
+      return HeadsOf<const void*>{x.const_data_ptr(), x.stride(0), x.stride(1), x.stride(2)};
+    };
+    const TiledAttentionLaunch launch{.q = heads(in.q_BHTD),
+                                      .k = heads(in.k_BHTD),
+                                      .v = heads(in.v_BHTD),
+                                      .y = y.heads(),
+                                      .logsumexp = logsumexp.mutable_data_ptr<float>() + 1,
+                                      .dy = heads(dy),
+                                      .dq = dq.heads(),
+                                      .dk = dk.heads(),
+                                      .dv = dv.heads(),
+                                      .delta = delta.mutable_data_ptr<float>() + 1,
+                                      .start = nullptr,
+                                      .sequences = c.B,
+                                      .heads = c.H,
+                                      .tokens = c.T,
+                                      .width = c.D,
+                                      .scale = 0.25,
+                                      .dropout = {},
+                                      .type = Float::kFloat16};
+    ASSERT_EQ(launch_tiled_attention(launch, nullptr), 0);
+    ASSERT_EQ(launch_tiled_attention_backward(launch, nullptr), 0);
+    for (const Guarded* out : {&y, &dq, &dk, &dv}) EXPECT_TRUE(out->whole()) << c;
+    for (const at::Tensor& out : {logsumexp, delta}) {
+      EXPECT_TRUE(out[0].item<float>() == 7 && out[rows + 1].item<float>() == 7) << c;
+      EXPECT_TRUE(out.narrow(0, 1, rows).ne(7).all().item<bool>()) << c;
+    }
+  }
+}
+
+// Heads of up to 64 need no more than every card gives unasked, and no other needs more than an
+// sm_75 has.
+TEST(EmulatedTiledAttention, FitsTheSharedMemoryOfEveryCard) {
+  emulation::set_shared_memory(std::size_t{48} << 10);
+  expect_plain({at::kHalf, 1, 1, 20, 64}, /*gap=*/8);
+  emulation::set_shared_memory(std::size_t{64} << 10);
+  expect_plain({at::kHalf, 1, 1, 20, 128}, /*gap=*/8);
+  emulation::set_shared_memory(std::size_t{99} << 10);
+}
+
+TEST(EmulatedTiledAttention, ARefusalOfSharedMemoryIsNotTheNextLaunchsError) {
+  const Emulated emulated;
+  const AttentionInput in = input_of({at::kHalf, 1, 1, 20, 128}, /*gap=*/8);
+  const AttentionOutput out = attention_forward(AttentionKernel::kTiled, in);
+  emulation::refuse_attributes(true);
+  EXPECT_THROW(attention_backward(AttentionKernel::kTiled, in, out, in.v_BHTD), c10::Error);
+  emulation::refuse_attributes(false);
+  EXPECT_EQ(cudaGetLastError(), cudaSuccess);
+}
+
+// Side by side, as the layer before them has its output: they need not be joined.
+TEST(EmulatedTiledAttention, LaysItsGradientsSideBySide) {
+  const Emulated emulated;
+  const AttentionInput in = input_of({at::kBFloat16, 2, 2, 20, 32, 0.1}, /*gap=*/8);
+  const AttentionOutput out = attention_forward(AttentionKernel::kTiled, in);
+  const AttentionGradient gradient =
+      attention_backward(AttentionKernel::kTiled, in, out, in.v_BHTD);
+  const std::int64_t before = emulation::counts().launches;
+  EXPECT_TRUE(join_attention_gradient(gradient, {}).is_alias_of(gradient.dq_BHTD));
+  EXPECT_EQ(emulation::counts().launches, before);
+}
+
 }  // namespace
 }  // namespace gpt

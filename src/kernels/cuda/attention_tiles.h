@@ -126,7 +126,7 @@ template <int kRows, int kWidth, class T>
 __device__ void load_rows(T* to, const T* from, std::int64_t stride, std::int64_t first,
                           const TiledAttentionLaunch& args, bool wide) {
   constexpr int kPacks = kWidth / kPack;
-  GPT_UNROLL
+  GPT_UNROLL_BY(2)
   for (int i = threadIdx.x; i < kRows * kPacks; i += kAttentionThreads) {
     const int row = i / kPacks, column = i % kPacks * kPack;
     Pack<T, kPack> pack;
@@ -204,7 +204,7 @@ __device__ SumTile row_products(const T* left, const T* right) {
   using namespace nvcuda;
   SumTile sums;
   wmma::fill_fragment(sums, 0.0f);
-  GPT_UNROLL
+  GPT_UNROLL_BY(2)
   for (int d = 0; d < kWidth; d += kTile) {
     LeftTile<T, ByRow> a;
     RightTile<T, ByColumn> b;
@@ -221,7 +221,7 @@ template <class Own, int kWidth, class T>
 __device__ void lane_products(const T* queries, const T* keys, float* scratch,
                               float (&mine)[kLaneScores]) {
   constexpr int kStride = kTileStride<kWidth>;
-  GPT_UNROLL
+  GPT_UNROLL_BY(1)
   for (int n = 0; n < 2; ++n) {
     const SumTile sums = row_products<kWidth>(queries + n * Own::template kLeftStep<kStride>,
                                               keys + n * Own::template kRightStep<kStride>);
@@ -255,7 +255,7 @@ __device__ void add_weighted_rows(const float (&weights)[kLaneScores], const T* 
     store(mine + k, pack);
   }
   __syncwarp();
-  GPT_UNROLL
+  GPT_UNROLL_BY(1)
   for (int n = 0; n < 2; ++n) {
     LeftTile<T, typename Own::Weights> a;
     wmma::load_matrix_sync(a, low + n * Own::template kSecond<Own::kLowStride>, Own::kLowStride);

@@ -4,11 +4,15 @@
 
 #include <cuda_runtime.h>
 
-// A loop over what must stay in registers: an array has to be indexed by constants for that.
+// A loop over what must stay in registers, where an array has to be indexed by constants; and one
+// of which no more than so many rounds may be in flight, or there are too few registers.
 #ifdef __CUDACC__
-#define GPT_UNROLL _Pragma("unroll")
+#define GPT_PRAGMA(text) _Pragma(#text)
+#define GPT_UNROLL GPT_PRAGMA(unroll)
+#define GPT_UNROLL_BY(rounds) GPT_PRAGMA(unroll rounds)
 #else
 #define GPT_UNROLL
+#define GPT_UNROLL_BY(rounds)
 #endif
 
 #ifdef GPT_EMULATED_LAUNCH
