@@ -22,7 +22,8 @@ constexpr std::pair<AttentionKernel, const char*> kAttentionNames[] = {
     {AttentionKernel::kCpuFlash, "CPU flash"},
     {AttentionKernel::kFlash, "flash"},
     {AttentionKernel::kCudnn, "cuDNN"},
-    {AttentionKernel::kEfficient, "efficient"}};
+    {AttentionKernel::kEfficient, "efficient"},
+    {AttentionKernel::kTiled, "tiled"}};
 
 constexpr std::pair<GemmLevel, const char*> kLevelNames[] = {
     {GemmLevel::kTuned, "tuned"}, {GemmLevel::kFirst, "first"}, {GemmLevel::kAten, "at::mm"}};
@@ -59,6 +60,7 @@ DeviceChoices choices_of(const Json& json) {
     if (!kernel) throw InputError("'" + name.get<std::string>() + "' is no attention kernel");
     choices.attention.push_back(*kernel);
   }
+  choices.tiled_attention = json.value("tiled_attention", false);  // manifests before it was there
   const auto level = json.at("gemm_level").get<std::string>();
   bool found = false;
   for (const auto& [value, name] : kLevelNames)
@@ -118,6 +120,7 @@ std::string to_json(const DeviceChoices& choices) {
   json["attention"] = Json::array();
   for (const AttentionKernel kernel : choices.attention)
     json["attention"].push_back(attention_name(kernel));
+  json["tiled_attention"] = choices.tiled_attention;
   for (const auto& [value, name] : kLevelNames)
     if (value == choices.gemm_level) json["gemm_level"] = name;
   json["gemm"] = Json::object();

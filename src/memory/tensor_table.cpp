@@ -66,11 +66,13 @@ std::int64_t scores(const Workload& workload, std::int64_t sequences) {
   return workload.heads * workload.block * workload.type_bytes * scored_tokens(workload, sequences);
 }
 
-// Weights, the gradients of the scores, and q or k side by side; or what CUDA's kernels add up in
-// float32.
+// Weights, the gradients of the scores, and q or k side by side; or a sum of the tiled kernel; or
+// what CUDA's kernels add up in float32.
 std::int64_t attention_work(const Workload& workload, const Widths& of, std::int64_t sequences) {
   if (workload.writes_out_scores())
     return 2 * scores(workload, sequences) + of.low * scored_tokens(workload, sequences);
+  if (workload.tiled_attention && (workload.dropout || workload.documents))
+    return of.heads * sequences * workload.block;
   return workload.cuda ? (of.real + 2 * of.heads) * sequences * workload.block : 0;
 }
 

@@ -21,6 +21,18 @@ bool evaluates_elsewhere(const TrainConfig& config, bool cuda) {
   return cuda && here.starts_with("cuda") && card(there) != card(here);
 }
 
+// Does the fused engine compute attention with dropout or documents in tiles? By what was proved,
+// if anything was; the probe's own plan, and one for another machine, count with what fits.
+bool attends_in_tiles(const TrainConfig& config, const Workload& workload, int capability) {
+  if (!workload.cuda || workload.engine != EngineKind::kTensor || config.model.attention == "plain")
+    return false;
+  if (const auto choices = device_choices(); choices && !choices->tiled_attention) return false;
+  const auto type = config.system.dtype == "float32"    ? c10::kFloat
+                    : config.system.dtype == "bfloat16" ? c10::kBFloat16
+                                                        : c10::kHalf;
+  return !masked_attention_candidates(workload.width / workload.heads, type, capability).empty();
+}
+
 }  // namespace
 
 std::int64_t Workload::cublas_workspace() const {
@@ -95,10 +107,11 @@ Workload workload_of(const TrainConfig& config, bool cuda, std::int64_t threads,
   workload.engine = engine_kind(config.system.compile, cuda,
                                 config.system.dtype == "float16" ? c10::kHalf : c10::kFloat);
   workload.documents = config.data.document_mask;
+  workload.tiled_attention = attends_in_tiles(config, workload, capability);
   workload.plain_attention =
       config.model.attention == "plain" ||
-      (workload.documents && workload.engine == EngineKind::kTensor) ||
-      (cuda && workload.engine == EngineKind::kTensor &&
+      (workload.documents && workload.engine == EngineKind::kTensor && !workload.tiled_attention) ||
+      (cuda && workload.engine == EngineKind::kTensor && !workload.documents &&
        attention_candidates(workload.block, workload.width / workload.heads,
                             workload.type_bytes == 4 ? c10::kFloat : c10::kHalf,
                             config.system.deterministic, capability)

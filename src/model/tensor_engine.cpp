@@ -39,11 +39,10 @@ TensorPass TensorEngine::make_pass(const at::Tensor& x_BT, const DropoutState& d
                   .sequence_B = {}};
   const bool drop = dropout.on && dropout.p > 0;
   if (drop) pass.sequence_B = on_device(dropout, x_BT.device()).sequence_B;
-  // Of the kernels, the plain one alone takes documents.
-  if (config_.attention != "plain" && !document_end_)
+  if (config_.attention != "plain")
     pass.attention = choose_attention(
-        {pass.B, pass.heads, pass.T, pass.C / pass.heads, pass.type, x_BT.device()}, drop,
-        deterministic_);
+        {pass.B, pass.heads, pass.T, pass.C / pass.heads, pass.type, x_BT.device()},
+        /*masked=*/drop || document_end_, deterministic_);
   return pass;
 }
 

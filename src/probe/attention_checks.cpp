@@ -36,6 +36,19 @@ AttentionCase attention_case(const ProbeJob& job) {
           {B, H, T, D, job.compute.type, job.compute.device}};
 }
 
+// With the dropout of the job, and of two documents a sequence where it has them.
+void mask(const ProbeJob& job, AttentionCase& one) {
+  const AttentionShape& shape = one.shape;
+  const auto options = at::TensorOptions().device(shape.device).dtype(at::kLong);
+  one.in.p = job.config.model.dropout;
+  one.in.sequence_B = at::arange(shape.B, options);
+  one.in.place = {.seed = 1, .step = 2, .layer = 3};
+  if (!job.config.data.document_mask) return;
+  const std::int64_t second = shape.T / 3;
+  one.in.start_BT =
+      (at::arange(shape.T, options).ge(second).to(at::kLong) * second).repeat({shape.B, 1});
+}
+
 // By plain attention in float32, a few sequences at a time: the scores take T x T each.
 std::vector<at::Tensor> expected_attention(const AttentionCase& one) {
   constexpr std::int64_t kScores = std::int64_t{1} << 26;
@@ -46,9 +59,13 @@ std::vector<at::Tensor> expected_attention(const AttentionCase& one) {
   for (std::int64_t first = 0; first < shape.B; first += step) {
     const std::int64_t count = std::min(step, shape.B - first);
     const auto some = [&](const at::Tensor& x) { return x.narrow(0, first, count).to(at::kFloat); };
-    const AttentionInput in{.q_BHTD = some(one.in.q_BHTD),
-                            .k_BHTD = some(one.in.k_BHTD),
-                            .v_BHTD = some(one.in.v_BHTD)};
+    AttentionInput in{.q_BHTD = some(one.in.q_BHTD),
+                      .k_BHTD = some(one.in.k_BHTD),
+                      .v_BHTD = some(one.in.v_BHTD),
+                      .p = one.in.p,
+                      .place = one.in.place};
+    if (one.in.sequence_B.defined()) in.sequence_B = one.in.sequence_B.narrow(0, first, count);
+    if (one.in.start_BT.defined()) in.start_BT = one.in.start_BT.narrow(0, first, count);
     const AttentionOutput out = attention_forward(AttentionKernel::kPlain, in);
     const AttentionGradient gradient =
         attention_backward(AttentionKernel::kPlain, in, out, some(one.dy_BHTD));
@@ -88,21 +105,47 @@ void CheckRun::check_attention() {
       return relative_error(subjects_.attend(kernel, one->in, one->dy_BHTD), expected);
     });
   expected.clear();
-  time_attention(one->in, one->dy_BHTD);
+  time_attention(kCheckAttention, one->in, one->dy_BHTD);
 }
 
-void CheckRun::time_attention(const AttentionInput& in, const at::Tensor& dy_BHTD) {
+// The plain kernel too, whose time decides whether the tiled one is worth taking.
+void CheckRun::check_masked_attention() {
+  const bool masked = job_.config.model.dropout > 0 || job_.config.data.document_mask;
+  if (!device_answers_ || !masked || subjects_.masked_attention.empty() ||
+      bad(kCheckAttention, kItemPlain))
+    return;
+  const at::NoGradGuard no_grad;
+  std::optional<AttentionCase> one;
+  std::vector<at::Tensor> expected;
+  std::vector<AttentionKernel> kernels = subjects_.masked_attention;
+  kernels.push_back(AttentionKernel::kPlain);
+  for (const AttentionKernel kernel : kernels)
+    check({.check = kCheckMasked, .item = attention_name(kernel)}, kHalfLimit, [&](CheckResult&) {
+      if (!one) {
+        one = attention_case(job_);
+        mask(job_, *one);
+        expected = expected_attention(*one);
+      }
+      return relative_error(subjects_.attend(kernel, one->in, one->dy_BHTD), expected);
+    });
+  if (!one) return;
+  expected.clear();
+  time_attention(kCheckMasked, one->in, one->dy_BHTD);
+}
+
+void CheckRun::time_attention(const char* check, const AttentionInput& in,
+                              const at::Tensor& dy_BHTD) {
   std::vector<CheckResult> right;
   std::vector<std::function<void()>> works;
   for (const CheckResult& result : results_) {
     const auto kernel = attention_named(result.item);
-    if (result.check != kCheckAttention || result.verdict != Verdict::kRight || !kernel ||
-        *kernel == AttentionKernel::kPlain)
+    if (result.check != check || result.verdict != Verdict::kRight || !kernel ||
+        (*kernel == AttentionKernel::kPlain && result.check == kCheckAttention))
       continue;
     right.push_back(result);
     works.push_back([&, kernel] { subjects_.attend(*kernel, in, dy_BHTD); });
   }
-  time_right({.check = kCheckTiming, .item = "attention"}, kWarmSeconds, std::move(right), works);
+  time_right({.check = kCheckTiming, .item = check}, kWarmSeconds, std::move(right), works);
 }
 
 }  // namespace gpt

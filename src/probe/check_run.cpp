@@ -183,6 +183,7 @@ bool CheckRun::run() {
   check_kernels();
   apply();
   check_attention();
+  check_masked_attention();
   apply();
   find_products();
   check_products();

@@ -32,7 +32,9 @@ class CheckRun {
   void check_graphs();
   void check_kernels();
   void check_attention();
-  void time_attention(const AttentionInput& in, const at::Tensor& dy_BHTD);
+  void check_masked_attention();
+  // Those kernels of `check` that are right, on these inputs.
+  void time_attention(const char* check, const AttentionInput& in, const at::Tensor& dy_BHTD);
   void find_products();
   void check_products();
   void check_product(const MatmulShape& shape);

@@ -42,6 +42,7 @@ void settle_graphs(const ProbeWants& wants, ProbeReport& report) {
 
 void settle_engine(const ProbeWants& wants, ProbeReport& report) {
   const CheckResult* bad = find_bad(report.checks, kCheckKernel);
+  if (!bad) bad = find_bad(report.checks, kCheckMasked, kItemPlain);
   if (!bad) bad = find_bad(report.checks, kCheckEngine, kItemFused);
   if (!bad) bad = find_bad(report.checks, kCheckUpdates, kItemFused);
   report.choices.kernels = !bad;
@@ -96,6 +97,21 @@ void settle_attention(const ProbeWants& wants, ProbeReport& report) {
   }
   if (kernels.empty() && refused && !stepped)
     report.steps.push_back({"attention", refused->item, next, refused->text()});
+}
+
+void settle_masked_attention(ProbeReport& report) {
+  const char* tiled_name = attention_name(AttentionKernel::kTiled);
+  const CheckResult *tiled = nullptr, *plain = nullptr;
+  for (const CheckResult& result : report.checks) {
+    if (result.check != kCheckMasked) continue;
+    if (result.item == tiled_name) tiled = &result;
+    if (result.item == kItemPlain) plain = &result;
+  }
+  if (!tiled) return;
+  const bool timed = plain && plain->milliseconds > 0 && tiled->milliseconds > 0;
+  report.choices.tiled_attention =
+      tiled->verdict == Verdict::kRight && (!timed || faster(*tiled, *plain));
+  if (tiled->bad()) report.steps.push_back({kCheckMasked, tiled_name, kItemPlain, tiled->text()});
 }
 
 // One shape's candidates, the library's first suggestion first.
@@ -190,6 +206,10 @@ std::optional<StepDown> step_down(DeviceChoices& choices, const std::string& why
         "attention", from,
         choices.attention.empty() ? kItemPlain : attention_name(choices.attention.front()), why};
   }
+  if (choices.tiled_attention) {
+    choices.tiled_attention = false;
+    return StepDown{kCheckMasked, attention_name(AttentionKernel::kTiled), kItemPlain, why};
+  }
   if (!choices.fused) return std::nullopt;
   choices.fused = choices.kernels = false;
   return StepDown{"engine", "fused", "eager", why};
@@ -200,6 +220,7 @@ ProbeReport settle(std::vector<CheckResult> checks, const ProbeWants& wants) {
   report.checks = std::move(checks);
   settle_allocator(wants, report);
   settle_attention(wants, report);
+  settle_masked_attention(report);
   settle_products(report);
   settle_engine(wants, report);
   settle_graphs(wants, report);

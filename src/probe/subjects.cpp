@@ -15,6 +15,13 @@ std::vector<at::Tensor> attend(AttentionKernel kernel, const AttentionInput& in,
   return {out.y_BHTD, gradient.dq_BHTD, gradient.dk_BHTD, gradient.dv_BHTD};
 }
 
+std::vector<AttentionKernel> masked_candidates(const ProbeJob& job) {
+  const ModelConfig& model = job.config.model;
+  if (job.compute.device.is_cpu() || model.attention == "plain" || !job.wants.fused) return {};
+  return masked_attention_candidates(model.n_embd / model.n_head, job.compute.type,
+                                     compute_capability(job.compute.device));
+}
+
 // Those of the card, and cuDNN's, which may be right and faster where PyTorch does not take it.
 std::vector<AttentionKernel> attention_candidates(const ProbeJob& job) {
   if (job.compute.device.is_cpu()) return {AttentionKernel::kCpuFlash};
@@ -42,6 +49,7 @@ ProbeSubjects probe_subjects(const ProbeJob& job) {
   const bool cpu = job.compute.device.is_cpu();
   ProbeSubjects subjects{.kernels = {},
                          .attention = attention_candidates(job),
+                         .masked_attention = masked_candidates(job),
                          .attend = attend,
                          .products = matmuls_seen,
                          .algorithms = matmul_algorithms,

@@ -124,7 +124,9 @@ std::unique_ptr<Engine> set_up_engine(const TrainConfig& config, const Gpt& mode
   auto engine = with_evaluations(make_engine(config, model, compute), config, model, compute);
   if (!document_end) return engine;
   engine->mask_documents(*document_end);
-  if (engine->kind() == EngineKind::kTensor && config.model.attention != "plain")
+  const auto choices = device_choices();
+  if (engine->kind() == EngineKind::kTensor && config.model.attention != "plain" && choices &&
+      !choices->tiled_attention)
     log_info(
         "document_mask: on a GPU the fused engine writes attention's scores out for it, which is "
         "slower than the kernels that it uses without");

@@ -18,7 +18,11 @@ using cudaStream_t = void*;
 using cudaError_t = int;
 constexpr cudaError_t cudaSuccess = 0, cudaErrorInvalidValue = 1;
 enum cudaFuncAttribute { cudaFuncAttributeMaxDynamicSharedMemorySize };
-enum cudaDeviceAttr { cudaDevAttrMaxSharedMemoryPerBlockOptin, cudaDevAttrMultiProcessorCount };
+enum cudaDeviceAttr {
+  cudaDevAttrMaxSharedMemoryPerBlockOptin,
+  cudaDevAttrMultiProcessorCount,
+  cudaDevAttrComputeCapabilityMajor
+};
 
 #define __global__
 #define __device__
@@ -52,7 +56,10 @@ void launch(dim3 grid, dim3 threads, std::size_t shared, const std::function<voi
 char* shared_memory();
 // A launch fails in which a load or store of up to 16 bytes is not at a multiple of its size.
 void expect_aligned(const void* pointer, std::size_t bytes);
+// So does one in which a tile is not where those of <mma.h> must be.
+void expect_tile(const void* pointer, std::size_t row_bytes);
 void barrier();
+void warp_barrier();
 // Every thread of the warp gives `size` bytes and gets those of lane `from`.
 void exchange(void* value, std::size_t size, unsigned from);
 
@@ -67,6 +74,10 @@ inline void __syncthreads() {
   ::gpt::emulation::barrier();
 }
 
+inline void __syncwarp() {
+  ::gpt::emulation::warp_barrier();
+}
+
 inline unsigned emulated_lane() {
   const auto& place = ::gpt::emulation::here;
   return (place.thread.x + place.threads.x * place.thread.y) % 32;
@@ -76,6 +87,12 @@ template <class T>
 T __shfl_xor_sync(unsigned, T value, int mask) {
   ::gpt::emulation::exchange(&value, sizeof value, emulated_lane() ^ static_cast<unsigned>(mask));
   return value;
+}
+
+inline int __any_sync(unsigned mask, int value) {
+  int any = value != 0;
+  for (int offset = 16; offset > 0; offset /= 2) any |= __shfl_xor_sync(mask, any, offset);
+  return any;
 }
 
 using std::erf;

@@ -20,7 +20,7 @@ constexpr std::size_t kStack = 64 << 10;
 constexpr double kPoison = std::numeric_limits<double>::quiet_NaN();
 constexpr std::size_t kWarp = 32, kLargestValue = 16;
 
-enum class Waits { kNothing, kBarrier, kWarpRead, kWarpLeave, kDone };
+enum class Waits { kNothing, kBarrier, kWarpBarrier, kWarpRead, kWarpLeave, kDone };
 
 // A stack of its own, made once: it runs one thread of a block after the other. Between fibers a
 // longjmp will do, which, unlike swapcontext, asks the system for nothing.
@@ -105,6 +105,7 @@ bool release_any() {
   bool released = release(0, device.count, Waits::kBarrier);
   for (std::size_t warp = 0; warp < device.count; warp += kWarp) {
     const std::size_t end = std::min(device.count, warp + kWarp);
+    released = release(warp, end, Waits::kWarpBarrier) || released;
     released = release(warp, end, Waits::kWarpRead) || released;
     released = release(warp, end, Waits::kWarpLeave) || released;
   }
@@ -184,12 +185,23 @@ void expect_aligned(const void* pointer, std::size_t bytes) {
   if (address % std::min(bytes, kLargestAccess) != 0) device.misaligned = true;
 }
 
+void expect_tile(const void* pointer, std::size_t row_bytes) {
+  constexpr std::size_t kTileAlignment = 32, kRowAlignment = 16;
+  if (reinterpret_cast<std::uintptr_t>(pointer) % kTileAlignment != 0 ||
+      row_bytes % kRowAlignment != 0)
+    device.misaligned = true;
+}
+
 char* shared_memory() {
   return reinterpret_cast<char*>(device.shared.data());
 }
 
 void barrier() {
   wait(Waits::kBarrier);
+}
+
+void warp_barrier() {
+  wait(Waits::kWarpBarrier);
 }
 
 void exchange(void* value, std::size_t size, unsigned from) {
@@ -213,7 +225,9 @@ cudaError_t emulated_attribute() {
 }
 
 cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int) {
-  const bool shared = attribute == cudaDevAttrMaxSharedMemoryPerBlockOptin;
-  *value = shared ? static_cast<int>(gpt::emulation::device.shared_limit) : 2;
+  *value = 2;
+  if (attribute == cudaDevAttrMaxSharedMemoryPerBlockOptin)
+    *value = static_cast<int>(gpt::emulation::device.shared_limit);
+  if (attribute == cudaDevAttrComputeCapabilityMajor) *value = 9;
   return cudaSuccess;
 }

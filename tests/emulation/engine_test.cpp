@@ -1,6 +1,8 @@
 // The tensor engine through its kernels' own sources, against the eager engine.
 #include "gpt/model/engines.h"
 
+#include "gpt/kernels/device_choices.h"
+
 #include "emulated.h"
 #include "support/engine_cases.h"
 
@@ -38,6 +40,33 @@ TEST(Emulation, WholeEngineHasEagersGradientsOfDocuments) {
   const auto expected = engine_gradients(c, make_eager_engine);
   const Emulated emulated;
   expect_same(engine_gradients(c, make_tensor_engine), expected, 1e-5);
+}
+
+// A training step with its attention in tiles: dropout, or documents, or both.
+TEST(Emulation, WholeEngineHasTheSameGradientsWithAttentionInTiles) {
+  for (const auto& [dropout, document_end] : {std::pair{0.2, -1}, {0.0, 4}, {0.2, 4}}) {
+    EngineCase c;
+    c.type = at::kBFloat16;
+    c.batch = 2;
+    c.tokens = 19;
+    c.model.n_embd = 32;
+    c.model.bias = true;
+    c.model.dropout = dropout;
+    c.document_end = document_end;
+    for (const char* recompute : {"none", "block"}) {
+      c.recompute = recompute;
+      const Emulated emulated;
+      set_device_choices(DeviceChoices{});
+      const std::int64_t start = emulation::counts().launches;
+      const auto expected = engine_gradients(c, make_tensor_engine);
+      const std::int64_t plain = emulation::counts().launches - start;
+      set_device_choices(DeviceChoices{.tiled_attention = true});
+      const auto actual = engine_gradients(c, make_tensor_engine);
+      EXPECT_NE(emulation::counts().launches - start - plain, plain) << "the same kernels ran";
+      set_device_choices(std::nullopt);
+      expect_same(actual, expected, 3e-2, recompute);
+    }
+  }
 }
 
 // Four steps of a small model, of two micro-batches each; the token losses and gradients of each,

@@ -45,7 +45,11 @@ INSTANTIATE_TEST_SUITE_P(
                       TableCase{"groups", 1, 9, 18, 512, 2, 50, 64, at::kFloat, true, 0},
                       TableCase{"dropout", 2, 4, 32, 128, 2, 50, 32, at::kBFloat16, false, 0.2},
                       TableCase{"documents", 1, 2, 8, 256, 4, 50, 32, at::kBFloat16, false, 0,
-                                /*documents=*/true}));
+                                /*documents=*/true},
+                      TableCase{"dropout in tiles", 2, 4, 64, 128, 2, 50, 32, at::kBFloat16, false,
+                                0.2, /*documents=*/false, /*tiled=*/true},
+                      TableCase{"documents in tiles", 1, 2, 32, 128, 2, 50, 32, at::kHalf, false, 0,
+                                /*documents=*/true, /*tiled=*/true}));
 
 }  // namespace
 }  // namespace gpt

@@ -75,6 +75,33 @@ TEST(Emulation, TheProbeFindsNothingAgainstTheKernels) {
   }
 }
 
+// The tiled kernel against the plain one, with the job's dropout and documents; and one that is
+// off, or that this card lacks, is not taken.
+TEST(Emulation, TheProbeChecksAttentionInTiles) {
+  ProbeJob job = small_job(at::kBFloat16);
+  job.config.model.n_embd = 32;
+  job.config.data.document_mask = true;
+  job.config.system.deterministic = true;  // no time decides
+  const Emulated emulated;
+  for (const char* fault : {"none", "off", "throws"}) {
+    const std::string how = fault;
+    ProbeSubjects subjects = tensor_subjects(job);
+    subjects.masked_attention = {AttentionKernel::kTiled};
+    subjects.attend = [&](AttentionKernel kernel, const AttentionInput& in, const at::Tensor& dy) {
+      auto outputs = attend(kernel, in, dy);
+      if (kernel != AttentionKernel::kTiled) return outputs;
+      EXPECT_TRUE(in.p > 0 && in.start_BT.defined());
+      TORCH_CHECK(how != "throws", "planted");
+      if (how == "off") outputs[3] = outputs[3] * 1.1;
+      return outputs;
+    };
+    const ProbeReport report = settle(findings_of(job, subjects), job.wants);
+    EXPECT_EQ(report.choices.tiled_attention, how == "none") << bad_of(report.checks);
+    EXPECT_EQ(report.steps.size(), how == "none" ? 0u : 1u);
+    for (const StepDown& step : report.steps) EXPECT_EQ(step.to, kItemPlain);
+  }
+}
+
 // A graph of the fused engine's work: recorded, replayed, and where that fails, not used.
 TEST(Emulation, TheProbeChecksAGraphsReplay) {
   ProbeJob job = small_job(at::kFloat);

@@ -16,6 +16,7 @@ class DeviceChoicesOf : public ::testing::Test {
   ~DeviceChoicesOf() override { set_device_choices(std::nullopt); }
 
   const DeviceChoices some_{.attention = {kCudnn, kFlash, kEfficient},
+                            .tiled_attention = true,
                             .gemm_level = GemmLevel::kFirst,
                             .gemm = {{"8x8 * 8x8", GemmAlgorithm{1, 2, 3, 4, 5, 6, 7, ~0ull}},
                                      {"9x9 * 9x9", std::nullopt}},
@@ -61,6 +62,35 @@ TEST_F(DeviceChoicesOf, DecideWhichAttentionRuns) {
     set_device_choices(DeviceChoices{.attention = allowed});
     EXPECT_EQ(choose_attention(bf16, false, false), chosen);
   }
+}
+
+TEST_F(DeviceChoicesOf, DecideWhichAttentionTakesDropoutAndDocuments) {
+  const auto chosen = [](const DeviceChoices& choices, at::ScalarType type, std::int64_t D) {
+    set_device_choices(choices);
+    return choose_attention({2, 3, 64, D, type, at::Device(at::kCUDA, 0)}, /*masked=*/true,
+                            /*deterministic=*/true);
+  };
+  const DeviceChoices tiled{.attention = {kFlash}, .tiled_attention = true};
+  for (const std::int64_t D : {16, 80, 128}) EXPECT_EQ(chosen(tiled, at::kHalf, D), kTiled) << D;
+  for (const std::int64_t D : {8, 72, 144}) EXPECT_EQ(chosen(tiled, at::kHalf, D), kPlain) << D;
+  EXPECT_EQ(chosen(tiled, at::kBFloat16, 64), kTiled);
+  EXPECT_EQ(chosen(tiled, at::kFloat, 64), kPlain);
+  EXPECT_EQ(chosen({.attention = {kFlash}}, at::kHalf, 64), kPlain);
+  EXPECT_EQ(chosen({.tiled_attention = true, .kernels = false}, at::kHalf, 64), kPlain);
+  const std::vector<AttentionKernel> none;
+  EXPECT_EQ(masked_attention_candidates(64, at::kHalf, 75), std::vector{kTiled});
+  EXPECT_EQ(masked_attention_candidates(64, at::kBFloat16, 75), none) << "no products of it there";
+  EXPECT_EQ(masked_attention_candidates(64, at::kBFloat16, 80), std::vector{kTiled});
+  EXPECT_EQ(masked_attention_candidates(24, at::kHalf, 80), none);
+}
+
+// Choices of a manifest from before there was such a kernel.
+TEST_F(DeviceChoicesOf, MayComeFromAnOlderManifest) {
+  std::string text = to_json(DeviceChoices());
+  const std::string line = " \"tiled_attention\": false,\n";
+  ASSERT_NE(text.find(line), std::string::npos) << text;
+  text.erase(text.find(line), line.size());
+  EXPECT_EQ(parse_device_choices(text, "x"), DeviceChoices());
 }
 
 // The eager engine's attention is LibTorch's choice among what it is allowed.

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "gpt/kernels/device_choices.h"
 #include "gpt/kernels/ops/lm_head.h"
 #include "gpt/memory/step_table.h"
 
@@ -340,6 +341,42 @@ TEST(Planner, ScoresAreCountedWhereNoKernelFits) {
   EXPECT_TRUE(workload_of(config, /*cuda=*/true, 1).plain_attention);
   config.system.compile = false;  // the modules' kernels pad
   EXPECT_FALSE(workload_of(config, /*cuda=*/true, 1).plain_attention);
+}
+
+// With dropout, or within documents: by what fits, unless a probe has found otherwise.
+TEST(Planner, ScoresOfAMaskAreCountedWhereTheTiledKernelDoesNotFit) {
+  TrainConfig config;
+  config.system.dtype = "bfloat16";
+  const auto writes = [&](int capability = 80) {
+    return workload_of(config, /*cuda=*/true, 1, capability).writes_out_scores();
+  };
+  for (const bool documents : {false, true}) {
+    config.model.dropout = documents ? 0 : 0.1;
+    config.data.document_mask = documents;
+    EXPECT_FALSE(writes());
+    EXPECT_TRUE(writes(75));
+    set_device_choices(DeviceChoices{});
+    EXPECT_TRUE(writes());
+    set_device_choices(DeviceChoices{.tiled_attention = true});
+    EXPECT_FALSE(writes());
+    set_device_choices(std::nullopt);
+    config.system.deterministic = true;
+    EXPECT_FALSE(writes());
+    config.system.deterministic = false;
+    config.model.attention = "plain";
+    EXPECT_TRUE(writes());
+    config.model.attention = TrainConfig().model.attention;
+    config.system.dtype = "float32";
+    EXPECT_TRUE(writes());
+    config.system.dtype = "bfloat16";
+    config.model.n_embd = 24 * config.model.n_head;
+    EXPECT_TRUE(writes());
+    config.model.n_embd = TrainConfig().model.n_embd;
+  }
+  config = TrainConfig();
+  config.model.dropout = 0.1;
+  config.system.compile = false;
+  EXPECT_TRUE(writes()) << "of the eager engine";
 }
 
 // FlashAttention, the only one that gives the same bits every time, is not on cards before Ampere.

@@ -93,6 +93,34 @@ TEST(ProbeLadder, AnotherKernelMustBeTwoPercentFaster) {
   }
 }
 
+// Right, and by time 2 % faster than the plain one, or no time was taken.
+TEST(ProbeLadder, MaskedAttentionStepsFromTiledToPlain) {
+  struct Rung {
+    Verdict tiled;
+    double tiled_time, plain_time;
+    bool taken;
+    std::string steps;
+  };
+  for (const Rung& rung :
+       {Rung{kRight, 9.7, 10, true, ""}, Rung{kRight, 9.9, 10, false, ""},
+        Rung{kRight, 0, 0, true, ""}, Rung{kWrong, 0, 0, false, "masked attention tiled -> plain"},
+        Rung{kRefused, 0, 0, false, "masked attention tiled -> plain"},
+        Rung{kFailed, 0, 0, false, "masked attention tiled -> plain"}}) {
+    Findings findings = attention(kRight, kRight, kRight);
+    findings.push_back(finding(kCheckMasked, "tiled", rung.tiled, rung.tiled_time));
+    findings.push_back(finding(kCheckMasked, "plain", kRight, rung.plain_time));
+    const ProbeReport report = settle(findings, kHopper);
+    EXPECT_EQ(report.choices.tiled_attention, rung.taken) << rung.tiled_time;
+    EXPECT_EQ(steps_of(report), rung.steps);
+    EXPECT_EQ(report.choices.attention, (Kernels{kCudnn, kFlash, kEfficient}));
+    EXPECT_TRUE(report.choices.fused);
+  }
+  EXPECT_FALSE(settle(attention(kRight, kRight, kRight), {}).choices.tiled_attention);
+  // The plain one is the last rung of the fused engine.
+  EXPECT_EQ(steps_of(settle({finding(kCheckMasked, "plain", kWrong)}, {})),
+            "engine fused -> eager");
+}
+
 TEST(ProbeLadder, ProductsStepFromTunedToFirstToAtMm) {
   const std::string shape = "8x8 * 8x8";
   Findings findings{product("first", 0, kRight, 10), product("tuned", 1, kRight, 5),
@@ -160,9 +188,12 @@ TEST(ProbeLadder, WithoutEagerNothingIsLeft) {
 }
 
 TEST(ProbeLadder, ARunStepsDownOneRungAtATime) {
-  DeviceChoices choices{.attention = {kCudnn, kFlash}};
+  DeviceChoices choices{.attention = {kCudnn, kFlash}, .tiled_attention = true};
   EXPECT_EQ(step_down(choices, "x"), (StepDown{"attention", "cuDNN", "flash", "x"}));
   EXPECT_EQ(step_down(choices, "x"), (StepDown{"attention", "flash", "plain", "x"}));
+  EXPECT_TRUE(choices.tiled_attention);
+  EXPECT_EQ(step_down(choices, "x"), (StepDown{"masked attention", "tiled", "plain", "x"}));
+  EXPECT_FALSE(choices.tiled_attention);
   EXPECT_TRUE(choices.fused && choices.kernels);
   EXPECT_EQ(step_down(choices, "x"), (StepDown{"engine", "fused", "eager", "x"}));
   EXPECT_FALSE(choices.fused || choices.kernels);

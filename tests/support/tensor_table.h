@@ -7,6 +7,7 @@
 
 #include "gpt/config/recompute.h"
 #include "gpt/device/memory.h"
+#include "gpt/kernels/device_choices.h"
 #include "gpt/memory/step_table.h"
 #include "gpt/model/engines.h"
 
@@ -21,6 +22,7 @@ struct TableCase {
   bool plain;
   double dropout;
   bool documents = false;
+  bool tiled = false;  // attention with dropout or documents
 };
 
 inline std::ostream& operator<<(std::ostream& out, const TableCase& c) {
@@ -31,8 +33,9 @@ inline Workload workload_of(const TableCase& c, bool cuda) {
   Workload workload;
   workload.layers = c.layers, workload.heads = c.heads, workload.width = c.width;
   workload.block = c.block, workload.vocab = c.vocab;
-  workload.plain_attention = c.plain || c.documents, workload.dropout = c.dropout > 0;
+  workload.plain_attention = c.plain || (c.documents && !c.tiled), workload.dropout = c.dropout > 0;
   workload.documents = c.documents;
+  workload.tiled_attention = c.tiled;
   workload.batch = c.micro;
   workload.type_bytes = static_cast<std::int64_t>(c10::elementSize(c.type));
   workload.engine = EngineKind::kTensor;
@@ -60,6 +63,7 @@ inline EnginePeaks measured_peaks(const TableCase& c, Recompute level, const c10
   Gpt model(of.model, c.vocab, c.block, g);
   model.to(device);
   const auto engine = make_tensor_engine(config_of(of), model, {device, c.type});
+  if (c.tiled) set_device_choices(DeviceChoices{.tiled_attention = true});
   if (c.documents) engine->mask_documents(/*end_token=*/7);
   const auto peak_of = [&](const std::function<void()>& work) {
     work();  // copies and gradients, which stay, and what libraries make once
@@ -67,8 +71,10 @@ inline EnginePeaks measured_peaks(const TableCase& c, Recompute level, const c10
     work();
     return static_cast<double>(memory_use(device).tensors_peak - before);
   };
-  return {peak_of([&] { engine->accumulate(x, x, {}, dropout); }),
-          peak_of([&] { engine->token_losses(x, x); })};
+  const EnginePeaks peaks{peak_of([&] { engine->accumulate(x, x, {}, dropout); }),
+                          peak_of([&] { engine->token_losses(x, x); })};
+  if (c.tiled) set_device_choices(std::nullopt);
+  return peaks;
 }
 
 // The optimizer and the tokens are not in it, only the losses; nor the workspaces of libraries,

@@ -22,6 +22,8 @@ enum class AttentionKernel {
   kFlash,      // FlashAttention-2 (Dao 2023): half types, heads of up to 256 in multiples of 8
   kCudnn,      // cuDNN's
   kEfficient,  // CUTLASS's, also float32
+  kTiled,      // our own on CUDA, with keyed dropout and documents: half types, heads of up to 128
+               // in multiples of 16
 };
 const char* attention_name(AttentionKernel kernel);
 std::optional<AttentionKernel> attention_named(std::string_view name);
@@ -36,6 +38,7 @@ enum class GemmLevel { kTuned, kFirst, kAten };
 struct DeviceChoices {
   // In the order in which they are taken; the plain one always may run, listed or not.
   std::vector<AttentionKernel> attention = {};
+  bool tiled_attention = false;  // with dropout or documents; else the plain one
   GemmLevel gemm_level = GemmLevel::kTuned;
   // By shape (ops/matmul_algorithms.h); nothing: ATen's. A shape that is not here gets the
   // library's first suggestion.

@@ -17,6 +17,7 @@ struct Workload {
   std::int64_t layers = 0, heads = 0, width = 0, block = 0, vocab = 0;
   bool bias = false, dropout = false;
   bool plain_attention = false;   // (B, H, T, T) scores in memory, always: requested, or no kernel
+  bool tiled_attention = false;   // with dropout, no scores in memory (device_choices.h)
   bool documents = false;         // attention does not cross them
   std::int64_t batch = 0;         // sequences in a batch
   std::int64_t accumulation = 1;  // batches in a step
@@ -43,8 +44,8 @@ struct Workload {
 
   // cuBLAS's, which ATen's matmuls use.
   std::int64_t cublas_workspace() const;
-  // Training writes the scores out for dropout as well.
-  bool writes_out_scores() const { return plain_attention || dropout; }
+  // Training writes the scores out for dropout as well, unless the tiled kernel takes it.
+  bool writes_out_scores() const { return dropout ? !tiled_attention : plain_attention; }
   // Sequences of a step, and of an evaluation's batch, that a process computes at most: one plan is
   // for all of them.
   std::int64_t effective() const { return (batch * accumulation + processes - 1) / processes; }

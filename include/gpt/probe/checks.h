@@ -47,7 +47,8 @@ using MakeEngine =
 // What is checked; tests plant faults in it.
 struct ProbeSubjects {
   std::vector<KernelCheck> kernels = {};
-  std::vector<AttentionKernel> attention = {};  // candidates, the plain one not among them
+  std::vector<AttentionKernel> attention = {};         // candidates, the plain one not among them
+  std::vector<AttentionKernel> masked_attention = {};  // the same with dropout or documents
   AttentionWork attend = {};
   std::function<std::vector<MatmulShape>()> products = {};  // asked when the engine has run
   std::function<std::vector<GemmAlgorithm>(const MatmulArgs&)> algorithms = {};

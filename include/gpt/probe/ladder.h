@@ -12,9 +12,9 @@ namespace gpt {
 // Words of findings that decide.
 inline constexpr const char *kCheckDevice = "device", *kCheckAllocator = "allocator",
                             *kCheckGraphs = "graphs", *kCheckKernel = "kernel",
-                            *kCheckAttention = "attention", *kCheckProduct = "product",
-                            *kCheckEngine = "engine", *kCheckUpdates = "updates",
-                            *kCheckTiming = "timing";
+                            *kCheckAttention = "attention", *kCheckMasked = "masked attention",
+                            *kCheckProduct = "product", *kCheckEngine = "engine",
+                            *kCheckUpdates = "updates", *kCheckTiming = "timing";
 inline constexpr const char *kItemExpandable = "expandable_segments", *kItemNative = "native",
                             *kItemTuned = "tuned", *kItemFirst = "first", *kItemFused = "fused",
                             *kItemEager = "eager", *kItemPlain = "plain";
@@ -29,12 +29,16 @@ struct ProbeWants {
 // The choices and the steps down that the findings lead to, in the ladders' order:
 //   attention: cuDNN -> flash -> efficient -> plain; among the right ones, another than the first
 //     only where it is 2 % faster
+//   masked attention (with dropout or documents): tiled -> plain; tiled only where it is 2 %
+//   faster,
+//     or no time was taken
 //   matrix products: tuned algorithm -> the library's first suggestion -> at::mm
 //   graphs -> launches; expandable segments -> native; fused -> eager
 // `unusable` where eager fails too.
 ProbeReport settle(std::vector<CheckResult> checks, const ProbeWants& wants);
 
-// One step down from `choices` while a run uses them: the next attention kernel, then eager.
+// One step down from `choices` while a run uses them: the next attention kernel, then eager, where
+// the tiled one comes after those for attention without a mask.
 // Nothing if nothing is left.
 std::optional<StepDown> step_down(DeviceChoices& choices, const std::string& why);
 

@@ -18,6 +18,12 @@ int launch_cross_entropy(const CrossEntropyLaunch&, void*) {
 int launch_causal_softmax(const CausalSoftmaxLaunch&, void*) {
   return 1;
 }
+int launch_tiled_attention(const TiledAttentionLaunch&, void*) {
+  return 1;
+}
+int launch_tiled_attention_backward(const TiledAttentionLaunch&, void*) {
+  return 1;
+}
 int launch_dropout(const DropoutLaunch&, void*) {
   return 1;
 }

@@ -47,6 +47,34 @@ struct CausalSoftmaxLaunch {
 };
 int launch_causal_softmax(const CausalSoftmaxLaunch& args, void* stream);
 
+// A tensor (sequences, heads, tokens, width) by its strides, in elements; that of width is 1.
+template <class Pointer>
+struct HeadsOf {
+  Pointer data = nullptr;
+  std::int64_t sequence = 0, head = 0, token = 0;
+};
+
+// y = dropout(softmax(scale * q k^T)) v, where a token sees those from its start to itself. Types
+// are of 16 bits, widths multiples of 16 up to 128. Rows of `logsumexp`, to the base 2, and `delta`
+// are (sequences, heads, tokens).
+struct TiledAttentionLaunch {
+  HeadsOf<const void*> q, k, v;
+  HeadsOf<void*> y;  // read by backward
+  float* logsumexp;
+  // Backward's; delta, the sums of dy * y, is its scratch.
+  HeadsOf<const void*> dy = {};
+  HeadsOf<void*> dq = {}, dk = {}, dv = {};
+  float* delta = nullptr;
+  // (sequences, tokens), of a sequence in ascending order; null: all start at 0.
+  const std::int64_t* start;
+  std::int64_t sequences, heads, tokens, width;
+  double scale;
+  DropoutRows dropout;  // of heads * tokens rows a sequence
+  Float type;
+};
+int launch_tiled_attention(const TiledAttentionLaunch& args, void* stream);
+int launch_tiled_attention_backward(const TiledAttentionLaunch& args, void* stream);
+
 // sum = x + dropout(branch); y = LayerNorm(sum). Without a branch, sum is x and is not written.
 struct AddLayerNormLaunch {
   const void *x, *branch;       // (rows, width): Real; type, or null

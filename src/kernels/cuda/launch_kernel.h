@@ -4,6 +4,17 @@
 
 #include <cuda_runtime.h>
 
+// A loop over what must stay in registers, where an array has to be indexed by constants; and one
+// of which no more than so many rounds may be in flight, or there are too few registers.
+#ifdef __CUDACC__
+#define GPT_PRAGMA(text) _Pragma(#text)
+#define GPT_UNROLL GPT_PRAGMA(unroll)
+#define GPT_UNROLL_BY(rounds) GPT_PRAGMA(unroll rounds)
+#else
+#define GPT_UNROLL
+#define GPT_UNROLL_BY(rounds)
+#endif
+
 #ifdef GPT_EMULATED_LAUNCH
 #define GPT_LAUNCH(kernel, grid, threads, shared, stream, ...) \
   GPT_EMULATED_LAUNCH(kernel, grid, threads, shared, stream, __VA_ARGS__)

@@ -9,6 +9,8 @@
 
 #include "gpt/kernels/ops/causal_softmax.h"
 
+#include "tiled_attention.h"
+
 namespace gpt {
 
 namespace {
@@ -204,6 +206,8 @@ AttentionOutput attention_forward(AttentionKernel kernel, const AttentionInput& 
       return cudnn_forward(in);
     case AttentionKernel::kEfficient:
       return efficient_forward(in);
+    case AttentionKernel::kTiled:
+      return tiled_attention_forward(in);
     case AttentionKernel::kPlain:
       break;
   }
@@ -228,6 +232,8 @@ AttentionGradient attention_backward(AttentionKernel kernel, const AttentionInpu
           saved[2], out.longest, out.longest, /*dropout_p=*/0.0, /*is_causal=*/true));
     case AttentionKernel::kEfficient:
       return efficient_backward(in, out, dy_BHTD);
+    case AttentionKernel::kTiled:
+      return tiled_attention_backward(in, out, dy_BHTD);
     case AttentionKernel::kPlain:
       break;
   }

@@ -16,6 +16,8 @@
 #include "gpt/device/memory.h"
 #include "gpt/kernels/ops/attention.h"
 
+#include "tiled_attention.h"
+
 namespace gpt {
 
 namespace {
@@ -60,13 +62,17 @@ void forward_and_backward(AttentionKernel kernel, const AttentionInput& in,
 }
 
 // Milliseconds of forward and backward, the best of a few; infinite if the kernel refuses.
-double measure(AttentionKernel kernel, const AttentionShape& shape) {
+double measure(AttentionKernel kernel, const AttentionShape& shape, bool masked) {
   constexpr int kRounds = 5;
   const auto options = at::TensorOptions().device(shape.device).dtype(shape.type);
   double best = std::numeric_limits<double>::infinity();
   try {
     const at::Tensor qkv_BTKHD = at::randn({shape.B, shape.T, 3, shape.H, shape.D}, options);
-    const AttentionInput in = parts_of(qkv_BTKHD);
+    AttentionInput in = parts_of(qkv_BTKHD);
+    if (masked) {
+      in.p = 0.1;
+      in.sequence_B = at::arange(shape.B, options.dtype(at::kLong));
+    }
     const at::Tensor dy_BHTD =
         at::randn({shape.B, shape.T, shape.H, shape.D}, options).transpose(1, 2);
     for (int round = 0; round <= kRounds; ++round) {
@@ -88,20 +94,42 @@ double measure(AttentionKernel kernel, const AttentionShape& shape) {
 
 // All candidates are tried, one alone too, since a card or a library may lack it. The plain one
 // always runs.
-AttentionKernel fastest(const std::vector<AttentionKernel>& kernels, const AttentionShape& shape) {
+AttentionKernel fastest(const std::vector<AttentionKernel>& kernels, const AttentionShape& shape,
+                        bool masked) {
   AttentionKernel best = AttentionKernel::kPlain;
   double least = std::numeric_limits<double>::infinity();
   std::string times;
   for (const AttentionKernel kernel : kernels) {
-    const double took = measure(kernel, shape);
+    const double took = measure(kernel, shape, masked);
     times += std::isfinite(took) ? format("%s %.3f ms, ", attention_name(kernel), took)
                                  : concat(attention_name(kernel), " does not run here, ");
     if (took < least) best = kernel;
     least = std::min(least, took);
   }
   log_info(concat("attention ", shape.B, " x ", shape.H, " x ", shape.T, " x ", shape.D,
-                  ", forward and backward: ", times, attention_name(best), " runs"));
+                  masked ? ", masked" : "", ", forward and backward: ", times, attention_name(best),
+                  " runs"));
   return best;
+}
+
+// With dropout or documents. A kernel of ours needs to be one that may run.
+AttentionKernel chosen_of_masked(const DeviceChoices& choices, const AttentionShape& shape,
+                                 bool deterministic) {
+  const bool tiled = choices.tiled_attention && choices.kernels &&
+                     attention_fits(AttentionKernel::kTiled, shape, deterministic);
+  return tiled ? AttentionKernel::kTiled : AttentionKernel::kPlain;
+}
+
+// Those that are timed where nothing has been proved. The plain one is no candidate where times may
+// not decide.
+std::vector<AttentionKernel> timed_candidates(const AttentionShape& shape, bool masked,
+                                              bool deterministic) {
+  const int capability = compute_capability(shape.device);
+  if (!masked) return attention_candidates(shape.T, shape.D, shape.type, deterministic, capability);
+  std::vector<AttentionKernel> kernels =
+      masked_attention_candidates(shape.D, shape.type, capability);
+  if (!kernels.empty() && !deterministic) kernels.push_back(AttentionKernel::kPlain);
+  return kernels;
 }
 
 }  // namespace
@@ -120,8 +148,16 @@ std::vector<AttentionKernel> attention_candidates(std::int64_t T, std::int64_t D
   return kernels;
 }
 
+std::vector<AttentionKernel> masked_attention_candidates(std::int64_t D, at::ScalarType type,
+                                                         int capability) {
+  if (!tiled_attention_takes(D, type)) return {};
+  if (type == at::kBFloat16 && capability < 80) return {};  // no products of it
+  return {AttentionKernel::kTiled};
+}
+
 bool attention_fits(AttentionKernel kernel, const AttentionShape& shape, bool deterministic) {
   if (kernel == AttentionKernel::kPlain) return true;
+  if (kernel == AttentionKernel::kTiled) return tiled_attention_takes(shape.D, shape.type);
   if (!is_fused_shape(shape.D, shape.type)) return false;
   switch (kernel) {
     case AttentionKernel::kFlash:
@@ -135,15 +171,16 @@ bool attention_fits(AttentionKernel kernel, const AttentionShape& shape, bool de
   }
 }
 
-AttentionKernel choose_attention(const AttentionShape& shape, bool dropout, bool deterministic) {
-  if (dropout) return AttentionKernel::kPlain;
-  if (!shape.device.is_cuda()) return AttentionKernel::kCpuFlash;
-  if (const auto choices = device_choices()) {
+AttentionKernel choose_attention(const AttentionShape& shape, bool masked, bool deterministic) {
+  const auto choices = device_choices();
+  if (masked && choices) return chosen_of_masked(*choices, shape, deterministic);
+  if (!shape.device.is_cuda()) return masked ? AttentionKernel::kPlain : AttentionKernel::kCpuFlash;
+  if (choices) {
     for (const AttentionKernel kernel : choices->attention)
       if (attention_fits(kernel, shape, deterministic)) return kernel;
     return AttentionKernel::kPlain;
   }
-  using Key = std::array<std::int64_t, 7>;
+  using Key = std::array<std::int64_t, 8>;
   static std::mutex mutex;
   static std::map<Key, AttentionKernel> chosen;
   const std::scoped_lock lock(mutex);
@@ -153,12 +190,12 @@ AttentionKernel choose_attention(const AttentionShape& shape, bool dropout, bool
                 shape.D,
                 static_cast<std::int64_t>(shape.type),
                 shape.device.index(),
+                masked,
                 deterministic};
   const auto found = chosen.find(key);
   if (found != chosen.end()) return found->second;
-  const std::vector<AttentionKernel> kernels = attention_candidates(
-      shape.T, shape.D, shape.type, deterministic, compute_capability(shape.device));
-  return chosen[key] = kernels.empty() ? AttentionKernel::kPlain : fastest(kernels, shape);
+  const std::vector<AttentionKernel> kernels = timed_candidates(shape, masked, deterministic);
+  return chosen[key] = kernels.empty() ? AttentionKernel::kPlain : fastest(kernels, shape, masked);
 }
 
 }  // namespace gpt

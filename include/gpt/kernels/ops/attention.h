@@ -25,17 +25,18 @@ at::Tensor causal_attention(const at::Tensor& q_BHTD, const at::Tensor& k_BHTD,
                             const at::Tensor& v_BHTD, const at::Tensor& mask_B1TT = {});
 
 // Written out, with the (B, H, T, T) weights in memory and keyed dropout on them: the oracle for
-// the fused kernels, and what runs while dropout is on, since no fused kernel takes our mask.
+// all kernels.
 at::Tensor plain_causal_attention(const at::Tensor& q_BHTD, const at::Tensor& k_BHTD,
                                   const at::Tensor& v_BHTD, double dropout = 0,
                                   const at::Tensor& sequence_B = {}, const DropoutPlace& place = {},
                                   const at::Tensor& mask_B1TT = {});
 
-// The same without autograd: forward keeps what backward needs. The kernels are ATen's.
+// The same without autograd: forward keeps what backward needs. The kernels are ATen's, but for the
+// tiled one, which is ours, as no other takes our mask of dropout.
 
 struct AttentionInput {
   at::Tensor q_BHTD, k_BHTD, v_BHTD;  // last stride 1
-  // Plain kernel only: dropout of the weights, and documents.
+  // Plain and tiled kernel only: dropout of the weights, and documents.
   double p = 0;
   at::Tensor sequence_B = {};
   DropoutPlace place = {};
@@ -83,14 +84,18 @@ std::vector<AttentionKernel> attention_candidates(std::int64_t T, std::int64_t D
                                                   at::ScalarType type, bool deterministic,
                                                   int capability);
 
+// The same with dropout or within documents: the tiled one, or none.
+std::vector<AttentionKernel> masked_attention_candidates(std::int64_t D, at::ScalarType type,
+                                                         int capability);
+
 // May `kernel` run for a shape on CUDA, as far as shape and type tell? A probe tries it on the card
 // that is there, and may choose cuDNN's where PyTorch would not.
 bool attention_fits(AttentionKernel kernel, const AttentionShape& shape, bool deterministic);
 
 // The kernel for a shape. On CUDA the first of device_choices() that fits it; where there are none,
 // the candidates are timed once, forward and backward, and the choice is kept for the process; one
-// that throws is none. `dropout`: the plain one, as no other takes our mask. `deterministic`: the
-// one that gives the same bits every time, so that no timing decides.
-AttentionKernel choose_attention(const AttentionShape& shape, bool dropout, bool deterministic);
+// that throws is none. `masked`: with dropout or within documents, where the tiled or the plain one
+// runs. `deterministic`: the one that gives the same bits every time, so that no timing decides.
+AttentionKernel choose_attention(const AttentionShape& shape, bool masked, bool deterministic);
 
 }  // namespace gpt
