@@ -67,7 +67,8 @@ def main():
     options.add_argument("--small", action="store_true")
     options.add_argument("--json", type=pathlib.Path)
     chosen = options.parse_args()
-    print(f"memory copies {copy_rate() / 1e9:.1f} GB/s in one thread")
+    rate = copy_rate()
+    print(f"memory copies {rate / 1e9:.1f} GB/s in one thread")
     found = []
     for name, keys in (SMALL if chosen.small else MODELS).items():
         iters = chosen.iters or (200 if keys["n_embd"] < 200 else 8)
@@ -83,11 +84,12 @@ def main():
         exchange = statistics.median(moved for _, moved in times["two of one thread"])
         size = 4 * parameters(keys)
         found.append({"model": name, "one_ms": one, "two_ms": two, "ratio": one / two,
-                      "fastest_ratio": fastest[0] / fastest[1], "exchange_ms": exchange, "bytes": size})
+                      "fastest_ratio": fastest[0] / fastest[1], "exchange_ms": exchange, "bytes": size,
+                      "copy_ms": 1e3 * size / rate})
         print(f"{name}: one of two threads {one:.2f} ms a step, two of one thread {two:.2f} ms: "
               f"{one / two:.2f} of its speed (fastest rounds {fastest[0] / fastest[1]:.2f}); the sum of "
               f"{size / 2**20:.1f} MiB of gradients takes {exchange:.2f} ms, "
-              f"{size / exchange / 1e6:.2f} GB/s")
+              f"one copy of them {1e3 * size / rate:.2f} ms")
     if chosen.json:
         chosen.json.write_text(json.dumps(found, indent=1))
 

@@ -58,8 +58,8 @@ struct alignas(kLine) SharedMemory::Process {
   Word turn;      // of the last wait that it has come to
   Word sleepers;  // who wait for that to change
   Word left;      // it comes to no more
-  int id;
   std::uint64_t start;
+  std::atomic<int> id;            // 0 before it has the memory
   alignas(kLine) Facts facts[2];  // by the parity of the turn
 };
 
@@ -125,8 +125,8 @@ bool SharedMemory::map(int file) {
   if (memory == MAP_FAILED) return false;
   memory_ = std::unique_ptr<void, Unmap>(memory, Unmap{bytes});
   Process& own = process(place_.rank);
+  own.start = process_facts(::getpid()).value_or(ProcessFacts{}).start;
   own.id = ::getpid();
-  own.start = process_facts(own.id).value_or(ProcessFacts{}).start;
   return true;
 }
 
@@ -151,8 +151,10 @@ at::Tensor SharedMemory::slot(int rank, std::uint32_t turn, const at::Tensor& li
 bool SharedMemory::has_left(int rank) const {
   const Process& other = process(rank);
   if (other.left != 0) return true;
-  const auto facts = process_facts(other.id);
-  return !facts || facts->ended || facts->start != other.start;
+  const int id = other.id;
+  if (id == 0) return false;
+  const auto facts = process_facts(id);
+  return !facts || facts->ended || (other.start != 0 && facts->start != other.start);
 }
 
 void SharedMemory::wait_for(int rank) {

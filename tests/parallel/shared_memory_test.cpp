@@ -31,14 +31,13 @@ SharedMemory::Place place_of(int rank, int size, std::chrono::milliseconds timeo
 // `work` as each of `size` ranks, in threads.
 void run(int size, const std::function<void(SharedMemory&, int)>& work) {
   SharedMemory first(place_of(0, size));
-  std::vector<std::thread> others;
+  std::vector<std::jthread> others;
   for (int rank = 1; rank < size; ++rank)
     others.emplace_back([&, rank] {
       SharedMemory memory(place_of(rank, size), first.address());
       work(memory, rank);
     });
   work(first, 0);
-  for (std::thread& other : others) other.join();
 }
 
 // (1e8 + -1e8) + 1 is 1 in this order alone. Longer than three slots, and not a multiple of much.
