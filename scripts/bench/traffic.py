@@ -26,10 +26,11 @@ def moved(row):
     return row.read + row.written
 
 
-def recorded(program, keys, layers, recompute):
-    """The launches of one micro-batch and one update, each with how often it comes."""
+def recorded(program, keys, layers, recompute, dropout):
+    """The launches of one micro-batch and one update, each with how often it comes. `dropout`: by which
+    attention, or none."""
     words = [layers, *(keys[key] for key in ("heads", "width", "vocabulary", "tokens", "sequences",
-                                             "head_chunk")), recompute]  # fmt: skip
+                                             "head_chunk")), recompute, dropout]  # fmt: skip
     run = subprocess.run([program, *map(str, words)], capture_output=True, text=True)
     if run.returncode != 0:
         raise SystemExit(f"traffic: {run.stderr.strip() or run.returncode}")
@@ -166,6 +167,14 @@ class Side:
         return a
 
 
+def counted(options, keys, dropout):
+    """The engine's launches."""
+    one, two = (list(recorded(options.launches, keys, layers, options.recompute, dropout))
+                for layers in (1, 2))  # fmt: skip
+    layer, rest = of_a_layer(*([row for row in rows if not is_update(row)] for rows in (one, two)))
+    return Side(layer, rest, update_of(one, two, keys["layers"]), keys)
+
+
 def table(sides, keys, batch):
     tokens = keys["tokens"] * keys["sequences"]
     for name, side in sides.items():
@@ -193,6 +202,7 @@ def parse(arguments):
     parser = argparse.ArgumentParser(prog="scripts/bench/traffic")
     parser.add_argument("--launches", required=True, type=pathlib.Path)
     parser.add_argument("--small", action="store_true")
+    parser.add_argument("--dropout", action="store_true")
     parser.add_argument("--recompute", default="none")
     parser.add_argument("--batch", type=int, default=65536)
     for key in SETTINGS["gpt2"]:
@@ -205,18 +215,18 @@ def main(arguments):
     options = parse(arguments)
     keys = dict(SETTINGS["small" if options.small else "gpt2"])
     keys.update({key: getattr(options, key) for key in keys if getattr(options, key) is not None})
-    one, two = (list(recorded(options.launches, keys, layers, options.recompute))
-                for layers in (1, 2))  # fmt: skip
-    layer, rest = of_a_layer(*([row for row in rows if not is_update(row)] for rows in (one, two)))
-    update = update_of(one, two, keys["layers"])
-    sides = {"gpttrain": Side(layer, rest, update, keys),
-             "llm.c": Side(*llm_c(keys, options.recompute), keys)}
-    if options.recompute == "none":
-        sides["llm.c as it comes"] = Side(*llm_c(keys, "gelu"), keys)
+    if options.dropout:  # which llm.c has not
+        sides = {f"{attention} attention": counted(options, keys, attention)
+                 for attention in ("tiled", "plain")}  # fmt: skip
+    else:
+        sides = {"gpttrain": counted(options, keys, "none"),
+                 "llm.c": Side(*llm_c(keys, options.recompute), keys)}
+        if options.recompute == "none":
+            sides["llm.c as it comes"] = Side(*llm_c(keys, "gelu"), keys)
     print("\n".join(table(sides, keys, options.batch)))
     if options.json:
         found = {"keys": keys, "facts": {name: s.facts(options.batch) for name, s in sides.items()},
-                 "rows": {part: [row._asdict() for row in getattr(sides["gpttrain"], part)]
+                 "rows": {part: [row._asdict() for row in getattr(next(iter(sides.values())), part)]
                           for part in ("layer", "rest", "update")}}
         options.json.write_text(json.dumps(found, indent=1) + "\n")
 

@@ -18,12 +18,9 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr std::pair<AttentionKernel, const char*> kAttentionNames[] = {
-    {AttentionKernel::kPlain, "plain"},
-    {AttentionKernel::kCpuFlash, "CPU flash"},
-    {AttentionKernel::kFlash, "flash"},
-    {AttentionKernel::kCudnn, "cuDNN"},
-    {AttentionKernel::kEfficient, "efficient"},
-    {AttentionKernel::kTiled, "tiled"}};
+    {AttentionKernel::kPlain, "plain"},         {AttentionKernel::kCpuFlash, "CPU flash"},
+    {AttentionKernel::kFlash, "flash"},         {AttentionKernel::kCudnn, "cuDNN"},
+    {AttentionKernel::kEfficient, "efficient"}, {AttentionKernel::kTiled, "tiled"}};
 
 constexpr std::pair<GemmLevel, const char*> kLevelNames[] = {
     {GemmLevel::kTuned, "tuned"}, {GemmLevel::kFirst, "first"}, {GemmLevel::kAten, "at::mm"}};

@@ -198,6 +198,12 @@ std::string why_unusable(const Checks& checks) {
 
 }  // namespace
 
+std::optional<StepDown> step_down_masked(DeviceChoices& choices, const std::string& why) {
+  if (!choices.tiled_attention) return std::nullopt;
+  choices.tiled_attention = false;
+  return StepDown{kCheckMasked, attention_name(AttentionKernel::kTiled), kItemPlain, why};
+}
+
 std::optional<StepDown> step_down(DeviceChoices& choices, const std::string& why) {
   if (!choices.attention.empty()) {
     const std::string from = attention_name(choices.attention.front());
@@ -206,10 +212,7 @@ std::optional<StepDown> step_down(DeviceChoices& choices, const std::string& why
         "attention", from,
         choices.attention.empty() ? kItemPlain : attention_name(choices.attention.front()), why};
   }
-  if (choices.tiled_attention) {
-    choices.tiled_attention = false;
-    return StepDown{kCheckMasked, attention_name(AttentionKernel::kTiled), kItemPlain, why};
-  }
+  if (auto masked = step_down_masked(choices, why)) return masked;
   if (!choices.fused) return std::nullopt;
   choices.fused = choices.kernels = false;
   return StepDown{"engine", "fused", "eager", why};

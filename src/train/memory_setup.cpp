@@ -13,6 +13,7 @@
 #include "gpt/device/cpu_memory.h"
 #include "gpt/device/device.h"
 #include "gpt/device/memory.h"
+#include "gpt/kernels/device_choices.h"
 #include "gpt/memory/plan_text.h"
 #include "gpt/model/evaluation_engine.h"
 #include "gpt/train/run_start.h"

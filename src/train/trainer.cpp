@@ -227,13 +227,15 @@ bool Trainer::ask_canary() {
 bool Trainer::excused(std::int64_t step, const StepResult& result) {
   if (step <= excused_to_) return true;  // it was queued before the step down
   const auto now = device_choices();
-  if (parts_.compute.type != at::kBFloat16 || !now || now->attention.empty() ||
-      now->attention.front() != AttentionKernel::kCudnn)
-    return false;
+  if (parts_.compute.type != at::kBFloat16 || !now) return false;
+  const bool masked = parts_.config.model.dropout > 0 || parts_.config.data.document_mask;
+  const bool cudnn = !now->attention.empty() && now->attention.front() == AttentionKernel::kCudnn;
+  if (!(masked ? now->tiled_attention : cudnn)) return false;
   DeviceChoices choices = *now;
-  const auto down = step_down(
-      choices, format("iter %ld: loss %g, gradient norm %g: not finite, the update was skipped",
-                      step, result.mean_loss, result.gradient_norm));
+  const std::string why =
+      format("iter %ld: loss %g, gradient norm %g: not finite, the update was skipped", step,
+             result.mean_loss, result.gradient_norm);
+  const auto down = masked ? step_down_masked(choices, why) : step_down(choices, why);
   set_device_choices(choices);
   parts_.report.stepped_down(step, *down);
   excused_to_ = newest_queued_;

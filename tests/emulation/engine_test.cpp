@@ -1,7 +1,6 @@
 // The tensor engine through its kernels' own sources, against the eager engine.
-#include "gpt/model/engines.h"
-
 #include "gpt/kernels/device_choices.h"
+#include "gpt/model/engines.h"
 
 #include "emulated.h"
 #include "support/engine_cases.h"

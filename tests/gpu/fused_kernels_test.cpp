@@ -202,13 +202,52 @@ TEST_F(GpuFused, EveryAttentionKernelEqualsThePlainOne) {
   }
 }
 
+// With dropout, documents or both, of rows that are not whole tiles; and the same bits every time.
+TEST_F(GpuFused, TiledAttentionEqualsThePlainOne) {
+  for (const at::ScalarType type : {at::kBFloat16, at::kHalf}) {
+    if (type == at::kBFloat16 && !device_facts().cuda_bf16()) continue;
+    for (const auto& [tokens, width] :
+         {std::pair{1, 64}, {77, 16}, {256, 64}, {130, 80}, {70, 128}})
+      for (const bool documents : {false, true}) {
+        const auto make = [&] { return random({2, tokens, 3, 3, width}, type); };
+        const at::Tensor qkv = make(), dy = make().select(2, 0).transpose(1, 2);
+        const auto input = [&](const at::Tensor& all) {
+          const auto part = [&](std::int64_t i) { return all.select(2, i).transpose(1, 2); };
+          AttentionInput in{.q_BHTD = part(0), .k_BHTD = part(1), .v_BHTD = part(2)};
+          in.p = 0.2;
+          in.sequence_B = at::tensor({4, 9}, at::kLong);
+          in.place = {.seed = 3, .step = 1, .layer = 2};
+          if (documents)
+            in.start_BT =
+                (at::arange(tokens, at::kLong).ge(tokens / 3).to(at::kLong) * (tokens / 3))
+                    .repeat({2, 1})
+                    .to(all.device());
+          return in;
+        };
+        const AttentionInput exact = input(qkv.to(at::kDouble)), on_gpu = input(qkv.to(cuda_));
+        const auto y = attention_forward(AttentionKernel::kPlain, exact);
+        const auto d = attention_backward(AttentionKernel::kPlain, exact, y, dy.to(at::kDouble));
+        const auto out = attention_forward(AttentionKernel::kTiled, on_gpu);
+        const auto g = attention_backward(AttentionKernel::kTiled, on_gpu, out, dy.to(cuda_));
+        const auto again = attention_backward(AttentionKernel::kTiled, on_gpu, out, dy.to(cuda_));
+        EXPECT_LT(relative_distance(out.y_BHTD, y.y_BHTD), 1e-2) << type << tokens << " " << width;
+        EXPECT_LT(relative_distance(g.dv_BHTD, d.dv_BHTD), 1e-2) << type << tokens << " " << width;
+        EXPECT_TRUE(at::equal(g.dq_BHTD, again.dq_BHTD) && at::equal(g.dk_BHTD, again.dk_BHTD) &&
+                    at::equal(g.dv_BHTD, again.dv_BHTD));
+        if (tokens == 1) continue;  // a single token has no choice: dq and dk are rounding alone
+        EXPECT_LT(relative_distance(g.dq_BHTD, d.dq_BHTD), 2e-2) << type << tokens << " " << width;
+        EXPECT_LT(relative_distance(g.dk_BHTD, d.dk_BHTD), 2e-2) << type << tokens << " " << width;
+      }
+  }
+}
+
 // Whatever the card and the library lack.
 TEST_F(GpuFused, TheChosenAttentionRuns) {
   for (const at::ScalarType type : {at::kFloat, at::kBFloat16, at::kHalf})
     for (const auto& [tokens, width] : {std::pair{1, 64}, {33, 5}, {64, 24}, {65, 128}, {64, 256}})
       for (const bool deterministic : {false, true}) {
         const auto kernel =
-            choose_attention({2, 3, tokens, width, type, cuda_}, /*dropout=*/false, deterministic);
+            choose_attention({2, 3, tokens, width, type, cuda_}, /*masked=*/false, deterministic);
         const at::Tensor qkv = random({2, tokens, 3, 3, width}, type).to(cuda_);
         const auto part = [&](std::int64_t i) { return qkv.select(2, i).transpose(1, 2); };
         const AttentionInput in{.q_BHTD = part(0), .k_BHTD = part(1), .v_BHTD = part(2)};

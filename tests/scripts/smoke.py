@@ -134,12 +134,23 @@ def check_traffic(found, _):
     expect(adamw["read"] + adamw["written"] == 28 * parameters, f"AdamW: {adamw}")
 
 
-CHECKS = {"compare": check_compare, "bounds": check_bounds, "scaling": check_scaling, "processes": check_processes,
-          "regression": check_regression, "memory_cost": check_memory_cost,
-          "gpu_check": check_gpu_check, "prepare": check_prepare,
-          "precision": check_precision, "recipe": check_recipe,
-          "recipe_times": check_recipe_times, "checkpoint_stall": check_checkpoint_stall,
-          "traffic": check_traffic}
+def check_traffic_dropout(found, _):
+    # 2 sequences of 64 tokens, 2 heads of 32. A token: 6 for a weight; in tiles 9 causal products of
+    # attention, as backward makes scores and their gradients twice; written out 7 whole ones.
+    weights = 2 * 6 * 12 * 64 * 64 + 6 * 64 * 128
+    for name, products in (("tiled", 9), ("plain", 14)):
+        flops = found["facts"][f"{name} attention"]["flops"]
+        expect(flops == weights + 2 * products * 64 * 64, f"{flops} FLOPs a token, {name}")
+    rows = {row["name"]: row for row in found["rows"]["layer"]}
+    one, sums = 2 * 128 * 64, 4 * 2 * 128
+    forward, keys = rows["attention in tiles"], rows["attention in tiles: dk, dv"]
+    expect((forward["read"], forward["written"]) == (3 * one, one + sums), f"forward: {forward}")
+    expect((keys["read"], keys["written"]) == (4 * one + 2 * sums, 2 * one), f"dk, dv: {keys}")
+    expect("causal_softmax" not in rows, "no scores in memory")
+
+
+CHECKS = {name.removeprefix("check_"): check for name, check in list(globals().items())
+          if name.startswith("check_")}
 
 
 def main(name, program, script, *arguments):

@@ -1,5 +1,6 @@
 // What a training step of the fused engine launches on a GPU, recorded without one:
-//     traffic_launches LAYERS HEADS WIDTH VOCABULARY TOKENS SEQUENCES HEAD_CHUNK RECOMPUTE
+//     traffic_launches LAYERS HEADS WIDTH VOCABULARY TOKENS SEQUENCES HEAD_CHUNK RECOMPUTE DROPOUT
+// DROPOUT: none, or the attention that takes it: plain, tiled.
 // The engine runs on the CPU with a back end that computes nothing and writes down each launch with
 // the bytes that its arguments hold. LibTorch's operators do run, and are written down by its
 // profiler's hook. A line each of "name, shape, launches, bytes read, bytes written, FLOPs", tabs
@@ -18,6 +19,7 @@
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/record_function.h>
 
+#include "gpt/kernels/device_choices.h"
 #include "gpt/model/engines.h"
 #include "gpt/optim/adamw.h"
 
@@ -92,6 +94,45 @@ int launch_causal_softmax(const CausalSoftmaxLaunch& in, void*) {
   const std::int64_t all = (in.gradient ? 2 : 1) * in.rows * in.tokens * bytes_of(in.type);
   return record("causal_softmax", text({in.rows, in.tokens}),
                 {.launches = 1, .read = all / 2, .written = all});
+}
+
+namespace {
+
+// A causal product has half of its FLOPs; q, k, v, y and their gradients are as large as another.
+struct TiledSizes {
+  std::int64_t one, sums;
+  double product;
+  std::string shape;
+
+  explicit TiledSizes(const TiledAttentionLaunch& in)
+      : one(in.sequences * in.heads * in.tokens * in.width * bytes_of(in.type)),
+        sums(in.sequences * in.heads * in.tokens * 4),
+        product(static_cast<double>(in.sequences * in.heads * in.width) *
+                static_cast<double>(in.tokens * in.tokens)),
+        shape(text({in.sequences, in.heads, in.tokens, in.width})) {}
+};
+
+}  // namespace
+
+int launch_tiled_attention(const TiledAttentionLaunch& in, void*) {
+  const TiledSizes of(in);
+  return record(
+      "attention in tiles", of.shape,
+      {.launches = 1, .read = 3 * of.one, .written = of.one + of.sums, .flops = 2 * of.product});
+}
+
+int launch_tiled_attention_backward(const TiledAttentionLaunch& in, void*) {
+  const TiledSizes of(in);
+  record("attention in tiles: dq", of.shape,
+         {.launches = 1,
+          .read = 5 * of.one + of.sums,
+          .written = of.one + of.sums,
+          .flops = 3 * of.product});
+  return record("attention in tiles: dk, dv", of.shape,
+                {.launches = 1,
+                 .read = 4 * of.one + 2 * of.sums,
+                 .written = 2 * of.one,
+                 .flops = 4 * of.product});
 }
 
 int launch_add_layer_norm(const AddLayerNormLaunch& in, void*) {
@@ -226,27 +267,17 @@ struct Operator {
 };
 const std::map<std::string, Operator>& operators() {
   static const std::map<std::string, Operator> kKnown{
-      {"aten::cat", {{0}, {}}},
-      {"aten::copy_", {{1}, {0}}},
-      {"aten::zero_", {{}, {0}}},
-      {"aten::fill_", {{}, {0}}},
-      {"aten::add_", {{0, 1}, {0}}},
-      {"aten::sub_", {{0, 1}, {0}}},
-      {"aten::mul_", {{0, 1}, {0}}},
-      {"aten::add", {{0, 1}, {}}},
-      {"aten::sub", {{0, 1}, {}}},
-      {"aten::mul", {{0, 1}, {}}},
-      {"aten::rsub", {{0}, {}}},
-      {"aten::div", {{0, 1}, {}}},
-      {"aten::clamp", {{0}, {}}},
-      {"aten::reciprocal", {{0}, {}}},
-      {"aten::sum", {{0}, {}}},
-      {"aten::sqrt", {{0}, {}}},
-      {"aten::sort", {{0}, {}}},
-      {"aten::_foreach_copy_", {{1}, {0}}},
-      {"aten::addmm", {{0, 1, 2}, {}}},
-      {"aten::mm", {{0, 1}, {}}},
-      {"aten::_foreach_add_", {{0}, {0}}},
+      {"aten::cat", {{0}, {}}},         {"aten::copy_", {{1}, {0}}},
+      {"aten::zero_", {{}, {0}}},       {"aten::fill_", {{}, {0}}},
+      {"aten::add_", {{0, 1}, {0}}},    {"aten::sub_", {{0, 1}, {0}}},
+      {"aten::mul_", {{0, 1}, {0}}},    {"aten::add", {{0, 1}, {}}},
+      {"aten::sub", {{0, 1}, {}}},      {"aten::mul", {{0, 1}, {}}},
+      {"aten::rsub", {{0}, {}}},        {"aten::div", {{0, 1}, {}}},
+      {"aten::clamp", {{0}, {}}},       {"aten::reciprocal", {{0}, {}}},
+      {"aten::sum", {{0}, {}}},         {"aten::sqrt", {{0}, {}}},
+      {"aten::sort", {{0}, {}}},        {"aten::_foreach_copy_", {{1}, {0}}},
+      {"aten::addmm", {{0, 1, 2}, {}}}, {"aten::mm", {{0, 1}, {}}},
+      {"aten::bmm", {{0, 1}, {}}},      {"aten::_foreach_add_", {{0}, {0}}},
   };
   return kKnown;
 }
@@ -294,7 +325,8 @@ const std::set<std::string>& silent_operators() {
                                              "aten::resize_",
                                              "aten::lift_fresh",
                                              "aten::from_blob",
-                                             "aten::expand_as"};
+                                             "aten::expand_as",
+                                             "aten::matmul"};
   return kSilent;
 }
 
@@ -318,6 +350,13 @@ void record_attention(const at::RecordFunction& call, bool backward) {
   record("attention backward: sums", shape, {1, 2 * one, sums + real, 0});
   record("attention backward", shape, {1, 4 * one + 2 * sums + real, 2 * one + real, 5 * product});
   record("attention backward: dq", shape, {1, real, one, 0});
+}
+
+// Of whole products, since those of plain attention leave nothing out.
+double flops_of(const at::RecordFunction& call, const std::string& name) {
+  if (name != "aten::bmm") return 0;
+  const at::Tensor a = call.inputs()[0].toTensor(), b = call.inputs()[1].toTensor();
+  return 2.0 * static_cast<double>(a.numel()) * static_cast<double>(b.size(2));
 }
 
 // What is known before an operator runs; its results come after.
@@ -346,6 +385,7 @@ std::unique_ptr<at::ObserverContext> before_operator(const at::RecordFunction& c
   const auto& [read, written] = known->second;
   for (const std::size_t i : read) running->launch.read += bytes_of(call.inputs()[i]);
   for (const std::size_t i : written) running->launch.written += bytes_of(call.inputs()[i]);
+  running->launch.flops = flops_of(call, name);
   running->makes_results = written.empty();
   running->shape = shape_of(call.inputs()[0]);
   return running;
@@ -365,8 +405,11 @@ void run(const std::vector<std::string>& argument) {
   config.model.n_layer = number(0), config.model.n_head = number(1);
   config.model.n_embd = number(2), config.model.head_chunk.value = number(6);
   config.model.bias = true;
-  config.model.dropout = 0;
+  const std::string& attention = argument.at(8);
+  config.model.dropout = attention == "none" ? 0 : 0.1;
   config.memory.recompute = argument.at(7);
+  if (attention != "none")
+    set_device_choices(DeviceChoices{.tiled_attention = attention == "tiled"});
   const std::int64_t vocabulary = number(3), tokens = number(4), sequences = number(5);
   at::Generator generator = at::make_generator<at::CPUGeneratorImpl>(1);
   Gpt model(config.model, vocabulary, tokens, generator);
@@ -374,6 +417,11 @@ void run(const std::vector<std::string>& argument) {
   std::vector<at::Tensor> parameters;
   for (const Parameter& p : model.parameters()) parameters.push_back(p.tensor);
   AdamW optimizer(parameters, config.optimizer);
+  const DropoutState dropout{.on = config.model.dropout > 0,
+                             .p = config.model.dropout,
+                             .seed = 1,
+                             .step = 0,
+                             .sequence_B = at::arange(sequences)};
   const at::Tensor skip = at::zeros({}), factor = at::ones({});
   const at::Tensor x = at::randint(vocabulary, {sequences, tokens}, generator, at::kLong);
   const auto callback = at::RecordFunctionCallback(before_operator, after_operator)
@@ -384,7 +432,7 @@ void run(const std::vector<std::string>& argument) {
   for (const bool on : {false, true}) {  // the first step makes what stays
     for (const Parameter& p : model.parameters()) p.tensor.mutable_grad() = at::Tensor();
     recorder.on = on;
-    engine->accumulate(x, x, {}, {});
+    engine->accumulate(x, x, {}, dropout);
     optimizer.gradient_norm();
     optimizer.step(1e-3, skip, factor);
     engine->weights_changed();
@@ -402,8 +450,8 @@ void run(const std::vector<std::string>& argument) {
 
 int main(int count, char** argument) {
   try {
-    if (count != 9)
-      throw std::invalid_argument("eight arguments, see the first lines of the source");
+    if (count != 10)
+      throw std::invalid_argument("nine arguments, see the first lines of the source");
     gpt::run({argument + 1, argument + count});
   } catch (const std::exception& error) {
     std::fprintf(stderr, "traffic_launches: %s\n", error.what());

@@ -154,6 +154,23 @@ TEST_F(CanaryIn, ANonFiniteStepOfBf16CostsCudnnsAttentionBeforeItCounts) {
   }
 }
 
+// With dropout it is the tiled kernel that training uses, and cuDNN's has no part in it.
+TEST_F(CanaryIn, ANonFiniteStepWithDropoutCostsTheTiledKernel) {
+  for (const bool tiled : {false, true}) {
+    set_device_choices(DeviceChoices{.attention = {kCudnn}, .tiled_attention = tiled});
+    TrainConfig config = tiny_config(dir_);
+    config.io.out_dir = (dir_ / (tiled ? "tiled" : "out")).string();
+    config.model.dropout = 0.1;
+    config.optimizer.max_bad_steps = 3;
+    PoisonedRun poisoned(config, {c10::Device(c10::kCPU), at::kBFloat16});
+    EXPECT_NE(error_text([&] { poisoned.run->go(); }), "");
+    EXPECT_EQ(poisoned.steps, tiled ? 4 : 3);
+    EXPECT_FALSE(device_choices()->tiled_attention);
+    EXPECT_EQ(device_choices()->attention, std::vector{kCudnn});
+    EXPECT_EQ(events(config, "probe"), tiled ? 1u : 0u);
+  }
+}
+
 TEST_F(CanaryIn, ANonFiniteStepCountsWithoutCudnnsAttention) {
   for (const at::ScalarType type : {at::kFloat, at::kBFloat16}) {
     const bool half = type == at::kBFloat16;

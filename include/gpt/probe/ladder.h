@@ -42,4 +42,7 @@ ProbeReport settle(std::vector<CheckResult> checks, const ProbeWants& wants);
 // Nothing if nothing is left.
 std::optional<StepDown> step_down(DeviceChoices& choices, const std::string& why);
 
+// Only that from the tiled kernel, which computes attention with dropout or documents.
+std::optional<StepDown> step_down_masked(DeviceChoices& choices, const std::string& why);
+
 }  // namespace gpt
