@@ -24,6 +24,8 @@ namespace {
 // What a file from elsewhere may ask for.
 constexpr std::size_t kMostSeries = 3000, kMostMarks = 1000, kMostSamples = 500;
 constexpr std::size_t kLongestText = 20000;
+// Statistics by layer are hundreds of series, shown as a map that is some thousand pixels wide.
+constexpr std::size_t kMostLayerBuckets = 1000;
 
 std::string shortened(std::string text) {
   if (text.size() <= kLongestText) return text;
@@ -102,7 +104,9 @@ class Collector {
       auto found = run_.series.find(column.name);
       if (found == run_.series.end()) {
         if (run_.series.size() >= kMostSeries) return;
-        found = run_.series.emplace(column.name, Series(buckets_)).first;
+        const bool layer = event.name == "stats" && column.key.find('/') != std::string::npos;
+        const std::size_t buckets = layer ? std::min(buckets_, kMostLayerBuckets) : buckets_;
+        found = run_.series.emplace(column.name, Series(buckets)).first;
       }
       column.series = &found->second;
     }

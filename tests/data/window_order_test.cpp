@@ -111,6 +111,25 @@ TEST(WindowOrder, SourcesHaveTheirShares) {
 }
 
 // The shift moves with the epoch even where there is room for little.
+// Two seeds agree as often as chance has it, the same one always.
+TEST(WindowOrder, WhichSourceComesIsOfTheSeed) {
+  const std::vector<WindowOrder::Source> sources{{100 * kBlock, 0.5}, {100 * kBlock, 0.5}};
+  for (const char* kind : {"random", "shuffle", "sequential"}) {
+    const auto drawn = [&](std::int64_t seed) {
+      const WindowOrder order(kind, seed, kBlock, sources);
+      WindowOrder::Counts taken{0, 0};
+      std::vector<std::int64_t> all;
+      for (int i = 0; i < 1000; ++i) all.push_back(order.next(taken).source);
+      return all;
+    };
+    const auto first = drawn(1), other = drawn(2);
+    EXPECT_EQ(first, drawn(1));
+    int same = 0;
+    for (std::size_t i = 0; i < first.size(); ++i) same += first[i] == other[i];
+    EXPECT_NEAR(same, 500, 80) << kind;
+  }
+}
+
 TEST(WindowOrder, AFileOfOneWindowWillDo) {
   const WindowOrder order("shuffle", 5, kBlock, {{kBlock + 3, 1}});
   const auto all = offsets(order, 60);

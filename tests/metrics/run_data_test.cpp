@@ -103,6 +103,23 @@ TEST(RunData, WhatAFileMayAskForIsBounded) {
   EXPECT_EQ(run.marks.size(), 1000u);
 }
 
+// Spikes stay.
+TEST(RunData, StatisticsByLayerHaveThePointsOfAMap) {
+  const TempDir dir;
+  std::string text = "{\"event\":\"start\",\"time\":1,\"iter\":0}\n";
+  for (int i = 0; i < 5000; ++i)
+    text += "{\"event\":\"stats\",\"time\":1,\"iter\":" + std::to_string(i) +
+            ",\"grad_norm/h.0\":" + (i == 3333 ? "9" : "1") + ",\"noise_scale_tokens\":2}\n";
+  dir.write("run/metrics.jsonl", text);
+  const RunData run = read_run(dir / "run", 20000);
+  EXPECT_LE(run.series.at("stats/grad_norm/h.0").buckets().size(), 1000u);
+  EXPECT_TRUE(run.series.at("stats/noise_scale_tokens").exact());
+  double highest = 0;
+  for (const Series::Bucket& bucket : run.series.at("stats/grad_norm/h.0").buckets())
+    highest = std::max(highest, bucket.high.value);
+  EXPECT_EQ(highest, 9);
+}
+
 TEST(RunData, RunsAreNamedByWhatTellsThemApart) {
   std::vector<RunData> runs(4);
   runs[0].folder = "/x/a/out";

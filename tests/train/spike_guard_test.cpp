@@ -1,16 +1,19 @@
 // Steps that stand out: what counts as one, and that the run continues as if it had not been.
 #include "gpt/train/spike_guard.h"
 
+#include <chrono>
 #include <cmath>
 #include <fstream>
 #include <functional>
 #include <mutex>
+#include <thread>
 
 #include <gtest/gtest.h>
 
 #include "gpt/metrics/history.h"
 
 #include "support/error_text.h"
+#include "support/file_fault.h"
 #include "support/ranks.h"
 #include "support/tiny_run.h"
 
@@ -317,6 +320,24 @@ TEST(Rollback, GoesOnFromTheCheckpointWithLaterWindows) {
   ASSERT_EQ(steps.size(), 61u);
   for (std::size_t i = 0; i < steps.size(); ++i) EXPECT_EQ(steps[i], static_cast<std::int64_t>(i));
   EXPECT_NE(marks.find("iter 37: spike"), std::string::npos) << marks;
+}
+
+TEST(Rollback, WaitsForTheCheckpointThatIsUnderWay) {
+  const TempDir dir;
+  TrainConfig config = config_of(dir, "rollback");
+  config.io.checkpoint_interval = 10;
+  config.io.async_checkpoints = true;
+  TinyRun run(config);
+  run.trainer.train_step().after_backward = planted(run, [](int step) { return step == 31; });
+  const testing::FileFaultGuard slow([](std::string_view call, const fs::path& path, std::size_t*) {
+    if (call == "rename" && path.string().find("step_00000030") != std::string::npos)
+      std::this_thread::sleep_for(std::chrono::milliseconds(500));
+    return 0;
+  });
+  EXPECT_EQ(run.go(), kExitDone);
+  const auto rollbacks = events_of(config, "rollback");
+  ASSERT_EQ(rollbacks.size(), 1u);
+  EXPECT_EQ(rollbacks[0].iter, 30);
 }
 
 TEST(Rollback, AResumedRunIsTheSame) {

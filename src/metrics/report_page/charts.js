@@ -80,12 +80,13 @@ function hoursAt(run, iter) {
   return series.t[i];
 }
 
-// --- Smoothing: a mean with weights that fall off exponentially to both sides, so that it does not lag ---
+// --- Smoothing: a mean with weights that fall off exponentially to both sides, so that it does not lag; over as much of
+// the curve however many points it has ---
 
 function smoothed(series) {
   if (series.smoothCache?.weight === view.smooth) return series.smoothCache.values;
-  const values = new Float64Array(series.y.length), from = series.m ?? series.y, weight = view.smooth;
-  const weights = new Float64Array(values.length);
+  const values = new Float64Array(series.y.length), from = series.m ?? series.y;
+  const weight = view.smooth ** (1000 / values.length), weights = new Float64Array(values.length);
   const pass = (first, step) => {
     let sum = 0, total = 0;
     for (let i = first; i >= 0 && i < values.length; i += step) {
@@ -98,7 +99,7 @@ function smoothed(series) {
   pass(0, 1);
   pass(values.length - 1, -1);
   for (let i = 0; i < values.length; ++i) values[i] = (values[i] + from[i]) / (weights[i] + 1);
-  series.smoothCache = { weight, values };
+  series.smoothCache = { weight: view.smooth, values };
   return values;
 }
 
