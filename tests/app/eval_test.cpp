@@ -230,7 +230,7 @@ TEST(EvalOfDocuments, IsWhatTheRunThatKeptThemApartSays) {
     std::istringstream lines(read_file(dir / "out/metrics.jsonl"));
     for (std::string line; std::getline(lines, line);) {
       const json event = json::parse(line);
-      if (event.at("iter") != 20) continue;
+      if (event.value("iter", -1) != 20) continue;
       if (event.at("event") == "eval") evaluated = event.at("val/loss");
       if (event.at("event") == "task") task = event.at("val/loss");
     }

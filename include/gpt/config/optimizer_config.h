@@ -19,8 +19,10 @@ struct OptimizerConfig {
   FIELD(double, beta2, "AdamW second-moment decay.", between(0.0, 0.999999)) = 0.95;
   FIELD(double, grad_clip, "Largest gradient norm; 0: no clipping.",
         zero_or_between(kSmallestFloat, kLargestFloat)) = 1.0;
-  FIELD(std::int64_t, max_bad_steps,
-        "Steps in a row with a non-finite loss or gradient before giving up.", at_least(1)) = 10;
+  FIELD(
+      std::int64_t, max_bad_steps,
+      "Steps in a row with a non-finite loss or gradient, or skipped as spikes, before giving up.",
+      at_least(1)) = 10;
   FIELD(std::string, optimizer,
         "muon: Muon for the blocks' matrices, AdamW for embeddings, LayerNorms and biases.",
         one_of("adamw", "muon")) = "adamw";
