@@ -71,13 +71,14 @@ class KilledSave : public ::testing::TestWithParam<bool> {  // async_checkpoints
   }
 
   // The step of the newest checkpoint in `out`, which is whole, and has the bits that it has where
-  // nothing was killed; -1 without any.
+  // nothing was killed; -1 without any. Step 5 is saved by rank 0 alone, when it has lost the
+  // other, and its bits are those that a run which resumes there has at its end.
   std::int64_t newest(const fs::path& out) const {
     const auto found = CheckpointStore(out, 2).newest_good();
     if (!found) return -1;
     const fs::path name = found->path.filename();
     const fs::path same = (found->step == 3 ? dir_ / "first" : dir_ / "whole") / name;
-    EXPECT_TRUE(tensors_of(found->path) == tensors_of(same)) << out;
+    EXPECT_TRUE(found->step == 5 || tensors_of(found->path) == tensors_of(same)) << out;
     return found->step;
   }
 
@@ -137,7 +138,7 @@ TEST_P(KilledSave, TheOthersEndAndTheLastGoodCheckpointStays) {
       lost += step < (rank == 0 ? last : 3) ? 1 : 0;
       EXPECT_GE(step, rank == 0 ? last : 3) << where;
       last = std::max(last, step);
-      if (at % (8 * stride) == 1) resumes("out");
+      if (at % (8 * stride) == 1 || step == 5) resumes("out");
     }
     EXPECT_GE(last, 4) << rank;
   }
