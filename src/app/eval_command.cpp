@@ -25,8 +25,9 @@ using nlohmann::ordered_json;
 
 constexpr const char* kEvalUsage =
     "Usage: gpttrain eval --out_dir=DIR FILE... [--key=value...]\n\n"
-    "FILE is a text, a .bin of tokens, HellaSwag (hellaswag_val.jsonl, or llm.c's\n"
-    "hellaswag_val.bin) or, with --task=lambada, lambada_test.jsonl.\n\n"
+    "FILE is a text, a .bin of tokens, the folder of a dataset (its val.bin is taken),\n"
+    "HellaSwag (hellaswag_val.jsonl, or llm.c's hellaswag_val.bin) or, with\n"
+    "--task=lambada, lambada_test.jsonl.\n\n"
     "What others published for OpenAI's GPT-2 124M, as targets: HellaSwag acc 0.2859,\n"
     "acc_norm 0.2955 (llm.c); 0.2892, 0.3114 (lm-eval); LAMBADA acc 0.3256,\n"
     "perplexity 40.06 (lm-eval); OpenWebText val loss 3.12 (nanoGPT).\n\n";
@@ -94,8 +95,20 @@ Job settled_job(const EvalConfig& config, const Settings& settings, const Decode
            .lm_eval = config.style == "lm-eval",
            .score_first = config.score_first,
            .tokenizer = tokenizer,
+           .loss_mask = config.loss_mask == "auto",
            .bytes_needed = !config.open.tokenizer.empty(),
            .model = model.name}};
+}
+
+// Of a dataset's folder, what it is evaluated on.
+std::string settled_input(const std::string& input) {
+  std::error_code ignored;
+  if (fs::is_regular_file(input, ignored)) return input;
+  const fs::path val = fs::path(input) / "val.bin";
+  if (fs::is_regular_file(val, ignored)) return val.string();
+  throw InputError(input + (fs::is_directory(input, ignored)
+                                ? ": a folder without val.bin; name its files"
+                                : ": no such file; expected a text, a .bin or a .jsonl"));
 }
 
 }  // namespace
@@ -103,18 +116,15 @@ Job settled_job(const EvalConfig& config, const Settings& settings, const Decode
 ExitCode eval_command(const Arguments& arguments) {
   EvalConfig config;
   Settings settings(options_of(config));
-  const CommandLine line = read_command_line(arguments, settings, /*inputs_allowed=*/true,
-                                             /*configs_among_inputs=*/true);
+  CommandLine line = read_command_line(arguments, settings, /*inputs_allowed=*/true,
+                                       /*configs_among_inputs=*/true);
   if (line.help) {
     print_text(kEvalUsage + help_text(options_of(config)));
     return kExitDone;
   }
   if (line.inputs.empty())
     throw InputError("command line: nothing to evaluate: name texts, .bin or .jsonl files");
-  std::error_code ignored;
-  for (const std::string& input : line.inputs)
-    if (!fs::is_regular_file(input, ignored))
-      throw InputError(input + ": no such file; expected a text, a .bin or a .jsonl");
+  for (std::string& input : line.inputs) input = settled_input(input);
   expect_memory_limit(config.open.memory_limit);
   OpenModel model = open_model(config.open);
   const Compute compute = set_up_device(config.open, model);

@@ -24,6 +24,14 @@ std::optional<fs::path> cache_folder() {
   return std::nullopt;
 }
 
+std::optional<fs::path> installed_file(const char* name) {
+  std::error_code error;
+  const fs::path program = fs::read_symlink("/proc/self/exe", error);
+  const fs::path file = program.parent_path().parent_path() / "share/gpttrain" / name;
+  if (!file.is_absolute() || !fs::is_regular_file(file, error)) return std::nullopt;
+  return file;
+}
+
 std::string no_cache_folder() {
   return "no cache folder is known, as none of GPTTRAIN_CACHE, XDG_CACHE_HOME and HOME is set to "
          "an absolute path; set one of them";

@@ -52,6 +52,16 @@ std::string nearly(const std::string& name, const Settings& settings) {
   return nearest_word(name, keys);
 }
 
+// Do the words differ in one place, by no more than two letters?
+bool differ_by_a_slip(const std::string& a, const std::string& b) {
+  const auto same_first = [](auto first, auto last, auto other, auto other_last) {
+    return std::mismatch(first, last, other, other_last).first - first;
+  };
+  const auto same = same_first(a.begin(), a.end(), b.begin(), b.end()) +
+                    same_first(a.rbegin(), a.rend(), b.rbegin(), b.rend());
+  return same + 2 >= std::max(std::ssize(a), std::ssize(b));
+}
+
 void report_helpers(const PythonConfig& config, const std::string& file, const Settings& settings) {
   std::vector<std::string> unread;
   for (const HelperName& helper : config.helpers) {
@@ -59,7 +69,8 @@ void report_helpers(const PythonConfig& config, const std::string& file, const S
     // `n_layers = 4` and then `n_layer = n_layers` is no slip.
     const bool set = std::any_of(config.settings.begin(), config.settings.end(),
                                  [&](const Setting& setting) { return setting.key == key; });
-    if (!key.empty() && helper.plain && !(helper.read && set))
+    const bool meant = helper.read && (set || !differ_by_a_slip(helper.name, key));
+    if (!key.empty() && helper.plain && !meant)
       throw InputError(concat(helper.origin, ": ", helper.name, ": unknown key; did you mean ", key,
                               "? (a name of the file's own may begin with _)"));
     if (!helper.read) unread.push_back(helper.name);

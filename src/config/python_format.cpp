@@ -133,7 +133,8 @@ std::string text_of(const PythonValue& value, const PythonPlace& place) {
   if (const bool* truth = std::get_if<bool>(&value)) return *truth ? "True" : "False";
   if (const double* number = std::get_if<double>(&value)) return float_to_text(*number);
   if (const auto* whole = std::get_if<std::int64_t>(&value)) return std::to_string(*whole);
-  place.refuse(concat("a ", kind_of(value), " is not written as text; write its items"));
+  place.refuse(concat("a ", kind_of(value), " is not written as text; write ",
+                      container_of(value) ? "its items" : "the text itself"));
 }
 
 std::string format_value(const PythonValue& value, std::string_view spec_text,

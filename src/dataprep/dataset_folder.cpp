@@ -21,7 +21,11 @@ constexpr const char* kLock = ".prepare.lock";
 constexpr const char* kState = ".prepare.state";
 
 FileLock lock_folder(const fs::path& folder) {
-  make_directories(folder);
+  try {
+    make_directories(folder);
+  } catch (const IoError& error) {
+    throw Error(concat(error.what(), "; choose another --out"), error.exit_code());
+  }
   std::string owner;
   auto lock = FileLock::try_lock(folder / kLock, &owner);
   if (!lock)

@@ -10,6 +10,7 @@
 #include "gpt/base/error.h"
 #include "gpt/base/programs.h"
 #include "gpt/base/strings.h"
+#include "gpt/base/user_folders.h"
 
 namespace gpt {
 
@@ -23,7 +24,8 @@ constexpr int kPythonPatienceMs = 100;
 fs::path parquet_script(const SourceFile& file) {
   std::error_code error;
   const fs::path program = fs::read_symlink("/proc/self/exe", error).parent_path();
-  for (const char* place : {"scripts", "../scripts", "../../scripts", "../share/gpttrain"}) {
+  if (const auto script = installed_file("parquet_text.py")) return *script;
+  for (const char* place : {"scripts", "../scripts", "../../scripts"}) {
     const fs::path script = (program / place / "parquet_text.py").lexically_normal();
     if (script.is_absolute() && fs::is_regular_file(script, error)) return script;
   }

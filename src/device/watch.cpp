@@ -1,5 +1,6 @@
 #include "gpt/device/watch.h"
 
+#include <algorithm>
 #include <fstream>
 #include <unistd.h>
 #include <utility>
@@ -14,11 +15,14 @@ namespace gpt {
 
 namespace {
 
-std::uint64_t resident_bytes() {
+// Of the process alone: pages of files that it has mapped are the system's, which takes them back
+// when it needs them.
+std::uint64_t own_bytes() {
   std::ifstream file("/proc/self/statm");
-  std::uint64_t pages = 0, resident = 0;
-  file >> pages >> resident;
-  return resident * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+  std::uint64_t pages = 0, resident = 0, shared = 0;
+  file >> pages >> resident >> shared;
+  return (resident - std::min(shared, resident)) *
+         static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
 }
 
 }  // namespace
@@ -46,7 +50,7 @@ std::optional<DeviceReading> DeviceWatch::read_now() const {
     reading.total = total_memory(cpu);
     reading.free = free_memory(cpu);
     reading.used = reading.total - reading.free;
-    reading.own = resident_bytes();
+    reading.own = own_bytes();
     return reading;
   }
   const auto card = nvml_ ? nvml_->card(pci_bus_id_) : std::nullopt;

@@ -9,7 +9,12 @@
 namespace gpt {
 
 double Perplexity::loss() const {
-  return nats / static_cast<double>(tokens);
+  return tokens > 0 ? nats / static_cast<double>(tokens) : 0;
+}
+
+std::optional<double> Perplexity::masked_loss() const {
+  if (masked_tokens == 0) return std::nullopt;
+  return masked_nats / static_cast<double>(masked_tokens);
 }
 
 double Perplexity::perplexity() const {
@@ -56,18 +61,25 @@ class Text {
     return request;
   }
 
+  // Whether each token that the window scores counts.
+  std::vector<bool> counted(const EvalWindow& window) const {
+    const std::int64_t count = window.last - window.scored + 1;
+    if (!source_.counted) return std::vector<bool>(static_cast<std::size_t>(count), true);
+    return source_.counted(window.scored - (before_ ? 1 : 0), count);
+  }
+
  private:
   const TokenSource& source_;
   std::optional<std::int64_t> before_;
 };
 
 void add(Perplexity& sum, const TokenSource& source, const ScoreRequest& request,
-         const std::vector<TokenScore>& scores) {
-  sum.tokens += static_cast<std::int64_t>(scores.size());
-  for (const TokenScore& score : scores) sum.nats += score.loss;
-  if (!source.bytes) return;
-  for (std::size_t i = request.first; i < request.tokens.size(); ++i)
-    *sum.bytes += source.bytes(request.tokens[i]);
+         const std::vector<TokenScore>& scores, const std::vector<bool>& counted) {
+  for (std::size_t i = 0; i < scores.size(); ++i) {
+    ++(counted[i] ? sum.tokens : sum.masked_tokens);
+    (counted[i] ? sum.nats : sum.masked_nats) += scores[i].loss;
+    if (counted[i] && source.bytes) *sum.bytes += source.bytes(request.tokens[request.first + i]);
+  }
 }
 
 }  // namespace
@@ -89,9 +101,10 @@ Perplexity perplexity(const TokenSource& source, const std::string& origin,
     for (std::size_t i = first; i < std::min(first + batch, windows.size()); ++i)
       requests.push_back(text.request(windows[i]));
     const auto scores = scorer(requests);
-    for (std::size_t i = 0; i < requests.size(); ++i) add(sum, source, requests[i], scores[i]);
-    if (progress && !progress(static_cast<double>(sum.tokens), static_cast<double>(text.size() - 1),
-                              sum.loss()))
+    for (std::size_t i = 0; i < requests.size(); ++i)
+      add(sum, source, requests[i], scores[i], text.counted(windows[first + i]));
+    if (progress && !progress(static_cast<double>(sum.tokens + sum.masked_tokens),
+                              static_cast<double>(text.size() - 1), sum.loss()))
       break;
   }
   return sum;

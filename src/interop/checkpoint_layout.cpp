@@ -112,6 +112,13 @@ void find_arguments(const PickleValue& root, CheckpointLayout& layout) {
     }
 }
 
+bool is_nothing(const PickleValue& value) {
+  const PickleDict* dict = keyed_items(value);
+  const auto* list = value.get_if<PickleList>();
+  return value.get_if<PickleNone>() || (dict && dict->items.empty()) ||
+         (list && list->items.empty());
+}
+
 void find_optimizer(const PickleValue& root, CheckpointLayout& layout) {
   static const Names kUsual{"optimizer", "optimizer_state_dict", "optimizer_state",
                             "optimizer_states", "optim"};
@@ -120,7 +127,7 @@ void find_optimizer(const PickleValue& root, CheckpointLayout& layout) {
   if (const auto* list = layout.optimizer ? layout.optimizer->get_if<PickleList>() : nullptr;
       list && list->items.size() == 1)
     layout.optimizer = list->items[0];
-  if (layout.optimizer && layout.optimizer->get_if<PickleNone>()) layout.optimizer = nullptr;
+  if (layout.optimizer && is_nothing(*layout.optimizer)) layout.optimizer = nullptr;
 }
 
 using Groups = std::vector<Names>;

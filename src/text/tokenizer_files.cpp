@@ -72,8 +72,11 @@ std::unique_ptr<Tokenizer> open_characters(const fs::path& path) {
 }  // namespace
 
 fs::path gpt2_vocabulary_file() {
+  constexpr const char* kName = "gpt2.tiktoken";
   const auto cache = cache_folder();
-  return cache ? *cache / "gpt2.tiktoken" : fs::path();
+  const fs::path own = cache ? *cache / kName : fs::path();
+  if (!own.empty() && file_exists(own)) return own;
+  return installed_file(kName).value_or(own);
 }
 
 std::unique_ptr<Tokenizer> open_tokenizer(const std::string& name_or_path) {

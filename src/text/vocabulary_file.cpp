@@ -62,7 +62,8 @@ BpeVocabulary read_file_of(const fs::path& file) {
   const std::string name = file.string();
   const std::size_t first = text.find_first_not_of(" \t\r\n");
   const bool json = first != text.npos && text[first] == '{';
-  if (json && text.find("\"model\"") != text.npos && text.find("\"merges\"") != text.npos)
+  const auto has = [&](const char* key) { return text.find(key) != text.npos; };
+  if (json && has("\"model\"") && (has("\"merges\"") || has("\"pre_tokenizer\"")))
     return parse_tokenizer_json(text, name, settings_beside(file));
   if (json) {
     const auto merges = first_of(file.parent_path(), {"vocab.bpe", "merges.txt"});
@@ -71,6 +72,12 @@ BpeVocabulary read_file_of(const fs::path& file) {
     return parse_merges(vocabulary_text(*merges), merges->string(), text, name,
                         settings_beside(file));
   }
+  if (text.substr(0, 1024).find('\0') != text.npos)
+    throw InputError(
+        name +
+        ": is binary, as SentencePiece's models are, which are not read here; expected "
+        "vocab.bpe, *.tiktoken or the tokenizer.json of a byte-level BPE (training on "
+        "tokens that are ready needs none)");
   if (looks_like_tiktoken(text)) return parse_tiktoken_vocabulary(text, name);
   const auto ids = first_of(file.parent_path(), {"encoder.json", "vocab.json"});
   if (!ids) return parse_merges(text, name);

@@ -31,7 +31,6 @@ void expect_byte_level_bpe(const json& file, const json& model, const std::strin
   const json empty_sequence = {{"type", "Sequence"}, {"normalizers", json::array()}};
   expect_json(file, "normalizer", {nullptr, empty_sequence}, origin + ": ");
   const std::string in_model = origin + ": model.";
-  expect_json(model, "type", {"BPE"}, in_model);
   expect_json(model, "dropout", {nullptr, 0.0}, in_model);
   expect_json(model, "continuing_subword_prefix", {"", nullptr}, in_model);
   expect_json(model, "end_of_word_suffix", {"", nullptr}, in_model);
@@ -146,6 +145,8 @@ BpeVocabulary parse_tokenizer_json(std::string_view text, const std::string& ori
   if (!file.is_object())
     throw InputError(concat(origin, ": expected a JSON object, found ", shown_json(file)));
   const json& model = json_member(file, "model", origin);
+  // First: what else could be said of other kinds is no help.
+  expect_json(model, "type", {"BPE"}, origin + ": model.");
   const PreTokenizer pre_tokenizer =
       read_pre_tokenizer(json_member(file, "pre_tokenizer", origin), origin);
   expect_byte_level_bpe(file, model, origin);

@@ -19,7 +19,8 @@ enum Sum { kCountedLoss, kCounted, kMaskedLoss, kMasked, kSums };
 
 // On its way: the device continues with the next batch meanwhile. Without a mask the sum of the
 // losses alone: how many there are is known.
-Readback batch_sums(Engine& engine, StepBatches& batches, ProcessGroup& group, bool masks) {
+Readback batch_sums(Engine& engine, StepBatches& batches, ProcessGroup& group, bool masks,
+                    const std::function<bool()>& stopped) {
   // A process has no piece where there are more processes than sequences.
   const at::Tensor sums = at::zeros(
       {masks ? kSums : 1}, at::TensorOptions().device(batches.device()).dtype(at::kDouble));
@@ -27,6 +28,7 @@ Readback batch_sums(Engine& engine, StepBatches& batches, ProcessGroup& group, b
     sums[which].add_(values.sum(at::kDouble));
   };
   for (std::int64_t piece = 0; piece < batches.evaluation_pieces(); ++piece) {
+    if (stopped && stopped()) break;
     const Batch batch = batches.take();
     const at::Tensor loss_N = engine.token_losses(batch.x_BT, batch.y_BT);
     if (!batch.counted_BT.defined()) {
@@ -86,7 +88,8 @@ class MeanLoss {
 
 std::optional<SplitLosses> estimate_loss(
     Engine& engine, StepBatches& batches, ProcessGroup& group, std::int64_t eval_iters,
-    const std::function<bool(std::int64_t, std::int64_t)>& progress) {
+    const std::function<bool(std::int64_t, std::int64_t)>& progress,
+    const std::function<bool()>& stopped) {
   std::int64_t done = 0;
   const auto mean_over = [&](Split split) -> std::optional<SplitLoss> {
     // A few batches ahead: what has been drawn stays in memory until it is read.
@@ -97,7 +100,7 @@ std::optional<SplitLosses> estimate_loss(
     const bool masks = batches.has_masks(split);
     std::optional<Readback> before;
     for (std::int64_t i = 0; i < eval_iters; ++i) {
-      Readback sums = batch_sums(engine, batches, group, masks);
+      Readback sums = batch_sums(engine, batches, group, masks, stopped);
       if (requested < eval_iters) {
         batches.request_evaluation(split, 1);
         ++requested;

@@ -131,6 +131,7 @@ void Monitor::open_tasks() {
                             .vocab_size = parts_.dataset.vocab_size,
                             .limit = parts_.config.monitor.task_limit,
                             .tokenizer = [this] { return tokenizer_of(parts_.dataset); },
+                            .loss_mask = parts_.config.data.loss_mask == "auto",
                             .model = "the dataset"};
   for (std::size_t i = 0; i < paths.size(); ++i)
     tasks_.push_back({names[i], paths[i], open_task(task_of(paths[i]), paths[i], options)});

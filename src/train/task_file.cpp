@@ -9,6 +9,7 @@
 #include "gpt/base/log.h"
 #include "gpt/base/strings.h"
 #include "gpt/data/token_file.h"
+#include "gpt/data/token_mask.h"
 #include "gpt/eval/hellaswag.h"
 #include "gpt/eval/lambada.h"
 #include "gpt/eval/perplexity.h"
@@ -164,6 +165,10 @@ class WindowsTask : public TaskFile {
                   {"context", options.context}, {"stride", options.stride}};
     if (result.bytes) values.emplace_back("bytes", *result.bytes);
     if (const auto bits = result.bits_per_byte()) values.emplace_back("bits_per_byte", *bits);
+    if (const auto masked = result.masked_loss()) {
+      values.emplace_back("masked_tokens", result.masked_tokens);
+      values.emplace_back("masked_loss", *masked);
+    }
     return values;
   }
   const char* measure() const override { return "loss"; }
@@ -175,8 +180,14 @@ class WindowsTask : public TaskFile {
                               real(values, "perplexity"));
     if (find_value(values, "bits_per_byte"))
       text += format(", %.4f bits a byte", real(values, "bits_per_byte"));
-    return text + format(" over %s tokens (context %s, stride %s)", whole(values, "tokens").c_str(),
-                         whole(values, "context").c_str(), whole(values, "stride").c_str());
+    const bool masks = find_value(values, "masked_loss");
+    text += format(" over %s tokens%s (context %s, stride %s)", whole(values, "tokens").c_str(),
+                   masks ? " that count" : "", whole(values, "context").c_str(),
+                   whole(values, "stride").c_str());
+    if (masks)
+      text += format("; loss %.4f over the %s that do not", real(values, "masked_loss"),
+                     whole(values, "masked_tokens").c_str());
+    return text;
   }
 
  protected:
@@ -240,6 +251,7 @@ class TokensTask : public WindowsTask {
     source_.copy = [this](std::int64_t begin, std::int64_t count, std::int64_t* out) {
       tokens_.copy(begin, count, out);
     };
+    if (options.loss_mask) open_mask(options.score_first ? 0 : 1);
     if (!tokenizer_) return;
     for (std::int64_t token = 0; token < tokenizer_->vocab_size(); ++token)
       bytes_.push_back(byte_count(*tokenizer_, token));
@@ -249,6 +261,22 @@ class TokensTask : public WindowsTask {
   }
 
  private:
+  // `first`: the first token that is scored.
+  void open_mask(std::int64_t first) {
+    tokens_.open_masks();
+    if (!tokens_.has_masks()) return;
+    if (tokens_.counted(first, source_.size - first) == 0)
+      throw InputError(concat(TokenMask::path_beside(file_).string(), ": says that none of the ",
+                              source_.size - first,
+                              " tokens counts, so there is no loss; count all with "
+                              "--loss_mask=off"));
+    source_.counted = [this](std::int64_t begin, std::int64_t count) {
+      const auto part = std::make_unique<bool[]>(static_cast<std::size_t>(count));
+      tokens_.copy_mask(begin, count, part.get());
+      return std::vector<bool>(part.get(), part.get() + count);
+    };
+  }
+
   TokenFile tokens_;
   std::vector<std::int64_t> bytes_;  // of each token
 };

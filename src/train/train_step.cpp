@@ -1,6 +1,7 @@
 #include "gpt/train/train_step.h"
 
 #include <algorithm>
+#include <limits>
 
 #include <ATen/ATen.h>
 
@@ -21,6 +22,14 @@ void TrainStep::drop_gradients() {
     parameter.tensor.mutable_grad() = at::Tensor();
 }
 
+// A step is finished where that does not take long: a stop need not cost what has been computed.
+bool TrainStep::stops_after(std::int64_t done, std::chrono::steady_clock::time_point begun) const {
+  if (done == 0 || !stop_requested || !stop_requested()) return false;
+  const std::chrono::duration<double> so_far = std::chrono::steady_clock::now() - begun;
+  const auto left = static_cast<double>(parts_.batches.micro_batches() - done);
+  return so_far * left / static_cast<double>(done) > patience;
+}
+
 // This process's part of the gradient of the whole effective batch; the loss of each of its tokens.
 at::Tensor TrainStep::accumulate(std::int64_t step) {
   const TrainConfig& config = parts_.config;
@@ -34,27 +43,34 @@ at::Tensor TrainStep::accumulate(std::int64_t step) {
   const LossScale scale{.per_token = 1.0 / static_cast<double>(batches.effective_batch() * block),
                         .gradient = parts_.scaler.scale()};
   drop_gradients();
-  summed_ = false;
+  summed_ = cut_short_ = false;
   parts_.statistics.begin(step);
+  // Statistics look at a micro-batch's own gradients.
+  const bool early = sums_early && !parts_.statistics.due(step);
+  const auto begun = std::chrono::steady_clock::now();
   std::int64_t first = 0;
-  for (std::int64_t micro = 0; micro < batches.micro_batches(); ++micro) {
+  for (std::int64_t micro = 0, end = batches.micro_batches(); micro < end; ++micro) {
+    if (stops_after(micro, begun)) {
+      cut_short_ = true;
+      if (!early) break;
+      end = micro + 1;  // the others add up their gradients in their last pass: this one takes part
+    }
     const Batch batch = batches.take();
     const DropoutState dropout{.on = config.model.dropout > 0,
                                .p = config.model.dropout,
                                .seed = config.system.seed,
                                .step = step,
                                .sequence_B = batch.sequence_B};
-    const bool last = micro + 1 == batches.micro_batches();
-    // Statistics look at a micro-batch's own gradients.
-    const bool sums = last && sums_early && !parts_.statistics.due(step);
     parts_.statistics.before_pass(batch);
     const at::Tensor token_N =
-        sums ? accumulate_and_sum(batch, scale, dropout)
-             : parts_.engine.accumulate(batch.x_BT, batch.training_targets(), scale, dropout);
+        early && micro + 1 == end
+            ? accumulate_and_sum(batch, scale, dropout)
+            : parts_.engine.accumulate(batch.x_BT, batch.training_targets(), scale, dropout);
     parts_.statistics.after_pass(batch);
     token_loss.narrow(0, first, token_N.numel()).copy_(token_N);
     first += token_N.numel();
   }
+  if (cut_short_) token_loss.fill_(std::numeric_limits<float>::quiet_NaN());
   if (after_backward) after_backward();
   return token_loss;
 }

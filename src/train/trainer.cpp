@@ -1,14 +1,11 @@
 #include "gpt/train/trainer.h"
 
 #include <algorithm>
-#include <chrono>
-#include <cmath>
 #include <cstdlib>
 #include <memory>
 #include <utility>
 
 #include <ATen/ATen.h>
-#include <ATen/core/grad_mode.h>
 
 #include "gpt/base/log.h"
 #include "gpt/base/profile_range.h"
@@ -41,6 +38,7 @@ Trainer::Trainer(Parts parts, const Manifest& start)
       time_limit_(parts_.config.optimizer.max_minutes, std::getenv("SLURM_JOB_END_TIME")) {
   plan_.micro_batch = parts_.batches.micro_batch();
   eval_plan_.micro_batch = parts_.batches.evaluation_batch();
+  train_step_.stop_requested = [this] { return signals_ && signals_->requested(); };
   if (parts_.compute.device.is_cuda())
     canary = [of = Canary(parts_.config, parts_.model, parts_.compute, parts_.dataset)](
                  Engine& engine) { return of.complaint(engine); };
@@ -49,8 +47,12 @@ Trainer::Trainer(Parts parts, const Manifest& start)
 
 ExitCode Trainer::run(const StopSignals& signals) {
   // However it ends, nothing is being written when the run's folder is put away.
-  const auto wait = [](CheckpointWriter* writer) { writer->finish(); };
-  const std::unique_ptr<CheckpointWriter, decltype(wait)> at_the_end(&writer_, wait);
+  const auto end = [this](CheckpointWriter* writer) {
+    writer->finish();
+    signals_ = nullptr;
+  };
+  const std::unique_ptr<CheckpointWriter, decltype(end)> at_the_end(&writer_, end);
+  signals_ = &signals;
   const TrainConfig& config = parts_.config;
   if (state_.step > config.optimizer.max_iters && !config.io.eval_only) {
     log_info(format("nothing to do: the checkpoint is at step %ld, max_iters is %ld", state_.step,
@@ -65,8 +67,9 @@ ExitCode Trainer::run(const StopSignals& signals) {
     if (config.io.eval_only) return kExitDone;
     save_between_evaluations();
     iterate();
+    if (cut_short_) return stop();
     if (state_.step + 1 > config.optimizer.max_iters) break;
-    if (asked_to_stop_after_step(signals)) {
+    if (stop_cause_ != 0) {
       ++state_.step;
       return stop();
     }
@@ -99,17 +102,24 @@ void Trainer::iterate() {
   if (!queued_) parts_.report.start_step();
   QueuedStep next = take_step();
   report_step();
+  if (cut_short_) return;
   queued_ = std::move(next);
   if (!reads_late) report_step();
 }
 
-bool Trainer::asked_to_stop_after_step(const StopSignals& signals) {
+bool Trainer::step_cut_short() {
+  if (!signals_) return false;
+  constexpr int kCutShort = 1 << 16;  // above all causes
+  int cause = stop_cause_here(*signals_) + (train_step_.cut_short() ? kCutShort : 0);
   try {
-    return stop_requested(signals);
+    cause = static_cast<int>(parts_.group.max(cause));
   } catch (const LostProcess& error) {
+    parts_.batches.finish_step();
     ++state_.step;  // the step is complete
     give_up(error);
   }
+  stop_cause_ = cause % kCutShort;
+  return cause >= kCutShort;
 }
 
 bool Trainer::stop_requested(const StopSignals& signals) {
@@ -166,11 +176,13 @@ bool Trainer::evaluate(const StopSignals& signals) {
       parts_.generator);  // a resumed run evaluates again, from the same draws
   std::optional<SplitLosses> losses;
   const auto work = [&] {
-    losses = estimate_loss(parts_.engine, parts_.batches, parts_.group, io.eval_iters,
-                           [&](std::int64_t done, std::int64_t total) {
-                             parts_.report.evaluating(done, total);
-                             return !stop_requested(signals);
-                           });
+    losses = estimate_loss(
+        parts_.engine, parts_.batches, parts_.group, io.eval_iters,
+        [&](std::int64_t done, std::int64_t total) {
+          parts_.report.evaluating(done, total);
+          return !stop_requested(signals);
+        },
+        [&] { return signals.requested(); });
   };
   // The engine's plan stays smaller for training, too: it is one allocator.
   const auto as_before = [&] {
@@ -272,6 +284,11 @@ QueuedStep Trainer::take_step() {
                    });
   } catch (const Error& error) {
     give_up(error);
+  }
+  if ((cut_short_ = step_cut_short())) {
+    log_info(format("iter %ld is cut short: it would have taken too long for a stop", state_.step));
+    parts_.batches.restart_step(plan_.micro_batch);
+    return std::move(*queued);
   }
   newest_queued_ = state_.step;
   if (spike_guard_.on()) queued->windows = parts_.batches.windows();

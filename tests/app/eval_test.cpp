@@ -117,6 +117,46 @@ TEST_F(Eval, PerplexityOfATextByWindows) {
   EXPECT_NEAR(r.at("nats"), nats, 1e-4);
 }
 
+// As a run's own evaluations do: targets that count, and the others apart.
+TEST_F(Eval, AMaskSaysWhichTargetsCount) {
+  const std::string text = "the quick brown dog jumps";
+  const Oracle oracle(dir_ / "out");
+  const auto tokens = oracle.tokenizer->encode(text, "");
+  std::string bytes, mask;
+  double nats[2] = {};
+  std::int64_t count[2] = {};
+  for (std::size_t t = 0; t < tokens.size(); ++t) {
+    bytes += {static_cast<char>(tokens[t]), '\0'};
+    const bool counts = t % 3 == 1;
+    mask += static_cast<char>(counts);
+    if (t == 0) continue;
+    const auto place = static_cast<std::int64_t>(t);
+    nats[counts] += oracle.score({tokens.begin(), tokens.begin() + place}, tokens[t]).first;
+    ++count[counts];
+  }
+  dir_.write("data/answers/val.bin", bytes);
+  const json whole = result({"data/answers/val.bin", "--context=32"});
+  EXPECT_NEAR(whole.at("nats"), nats[0] + nats[1], 1e-4);
+  EXPECT_FALSE(whole.contains("masked_loss"));
+  dir_.write("data/answers/val.mask", mask);
+  for (const char* input : {"data/answers/val.bin", "data/answers"}) {
+    const json r = result({input, "--context=32"});
+    EXPECT_EQ(r.at("tokens"), count[1]);
+    EXPECT_EQ(r.at("bytes"), count[1]);
+    EXPECT_NEAR(r.at("nats"), nats[1], 1e-4);
+    EXPECT_EQ(r.at("masked_tokens"), count[0]);
+    EXPECT_NEAR(r.at("masked_loss"), nats[0] / static_cast<double>(count[0]), 1e-4);
+  }
+  EXPECT_EQ(result({"data/answers", "--context=32", "--loss_mask=off"}), whole);
+  EXPECT_NE(eval({"data/answers"}).out.find(" over 8 tokens that count (context 32"),
+            std::string::npos);
+  dir_.write("data/answers/val.mask", std::string(mask.size(), '\0'));
+  const Finished none = eval({"data/answers"});
+  EXPECT_EQ(none.code, 2);
+  EXPECT_NE(none.err.find("--loss_mask=off"), std::string::npos) << none.err;
+  EXPECT_NE(eval({"data"}).err.find("a folder without val.bin"), std::string::npos);
+}
+
 TEST_F(Eval, BytesAreTheTextsNotItsTokens) {
   const std::string text = "caf\u00e9 \u4f60\u597d \U0001F600 caf\u00e9\n";  // 15 characters
   std::string much;

@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include "gpt/base/strings.h"
+
 #include "support/error_text.h"
 #include "support/temp_dir.h"
 
@@ -148,6 +150,12 @@ TEST(ConfigFiles, NamesOfTheirOwnAreNoMistakes) {
   // Read, but instead of the key: nothing says how long the run is to be.
   EXPECT_NE(run("max_iter = 5\nlr_decay_iters = max_iter\n").error.find("did you mean max_iters"),
             std::string::npos);
+  // So is a slip, wherever it is read; a name that only shares letters with a key is not.
+  EXPECT_NE(run("learing_rate = 1e-3\nmin_lr = learing_rate / 10\n").error.find("did you mean"),
+            std::string::npos);
+  for (const char* own : {"pass_tokens", "step_tokens", "num_tokens", "base_iters", "eval_steps"})
+    EXPECT_EQ(run(concat(own, " = 64\nbatch_size = ", own, " // 16\n")).error, "") << own;
+  EXPECT_NE(run("pass_tokens = 64\n").error.find("did you mean max_tokens"), std::string::npos);
   EXPECT_NE(run("lr = 1e-3\n").error.find("did you mean learning_rate"), std::string::npos);
   EXPECT_EQ(run("max_iters = 1e3\nbatch_size = 2.5\n").error,
             at + ":2: batch_size: expected an integer, got 2.5");

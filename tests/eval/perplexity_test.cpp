@@ -95,6 +95,32 @@ TEST(Perplexity, ByHand) {
   EXPECT_NEAR(*p.bits_per_byte(), 10.010 / std::log(2.0) / 10, 1e-12);
 }
 
+TEST(Perplexity, TargetsThatDoNotCountStandApart) {
+  const std::vector<std::int64_t> tokens{5, 1, 2, 3, 4};
+  const std::vector<bool> mask{true, false, true, false, true};
+  TokenSource source = source_of(tokens);
+  source.bytes = [](std::int64_t token) { return token; };
+  source.counted = [&](std::int64_t begin, std::int64_t count) {
+    return std::vector<bool>(mask.begin() + begin, mask.begin() + begin + count);
+  };
+  const auto run = [&](PerplexityOptions options) {
+    return perplexity(source, "text", options, count_context);
+  };
+  for (const std::int64_t batch : {1, 8}) {
+    const Perplexity p = run({.context = 2, .stride = 1, .batch = batch});
+    EXPECT_EQ(p.tokens, 2);
+    EXPECT_NEAR(p.nats, 2.002 + 4.002, 1e-12);
+    EXPECT_EQ(p.bytes, 6);
+    EXPECT_EQ(p.masked_tokens, 2);
+    EXPECT_NEAR(*p.masked_loss(), (1.001 + 3.002) / 2, 1e-12);
+  }
+  const Perplexity whole = run({.context = 9, .stride = 9, .before = 77});
+  EXPECT_EQ(whole.tokens, 3);  // the text's first token, too
+  EXPECT_NEAR(whole.nats, 5.001 + 2.003 + 4.005, 1e-12);
+  source.counted = {};
+  EXPECT_FALSE(run({.context = 2, .stride = 1}).masked_loss());
+}
+
 TEST(Perplexity, TheBatchDoesNotMatter) {
   std::vector<std::int64_t> tokens(203);
   std::iota(tokens.begin(), tokens.end(), 0);

@@ -94,6 +94,8 @@ TEST_F(TorchCheckpoints, ThatAreBrokenSayWhere) {
       {"moments", "state[0] (transformer.wte.weight).exp_avg: is [2], expected [6, 4]"},
       {"no_state", "state[8] (transformer.ln_f.weight): is missing"},
       {"no_optimizer", "has no optimizer; `gpttrain import"},
+      {"empty_optimizer", "has no optimizer; `gpttrain import"},
+      {"empty_list", "has no optimizer; `gpttrain import"},
       {"iteration", "iter_num: expected an integer"},
       {"loss", "best_val_loss: is no single number"},
   };

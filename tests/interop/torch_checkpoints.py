@@ -83,6 +83,8 @@ put("groups", lambda c: c["optimizer"].update(param_groups=[{"params": [i]} for 
 put("moments", lambda c: c["optimizer"]["state"][0].update(exp_avg=torch.ones(2)))
 put("no_state", lambda c: c["optimizer"]["state"].pop(8))
 put("no_optimizer", lambda c: c.pop("optimizer"))
+put("empty_optimizer", lambda c: c.update(optimizer={}))
+put("empty_list", lambda c: c.update(optimizer_states=[c.pop("optimizer")][:0]))
 put("iteration", lambda c: c.update(iter_num="5"))
 put("loss", lambda c: c.update(best_val_loss=torch.ones(2)))
 

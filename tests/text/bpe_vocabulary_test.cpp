@@ -122,6 +122,23 @@ TEST(BpeVocabulary, FilesAreKnownByTheirContentAndNeighbours) {
   EXPECT_EQ(read_bpe_vocabulary(dir.path()).byte_ids['!'], 0);
 }
 
+TEST(BpeVocabulary, OtherKindsOfTokenizersAreNamed) {
+  const TempDir dir;
+  const auto error = [&](const std::string& text) {
+    replace_file(dir / "tokenizer.json", text);
+    return error_text([&] { read_bpe_vocabulary(dir.path()); });
+  };
+  for (const std::string kind : {"Unigram", "WordPiece"})
+    EXPECT_NE(error(R"({"normalizer": {"type": "BertNormalizer"}, "pre_tokenizer": null,
+                        "model": {"type": ")" +
+                    kind + R"(", "vocab": {"a": 0}}})")
+                  .find("tokenizer.json: model.type: expected \"BPE\", found \"" + kind),
+              std::string::npos);
+  using namespace std::string_literals;
+  EXPECT_NE(error("\n\x0e\n\x05<unk>\x15\0\0\0\0"s).find("is binary, as SentencePiece's models"),
+            std::string::npos);
+}
+
 TEST(BpeVocabulary, Gpt2FilesAreOpenAis) {
   if (!fs::exists(gpt2_vocabulary_file()))
     GTEST_SKIP() << gpt2_vocabulary_file() << " is not there; scripts/setup fetches it";

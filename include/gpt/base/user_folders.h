@@ -1,5 +1,5 @@
-// Where a user's caches are. Only absolute paths count, so that nothing is ever looked for in the
-// folder that the program happens to be started in.
+// Where a user's caches are, and what an installation brings. Only absolute paths count, so that
+// nothing is ever looked for in the folder that the program happens to be started in.
 #pragma once
 
 #include <filesystem>
@@ -17,6 +17,10 @@ std::optional<std::filesystem::path> user_cache_folder();
 
 // Gpttrain's own: $GPTTRAIN_CACHE, else `gpttrain` in the user's.
 std::optional<std::filesystem::path> cache_folder();
+
+// A file of that name that the installation brings for all its users: in share/gpttrain of the
+// prefix whose bin/ the program is in. Nothing if there is none.
+std::optional<std::filesystem::path> installed_file(const char* name);
 
 // For errors where there is no cache folder: why, and what to set.
 std::string no_cache_folder();

@@ -29,6 +29,10 @@ struct EvalConfig {
         auto_or_at_least(1)) = {};
   FIELD(bool, score_first, "Score a text's first token too, after <|endoftext|>, as lm-eval does.",
         anything()) = false;
+  FIELD(std::string, loss_mask,
+        "auto: where a .mask lies beside a .bin of tokens, the loss is of those that count, and "
+        "that of the others stands apart. off: all count.",
+        one_of("auto", "off")) = "auto";
   FIELD(AutoInt, eval_batch_size,
         "Texts or windows at a time. auto: about 8192 tokens of them, fewer if memory runs out.",
         auto_or_between(1, kMostTokens)) = {};

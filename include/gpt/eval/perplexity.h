@@ -17,6 +17,8 @@ struct TokenSource {
   std::function<void(std::int64_t begin, std::int64_t count, std::int64_t* out)> copy;
   // Bytes of text that a token stands for; none if its tokenizer is not known.
   std::function<std::int64_t(std::int64_t token)> bytes = {};
+  // Whether each of some tokens counts as a target; none if all do.
+  std::function<std::vector<bool>(std::int64_t begin, std::int64_t count)> counted = {};
 };
 
 struct PerplexityOptions {
@@ -27,11 +29,14 @@ struct PerplexityOptions {
 };
 
 struct Perplexity {
-  std::int64_t tokens = 0;            // scored, each once
+  std::int64_t tokens = 0;            // scored, each once; those that count
   double nats = 0;                    // sum of their losses
   std::optional<std::int64_t> bytes;  // that they stand for
-  double loss() const;                // nats a token
-  double perplexity() const;          // exp(loss)
+  std::int64_t masked_tokens = 0;     // scored as well, which do not count
+  double masked_nats = 0;
+  double loss() const;  // nats a token; 0 of none
+  std::optional<double> masked_loss() const;
+  double perplexity() const;  // exp(loss)
   std::optional<double> bits_per_byte() const;
 };
 

@@ -24,6 +24,7 @@ struct TaskOptions {
   std::int64_t limit = 0;       // examples, or windows of a text, from its beginning; 0: all
   // InputError where it is not known what the tokens mean; only asked where that matters.
   std::function<std::unique_ptr<Tokenizer>()> tokenizer;
+  bool loss_mask = true;      // of a file of tokens, where one lies beside it
   bool bytes_needed = false;  // then not knowing it matters to a file of tokens as well
   std::string model = {};     // for messages
 };

@@ -2,6 +2,7 @@
 // update of the weights.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <vector>
@@ -70,6 +71,14 @@ class TrainStep {
 
   void drop_gradients();
 
+  // Asked between micro-batches. Where this process is to stop and the rest of the step would take
+  // longer than `patience`, the step is cut short: its loss is not finite, so that no process
+  // updates its weights.
+  std::function<bool()> stop_requested;
+  std::chrono::duration<double> patience = std::chrono::seconds(5);
+  // This process has cut the last step short.
+  bool cut_short() const { return cut_short_; }
+
   // Called between backward and the gradient check; for tests that plant faults.
   std::function<void()> after_backward;
 
@@ -80,6 +89,7 @@ class TrainStep {
 
  private:
   at::Tensor accumulate(std::int64_t step);
+  bool stops_after(std::int64_t done, std::chrono::steady_clock::time_point begun) const;
   at::Tensor accumulate_and_sum(const Batch& batch, const LossScale& scale,
                                 const DropoutState& dropout);
   at::Tensor is_spike(std::int64_t step, const at::Tensor& loss_sum, std::int64_t targets,
@@ -88,6 +98,7 @@ class TrainStep {
 
   Parts parts_;
   bool summed_ = false;  // the gradients of this step
+  bool cut_short_ = false;
 };
 
 }  // namespace gpt

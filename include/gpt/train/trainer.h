@@ -99,7 +99,8 @@ class Trainer {
   // A stop signal has come to any of the processes, or the time of one is over.
   bool stop_requested(const StopSignals& signals);
   int stop_cause_here(const StopSignals& signals) const;  // in this process; 0: none
-  bool asked_to_stop_after_step(const StopSignals& signals);
+  // The processes agree on stop_cause_, and on whether one of them has cut the step short: true.
+  bool step_cut_short();
   ExitCode stop();
   // Of all processes.
   Saved worst_of(Saved here);
@@ -110,7 +111,8 @@ class Trainer {
   void settle_save(bool wait);
   // The others of the run, until this process gives up on its own.
   ProcessGroup& group();
-  // The step of state_, with whatever plan the memory suffices for.
+  // The step of state_, with whatever plan the memory suffices for. Nothing is left of it where
+  // cut_short_ says so.
   QueuedStep take_step();
   // Waits for the queued step, if there is one, and reports it; until then its losses are not in
   // state_.
@@ -140,8 +142,10 @@ class Trainer {
   Plan plan_, eval_plan_;
   std::optional<QueuedStep> queued_;
   TimeLimit time_limit_;
-  int stop_cause_ = 0;  // a signal that came to some process, or a TimeLimit's number
-  bool alone_ = false;  // the others are gone, or do not know that this process gives up
+  const StopSignals* signals_ = nullptr;  // while run() runs
+  int stop_cause_ = 0;      // a signal that came to some process, or a TimeLimit's number
+  bool cut_short_ = false;  // the last step, in some process: it is as if it had not begun
+  bool alone_ = false;      // the others are gone, or do not know that this process gives up
   std::int64_t newest_queued_ = -1, excused_to_ = -1;  // steps
 };
 

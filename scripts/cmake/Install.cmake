@@ -1,0 +1,22 @@
+# An installation is complete in itself, so that any user of the machine can run it: LibTorch comes along, in the
+# layout of its wheels, by which its libraries find each other.
+function(gpt_install)
+  set(lib lib/gpttrain)
+  set_target_properties(gpttrain PROPERTIES INSTALL_RPATH "$ORIGIN/../${lib}/torch/lib")
+  install(TARGETS gpttrain)
+  install(FILES ${CMAKE_SOURCE_DIR}/scripts/parquet_text.py DESTINATION share/gpttrain)
+  install(FILES ${GPT_CACHE_DIR}/gpt2.tiktoken DESTINATION share/gpttrain OPTIONAL)
+  get_filename_component(site_packages ${GPTTRAIN_TORCH} DIRECTORY)
+  if(GPT_HAVE_CUDA)
+    install(DIRECTORY ${GPTTRAIN_TORCH}/lib/ DESTINATION ${lib}/torch/lib FILES_MATCHING PATTERN "*.so*")
+    install(DIRECTORY ${site_packages}/nvidia/ DESTINATION ${lib}/nvidia FILES_MATCHING PATTERN "lib/*.so*")
+    return()
+  endif()
+  foreach(name libtorch_cpu.so libc10.so libgomp.so.1)
+    install(FILES ${GPTTRAIN_TORCH}/lib/${name} DESTINATION ${lib}/torch/lib)
+  endforeach()
+  # The wheel's libtorch_cpu.so wants these two, whatever it is used for.
+  foreach(name libcupti.so.13 libcudart.so.13)
+    install(FILES ${site_packages}/nvidia/cu13/lib/${name} DESTINATION ${lib}/nvidia/cu13/lib)
+  endforeach()
+endfunction()
