@@ -31,7 +31,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kLine = 64;                         // of the cache
 constexpr std::size_t kSlotBytes = std::size_t{1} << 20;  // stays in a core's cache
-constexpr auto kLook = 20ms;                              // how soon a death is noticed
+constexpr auto kDeathInterval = 20ms;                     // how soon a death is noticed
 
 using Word = std::atomic<std::uint32_t>;
 static_assert(Word::is_always_lock_free && sizeof(Word) == 4, "a futex is a word of the memory");
@@ -168,7 +168,7 @@ void SharedMemory::wait_for(int rank) {
     }
     ++other.sleepers;
     const std::uint32_t turn = other.turn;
-    if (static_cast<std::int32_t>(turn - turn_) < 0) sleep_while(other.turn, turn, kLook);
+    if (static_cast<std::int32_t>(turn - turn_) < 0) sleep_while(other.turn, turn, kDeathInterval);
     --other.sleepers;
     if (is_here()) return;
     const bool late = Clock::now() - start > place_.timeout;
