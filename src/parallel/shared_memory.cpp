@@ -208,6 +208,7 @@ void SharedMemory::in_chunks(const at::Tensor& flat, const Visit& visit) const {
 
 // Each process adds up a part of the chunk, and all copy the parts.
 void SharedMemory::sum(const at::Tensor& flat) {
+  if (place_.size == 1) return;  // it is the sum
   const auto bound = [&](std::int64_t count, int rank) {
     constexpr std::int64_t kGrain = 64;  // elements; whole cache lines
     return rank == place_.size ? count : count / place_.size * rank / kGrain * kGrain;
@@ -235,6 +236,7 @@ void SharedMemory::sum(const at::Tensor& flat) {
 }
 
 void SharedMemory::sum_in(int root, const at::Tensor& flat) {
+  if (place_.size == 1) return;
   in_chunks(flat, [&](const at::Tensor& chunk) {
     const auto left = [&](int rank, std::uint32_t turn) {
       return slot(rank, turn, chunk).narrow(0, 0, chunk.numel());

@@ -263,7 +263,7 @@ TEST(EvalOfDocuments, IsWhatTheRunThatKeptThemApartSays) {
   for (const char* mask : {"True", "False"}) {
     const auto trained = run(
         dir, tiny_training({"--out_dir=out", "--block_size=16", "--batch_size=2", "--max_iters=20",
-                            "--learning_rate=0.01", "--eval_interval=20", "--init_from=scratch",
+                            "--learning_rate=0.01", "--eval_interval=20", "--overwrite=True",
                             "--task_files=data/tiny/val.bin", concat("--document_mask=", mask)}));
     ASSERT_EQ(trained.code, 0) << trained.err;
     double evaluated = 0, task = 0;
