@@ -46,9 +46,10 @@ void stop_in_the_middle(TinyRun& run, bool signalled, double patience) {
   }
   auto steps = std::make_shared<std::int64_t>(0);
   run.trainer.train_step().after_backward = [steps] { ++*steps; };
-  run.trainer.train_step().stop_requested = [steps, asked = 0]() mutable {
+  auto& stop_requested = run.trainer.train_step().stop_requested;
+  stop_requested = [steps, trainers = stop_requested, asked = 0]() mutable {
     if (*steps == kStop && ++asked == 3) std::raise(SIGTERM);
-    return asked >= 3;
+    return trainers && trainers();
   };
 }
 
